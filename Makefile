@@ -1,0 +1,36 @@
+# `make` lists the targets. All use the virtual environment in .venv, which `make setup` makes.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+
+.PHONY: help setup demo test slow check bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready  ## make the virtual environment and install everything into it
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet -r requirements.txt -e '.[dev]'
+	@touch $@
+
+demo: setup  ## draw pictures, train, score, and show captions with their maps (runs/demo)
+	$(RUN) -m captioner demo
+
+test: setup  ## the default test suite
+	$(RUN) -m pytest -q
+
+slow: setup  ## the tests that take minutes
+	$(RUN) -m pytest -q -m slow
+
+check: setup  ## lint and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m pyright
+
+bench: setup  ## the benchmarks, one after another
+	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done
+
+clean:  ## remove the virtual environment and caches, never data or runs
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,27 @@
+"""Where to look: every score and every kind of attention, by the name a config gives it.
+
+contract.py  what a kind gives and takes          scores.py  step 1: compare a query with a region
+soft.py      all regions, by a softmax             none.py    the mean region, for comparison
+
+To add one: write a class that meets contract.py, then add its line here; the contract tests check it from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from captioner.attention.contract import Attended, Attention, Memory, Query, Score
+from captioner.attention.none import NoAttention
+from captioner.attention.scores import AdditiveScore
+from captioner.attention.soft import SoftAttention
+
+SCORES: dict[str, Callable[..., Score]] = {
+    "additive": AdditiveScore,
+}
+
+KINDS: dict[str, Callable[..., Attention]] = {
+    "none": NoAttention,
+    "soft": SoftAttention,
+}
+
+__all__ = ["KINDS", "SCORES", "Attended", "Attention", "Memory", "Query", "Score"]

@@ -1,0 +1,83 @@
+"""What every attention gives and takes: score, weigh, sum.
+
+Shapes: B photos, Q captions of one photo written side by side, R regions, D region feature, H decoder state, C context, N heads.
+A region's feature, key and value are made once per photo and never repeated for its Q captions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from captioner.regions import Layout, Regions
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What attention keeps of a batch of photos; made once per photo."""
+
+    keys: Tensor  # (B, R, *) what queries are compared with
+    values: Tensor  # (B, R, C) what is summed
+    mask: Tensor  # (B, R) True = a real region
+    mean: Tensor  # (B, D) the mean real region, for decoders that start from it
+    layout: Layout
+
+    def select(self, photos: Tensor) -> Memory:
+        """The memory of some of the photos, in the order of their indices."""
+        return Memory(
+            self.keys[photos], self.values[photos], self.mask[photos], self.mean[photos], self.layout.select(photos)
+        )
+
+
+@dataclass(frozen=True)
+class Query:
+    """Who asks. Attention takes what its kind needs."""
+
+    hidden: Tensor  # (B, Q, H)
+    position: Tensor  # (B, Q) index of the word about to be written
+    previous_hidden: Tensor | None = None  # (B, Q, H) where there is an LSTM, as are the next two
+    cell: Tensor | None = None  # (B, Q, H)
+    cell_input: Tensor | None = None  # (B, Q, *)
+
+
+@dataclass(frozen=True)
+class Attended:
+    """Where the decoder looked and what it saw there."""
+
+    context: Tensor  # (B, Q, C)
+    weights: Tensor | None = None  # (B, Q, R) sums to 1, or to 1 - sentinel; the mean over heads
+    head_weights: Tensor | None = None  # (B, Q, N, R)
+    sentinel: Tensor | None = None  # (B, Q) share given to the language model
+    choice_log_prob: Tensor | None = None  # (B, Q) of the region drawn, for hard attention
+    choice_entropy: Tensor | None = None  # (B, Q)
+    gate: Tensor | None = None  # (B, Q) mean of the decoder's gate on the context
+
+
+class Attention(nn.Module):
+    """A way of looking at regions.
+
+    `context_size` is C, the width of what `forward` returns as context.
+    """
+
+    context_size: int
+
+    def remember(self, regions: Regions) -> Memory:
+        """Everything that depends on the photo alone."""
+        raise NotImplementedError
+
+    def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
+        """Look once for every query. `need_weights=False` permits a kind to return no weights."""
+        raise NotImplementedError
+
+
+class Score(nn.Module):
+    """A comparison of one query with one region: the first of the three steps."""
+
+    def remember(self, features: Tensor) -> Tensor:
+        """Keys (B, R, *) of region features (B, R, D)."""
+        raise NotImplementedError
+
+    def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
+        """Unnormalised scores (B, Q, R) of states (B, Q, H) against keys (B, R, *)."""
+        raise NotImplementedError

@@ -1,0 +1,27 @@
+"""No attention: the same mean region for every word, as the baseline that attention has to beat."""
+
+from __future__ import annotations
+
+from captioner.attention.contract import Attended, Attention, Memory, Query
+from captioner.regions import Regions
+
+
+class NoAttention(Attention):
+    """Every word sees the mean region, and there are no weights to draw.
+
+    Source: the pooled image vector of Vinyals et al. 2015 (Show and Tell), given at every word as Xu et al. 2015 give their context.
+
+    Args:
+        region_size: D, the size of one region's feature; also the size of the context.
+    """
+
+    def __init__(self, region_size: int):
+        super().__init__()
+        self.context_size = region_size
+
+    def remember(self, regions: Regions) -> Memory:
+        mean = regions.mean()
+        return Memory(mean[:, None], mean[:, None], regions.mask, mean, regions.layout)
+
+    def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
+        return Attended(memory.mean[:, None].expand(-1, query.hidden.shape[1], -1))

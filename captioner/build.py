@@ -1,0 +1,256 @@
+"""The one place where settings meet parts: settings checked against constructors, parts made, runs opened again.
+
+A section's `kind` names a part in a table; the part's constructor is the section's schema, less the arguments in `_SUPPLIED`, which
+follow from the other parts. Everything is checked before anything is made.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from torch import nn, optim
+
+from captioner import attention, data, decoders, encoders, search
+from captioner.config import Settings, arguments, check_keys, check_values, read_settings, suggestion
+from captioner.data.contract import Splits
+from captioner.encoders import Encoder, TorchvisionNetwork
+from captioner.errors import UserError
+from captioner.model import CaptionModel
+from captioner.ranges import Size
+from captioner.search import Captioner
+from captioner.training import objectives, optimisation
+from captioner.training.checkpoints import fill_model, load_checkpoint
+from captioner.training.distributed import choose_device
+from captioner.training.loop import BEST, NEWEST, Plan
+from captioner.vocabulary import Vocabulary
+
+SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
+
+
+@dataclass(frozen=True)
+class Words:
+    """How captions become words.
+
+    Args:
+        tokens: the rule that cuts a caption into words.
+        min_count: times a word must stand in the training captions to be in the vocabulary; rarer ones read as `<unk>`.
+        max_length: words of a reference that training reads; the rest is cut off.
+    """
+
+    tokens: Literal["simple", "whitespace", "characters"] = "simple"
+    min_count: Size = 5
+    max_length: Size = 50
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run lies and where it is computed.
+
+    Args:
+        folder: the run's; `runs/` and the config's name unless given.
+        device: auto, cpu, cuda, cuda:1, mps.
+    """
+
+    folder: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Log:
+    """What is logged besides `log.jsonl`.
+
+    Args:
+        wandb: Weights & Biases too.
+        project: its project's name.
+        samples: photos shown there with their maps at each validation.
+    """
+
+    wandb: bool = False
+    project: str = "captioner"
+    samples: Size = 4
+
+
+_TABLES: dict[str, dict[str, Callable]] = {
+    "data": data.KINDS,
+    "encoder": encoders.KINDS,
+    "attention": attention.KINDS,
+    "decoder": decoders.KINDS,
+    "objective": objectives.KINDS,
+    "optimiser": optimisation.OPTIMISERS,
+    "schedule": optimisation.SCHEDULES,
+    "search": search.KINDS,
+}
+_BESIDE: dict[str, list[Callable]] = {"data": [Words], "run": [Plan, Place], "log": [Log]}
+"""What a section holds besides the part that its kind names."""
+_SUPPLIED: dict[str, set[str]] = {
+    "encoder": {"network", "download"},
+    "attention": {"query_size", "region_size", "score"},
+    "decoder": {"attention", "region_size", "vocabulary_size"},
+    "objective": {"model"},
+    "optimiser": {"parameters"},
+}
+_DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule": "constant", "search": "beam"}
+SECTIONS = [*_TABLES, "run", "log"]
+
+
+def resolve(settings: Settings) -> Settings:
+    """Every section with its defaults filled in.
+
+    Raises:
+        UserError: the first key, kind or value that does not fit, with what would.
+    """
+    check_keys(settings, SECTIONS, "section")
+    resolved = {}
+    for section in SECTIONS:
+        values = settings.get(section) or {}
+        if not isinstance(values, dict):
+            raise UserError(f"{section} should hold keys such as `kind:`, got {values!r}; write {section}: {{kind: ...}}")
+        resolved[section] = _resolve_section(section, dict(values))
+    return resolved
+
+
+def _resolve_section(section: str, values: Settings) -> Settings:
+    names, constructors = {}, list(_BESIDE.get(section, []))
+    if section in _TABLES:
+        names["kind"] = values.pop("kind", _DEFAULT_KINDS.get(section))
+        constructors.insert(0, _part(section, names["kind"]))
+        if _takes_score(constructors[0]):
+            names["score"] = values.pop("score", "additive")
+            constructors.append(_lookup("attention.score", names["score"], attention.SCORES))
+    return names | check_values(section, values, constructors, _SUPPLIED.get(section, set()))
+
+
+def _part(section: str, kind: Any) -> Callable:
+    if section == "encoder" and kind in encoders.network_names():
+        return partial(TorchvisionNetwork, network=kind)
+    return _lookup(f"{section}.kind", kind, _TABLES[section])
+
+
+def _lookup(key: str, name: Any, table: dict[str, Callable]) -> Callable:
+    if name in table:
+        return table[name]
+    more = " or any torchvision network" if key == "encoder.kind" else ""
+    known = [*table, *(encoders.network_names() if more else [])]
+    came = "nothing" if name is None else repr(name)
+    raise UserError(f"{key} should be one of {', '.join(table)}{more}, got {came}{suggestion(name, known)}")
+
+
+def _takes_score(constructor: Callable) -> bool:
+    return "score" in inspect.signature(constructor).parameters
+
+
+def _make(section: str, values: Settings, **supplied: Any) -> Any:
+    """The part that a resolved section names; a constructor's complaint becomes the user's."""
+    constructor = _part(section, values["kind"])
+    try:
+        return constructor(**supplied, **arguments(constructor, {k: v for k, v in values.items() if k not in supplied}))
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{section}: {error}") from error
+
+
+def make_splits(settings: Settings) -> Splits:
+    return _make("data", settings["data"])
+
+
+def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
+    captions = [reference for example in splits["train"] for reference in example.references]
+    return Vocabulary.from_captions(captions, settings["data"]["min_count"], settings["data"]["tokens"])
+
+
+def make_encoder(settings: Settings, download: bool = True) -> Encoder:
+    values = settings["encoder"]
+    return _make("encoder", values) if values["kind"] in encoders.KINDS else _make("encoder", values, download=download)
+
+
+def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True) -> CaptionModel:
+    """Encoder, attention and decoder, with the sizes that follow from one another."""
+    encoder = make_encoder(settings, download)
+    sizes = {"query_size": settings["decoder"]["hidden_size"], "region_size": encoder.region_size}
+    looking = settings["attention"]
+    kind = attention.KINDS[looking["kind"]]
+    supplied = arguments(kind, sizes)
+    if _takes_score(kind):
+        score = attention.SCORES[looking["score"]]
+        supplied["score"] = score(**sizes, **arguments(score, looking))
+    decoder = _make(
+        "decoder",
+        settings["decoder"],
+        attention=_make("attention", looking, **supplied),
+        region_size=encoder.region_size,
+        vocabulary_size=len(vocabulary),
+    )
+    return CaptionModel(encoder, decoder)
+
+
+def make_objective(settings: Settings, model: CaptionModel) -> nn.Module:
+    return _make("objective", settings["objective"], model=model)
+
+
+def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
+    return _make("optimiser", settings["optimiser"], parameters=[p for p in model.parameters() if p.requires_grad])
+
+
+def make_schedule(settings: Settings) -> optimisation.Constant:
+    return _make("schedule", settings["schedule"])
+
+
+def make_search(settings: Settings) -> search.Search:
+    return _make("search", settings["search"])
+
+
+def make_plan(settings: Settings) -> Plan:
+    return Plan(**arguments(Plan, settings["run"]))
+
+
+def save_settings(settings: Settings) -> str:
+    """Resolved settings as YAML, sections in their order."""
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+
+
+def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
+    """The resolved settings of a run, under overrides."""
+    if not (folder / SETTINGS).is_file():
+        raise UserError(f"{folder} is not a run: it has no {SETTINGS}; give the folder that train.py wrote, such as runs/demo")
+    return resolve(read_settings(folder / SETTINGS, overrides))
+
+
+def load(
+    run: str | Path, checkpoint: Literal["best", "newest"] = "best", device: str = "auto", overrides: Sequence[str] = ()
+) -> Captioner:
+    """A trained model, ready to caption photos.
+
+    Args:
+        run: the folder that training wrote.
+        checkpoint: `best` by the validation score that training watched, or `newest`.
+        device: auto, cpu, cuda, cuda:1, mps.
+        overrides: of the run's settings for decoding, such as `search.beams=5`.
+
+    Raises:
+        UserError: no run there, or its files are damaged or do not belong together.
+    """
+    folder = Path(run)
+    settings = read_run_settings(folder, overrides)
+    vocabulary = Vocabulary.load(folder / VOCABULARY)
+    model = make_model(settings, vocabulary, download=False)
+    frozen = model.encoder if model.encoder.frozen else None
+    if frozen is not None:
+        fill_model(frozen, load_checkpoint(folder / ENCODER)[0], folder / ENCODER)
+    fill_model(model, *_weights(folder, checkpoint), frozen)
+    model.to(choose_device(device)).eval()
+    return Captioner(model, vocabulary, make_search(settings))
+
+
+def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Path]:
+    path = folder / {"best": BEST, "newest": NEWEST}[checkpoint]
+    tensors, _ = load_checkpoint(path)
+    prefix = "model/" if checkpoint == "newest" else ""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}, path

@@ -1,0 +1,126 @@
+"""The commands: `python -m captioner ...`, and what `train.py` and `eval.py` call.
+
+A UserError is printed in one line and ends with status 2; a stop on request ends with 130 and goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from captioner.errors import UserError
+from captioner.progress import Reporter, console, errors
+
+app = typer.Typer(
+    help="Image captioning with attention: train, caption, see where it looked.", no_args_is_help=True, add_completion=False
+)
+
+Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")], overrides: Overrides = None
+) -> None:
+    """Train as a config says; the same command again goes on where it stopped."""
+    from captioner import runs
+
+    with Reporter() as report:
+        runs.train(config, overrides or [], report)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="the folder that training wrote, such as runs/demo")],
+    overrides: Overrides = None,
+    split: Annotated[str, typer.Option(help="train, val, test, or another split of the data")] = "val",
+) -> None:
+    """Decode a split, score it, and write results.json and scores.json into the run's folder."""
+    from captioner import metrics, runs
+
+    with Reporter() as report:
+        evaluation = runs.evaluate(run, split, overrides or [], report)
+    console.print(metrics.table(evaluation.rows, evaluation.protocol))
+    console.print(f"written: {run / split / 'results.json'}, {run / split / 'scores.json'}")
+
+
+@app.command()
+def caption(
+    photos: Annotated[list[Path], typer.Argument(help="photos: files that Pillow can read")],
+    model: Annotated[Path, typer.Option(help="the folder that training wrote, such as runs/demo")],
+    sheet: Annotated[Path | None, typer.Option(help="write a picture with one map for each word")] = None,
+    json: Annotated[Path | None, typer.Option(help="write words, log-probabilities and maps")] = None,
+    override: Annotated[list[str] | None, typer.Option("--set", help="change decoding: search.beams=5")] = None,
+) -> None:
+    """Caption photos that the model has never seen."""
+    from captioner import build
+
+    captions = build.load(model, overrides=override or []).captions(photos)
+    for photo, found in zip(photos, captions, strict=True):
+        console.print(f"{photo}: {found.text} ({found.confidence:.2f})", soft_wrap=True)
+    if json is not None:
+        _write_json(json, photos, captions)
+    if sheet is not None:
+        _write_sheet(sheet, photos, captions)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="where the demo's runs are written")] = Path("runs"),
+    overrides: Overrides = None,
+) -> None:
+    """Draw pictures, train on them, and look at captions of pictures that the model has never seen."""
+    from captioner import demo as show
+
+    with Reporter() as report:
+        show.run(folder, overrides or [], report)
+
+
+def _write_json(path: Path, photos: list[Path], captions: list) -> None:
+    import json
+
+    from captioner.files import write_text_atomically
+
+    found = [{"photo": str(photo), **caption.as_json()} for photo, caption in zip(photos, captions, strict=True)]
+    write_text_atomically(path, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    console.print(f"written: {path}")
+
+
+def _write_sheet(path: Path, photos: list[Path], captions: list) -> None:
+    from captioner.encoders.preprocess import open_photo
+    from captioner.visualize import contact, save_picture, save_sheet, sheet
+
+    if len(photos) == 1:
+        save_sheet(path, open_photo(photos[0]), captions[0])
+    else:
+        save_picture(path, contact([sheet(open_photo(photo), found) for photo, found in zip(photos, captions, strict=True)]))
+    console.print(f"written: {path}")
+
+
+def main(command: Callable[[], object] = app) -> NoReturn:
+    """Run a command and turn its end into an exit status."""
+    from captioner.training.loop import Interrupted
+
+    try:
+        command()
+    except UserError as error:
+        errors.print(f"[red]error:[/] {_plain(str(error))}", soft_wrap=True)
+        sys.exit(2)
+    except OSError as error:
+        errors.print(f"[red]error:[/] {_plain(str(error))}; nothing half-written is left", soft_wrap=True)
+        sys.exit(2)
+    except (Interrupted, KeyboardInterrupt):
+        errors.print("stopped; the same command goes on from the last checkpoint")
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _plain(text: str) -> str:
+    """Text whose brackets rich does not take for styles."""
+    from rich.markup import escape
+
+    return escape(" ".join(text.split()))

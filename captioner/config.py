@@ -1,0 +1,156 @@
+"""Settings: one YAML per experiment with one optional `base:`, dotted overrides, and checks against constructor signatures.
+
+This file knows no part. A schema is a constructor's signature turned into a pydantic model, less what the caller supplies itself, so
+what a part accepts is said once, in the part. Every complaint is a UserError of one line that names the key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pydantic
+import yaml
+
+from captioner.errors import UserError
+
+Settings = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `4e-4` is a number (YAML 1.1 reads it as text)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*\.?\d*([eE][-+]?\d+)|\.\d+([eE][-+]?\d+)?|\d[\d_]*\.\d*|\.inf|\.nan)$", re.IGNORECASE),
+    list("-+0123456789."),
+)
+
+
+def parse_yaml(text: str, origin: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """The config, over its base, under the overrides (`section.key=value`)."""
+    settings = _read_file(path)
+    base = settings.pop("base", None)
+    if base is not None:
+        below = _read_file(path.parent / base)
+        if "base" in below:
+            raise UserError(f"{path.parent / base} has a base itself; one base is enough, write out the rest")
+        settings = merge(below, settings)
+    for override in overrides:
+        settings = merge(settings, parse_override(override))
+    return settings
+
+
+def parse_override(override: str) -> Settings:
+    """`decoder.dropout=0.3` as `{decoder: {dropout: 0.3}}`."""
+    key, equals, value = override.partition("=")
+    section, dot, name = key.strip().partition(".")
+    if not (equals and dot and section and name):
+        raise UserError(f"an override reads section.key=value, got {override!r}")
+    return {section: {name: parse_yaml(value, f"the value of {key}")}}
+
+
+def merge(below: Settings, above: Settings) -> Settings:
+    """`above` over `below`, key by key; a section whose kind changes starts afresh, since its keys meant the old kind."""
+    merged = dict(below)
+    for section, values in above.items():
+        old = merged.get(section)
+        if isinstance(old, dict) and isinstance(values, dict) and values.get("kind", old.get("kind")) == old.get("kind"):
+            merged[section] = {**old, **values}
+        else:
+            merged[section] = values
+    return merged
+
+
+def check_keys(given: Iterable[str], known: Collection[str], where: str) -> None:
+    for key in given:
+        if key not in known:
+            raise UserError(f"unknown {where} {key!r}{suggestion(key, known)}; known: {', '.join(known)}")
+
+
+def suggestion(word: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def check_values(section: str, values: Mapping[str, Any], constructors: Sequence[Callable], supplied: Collection[str]) -> Settings:
+    """The section with defaults filled in, if it fits the constructors' signatures.
+
+    Args:
+        section: its name, for messages.
+        values: what the config gives, without `kind` and the names of inner parts.
+        constructors: the parts that the section makes; each takes its own keys.
+        supplied: arguments that the caller supplies itself, which no config may set.
+    """
+    for key in values:
+        if key in supplied:
+            raise UserError(f"{section}.{key} is not a setting: it follows from the other parts; leave it out")
+    schemas = [_schema(constructor, supplied) for constructor in constructors]
+    known = [name for schema in schemas for name in schema.model_fields]
+    check_keys(values, known, f"key in {section}:")
+    resolved: Settings = {}
+    for schema in schemas:
+        own = {name: value for name, value in values.items() if name in schema.model_fields}
+        try:
+            resolved |= schema(**own).model_dump()
+        except pydantic.ValidationError as error:
+            raise UserError(_complaint(section, error)) from error
+    return resolved
+
+
+def arguments(constructor: Callable, values: Mapping[str, Any]) -> Settings:
+    """Those of the values that the constructor takes."""
+    names = inspect.signature(constructor).parameters
+    return {name: value for name, value in values.items() if name in names}
+
+
+def _schema(constructor: Callable, supplied: Collection[str]) -> type[pydantic.BaseModel]:
+    function = constructor.__init__ if inspect.isclass(constructor) else getattr(constructor, "func", constructor)
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(constructor).parameters.items():
+        if name not in supplied:
+            default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+            fields[name] = (hints[name], default)
+    config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    return pydantic.create_model(getattr(function, "__qualname__", "Part"), __config__=config, **fields)
+
+
+def _complaint(section: str, error: pydantic.ValidationError) -> str:
+    """The first thing that is wrong: where, what was wanted, what came."""
+    first = error.errors()[0]
+    key = ".".join([section, *map(str, first["loc"])])
+    if first["type"] == "missing":
+        return f"{key} is missing; give it in the config or as {key}=..."
+    wanted = first["msg"].removeprefix("Input should be ")
+    return f"{key} should be {wanted}, got {first['input']!r}"
+
+
+def _read_file(path: Path) -> Settings:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"no config at {path}; check the path{_neighbours(path)}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the config {path} cannot be read ({error})") from error
+    settings = parse_yaml(text, str(path))
+    if not isinstance(settings, dict):
+        raise UserError(f"{path} should hold sections such as `decoder: {{kind: lstm}}`, got {type(settings).__name__}")
+    return settings
+
+
+def _neighbours(path: Path) -> str:
+    names = sorted(found.name for found in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    return f"; {path.parent} has {', '.join(names)}" if names else ""

@@ -1,0 +1,109 @@
+"""From examples to batches: the order of an epoch, the photos, and the words.
+
+Shapes: B photos, Q references of one photo, T words, h and w pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from captioner.data.contract import Example
+from captioner.errors import UserError
+from captioner.regions import Regions
+from captioner.vocabulary import PAD, Vocabulary
+
+Photos = Tensor | Regions
+"""Pixels (B, 3, h, w) as uint8, or regions made earlier."""
+PhotoSource = Callable[[Sequence[int]], Photos]
+"""Gives the photos of some examples, by their place in the split."""
+
+_POOL = 50  # batches that are sorted by length together
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photos with their references, side by side."""
+
+    photos: Photos
+    words: Tensor  # (B, Q, T) start mark, words, end mark, then PAD; a photo with fewer references has rows of PAD
+
+    @property
+    def inputs(self) -> Tensor:
+        """(B, Q, T - 1): what the decoder reads."""
+        return self.words[..., :-1]
+
+    @property
+    def targets(self) -> Tensor:
+        """(B, Q, T - 1): what it should write next; PAD where there is nothing to write."""
+        return self.words[..., 1:]
+
+    @property
+    def caption_mask(self) -> Tensor:
+        """(B, Q): True = a real reference."""
+        return self.words[..., 0] != PAD
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(self.photos.to(device), self.words.to(device, non_blocking=True))
+
+
+def encode_references(examples: Sequence[Example], vocabulary: Vocabulary, max_length: int) -> list[list[list[int]]]:
+    """Each example's references as numbers, longest first, so that a decoder can drop finished captions from the end."""
+    encoded = []
+    for example in examples:
+        captions = [vocabulary.encode(reference, max_length) for reference in example.references]
+        captions = sorted((caption for caption in captions if len(caption) > 2), key=len, reverse=True)
+        if not captions:
+            raise UserError(f"photo {example.id} ({example.image}) has no caption with a word in it; remove it or caption it")
+        encoded.append(captions)
+    return encoded
+
+
+def pad_words(captions: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+    """(B, Q, T) of one to many captions for each photo."""
+    num_captions = max(map(len, captions))
+    length = max(len(caption) for photo in captions for caption in photo)
+    words = torch.full((len(captions), num_captions, length), PAD)
+    for row, photo in enumerate(captions):
+        for column, caption in enumerate(photo):
+            words[row, column, : len(caption)] = torch.tensor(caption)
+    return words
+
+
+def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of an epoch: a pure function of its arguments, every example once, photos of like length together.
+
+    Shuffled; then sorted by length within pools of 50 batches, cut into batches of equal size (to one photo), and shuffled again.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order = torch.randperm(len(lengths), generator=generator).tolist()
+    batches: list[list[int]] = []
+    for start in range(0, len(order), _POOL * batch_size):
+        pool = sorted(order[start : start + _POOL * batch_size], key=lambda index: lengths[index])
+        num_batches = -(-len(pool) // batch_size)
+        cuts = [len(pool) * cut // num_batches for cut in range(num_batches + 1)]
+        batches += [pool[begin:end] for begin, end in zip(cuts, cuts[1:], strict=False)]
+    return [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+class CaptionedPhotos(Dataset[Batch]):
+    """A split as a data set whose items are whole batches: `photos[[3, 1, 4]]`."""
+
+    def __init__(self, source: PhotoSource, captions: list[list[list[int]]]):
+        self.source = source
+        self.captions = captions
+        self.lengths = [len(photo[0]) for photo in captions]  # longest first
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def __getitem__(self, indices: list[int]) -> Batch:
+        return Batch(self.source(indices), pad_words([self.captions[index] for index in indices]))
+
+    def batches(self, order: list[list[int]], workers: int = 0) -> Iterator[Batch]:
+        """The batches named, read by `workers` processes beside this one."""
+        return iter(DataLoader(self, sampler=order, batch_size=None, num_workers=workers, collate_fn=None))

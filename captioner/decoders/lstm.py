@@ -1,0 +1,182 @@
+"""The LSTM decoder of Show, Attend and Tell, which looks at the regions for each word.
+
+Shapes: B photos, Q captions of one photo, T words, R regions, D region feature, H state, E word vector, C context, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from captioner.attention import Attended, Attention, Memory, Query
+from captioner.decoders.contract import Decoder
+from captioner.loops import LoopLinear, word_loop
+from captioner.ranges import Fraction, Size
+from captioner.regions import Regions
+
+
+@dataclass(frozen=True)
+class LSTMState:
+    """What the decoder carries from one word to the next."""
+
+    hidden: Tensor  # (B, Q, H)
+    cell: Tensor  # (B, Q, H)
+    position: int  # index of the word about to be predicted
+
+    def select(self, beams: Tensor) -> LSTMState:
+        index = beams[..., None].expand(-1, -1, self.hidden.shape[-1])
+        return replace(self, hidden=self.hidden.gather(1, index), cell=self.cell.gather(1, index))
+
+    def select_photos(self, photos: Tensor) -> LSTMState:
+        return replace(self, hidden=self.hidden[photos], cell=self.cell[photos])
+
+
+class LSTMDecoder(Decoder):
+    r"""An LSTM reads the caption so far, looks at the regions, and predicts the next word.
+
+    `looks="before"` is Show, Attend and Tell (Xu et al. 2015, section 3.1.2): the state that has read all but the previous word
+    looks, and what it saw enters the LSTM together with that word:
+    $h_t = \mathrm{LSTM}(E y_{t-1}, h_{t-1}, \hat z_t)$, $\hat z_t = \beta_t \phi(a, h_{t-1})$.
+    `looks="after"` is the spatial attention of Lu et al. 2017, section 2.2: the LSTM reads the previous word and the mean region, then
+    its new state looks, and what it saw goes to the output alone. Without this feedback, all words look at once in training.
+
+    The first state is a tanh layer of the mean region, as in the authors' code. `gate` is $\beta_t$ on the context, made from the state
+    that looks: one number (the paper, section 4.2.1), a vector (a popular reimplementation), or none. `output="deep"` is the paper's
+    equation 7 with the tanh of the authors' code, $\tanh(E y_{t-1} + L_h h_t + L_z \hat z_t)$; `"state"` predicts from $h_t$ alone,
+    which needs `looks="before"`, since otherwise nothing seen would reach the words.
+
+    Args:
+        attention: how to look; any kind.
+        region_size: D, the size of one region's feature.
+        vocabulary_size: V.
+        hidden_size: H, the size of the LSTM's state and of its memory cell.
+        word_size: E, the size of a word's vector.
+        dropout: on word vectors and on the output.
+        gate: what scales the context.
+        looks: which state looks.
+        output: what the next word is predicted from.
+    """
+
+    def __init__(
+        self,
+        attention: Attention,
+        region_size: int,
+        vocabulary_size: int,
+        hidden_size: Size = 512,
+        word_size: Size = 512,
+        dropout: Fraction = 0.5,
+        gate: Literal["none", "scalar", "vector"] = "scalar",
+        looks: Literal["before", "after"] = "before",
+        output: Literal["deep", "state"] = "deep",
+    ):
+        super().__init__()
+        if looks == "after" and output == "state":
+            raise ValueError(
+                "output 'state' needs looks 'before', got 'after': what such a state sees would never reach the words; "
+                "choose output: deep, or looks: before"
+            )
+        self.looks, self.output = looks, output
+        self.attention = attention
+        context_size = attention.context_size
+        gate_size = {"none": 0, "scalar": 1, "vector": context_size}[gate]
+        self.embedding = nn.Embedding(vocabulary_size, word_size)
+        self.to_hidden = nn.Linear(region_size, hidden_size)
+        self.to_cell = nn.Linear(region_size, hidden_size)
+        self.from_word = nn.Linear(word_size, 4 * hidden_size)
+        self.from_hidden = LoopLinear(hidden_size, 4 * hidden_size, bias=False)
+        self.from_photo = LoopLinear(context_size if looks == "before" else region_size, 4 * hidden_size, bias=False)
+        self.gate = LoopLinear(hidden_size, gate_size) if gate_size else None
+        if output == "deep":
+            self.hidden_to_output = nn.Linear(hidden_size, word_size)
+            self.context_to_output = nn.Linear(context_size, word_size, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self.to_vocabulary = nn.Linear(word_size if output == "deep" else hidden_size, vocabulary_size)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Small words and logits, so that the first loss is log V; a forget gate that starts open."""
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        nn.init.uniform_(self.to_vocabulary.weight, -0.1, 0.1)
+        nn.init.zeros_(self.to_vocabulary.bias)
+        with torch.no_grad():
+            self.from_word.bias.chunk(4)[1].fill_(1.0)
+
+    def remember(self, regions: Regions) -> Memory:
+        return self.attention.remember(regions)
+
+    def start(self, memory: Memory, num_captions: int) -> LSTMState:
+        hidden, cell = (
+            torch.tanh(layer(memory.mean))[:, None].expand(-1, num_captions, -1).contiguous()
+            for layer in (self.to_hidden, self.to_cell)
+        )
+        return LSTMState(hidden, cell.float() if cell.dtype != torch.float64 else cell, position=0)
+
+    def advance(
+        self, words: Tensor, state: LSTMState, memory: Memory, need_weights: bool = True
+    ) -> tuple[Tensor, Attended, LSTMState]:
+        vectors = self.dropout(self.embedding(words))  # (B, Q, E)
+        from_word = self.from_word(vectors)
+        if self.looks == "before":
+            attended = self._look(state, memory, need_weights)
+            state = self._step(from_word + self.from_photo(attended.context), state)
+        else:
+            state = self._step(from_word + self.from_photo(memory.mean)[:, None], state)
+            attended = self._look(state, memory, need_weights)
+        return self._predict(vectors, state.hidden, attended.context), attended, state
+
+    def read(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
+        vectors = self.dropout(self.embedding(words))  # (B, Q, T, E)
+        from_word = self.from_word(vectors)
+        read = self._read_before if self.looks == "before" else self._read_after
+        with word_loop():
+            hidden, attended = read(from_word, self.start(memory, words.shape[1]), memory, need_weights)
+        return self._predict(vectors, hidden, attended.context), attended
+
+    def _read_before(self, from_word, state, memory, need_weights) -> tuple[Tensor, Attended]:
+        hidden, looks = [], []
+        for word in from_word.unbind(2):
+            looks.append(self._look(state, memory, need_weights))
+            state = self._step(word + self.from_photo(looks[-1].context), state)
+            hidden.append(state.hidden)
+        return torch.stack(hidden, 2), _stack(looks)
+
+    def _read_after(self, from_word, state, memory, need_weights) -> tuple[Tensor, Attended]:
+        from_photo = self.from_photo(memory.mean)[:, None]
+        states = []
+        for word in from_word.unbind(2):
+            states.append(state := self._step(word + from_photo, state))
+        hidden = torch.stack([state.hidden for state in states], 2)
+        looks = [self._look(state, memory, need_weights) for state in states]
+        return hidden, _stack(looks)
+
+    def vocabulary_logits(self, output: Tensor) -> Tensor:
+        return self.to_vocabulary(output)
+
+    def _look(self, state: LSTMState, memory: Memory, need_weights: bool) -> Attended:
+        position = torch.full(state.hidden.shape[:2], state.position, device=state.hidden.device)
+        attended = self.attention(Query(state.hidden, position, cell=state.cell), memory, need_weights)
+        if self.gate is None:
+            return attended
+        gate = torch.sigmoid(self.gate(state.hidden))  # (B, Q, 1 or C)
+        return replace(attended, context=gate * attended.context, gate=gate.mean(-1))
+
+    def _step(self, gates: Tensor, state: LSTMState) -> LSTMState:
+        """Xu et al. 2015, equations 1 to 3; the memory cell stays in float32."""
+        enter, forget, expose, candidate = (gates + self.from_hidden(state.hidden)).chunk(4, dim=-1)
+        cell = torch.sigmoid(forget) * state.cell + torch.sigmoid(enter) * torch.tanh(candidate)
+        hidden = torch.sigmoid(expose) * torch.tanh(cell).to(expose.dtype)
+        return LSTMState(hidden, cell, state.position + 1)
+
+    def _predict(self, vectors: Tensor, hidden: Tensor, context: Tensor) -> Tensor:
+        if self.output == "state":
+            return self.dropout(hidden)
+        return self.dropout(torch.tanh(vectors + self.hidden_to_output(hidden) + self.context_to_output(context)))
+
+
+def _stack(looks: list[Attended]) -> Attended:
+    """One record for T words; every field (B, Q, ...) becomes (B, Q, T, ...)."""
+    values = {field.name: [getattr(look, field.name) for look in looks] for field in fields(Attended)}
+    return Attended(**{name: None if one[0] is None else torch.stack(one, 2) for name, one in values.items()})

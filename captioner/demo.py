@@ -1,0 +1,108 @@
+"""The demo: draw pictures, train on them, and measure on pictures never seen what the captions say and where the maps lie.
+
+Two models are trained by one recipe: one looks after its LSTM has read the previous word, one before (configs/drawn.yaml says which
+options). Everything printed is measured here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from captioner import build, runs
+from captioner.data.drawn import COLOURS, SHAPES, instances_path
+from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
+from captioner.explain import PairAgreement, agree, read_objects
+from captioner.files import write_text_atomically
+from captioner.progress import console
+from captioner.visualize import contact, save_picture, sheet
+
+CONFIG = Path(__file__).parents[1] / "configs" / "drawn.yaml"
+MODELS = {"after": "demo", "before": "demo_before"}
+SPLITS = {"val": "new pictures", "unseen": "new pairs of colour and shape"}
+_NUM_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one model is worth on one split."""
+
+    looks: str
+    split: str
+    scores: dict[str, float]
+    agreement: PairAgreement
+
+
+def run(folder: Path, overrides: Sequence[str], report: runs.Report) -> None:
+    """Train what is not yet trained, measure, and write the sheet and the numbers into `folder`/demo."""
+    if not CONFIG.is_file():
+        raise UserError(f"the demo needs {CONFIG}; run it from a clone of the repository")
+    for looks, name in MODELS.items():
+        if not runs.has_finished(folder / name):
+            runs.train(CONFIG, [*overrides, f"decoder.looks={looks}", f"run.folder={folder / name}"], report)
+    figures = []
+    for looks, name in MODELS.items():
+        for split in SPLITS:
+            evaluation = runs.evaluate(folder / name, split, report=report)
+            figures.append(measure(looks, evaluation))
+            if (looks, split) == ("after", "val"):
+                show(folder / name, evaluation)
+    console.print(_table(figures))
+    numbers = json.dumps([asdict(figure) for figure in figures], indent=1)
+    write_text_atomically(folder / "demo" / "demo.json", numbers + "\n")
+    console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
+
+
+def measure(looks: str, evaluation: runs.Evaluation) -> Figure:
+    """Compare captions and maps with the objects that were drawn."""
+    root = evaluation.examples[0].image.parents[1]
+    objects = read_objects(instances_path(root, evaluation.split))
+    placed = [runs.with_placement(caption, evaluation.source, index) for index, caption in enumerate(evaluation.captions)]
+    agreement = agree(placed, [objects[example.id] for example in evaluation.examples], COLOURS, SHAPES)
+    return Figure(looks, evaluation.split, evaluation.rows["this model"], agreement)
+
+
+def show(folder: Path, evaluation: runs.Evaluation) -> None:
+    """Print six captions of new pictures and write their sheet."""
+    order = torch.randperm(len(evaluation.captions), generator=torch.Generator().manual_seed(0)).tolist()
+    sheets = []
+    for index in order[:_NUM_SHOWN]:
+        example = evaluation.examples[index]
+        caption = runs.with_placement(evaluation.captions[index], evaluation.source, index)
+        sheets.append(sheet(open_photo(example.image), caption))
+        console.print(f"  {example.image}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
+    save_picture(folder / "sheet.png", contact(sheets))
+
+
+def _table(figures: Sequence[Figure]) -> Table:
+    table = Table(
+        title="measured on pictures never seen",
+        caption="captions right: every (colour, shape) named is one object of the picture. lift: attention on the box of the named shape, "
+        "over the box's fair share, on the shape word of right pairs, as a ratio of sums; a uniform map has the lift beside it. "
+        "pointing: the heaviest region's centre lies in the box.",
+    )
+    for name in ("looks", "pictures", "captions", "captions right", "lift", "uniform", "pointing", "CIDEr-D x100"):
+        table.add_column(name, justify="left" if name in ("looks", "pictures") else "right")
+    for figure in figures:
+        found = figure.agreement
+        table.add_row(
+            f"{figure.looks} the LSTM",
+            SPLITS[figure.split],
+            str(found.num_captions),
+            f"{found.caption_accuracy:.1%}",
+            _number(found.lift),
+            _number(found.uniform_lift),
+            "-" if found.pointing is None else f"{found.pointing:.1%}",
+            f"{100 * figure.scores['CIDEr-D']:.1f}",
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,21 @@
+"""Who sees: every encoder, by the name a config gives it.
+
+contract.py             what an encoder gives and takes     preprocess.py  photo to pixels and Placement
+small_cnn.py            trained from scratch                torchvision_network.py  any torchvision network, frozen
+
+Besides the names in KINDS, the name of any torchvision classification network is a kind: `encoder: {kind: resnet101}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from captioner.encoders.contract import Encoder
+from captioner.encoders.small_cnn import SmallCNN
+from captioner.encoders.torchvision_network import TorchvisionNetwork, network_names
+
+KINDS: dict[str, Callable[..., Encoder]] = {
+    "small_cnn": SmallCNN,
+}
+
+__all__ = ["KINDS", "Encoder", "TorchvisionNetwork", "network_names"]

@@ -1,0 +1,94 @@
+"""From a photo to the pixels a network wants, with a record of how they lie on the photo.
+
+The same code prepares photos for training and for captioning.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
+
+from captioner.errors import UserError
+from captioner.regions import Placement
+
+
+def open_photo(path: str | Path) -> Image.Image:
+    """The photo as 8-bit RGB, turned upright by its EXIF rotation.
+
+    Raises:
+        UserError: there is no such file, or it is not a picture that can be read whole, or it is absurdly large.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                return as_rgb(file)
+    except FileNotFoundError as error:
+        raise UserError(f"no photo at {path}; check the path") from error
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path} is not a picture that Pillow can read; give a JPEG, PNG, or another photo format") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} is too large to be a photo ({error}); make it smaller first") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a photo ({error}); it may be cut off or damaged") from error
+
+
+def as_rgb(photo: Image.Image) -> Image.Image:
+    """8-bit RGB, upright; 16-bit grey is scaled, transparency lies on white."""
+    photo = ImageOps.exif_transpose(photo)
+    if photo.mode.startswith("I;16"):
+        photo = Image.fromarray((numpy.asarray(photo) >> 8).astype(numpy.uint8))
+    if photo.has_transparency_data:
+        photo = photo.convert("RGBA")
+        photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo)
+    return photo.convert("RGB")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Resize, then cut out the centre, then (inside the encoder) scale to 0..1 and normalise.
+
+    `resize` is the new shorter side (the aspect stays), or (width, height) exactly; `crop` is (width, height) in pixels.
+    """
+
+    resize: int | tuple[int, int]
+    crop: tuple[int, int]
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    interpolation: str = "bilinear"
+
+    def __call__(self, photo: Image.Image) -> tuple[Tensor, Placement]:
+        """The network's view (3, h, w) as uint8, and how it lies on the photo."""
+        size = self._resized(photo.size)
+        placement = Placement.whole(photo.size).resized(size)
+        if size != photo.size:
+            photo = functional.resize(photo, [size[1], size[0]], InterpolationMode(self.interpolation), antialias=True)
+        left, top = (round((size[axis] - self.crop[axis]) / 2) for axis in (0, 1))
+        if (left, top) != (0, 0) or size != self.crop:
+            photo = photo.crop((left, top, left + self.crop[0], top + self.crop[1]))
+            placement = placement.cropped(left, top, self.crop)
+        return functional.pil_to_tensor(photo), placement
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Pixels (B, 3, h, w) of 0 to 255 as the network was trained on them."""
+        mean, std = (
+            torch.tensor(values, dtype=torch.float32, device=pixels.device)[:, None, None]
+            for values in (self.mean, self.std)
+        )
+        return (pixels.float() / 255 - mean) / std
+
+    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        if not isinstance(self.resize, int):
+            return self.resize
+        width, height = size
+        if width <= height:
+            return self.resize, int(self.resize * height / width)
+        return int(self.resize * width / height), self.resize

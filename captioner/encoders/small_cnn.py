@@ -1,0 +1,49 @@
+"""A small convolutional network, trained from scratch together with the decoder, for small simple pictures.
+
+Shapes: B photos, R regions, D region feature, h and w pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from captioner.encoders.contract import Encoder
+from captioner.encoders.preprocess import Preprocess
+from captioner.ranges import Size
+from captioner.regions import Grid
+
+
+class SmallCNN(Encoder):
+    """Three halving convolutions and one more, each with batch norm and ReLU; one region for every 8 x 8 pixels.
+
+    A region sees little more than its own surroundings, so that a map means a place; where it lies is added as a learned vector.
+
+    Args:
+        size: edge of the square view in pixels; photos are resized to it whole. A multiple of 8.
+        width: channels of the first convolution.
+        region_size: D, channels of the last.
+    """
+
+    def __init__(self, size: Size = 80, width: Size = 32, region_size: Size = 128):
+        super().__init__()
+        if size % 8:
+            raise ValueError(f"size must be a multiple of 8, since a region covers 8 x 8 pixels, got {size}")
+        self.region_size = region_size
+        self.layout = Grid(size // 8, size // 8)
+        self.preprocess = Preprocess((size, size), (size, size))
+        self.frozen = False
+        self.layers = nn.Sequential(
+            _convolution(3, width, stride=2),
+            _convolution(width, 2 * width, stride=2),
+            _convolution(2 * width, region_size, stride=2),
+            _convolution(region_size, region_size, stride=1),
+        )
+        self.place = nn.Parameter(torch.randn(self.layout.num_regions, region_size) * 0.02)
+
+    def look(self, pixels: Tensor) -> Tensor:
+        return self.layers(pixels).flatten(2).transpose(1, 2) + self.place  # (B, R, D)
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())

@@ -1,0 +1,98 @@
+"""Any torchvision classification network, cut before pooling, as a frozen encoder.
+
+Shapes: B photos, R regions, D region feature, h and w pixels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+from torchvision.transforms._presets import ImageClassification
+
+from captioner.encoders.contract import Encoder
+from captioner.encoders.preprocess import Preprocess
+from captioner.errors import UserError
+from captioner.regions import Grid
+
+_HEADS = ("classifier", "fc", "head", "heads", "aux", "AuxLogits")
+
+
+def network_names() -> list[str]:
+    """The torchvision networks that classify photos."""
+    return models.list_models(module=models)
+
+
+class TorchvisionNetwork(Encoder):
+    """The last feature map before pooling, one region a cell, with the preprocessing that the weights were trained with.
+
+    The network is frozen and stays in evaluation mode.
+
+    Args:
+        network: a name that torchvision knows, such as resnet101.
+        weights: the name of its weights, such as IMAGENET1K_V2; DEFAULT for torchvision's best; none for random ones.
+        download: whether to fetch weights that are not on the disk. A model that is loaded with its own weights needs none.
+
+    Raises:
+        UserError: no such weights, or they cannot be downloaded; the message says where to put the file.
+        ValueError: the network has no feature map (vision transformers).
+    """
+
+    def __init__(self, network: str, weights: str = "DEFAULT", download: bool = True):
+        super().__init__()
+        chosen = _weights(network, weights)
+        model = _make(network, chosen if download else None).eval()
+        self.preprocess = _preprocess(chosen)
+        node, shape = _last_feature_map(model, network, self.preprocess.crop)
+        self.network = create_feature_extractor(model, {node: "regions"}).requires_grad_(False)
+        self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
+        self.frozen = True
+        self.eval()
+
+    def look(self, pixels: Tensor) -> Tensor:
+        return self.network(pixels)["regions"].flatten(2).transpose(1, 2)  # (B, R, D)
+
+
+def _weights(network: str, name: str) -> models.WeightsEnum | None:
+    if name.lower() == "none":
+        return None
+    known = models.get_model_weights(network)
+    if name not in known.__members__:
+        raise UserError(f"{network} has no weights {name!r}; choose one of {', '.join(known.__members__)}, DEFAULT or none")
+    return known[name]
+
+
+def _make(network: str, weights: models.WeightsEnum | None) -> nn.Module:
+    try:
+        return models.get_model(network, weights=weights)
+    except (URLError, ConnectionError, TimeoutError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise UserError(
+            f"the weights of {network} cannot be downloaded ({error}); fetch {weights.url} elsewhere and put it into "
+            f"{folder}, or choose encoder.weights=none for random ones"
+        ) from error
+
+
+def _preprocess(weights: models.WeightsEnum | None) -> Preprocess:
+    """The weights' own; ImageNet's usual where there are none."""
+    own = weights.transforms() if weights else ImageClassification(crop_size=224)
+    crop, resize = own.crop_size[0], own.resize_size[0]
+    return Preprocess(resize, (crop, crop), tuple(own.mean), tuple(own.std), own.interpolation.value)
+
+
+def _last_feature_map(model: nn.Module, network: str, size: tuple[int, int]) -> tuple[str, torch.Size]:
+    """The name of the last node with a map of more than one cell, outside the classifier, and its shape (1, D, rows, columns)."""
+    names = [name for name in get_graph_node_names(model)[1] if not name.startswith(_HEADS)]
+    with torch.no_grad():
+        seen = create_feature_extractor(model, names).eval()(torch.zeros(1, 3, size[1], size[0]))
+    for name in reversed(names):
+        shape = seen[name].shape if isinstance(seen[name], Tensor) else ()
+        if len(shape) == 3:  # tokens, not a map
+            break
+        if len(shape) == 4 and shape[2] * shape[3] > 1:
+            return name, shape
+    raise ValueError(f"{network} has no feature map to cut out; choose a convolutional network such as resnet101")

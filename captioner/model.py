@@ -1,0 +1,31 @@
+"""The whole network: an encoder sees, a decoder writes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from captioner.attention import Memory
+from captioner.decoders import Decoder
+from captioner.encoders import Encoder
+from captioner.regions import Regions
+
+
+class CaptionModel(nn.Module):
+    """An encoder and the decoder that attends over its regions. The parts come finished."""
+
+    def __init__(self, encoder: Encoder, decoder: Decoder):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def remember(self, photos: Tensor | Regions) -> Memory:
+        """What the decoder needs of photos: pixels (B, 3, h, w) as uint8, or regions that a frozen encoder made earlier."""
+        regions = photos if isinstance(photos, Regions) else self.encoder(photos)
+        return self.decoder.remember(regions.to(dtype=self._product_dtype(regions.features.device.type)))
+
+    def _product_dtype(self, device_type: str) -> torch.dtype:
+        """Features are cast once, here, and not at every word."""
+        if torch.is_autocast_enabled(device_type):
+            return torch.get_autocast_dtype(device_type)
+        return next(self.decoder.parameters()).dtype

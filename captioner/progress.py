@@ -1,0 +1,89 @@
+"""What a person sees while training and scoring run: a bar with rate and time left, a line for each validation, alarms."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class Reporter:
+    """Turns the events of a run into lines and bars; call it as a run's `report`. Close it with `with`."""
+
+    def __init__(self) -> None:
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self.tasks: dict[str, TaskID] = {}
+        self.loss = float("nan")
+        self.clock = (time.monotonic(), 0)  # since when, and photos seen since
+        self.started = time.monotonic()
+
+    def __enter__(self) -> Reporter:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, event: str, **values: Any) -> None:
+        getattr(self, f"_{event}")(**values)
+
+    def _start(self, folder, photos, vocabulary, device) -> None:
+        console.print(f"training {folder} on {device}: {photos:,} photos, {vocabulary:,} words")
+        self.started = time.monotonic()
+        self.clock = (time.monotonic(), 0)
+
+    def _regions(self, split, count, total) -> None:
+        self._advance(f"regions of {split}", count, total, "photos")
+
+    def _decode(self, split, count, total) -> None:
+        self._advance(f"captions of {split}", count, total, "photos")
+
+    def _step(self, progress, steps_per_epoch, num_photos, loss=None) -> None:
+        self.loss = self.loss if loss is None else loss
+        since, seen = self.clock
+        self.clock = (since, seen + num_photos)
+        rate = (seen + num_photos) / max(time.monotonic() - since, 1e-9)
+        name = f"epoch {progress.epoch + 1}"
+        note = f"loss {self.loss:.3f}  {rate:,.0f} photos/s"
+        self._advance(name, progress.batch + 1, steps_per_epoch, note, to=True)
+
+    def _validation(self, progress, better, watch, distinct_captions, map_change, **scores) -> None:
+        moved = "" if map_change is None else f"  maps move {map_change:.2f}"
+        mark = "  best so far" if better else ""
+        console.print(
+            f"epoch {progress.epoch}  loss {self.loss:.3f}  {watch} {100 * scores[watch]:.1f}  "
+            f"distinct {distinct_captions:.0%}{moved}  {time.monotonic() - self.started:.0f} s{mark}"
+        )
+        self.clock = (time.monotonic(), 0)
+
+    def _alarm(self, text) -> None:
+        errors.print(f"[yellow]alarm:[/] {text}")
+
+    def _stopping(self) -> None:
+        console.print("stopping after this step, and saving; once more to stop at once")
+
+    def _end(self, folder) -> None:
+        console.print(f"finished: {folder} (score it: python eval.py {folder})")
+
+    def _advance(self, name: str, count: int, total: int, note: str, to: bool = False) -> None:
+        if name not in self.tasks:
+            for task in self.tasks.values():
+                self.bar.remove_task(task)
+            self.tasks = {name: self.bar.add_task(name, total=total, note="")}
+        task = self.tasks[name]
+        self.bar.update(task, note=note, **({"completed": count} if to else {"advance": count}))

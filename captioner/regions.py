@@ -1,0 +1,130 @@
+"""Regions of a photo, where they lie in the network's view, and how that view lies on the photo.
+
+Shapes: B photos, R regions, D region feature.
+Coordinates are continuous: a picture of width w spans 0 to w, pixel i covers i to i + 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Regions that tile the network's view, row by row from the top left corner."""
+
+    rows: int
+    columns: int
+
+    @property
+    def num_regions(self) -> int:
+        return self.rows * self.columns
+
+    def corners(self) -> Tensor:
+        """(R, 4): left, top, right, bottom of each region, as fractions of the view."""
+        top, left = torch.meshgrid(torch.arange(self.rows), torch.arange(self.columns), indexing="ij")
+        left, top = left.flatten() / self.columns, top.flatten() / self.rows
+        return torch.stack([left, top, left + 1 / self.columns, top + 1 / self.rows], dim=1)
+
+    def select(self, photos: Tensor) -> Grid:
+        return self
+
+    def of_photo(self, index: int) -> Grid:
+        return self
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Regions that a detector found."""
+
+    fractions: Tensor  # (B, R, 4), or (R, 4) of one photo: left, top, right, bottom as fractions of the view
+
+    @property
+    def num_regions(self) -> int:
+        return self.fractions.shape[-2]
+
+    def corners(self) -> Tensor:
+        """(R, 4) of one photo, as fractions of the view."""
+        if self.fractions.dim() != 2:
+            raise ValueError(f"corners() describes one photo, this holds {len(self.fractions)}; take .of_photo(i) first")
+        return self.fractions
+
+    def select(self, photos: Tensor) -> Boxes:
+        return Boxes(self.fractions[photos])
+
+    def of_photo(self, index: int) -> Boxes:
+        return Boxes(self.fractions[index])
+
+
+Layout = Grid | Boxes
+
+
+@dataclass(frozen=True)
+class Regions:
+    """What an encoder saw in a batch of photos."""
+
+    features: Tensor  # (B, R, D)
+    mask: Tensor  # (B, R) True = a real region
+    layout: Layout
+
+    @classmethod
+    def full(cls, features: Tensor, layout: Layout) -> Regions:
+        """All regions real."""
+        return cls(features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device), layout)
+
+    def mean(self) -> Tensor:
+        """(B, D): the mean over real regions."""
+        share = self.mask / self.mask.sum(dim=1, keepdim=True).clamp(min=1)
+        return (share.to(self.features.dtype)[:, None] @ self.features).squeeze(1)
+
+    def select(self, photos: Tensor) -> Regions:
+        return Regions(self.features[photos], self.mask[photos], self.layout.select(photos))
+
+    def to(self, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Regions:
+        features = self.features.to(device=device, dtype=dtype, non_blocking=True)
+        return Regions(features, self.mask.to(device, non_blocking=True), self.layout)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How the network's view lies on the original photo, as one scale and offset for each axis.
+
+    A point (x, y) of the view is the point (offset + scale * x, ...) of the photo: exact for any chain of resizes,
+    crops and paddings. Sizes are (width, height) in pixels; the photo's are taken after its EXIF rotation is applied.
+    """
+
+    photo_size: tuple[int, int]
+    view_size: tuple[int, int]
+    scale: tuple[float, float] = (1.0, 1.0)  # photo pixels in one view pixel
+    offset: tuple[float, float] = (0.0, 0.0)  # photo coordinates of the view's top left corner
+
+    @classmethod
+    def whole(cls, photo_size: tuple[int, int]) -> Placement:
+        """The view is the photo itself."""
+        return cls(photo_size, photo_size)
+
+    def resized(self, size: tuple[int, int]) -> Placement:
+        """The view after a resize to (width, height)."""
+        scale = (self.scale[0] * self.view_size[0] / size[0], self.scale[1] * self.view_size[1] / size[1])
+        return replace(self, view_size=size, scale=scale)
+
+    def cropped(self, left: int, top: int, size: tuple[int, int]) -> Placement:
+        """The view after cutting out (width, height) from (left, top); negative values pad."""
+        offset = (self.offset[0] + left * self.scale[0], self.offset[1] + top * self.scale[1])
+        return replace(self, view_size=size, offset=offset)
+
+    def to_photo(self, points: Tensor) -> Tensor:
+        """Points (..., 2) of the view, in photo pixels."""
+        return points * points.new_tensor(self.scale) + points.new_tensor(self.offset)
+
+    def to_view(self, points: Tensor) -> Tensor:
+        """Points (..., 2) of the photo, in view pixels."""
+        return (points - points.new_tensor(self.offset)) / points.new_tensor(self.scale)
+
+    def corners_on_photo(self, layout: Layout) -> Tensor:
+        """(R, 4) float64: left, top, right, bottom of each region in photo pixels; may reach past the photo's border."""
+        fractions = layout.corners().double().cpu().unflatten(1, (2, 2))
+        return self.to_photo(fractions * fractions.new_tensor(self.view_size)).flatten(1)

@@ -1,0 +1,260 @@
+"""Runs: a training from its config to its folder, and the scores of a trained model on a split.
+
+A run's folder holds settings.yaml, vocabulary.json, log.jsonl, newest.safetensors, best.safetensors, and encoder.safetensors where the
+encoder is frozen: all that captioning needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from captioner import build, metrics
+from captioner.config import Settings, read_settings
+from captioner.data.batches import CaptionedPhotos, encode_references
+from captioner.data.contract import Example, Splits
+from captioner.encoders.preprocess import open_photo
+from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions
+from captioner.errors import UserError
+from captioner.files import remove_unfinished, write_text_atomically
+from captioner.metrics.report import Protocol
+from captioner.model import CaptionModel
+from captioner.search import Caption, Captioner
+from captioner.training.checkpoints import load_checkpoint, model_tensors, save_checkpoint
+from captioner.training.distributed import Processes, processes
+from captioner.training.loop import BEST, NEWEST, Trainer, Validation
+from captioner.training.run_log import RunLog
+from captioner.visualize import sheet
+from captioner.vocabulary import Vocabulary
+
+Report = Callable[..., None]
+_FREE = {"run": {"folder", "device", "workers", "save_minutes"}, "log": {"wandb", "project", "samples"}, "data": {"root"}}
+"""Settings that may differ when a run goes on: they do not change what is learned."""
+_DECODE_BATCH = 32
+
+
+def silent(event: str, **values: Any) -> None:
+    """A report that shows nothing."""
+
+
+def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) -> Path:
+    """Train as the config says, or go on where an earlier start was stopped; returns the run's folder.
+
+    Raises:
+        UserError: something in the config, the data or the folder does not fit; nothing was written.
+        Interrupted: asked to stop; the same call goes on.
+    """
+    settings = build.resolve(read_settings(config, overrides))
+    folder = Path(settings["run"]["folder"] or Path("runs") / config.stem)
+    _check_folder(folder, settings)
+    with processes(settings["run"]["device"]) as here:
+        report = report if here.first else silent
+        splits = build.make_splits(settings)
+        torch.manual_seed(settings["run"]["seed"])
+        vocabulary = build.make_vocabulary(settings, splits)
+        model = build.make_model(settings, vocabulary).to(here.device)
+        if here.first:
+            _write_start(folder, settings, vocabulary, model)
+        here.wait()
+        report("start", folder=folder, photos=len(splits["train"]), vocabulary=len(vocabulary), device=here.device)
+        make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
+    report("end", folder=folder)
+    return folder
+
+
+def make_trainer(
+    settings: Settings,
+    splits: Splits,
+    vocabulary: Vocabulary,
+    model: CaptionModel,
+    folder: Path,
+    here: Processes,
+    report: Report = silent,
+) -> Trainer:
+    """Every part that training needs, finished."""
+    train_source, val_source = (photo_source(model, splits[name], here.device, name, report) for name in ("train", "val"))
+    captions = encode_references(splits["train"], vocabulary, settings["data"]["max_length"])
+    captioner = Captioner(model, vocabulary, build.make_search(settings))
+    validator = Validator(captioner, splits["val"], val_source, here, settings["log"]["samples"])
+    log = settings["log"]
+    return Trainer(
+        objective=build.make_objective(settings, model),
+        optimiser=build.make_optimiser(settings, model),
+        schedule=build.make_schedule(settings),
+        photos=CaptionedPhotos(train_source, captions),
+        validate=validator,
+        plan=build.make_plan(settings),
+        folder=folder,
+        processes=here,
+        log=lambda step: RunLog(folder, step, log["wandb"], log["project"], settings, validator.sheets),
+        report=report,
+        frozen=model.encoder if model.encoder.frozen else None,
+    )
+
+
+def photo_source(
+    model: CaptionModel, examples: Sequence[Example], device: torch.device, name: str, report: Report = silent
+) -> PhotoFiles | StoredRegions:
+    """The photos themselves for an encoder that trains; regions, computed now, for a frozen one."""
+    files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
+    if not model.encoder.frozen:
+        return files
+    return store_regions(
+        model.encoder, files, device, tick=lambda count: report("regions", split=name, count=count, total=len(files))
+    )
+
+
+@dataclass
+class Validator:
+    """Decodes the validation split, shared out over the processes, and scores it."""
+
+    captioner: Captioner
+    examples: Sequence[Example]
+    source: PhotoFiles | StoredRegions
+    here: Processes
+    num_samples: int = 4
+    samples: list[Caption] = field(default_factory=list)
+
+    def __call__(self) -> Validation:
+        mine = range(self.here.rank, len(self.examples), self.here.count)
+        captions = decode(self.captioner, self.source, list(mine))
+        shares = self.here.gather(captions)
+        in_order = [shares[index % self.here.count][index // self.here.count] for index in range(len(self.examples))]
+        self.samples = in_order[: self.num_samples]
+        return Validation(score_captions(in_order, self.examples, self.captioner.vocabulary.tokens), in_order)
+
+    def sheets(self) -> list[tuple[Image.Image, str]]:
+        """The first photos with their maps."""
+        pictures = []
+        for index, caption in enumerate(self.samples):
+            photo = open_photo(self.examples[index].image)
+            pictures.append((sheet(photo, with_placement(caption, self.source, index)), caption.text))
+        return pictures
+
+
+def decode(
+    captioner: Captioner, source: PhotoFiles | StoredRegions, indices: Sequence[int], tick: Callable[[int], None] = lambda count: None
+) -> list[Caption]:
+    """Captions of some photos of a source, without their placements."""
+    captions: list[Caption] = []
+    for start in range(0, len(indices), _DECODE_BATCH):
+        batch = indices[start : start + _DECODE_BATCH]
+        captions += captioner.captions_of(source(batch))
+        tick(len(batch))
+    return captions
+
+
+def with_placement(caption: Caption, source: PhotoFiles | StoredRegions, index: int) -> Caption:
+    """The caption with the record of how the network's view lies on its photo."""
+    return replace(caption, placement=source.placement(index))
+
+
+def score_captions(captions: Sequence[Caption], examples: Sequence[Example], tokens: str) -> dict[str, float]:
+    texts = {example.id: caption.text for example, caption in zip(examples, captions, strict=True)}
+    return metrics.score(texts, {example.id: example.references for example in examples}, tokens)
+
+
+def evaluate(run: Path, split: str = "val", overrides: Sequence[str] = (), report: Report = silent) -> Evaluation:
+    """Decode a split and score it; writes results.json and scores.json into the run's folder, under the split's name."""
+    settings = build.read_run_settings(run, overrides)
+    splits = build.make_splits(settings)
+    if split not in splits:
+        raise UserError(f"the data has no split {split!r}; it has {', '.join(splits)}")
+    captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
+    source = photo_source(captioner.model, splits[split], captioner.device, split, report)
+    captions = decode(
+        captioner, source, range(len(source)), lambda count: report("decode", split=split, count=count, total=len(source))
+    )
+    evaluation = Evaluation(split, splits[split], captions, source, *_score(settings, split, splits, captions))
+    evaluation.save(run / split)
+    return evaluation
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A split's captions and what they are worth."""
+
+    split: str
+    examples: Sequence[Example]
+    captions: Sequence[Caption]
+    source: PhotoFiles | StoredRegions
+    rows: dict[str, dict[str, float]]
+    protocol: Protocol
+
+    def save(self, folder: Path) -> None:
+        texts = {example.id: caption.text for example, caption in zip(self.examples, self.captions, strict=True)}
+        metrics.save_results(folder / "results.json", texts)
+        metrics.save_scores(folder / "scores.json", self.rows, self.protocol)
+
+
+def _score(
+    settings: Settings, split: str, splits: Splits, captions: Sequence[Caption]
+) -> tuple[dict[str, dict[str, float]], Protocol]:
+    """The model's row, the baselines', and the protocol of all."""
+    examples, tokens, search = splits[split], settings["data"]["tokens"], settings["search"]
+    references = {example.id: example.references for example in examples}
+    train = {example.id: example.references for example in splits["train"]}
+    texts = {example.id: caption.text for example, caption in zip(examples, captions, strict=True)}
+    ours = metrics.score(texts, references, tokens) | {"in training": metrics.seen_share(texts, train, tokens)}
+    protocol = Protocol(
+        split=split,
+        num_photos=len(examples),
+        num_references=metrics.count_references(references),
+        tokens=tokens,
+        decoding=f"{search['kind']} {search.get('beams', '')}".strip(),
+        length_rule=search.get("length_rule", "none"),
+        unknown=search["unknown"],
+        seed=settings["run"]["seed"],
+    )
+    return {"this model": ours, **metrics.baselines(train, references, tokens)}, protocol
+
+
+def _check_folder(folder: Path, settings: Settings) -> None:
+    """Refuse a folder that this training cannot go on in, before anything is computed."""
+    if (folder / build.SETTINGS).exists():
+        _check_same(folder, settings)
+        if (folder / NEWEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]:
+            raise UserError(
+                f"{folder} is a finished run; score it with `python eval.py {folder}`, or give run.folder=... to train another"
+            )
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} holds other files and no run; give run.folder=... another name, or empty it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(folder / ".writable", "")
+        (folder / ".writable").unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()  # until there is something to keep
+    except OSError as error:
+        raise UserError(f"cannot write into {folder} ({error}); give run.folder=... a place that you may write to") from error
+
+
+def _check_same(folder: Path, settings: Settings) -> None:
+    earlier = build.read_run_settings(folder)
+    for section, values in settings.items():
+        for key in values.keys() | earlier[section].keys():
+            before, now = (found[section].get(key, "nothing") for found in (earlier, settings))
+            if before != now and key not in _FREE.get(section, ()):
+                raise UserError(
+                    f"{folder} was started with {section}.{key}={before}, now it is {now}; give run.folder=... for a new run, "
+                    "or go back to the earlier settings to go on with this one"
+                )
+
+
+def _write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
+    """What never changes during a run; a start that was killed in between is simply made again."""
+    remove_unfinished(folder)
+    if model.encoder.frozen and not (folder / build.ENCODER).exists():
+        save_checkpoint(folder / build.ENCODER, model_tensors(model.encoder), {})
+    vocabulary.save(folder / build.VOCABULARY)
+    write_text_atomically(folder / build.SETTINGS, build.save_settings(settings))
+
+
+def has_finished(folder: Path) -> bool:
+    """Whether a run's training has come to its end."""
+    return (folder / BEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]

@@ -1,0 +1,102 @@
+"""Captions of photos: a trained model, its vocabulary and a way of decoding, behind one call.
+
+Shapes: B photos, h and w pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from captioner.attention import Memory
+from captioner.encoders.preprocess import as_rgb, open_photo
+from captioner.model import CaptionModel
+from captioner.regions import Placement, Regions
+from captioner.search.caption import Caption
+from captioner.search.tape import Trace
+from captioner.vocabulary import Vocabulary
+
+Search = Callable[..., list[Trace]]
+
+
+@dataclass(frozen=True)
+class Captioner:
+    """Captions photos.
+
+    >>> captioner.load("runs/demo").caption("picture.png").text
+    """
+
+    model: CaptionModel
+    vocabulary: Vocabulary
+    search: Search
+    precision: torch.dtype = torch.float32
+
+    def with_search(self, search: Search) -> Captioner:
+        return replace(self, search=search)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.decoder.parameters()).device
+
+    def caption(self, photo: str | Path | Image.Image) -> Caption:
+        """The caption of one photo, given as a file or as a picture."""
+        return self.captions([photo])[0]
+
+    def captions(self, photos: Sequence[str | Path | Image.Image], batch_size: int = 32) -> list[Caption]:
+        """Captions of photos, in their order."""
+        captions = []
+        for start in range(0, len(photos), batch_size):
+            prepared = [self._prepare(photo) for photo in photos[start : start + batch_size]]
+            pixels = torch.stack([pixels for pixels, _ in prepared])
+            captions += self.captions_of(pixels, [placement for _, placement in prepared])
+        return captions
+
+    @torch.inference_mode()
+    def captions_of(self, photos: Tensor | Regions, placements: Sequence[Placement | None] | None = None) -> list[Caption]:
+        """Captions of one batch: prepared pixels (B, 3, h, w), or regions made earlier."""
+        with self._evaluation():
+            memory = self.model.remember(photos.to(self.device))
+            traces = self.search(self.model.decoder, memory)
+        placements = placements or [None] * len(traces)
+        return [
+            self._caption(trace, memory, index, placement)
+            for index, (trace, placement) in enumerate(zip(traces, placements, strict=True))
+        ]
+
+    def _prepare(self, photo: str | Path | Image.Image) -> tuple[Tensor, Placement]:
+        return self.model.encoder.preprocess(as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo))
+
+    @contextmanager
+    def _evaluation(self) -> Iterator[None]:
+        """Evaluation mode and the precision of the products; back to training afterwards if that is where the model was."""
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                yield
+        finally:
+            self.model.train(was_training)
+
+    def _caption(self, trace: Trace, memory: Memory, index: int, placement: Placement | None) -> Caption:
+        words = self.vocabulary.decode(trace.words.tolist())
+        candidates = [
+            (self.vocabulary.join(self.vocabulary.decode(found.tolist())), log_prob) for found, log_prob in trace.candidates
+        ]
+        return Caption(
+            text=self.vocabulary.join(words),
+            words=words,
+            word_log_probs=trace.word_log_probs,
+            end_log_prob=trace.end_log_prob,
+            ended=trace.ended,
+            looks=self.model.decoder.looks,
+            layout=memory.layout.of_photo(index),
+            placement=placement,
+            candidates=candidates,
+            **trace.attended,
+        )

@@ -1,0 +1,73 @@
+"""Alarms for the ways in which training goes wrong without saying so.
+
+Each takes what there is to see and returns a sentence, or None where all is well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from captioner.errors import UserError
+from captioner.search import Caption
+
+_LEAST_MAP_CHANGE = 1e-3
+
+
+def distinct_share(captions: Sequence[str]) -> float:
+    """Different captions among all, 0 to 1."""
+    return len(set(captions)) / len(captions) if captions else 0.0
+
+
+def map_change(captions: Sequence[Caption]) -> float | None:
+    """How much a map differs from the word before's: the mean total variation distance, 0 to 1; None where there are no maps."""
+    changes = [
+        (caption.weights[1:] - caption.weights[:-1]).abs().sum(-1) / 2
+        for caption in captions
+        if caption.weights is not None and len(caption.words) > 1
+    ]
+    return float(torch.cat(changes).mean()) if changes else None
+
+
+def identical_captions(captions: Sequence[str]) -> str | None:
+    """More than half of at least ten captions are the same sentence."""
+    if len(captions) < 10:
+        return None
+    caption, count = Counter(captions).most_common(1)[0]
+    if count <= len(captions) / 2:
+        return None
+    return (
+        f"{count} of {len(captions)} photos have the same caption, {caption!r}: early in training this passes; later, check that "
+        "photos are read rightly and that the learning rate is not too high"
+    )
+
+
+def frozen_maps(change: float | None) -> str | None:
+    """The maps of a caption are all alike."""
+    if change is None or change >= _LEAST_MAP_CHANGE:
+        return None
+    return f"maps hardly change from word to word (by {change:.1e} of their weight): attention is not being used"
+
+
+def dark_photos(pixels: Tensor) -> str | None:
+    """Photos (B, 3, h, w) of 0 to 255 that hold only 0 and 1: they were divided by 255 on the way."""
+    if int(pixels.max()) > 1:
+        return None
+    return "the photos of a whole batch hold only the values 0 and 1 of 255: they were scaled before they were saved or read"
+
+
+def check_loss(loss: float, step: int) -> None:
+    """Stop at a loss that is not a number.
+
+    Raises:
+        UserError: says at which step, and what usually helps.
+    """
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the loss became {loss} at step {step}; the newest checkpoint is from before. Lower optimiser.learning_rate, "
+            "clip gradients (run.clip=norm run.clip_at=1), or train with run.precision=fp32"
+        )

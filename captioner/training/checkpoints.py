@@ -1,0 +1,90 @@
+"""Checkpoints: one safetensors file each, its state as JSON in the file's header. No pickle, nothing half-written.
+
+A file is written beside its place, flushed to the disk, and renamed: a kill at any moment leaves the old file or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn, optim
+
+from captioner.errors import UserError
+from captioner.files import replacing
+
+State = dict[str, Any]
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: State) -> None:
+    with replacing(path) as beside:
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, beside, metadata={"state": json.dumps(state)})
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
+    """The tensors, on the CPU, and the state.
+
+    Raises:
+        UserError: no such file, or it is a pickle, cut off, or not one of ours.
+    """
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}; train first, or check the path")
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = json.loads((file.metadata() or {})["state"])
+            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (not a dict)
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} {_what_it_is(path)}; delete it and train again, or bring back an intact copy") from error
+
+
+def _what_it_is(path: Path) -> str:
+    start = path.read_bytes()[:2]
+    if start == b"PK" or start[:1] == b"\x80":
+        return "is a pickle (torch.save), which this program never reads, since loading one can run any code"
+    return "is not a whole checkpoint of this program: it was cut off, or it is another kind of file"
+
+
+def model_tensors(model: nn.Module, frozen: nn.Module | None = None) -> dict[str, Tensor]:
+    """The model's parameters and buffers, less those of a frozen part, which are saved once beside the checkpoints."""
+    skipped = {id(tensor) for tensor in frozen.state_dict(keep_vars=True).values()} if frozen is not None else set()
+    return {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in skipped}
+
+
+def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, frozen: nn.Module | None = None) -> None:
+    """Load the tensors of `model_tensors` back.
+
+    Raises:
+        UserError: the checkpoint belongs to a model of another shape; the first difference is named.
+    """
+    wanted = model_tensors(model, frozen)
+    for name in sorted(wanted.keys() | tensors.keys()):
+        here, there = (list(found[name].shape) if name in found else "nothing" for found in (wanted, tensors))
+        if here != there:
+            raise UserError(
+                f"{path} is from another config: {name} is {there} there and {here} in this model; "
+                "use the settings.yaml that was saved beside it"
+            )
+    model.load_state_dict(dict(tensors), strict=False)
+
+
+def optimiser_tensors(optimiser: optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
+    """Moments and step counts, by the name of their parameter."""
+    return {
+        f"{name}/{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimiser.state.get(parameter, {}).items()
+    }
+
+
+def fill_optimiser(optimiser: optim.Optimizer, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    parameters = dict(model.named_parameters())
+    for full_name, value in tensors.items():
+        name, _, key = full_name.rpartition("/")
+        parameter = parameters[name]
+        fused_step = key == "step" and not optimiser.defaults.get("fused")
+        optimiser.state[parameter][key] = value if fused_step else value.to(parameter.device)

@@ -1,0 +1,84 @@
+"""Which process this is, under torchrun or alone, and what the processes say to each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from captioner.errors import UserError
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all."""
+
+    device: torch.device
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """The process that writes files and talks to the user."""
+        return self.rank == 0
+
+    def wrap(self, objective: nn.Module) -> nn.Module:
+        """DDP around the objective, so that every gradient meets; the objective itself where there is one process."""
+        if self.count == 1:
+            return objective
+        return DistributedDataParallel(objective, device_ids=[self.device] if self.device.type == "cuda" else None)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every process's value, in the order of their ranks."""
+        if self.count == 1:
+            return [value]
+        values: list[Any] = [None] * self.count
+        distributed.all_gather_object(values, value)
+        return values
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+        if self.count == 1:
+            return flag
+        value = torch.tensor(int(flag), device=self.device)
+        distributed.all_reduce(value, distributed.ReduceOp.MAX)
+        return bool(value)
+
+    def wait(self) -> None:
+        if self.count > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def processes(device: str = "auto") -> Iterator[Processes]:
+    """Join the other processes that torchrun started, if any; leave them at the end."""
+    count, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+    place = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+    if count == 1:
+        yield Processes(place)
+        return
+    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Processes(place, rank, count)
+    finally:
+        distributed.destroy_process_group()
+
+
+def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
+    """The named device; `auto` takes a CUDA card, then Apple's, then the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(f"cuda:{local_rank}" if name == "cuda" else name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no device {name!r} here ({str(error).splitlines()[0]}); choose auto, cpu, cuda or mps") from error
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device

@@ -1,0 +1,323 @@
+"""The training loop: one step, its records, validation, checkpoints, and going on where it stopped.
+
+Everything random is a function of (seed, step, process) or (seed, epoch), so a checkpoint holds no generator's state, and resuming gives
+the same losses as not stopping, in the middle of an epoch too.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn, optim
+
+from captioner.data.batches import Batch, CaptionedPhotos, epoch_order
+from captioner.errors import UserError
+from captioner.ranges import Count, NonNegative, Positive, Size
+from captioner.regions import Regions
+from captioner.search import Caption
+from captioner.training import alarms
+from captioner.training.checkpoints import (
+    fill_model,
+    fill_optimiser,
+    load_checkpoint,
+    model_tensors,
+    optimiser_tensors,
+    save_checkpoint,
+)
+from captioner.training.distributed import Processes
+from captioner.training.objectives import Totals
+from captioner.training.optimisation import Constant, clip_gradients, mixed_precision
+from captioner.training.run_log import RunLog
+
+NEWEST, BEST = "newest.safetensors", "best.safetensors"
+_LOG_EVERY = 10  # steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, in what pieces, and with what care to train.
+
+    Args:
+        epochs: the most there will be.
+        batch_size: photos in one step, over all processes and accumulated parts together.
+        accumulate: parts into which each process cuts its share of a batch, to save memory.
+        precision: `fp32`, or `mixed`: bfloat16 autocast, float16 with a gradient scaler on cards that lack it.
+        clip: gradients by their common norm, each by its value, or none.
+        clip_at: the norm or value.
+        validate_every: epochs between validations.
+        watch: the decoded validation score that decides which checkpoint is best.
+        patience: validations without a better score after which training stops; 0 for never.
+        save_minutes: between checkpoints inside an epoch.
+        workers: processes that read photos beside each training process.
+        seed: of everything random.
+    """
+
+    epochs: Size = 20
+    batch_size: Size = 32
+    accumulate: Size = 1
+    precision: Literal["fp32", "mixed"] = "fp32"
+    clip: Literal["none", "norm", "value"] = "norm"
+    clip_at: Positive = 5.0
+    validate_every: Size = 1
+    watch: Literal["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"] = "CIDEr-D"
+    patience: Count = 0
+    save_minutes: NonNegative = 10
+    workers: Count = 0
+    seed: Count = 0
+
+
+@dataclass
+class Progress:
+    """How far training has come."""
+
+    epoch: int = 0  # the one under way
+    batch: int = 0  # the next one in it
+    step: int = 0  # optimiser steps made
+    best_score: float = -math.inf
+    waited: int = 0  # validations without a better score
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What decoding the validation split showed."""
+
+    scores: dict[str, float]
+    captions: list[Caption]
+
+
+class Interrupted(Exception):
+    """Training was asked to stop, and has saved where it was."""
+
+
+@dataclass
+class Trainer:
+    """Trains an objective, from the start or from the newest checkpoint in the folder. The parts come finished.
+
+    `validate` decodes the validation split; every process calls it, and it returns the same to all. `report` shows progress to the
+    user: it hears of every step and every validation.
+    """
+
+    objective: nn.Module
+    optimiser: optim.Optimizer
+    schedule: Constant
+    photos: CaptionedPhotos
+    validate: Callable[[], Validation]
+    plan: Plan
+    folder: Path
+    processes: Processes
+    log: Callable[[int], RunLog]
+    report: Callable[..., None]
+    frozen: nn.Module | None = None
+
+    def __post_init__(self):
+        self.progress = Progress()
+        self.model = self.objective.model
+        self.learning_rates = [group["lr"] for group in self.optimiser.param_groups]
+        device = self.processes.device
+        self.dtype = mixed_precision(device) if self.plan.precision == "mixed" else torch.float32
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+        self.stop_asked = False
+        self.saved_at = time.monotonic()
+        self._check_batch_size()
+
+    def run(self) -> Progress:
+        """Train to the end, or until asked to stop.
+
+        Raises:
+            Interrupted: a signal came; the newest checkpoint holds everything up to it.
+            UserError: the loss is no longer a number.
+        """
+        if (self.folder / NEWEST).exists():
+            self._restore()
+        self.wrapped = self.processes.wrap(self.objective)
+        self.run_log = self.log(self.progress.step) if self.processes.first else None
+        try:
+            with _stop_signals(self._ask_to_stop):
+                while not self.progress.finished:
+                    self._epoch()
+        finally:
+            if self.run_log is not None:
+                self.run_log.close()
+        return self.progress
+
+    def _epoch(self) -> None:
+        progress, plan = self.progress, self.plan
+        order = epoch_order(self.photos.lengths, plan.batch_size, plan.seed, progress.epoch)
+        self.steps_per_epoch = len(order)
+        self.objective.train()
+        remaining = order[progress.batch :]
+        parts = [part for batch in remaining for part in self._parts(batch)]
+        batches = self.photos.batches(parts, plan.workers)
+        for indices in remaining:
+            self._train_on(indices, batches)
+            progress.batch += 1
+            self._save_in_time()
+        progress.epoch, progress.batch = progress.epoch + 1, 0
+        last = progress.epoch >= plan.epochs
+        if last or progress.epoch % plan.validate_every == 0:
+            self._validate()
+        stale = plan.patience and progress.waited >= plan.patience
+        progress.finished = last or bool(stale)
+        self._save()
+
+    def _parts(self, batch: Sequence[int]) -> list[list[int]]:
+        """This process's share of a batch, cut into the parts that are accumulated."""
+        stride = self.processes.count * self.plan.accumulate
+        return [list(batch[self.processes.rank + part * self.processes.count :: stride]) for part in range(self.plan.accumulate)]
+
+    def _train_on(self, indices: Sequence[int], batches: Iterator[Batch]) -> None:
+        started = time.monotonic()
+        rate = self.schedule.factor(self.progress.step, self.steps_per_epoch, self.plan.epochs)
+        for group, base in zip(self.optimiser.param_groups, self.learning_rates, strict=True):
+            group["lr"] = base * rate
+        terms = self._gradients(indices, batches)
+        self.scaler.unscale_(self.optimiser)
+        norm = clip_gradients(self.objective.parameters(), self.plan.clip, self.plan.clip_at)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad()
+        self.progress.step += 1
+        self._note(terms, norm, len(indices), time.monotonic() - started)
+
+    def _gradients(self, indices: Sequence[int], batches: Iterator[Batch]) -> Tensor:
+        """Accumulate the step's gradients; returns the losses (2,) of this process's share."""
+        captions = [caption for index in indices for caption in self.photos.captions[index]]
+        totals = Totals(words=sum(len(caption) - 1 for caption in captions), captions=len(captions))
+        torch.manual_seed(_mix(self.plan.seed, self.progress.step, self.processes.rank))
+        terms = torch.zeros(2, device=self.processes.device)
+        for part in range(self.plan.accumulate):
+            batch = next(batches)
+            self._check_photos(batch)
+            with self._synchronised(part), torch.autocast(
+                self.processes.device.type, self.dtype, enabled=self.dtype != torch.float32
+            ):
+                loss, shares = self.wrapped(batch.to(self.processes.device), totals)
+                self.scaler.scale(loss * self.processes.count).backward()  # DDP takes the mean over processes
+            terms += shares
+        return terms
+
+    def _synchronised(self, part: int) -> AbstractContextManager:
+        """Processes exchange gradients in the last part of a step only."""
+        last = part == self.plan.accumulate - 1
+        return nullcontext() if last or self.processes.count == 1 else self.wrapped.no_sync()
+
+    def _check_photos(self, batch: Batch) -> None:
+        if self.progress.step == 0 and not isinstance(batch.photos, Regions) and (alarm := alarms.dark_photos(batch.photos)):
+            self.report("alarm", text=alarm)
+
+    def _note(self, terms: Tensor, norm: Tensor, num_photos: int, seconds: float) -> None:
+        """Log every few steps: reading the losses waits for the device."""
+        step = self.progress.step
+        if step % _LOG_EVERY and step > 3:
+            self.report("step", progress=self.progress, steps_per_epoch=self.steps_per_epoch, num_photos=num_photos)
+            return
+        shares = torch.tensor(self.processes.gather(terms.tolist())).sum(0)
+        cross_entropy, coverage = (float(share) for share in shares)
+        alarms.check_loss(cross_entropy + coverage, step)
+        rate = self.optimiser.param_groups[0]["lr"]
+        values = {"loss": cross_entropy, "coverage": coverage, "learning_rate": rate, "gradient_norm": float(norm)}
+        self.report(
+            "step", progress=self.progress, steps_per_epoch=self.steps_per_epoch, num_photos=num_photos, loss=cross_entropy
+        )
+        if self.run_log is not None:
+            self.run_log.write("train", step, epoch=self.progress.epoch, seconds=round(seconds, 4), **values)
+
+    def _validate(self) -> None:
+        validation = self.validate()
+        score = validation.scores[self.plan.watch]
+        self.schedule.after_validation(score)
+        progress = self.progress
+        better = score > progress.best_score
+        progress.best_score, progress.waited = (score, 0) if better else (progress.best_score, progress.waited + 1)
+        if better and self.processes.first:
+            state = {"progress": asdict(progress), "scores": validation.scores}
+            save_checkpoint(self.folder / BEST, model_tensors(self.model, self.frozen), state)
+        texts = [caption.text for caption in validation.captions]
+        change = alarms.map_change(validation.captions)
+        for alarm in (alarms.identical_captions(texts), alarms.frozen_maps(change)):
+            if alarm:
+                self.report("alarm", text=alarm)
+        values = {**validation.scores, "distinct_captions": alarms.distinct_share(texts), "map_change": change}
+        self.report("validation", progress=progress, better=better, watch=self.plan.watch, **values)
+        if self.run_log is not None:
+            self.run_log.write("validation", progress.step, epoch=progress.epoch, **values)
+
+    def _save_in_time(self) -> None:
+        """Save inside an epoch when it is time, or when asked to stop; all processes agree."""
+        due = time.monotonic() - self.saved_at > 60 * self.plan.save_minutes
+        if self.processes.count > 1:
+            due = self.processes.any(due)
+            self.stop_asked = self.processes.any(self.stop_asked)
+        if due or self.stop_asked:
+            self._save()
+        if self.stop_asked:
+            raise Interrupted
+
+    def _save(self) -> None:
+        if self.processes.first:
+            tensors = {f"model/{name}": tensor for name, tensor in model_tensors(self.model, self.frozen).items()}
+            moments = {f"optimiser/{name}": tensor for name, tensor in optimiser_tensors(self.optimiser, self.model).items()}
+            state = {
+                "progress": asdict(self.progress),
+                "schedule": self.schedule.state(),
+                "scaler": self.scaler.state_dict(),
+            }
+            save_checkpoint(self.folder / NEWEST, {**tensors, **moments}, state)
+        self.processes.wait()
+        self.saved_at = time.monotonic()
+
+    def _restore(self) -> None:
+        path = self.folder / NEWEST
+        tensors, state = load_checkpoint(path)
+        fill_model(self.model, _part(tensors, "model/"), path, self.frozen)
+        fill_optimiser(self.optimiser, self.model, _part(tensors, "optimiser/"))
+        self.progress = Progress(**state["progress"])
+        self.schedule.restore(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+
+    def _ask_to_stop(self, *_) -> None:
+        if self.stop_asked:
+            raise KeyboardInterrupt
+        self.stop_asked = True
+        self.report("stopping")
+
+    def _check_batch_size(self) -> None:
+        smallest = min(self.plan.batch_size, len(self.photos)) // 2 + 1 if len(self.photos) > 1 else 1
+        parts = self.processes.count * self.plan.accumulate
+        if parts > smallest:
+            raise UserError(
+                f"run.batch_size={self.plan.batch_size} over {self.processes.count} processes in {self.plan.accumulate} parts leaves some "
+                f"without photos; make run.batch_size at least {2 * parts}, or accumulate less"
+            )
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _mix(seed: int, step: int, rank: int) -> int:
+    """One number of three, so that no two steps or processes share their dropout."""
+    return (seed * 1_000_003 + step) * 4_099 + rank
+
+
+@contextmanager
+def _stop_signals(handler: Callable) -> Iterator[None]:
+    """Ctrl-C and a scheduler's SIGTERM ask to stop after the step; a second Ctrl-C stops at once."""
+    try:
+        old = {name: signal.signal(name, handler) for name in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread, as in some notebooks
+        old = {}
+    try:
+        yield
+    finally:
+        for name, before in old.items():
+            signal.signal(name, before)

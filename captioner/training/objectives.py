@@ -1,0 +1,99 @@
+"""What training minimises: every objective, by the name a config gives it.
+
+An objective is a module that holds the model and turns a batch into a loss, so that DDP wraps all there is to differentiate.
+
+Shapes: B photos, Q references of one photo, T words, R regions, O output, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from captioner.data.batches import Batch
+from captioner.model import CaptionModel
+from captioner.ranges import Fraction, NonNegative
+from captioner.vocabulary import PAD
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What one step holds over all processes and all parts of an accumulated batch; losses are divided by these."""
+
+    words: int  # end marks among them
+    captions: int
+
+
+class TeacherForcing(nn.Module):
+    r"""Cross-entropy of the next reference word given the reference so far, with the coverage penalty of Xu et al. 2015.
+
+    Source: Xu et al. 2015, section 4.2.1, equation 14: $-\log p(y|x) + \lambda \sum_i (1 - \sum_t \alpha_{ti})^2$ ("doubly stochastic").
+    The cross-entropy is the mean over words. The penalty's reduction is named, because three are in use and one lambda does not carry
+    over: `sum_regions` sums over regions and averages over captions (the paper); `mean_regions` averages over both (a popular
+    reimplementation); `sum_captions` sums over captions and averages over regions (the authors' code).
+
+    Args:
+        model: what to train.
+        label_smoothing: share of the target spread evenly over the vocabulary.
+        coverage: lambda; 0 for none.
+        coverage_reduction: see above.
+    """
+
+    def __init__(
+        self,
+        model: CaptionModel,
+        label_smoothing: Fraction = 0.0,
+        coverage: NonNegative = 0.0,
+        coverage_reduction: Literal["sum_regions", "mean_regions", "sum_captions"] = "sum_regions",
+    ):
+        super().__init__()
+        self.model = model
+        self.label_smoothing = label_smoothing
+        self.coverage = coverage
+        self.coverage_reduction = coverage_reduction
+
+    def forward(self, batch: Batch, totals: Totals) -> tuple[Tensor, Tensor]:
+        """This batch's share of the step's loss; and, detached, its shares of cross-entropy and coverage (2,).
+
+        Shares add up, over the parts of an accumulated batch and over processes, to the loss of the whole.
+        """
+        memory = self.model.remember(batch.photos)
+        output, attended = self.model.decoder.read(batch.inputs, memory, need_weights=self.coverage > 0)
+        cross_entropy = self._cross_entropy(output, batch.targets) / totals.words
+        coverage = cross_entropy.new_zeros(())
+        if self.coverage > 0 and attended.weights is not None:
+            missing = coverage_gap(attended.weights, batch.targets != PAD, memory.mask)
+            coverage = _REDUCTIONS[self.coverage_reduction](missing[batch.caption_mask], memory.mask, totals.captions)
+        loss = cross_entropy + self.coverage * coverage
+        return loss, torch.stack([cross_entropy, coverage]).detach()
+
+    def _cross_entropy(self, output: Tensor, targets: Tensor) -> Tensor:
+        """Summed over real words; padding never reaches the vocabulary product."""
+        real = (targets.flatten() != PAD).nonzero().squeeze(1)  # (words,)
+        logits = self.model.decoder.vocabulary_logits(output.flatten(0, 2).index_select(0, real))  # (words, V)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return functional.cross_entropy(
+            logits, targets.flatten()[real], reduction="sum", label_smoothing=self.label_smoothing
+        )
+
+
+def coverage_gap(weights: Tensor, word_mask: Tensor, region_mask: Tensor) -> Tensor:
+    """(B, Q, R): the square of 1 less what all real words together gave each region; 0 where there is no region."""
+    given = (weights * word_mask[..., None]).sum(2)  # (B, Q, R)
+    return (1 - given).square() * region_mask[:, None]
+
+
+_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
+    "sum_regions": lambda gap, mask, captions: gap.sum() / captions,
+    "mean_regions": lambda gap, mask, captions: gap.sum() / mask.sum(1).max() / captions,
+    "sum_captions": lambda gap, mask, captions: gap.sum() / mask.sum(1).max(),
+}
+
+KINDS: dict[str, Callable[..., nn.Module]] = {
+    "teacher_forcing": TeacherForcing,
+}

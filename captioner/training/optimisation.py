@@ -1,0 +1,138 @@
+"""Optimisers, learning-rate schedules and gradient clipping, by the names a config gives them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn, optim
+
+from captioner.ranges import Count, Fraction, NonNegative, Positive, Probability, Size
+
+
+def adam(
+    parameters: Iterable[nn.Parameter],
+    learning_rate: Positive = 4e-4,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    weight_decay: NonNegative = 0.0,
+) -> optim.Optimizer:
+    """Kingma and Ba 2015; weight decay enters the gradient."""
+    return optim.Adam(parameters, learning_rate, (beta1, beta2), weight_decay=weight_decay, fused=True)
+
+
+def adamw(
+    parameters: Iterable[nn.Parameter],
+    learning_rate: Positive = 4e-4,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    weight_decay: NonNegative = 0.01,
+) -> optim.Optimizer:
+    """Loshchilov and Hutter 2019; weight decay is apart from the gradient."""
+    return optim.AdamW(parameters, learning_rate, (beta1, beta2), weight_decay=weight_decay, fused=True)
+
+
+OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {"adam": adam, "adamw": adamw}
+
+
+@dataclass
+class Constant:
+    """The learning rate as it is, after a linear warm-up.
+
+    Args:
+        warm_up: steps over which the rate rises from nearly 0.
+    """
+
+    warm_up: Count = 0
+
+    def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
+        """What the learning rate is multiplied with at a step, counted from 0."""
+        return min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+
+    def after_validation(self, score: float) -> None:
+        """Hear a validation score; higher is better."""
+
+    def state(self) -> dict[str, float]:
+        """What must be saved to go on."""
+        return {}
+
+    def restore(self, state: dict[str, float]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+@dataclass
+class StepDecay(Constant):
+    """Multiplied with `by` after every `every` epochs."""
+
+    every: Size = 3
+    by: Probability = 0.8
+
+    def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
+        return super().factor(step, steps_per_epoch, num_epochs) * self.by ** (step // steps_per_epoch // self.every)
+
+
+@dataclass
+class Cosine(Constant):
+    """Half a cosine from 1 to `last` over the whole training."""
+
+    last: Probability = 0.0
+
+    def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
+        done = (step - self.warm_up) / max(1, steps_per_epoch * num_epochs - self.warm_up)
+        wave = 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
+        return super().factor(step, steps_per_epoch, num_epochs) * (self.last + (1 - self.last) * wave)
+
+
+@dataclass
+class Plateau(Constant):
+    """Multiplied with `by` whenever the validation score has not risen for `patience` validations in a row."""
+
+    patience: Size = 3
+    by: Probability = 0.8
+    best: float = field(default=-math.inf, init=False)
+    waited: int = field(default=0, init=False)
+    reduced: int = field(default=0, init=False)
+
+    def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
+        return super().factor(step, steps_per_epoch, num_epochs) * self.by**self.reduced
+
+    def after_validation(self, score: float) -> None:
+        if score > self.best:
+            self.best, self.waited = score, 0
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            self.waited, self.reduced = 0, self.reduced + 1
+
+    def state(self) -> dict[str, float]:
+        return {"best": self.best, "waited": self.waited, "reduced": self.reduced} if self.best > -math.inf else {}
+
+
+SCHEDULES: dict[str, Callable[..., Constant]] = {
+    "constant": Constant,
+    "step": StepDecay,
+    "cosine": Cosine,
+    "plateau": Plateau,
+}
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], kind: Literal["none", "norm", "value"], at: float) -> Tensor:
+    """Clip in place; returns the norm before clipping."""
+    parameters = [parameter for parameter in parameters if parameter.grad is not None]
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters])
+    if kind == "norm":
+        nn.utils.clip_grads_with_norm_(parameters, at, norm)
+    elif kind == "value":
+        nn.utils.clip_grad_value_(parameters, at)
+    return norm
+
+
+def mixed_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device has it, else float16."""
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.float16
+    return torch.bfloat16

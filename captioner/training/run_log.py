@@ -1,0 +1,85 @@
+"""The record of a run: JSON lines always, Weights & Biases when asked.
+
+Every line has `kind`, `step` and `time`. A resumed run drops the lines that its checkpoint has not seen, so that the file reads as if
+the run had never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from captioner.errors import UserError
+from captioner.files import write_text_atomically
+
+Samples = Callable[[], Sequence[tuple[Image.Image, str]]]
+"""Pictures with their captions, to look at."""
+
+
+class RunLog:
+    """Writes `log.jsonl` in the run's folder.
+
+    Args:
+        folder: the run's.
+        step: the step that the run starts from; later lines of an earlier start are dropped.
+        wandb: whether to log to Weights & Biases too; WANDB_MODE=offline works without a network.
+        project: its project's name.
+        settings: shown there.
+        samples: makes pictures to show there after each validation.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        step: int = 0,
+        wandb: bool = False,
+        project: str = "captioner",
+        settings: dict[str, Any] | None = None,
+        samples: Samples | None = None,
+    ):
+        self.path = folder / "log.jsonl"
+        self._drop_after(step)
+        self.samples = samples
+        self.wandb = _start_wandb(folder, project, settings or {}) if wandb else None
+
+    def write(self, kind: str, step: int, **values: Any) -> None:
+        line = json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        if self.wandb is not None:
+            numbers = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
+            self.wandb.log({**numbers, **self._pictures(kind)}, step=step)
+
+    def close(self) -> None:
+        if self.wandb is not None:
+            self.wandb.finish()
+
+    def _pictures(self, kind: str) -> dict[str, Any]:
+        if kind != "validation" or self.samples is None:
+            return {}
+        import wandb
+
+        return {"samples": [wandb.Image(picture, caption=caption) for picture, caption in self.samples()]}
+
+    def _drop_after(self, step: int) -> None:
+        if self.path.exists():
+            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+            write_text_atomically(self.path, "".join(kept) if step else "")
+
+
+def _start_wandb(folder: Path, project: str, settings: dict[str, Any]) -> Any:
+    try:
+        import wandb
+    except ImportError as error:
+        raise UserError("log.wandb needs the package wandb; pip install wandb, or set log.wandb=false") from error
+
+    for variable in ("WANDB_DIR", "WANDB_DATA_DIR"):  # unset, the second stages pictures in the home folder
+        os.environ.setdefault(variable, str(folder))
+    return wandb.init(project=project, name=folder.name, id=folder.name, resume="allow", config=settings)

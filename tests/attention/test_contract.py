@@ -1,0 +1,110 @@
+"""What holds for every kind of attention."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from tests.helpers import QUERY, make_attention, make_regions
+from tests.reference.show_attend_tell import additive_soft_attention
+
+from captioner.attention import KINDS, SCORES, Query
+
+ALL = [(kind, score) for kind in KINDS for score in SCORES if kind != "none" or score == "additive"]
+LOOKING = [(kind, score) for kind, score in ALL if kind != "none"]
+
+
+def make_query(num_photos: int = 3, num_captions: int = 4) -> Query:
+    hidden = torch.randn(num_photos, num_captions, QUERY, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    return Query(hidden, torch.zeros(num_photos, num_captions, dtype=torch.long))
+
+
+def test_the_tables_are_not_empty():
+    assert LOOKING
+
+
+@pytest.mark.parametrize(("kind", "score"), LOOKING)
+def test_weights_are_a_distribution_over_real_regions(kind, score):
+    regions = make_regions()
+    attention = make_attention(kind, score)
+    weights = attention(make_query(), attention.remember(regions)).weights
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(3, 4, dtype=torch.float64))
+    assert (weights.masked_select(~regions.mask[:, None].expand_as(weights)) == 0).all()
+
+
+@pytest.mark.parametrize(("kind", "score"), ALL)
+def test_what_padding_holds_does_not_matter(kind, score):
+    regions = make_regions()
+    attention = make_attention(kind, score)
+    other = replace(regions, features=regions.features.masked_fill(~regions.mask[..., None], 1e6))
+    one, two = (attention(make_query(), attention.remember(given)).context for given in (regions, other))
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("kind", "score"), LOOKING)
+def test_permuting_regions_permutes_weights(kind, score):
+    regions = make_regions(num_photos=1)
+    attention = make_attention(kind, score)
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(2))
+    shuffled = replace(regions, features=regions.features[:, order], mask=regions.mask[:, order])
+    query = make_query(num_photos=1)
+    one, two = (attention(query, attention.remember(given)) for given in (regions, shuffled))
+    torch.testing.assert_close(one.weights[..., order], two.weights)
+    torch.testing.assert_close(one.context, two.context)
+
+
+@pytest.mark.parametrize(("kind", "score"), ALL)
+def test_selecting_photos_of_a_memory_is_remembering_those_photos(kind, score):
+    regions, attention, chosen = make_regions(), make_attention(kind, score), torch.tensor([2, 0])
+    query = make_query(num_photos=2)
+    one = attention(query, attention.remember(regions).select(chosen))
+    two = attention(query, attention.remember(regions.select(chosen)))
+    torch.testing.assert_close(one.context, two.context)
+
+
+@pytest.mark.parametrize(("kind", "score"), LOOKING)
+def test_gradients_reach_every_parameter(kind, score):
+    attention = make_attention(kind, score)
+    attention(make_query(), attention.remember(make_regions())).context.square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in attention.parameters())
+
+
+class Both(nn.Module):
+    """Remembering and looking as one module, so that both take the same parameters."""
+
+    def __init__(self, attention):
+        super().__init__()
+        self.attention = attention
+
+    def forward(self, hidden, features):
+        memory = self.attention.remember(replace(make_regions(), features=features))
+        looked = self.attention(replace(make_query(), hidden=hidden), memory)
+        return looked.context, looked.weights
+
+
+@pytest.mark.parametrize(("kind", "score"), LOOKING)
+def test_the_gradient_is_that_of_the_values(kind, score):
+    both = Both(make_attention(kind, score))
+    names = [name for name, _ in both.named_parameters()]
+
+    def looked(hidden, features, *parameters):
+        return torch.func.functional_call(both, dict(zip(names, parameters, strict=True)), (hidden, features))
+
+    inputs = [make_query().hidden, make_regions().features, *both.parameters()]
+    assert torch.autograd.gradcheck(looked, [tensor.detach().requires_grad_() for tensor in inputs])
+
+
+def test_soft_additive_attention_agrees_with_its_equations():
+    attention, regions, query = make_attention("soft"), make_regions(), make_query()
+    looked = attention(query, attention.remember(regions))
+    for photo in range(3):
+        for caption in range(4):
+            context, weights = additive_soft_attention(
+                query.hidden[photo, caption], regions.features[photo], regions.mask[photo], attention
+            )
+            torch.testing.assert_close(looked.context[photo, caption], context)
+            torch.testing.assert_close(looked.weights[photo, caption], weights)

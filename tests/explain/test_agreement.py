@@ -1,0 +1,149 @@
+"""The mass inside a box is exact, and a map that knows nothing lifts nothing."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from captioner.explain import box_masses, fair_share, lift, points_inside
+from captioner.regions import Boxes, Grid, Placement
+
+SQUARE = Placement.whole((80, 80))
+HALF = Grid(1, 2)
+
+
+@st.composite
+def placements(draw):
+    """A resize, then a crop or a letterbox."""
+    photo, resized, view = (tuple(draw(st.integers(8, 90)) for _ in "xy") for _ in range(3))
+    left, top = draw(st.integers(-20, 20)), draw(st.integers(-20, 20))
+    return Placement.whole(photo).resized(resized).cropped(left, top, view)
+
+
+@st.composite
+def layouts(draw):
+    if draw(st.booleans()):
+        return Grid(draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    corners = torch.rand(
+        draw(st.integers(1, 12)), 2, 2, generator=torch.Generator().manual_seed(draw(st.integers(0, 99)))
+    )
+    return Boxes(corners.sort(dim=1).values.flatten(1))
+
+
+sizes = st.floats(0, 60)
+boxes = st.tuples(st.floats(-10, 60), st.floats(-10, 60), sizes, sizes)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(layouts(), placements(), boxes)
+def test_a_uniform_map_lifts_exactly_1(layout, placement, box):
+    share = fair_share(layout, placement, box)
+    assume(share > 1e-9)
+    masses = box_masses(torch.full((3, layout.num_regions), 1 / layout.num_regions), layout, placement, box)
+    assert lift(masses, masses.new_full((3,), share)) == pytest.approx(1, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(layouts(), placements(), boxes, st.integers(0, 99))
+def test_masses_of_a_cut_of_the_photo_sum_to_one(layout, placement, box, seed):
+    weights = torch.rand(2, layout.num_regions, generator=torch.Generator().manual_seed(seed))
+    width, height = placement.photo_size
+    x = min(max(box[0], 0), width)
+    left, right = (0, 0, x, height), (x, 0, width - x, height)
+    masses = box_masses(weights, layout, placement, left) + box_masses(weights, layout, placement, right)
+    nothing_on_photo = fair_share(layout, placement, (0, 0, width, height)) == 0
+    assert masses.tolist() == pytest.approx([0.0 if nothing_on_photo else 1.0] * 2)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.tuples(*[st.integers(0, 40)] * 4))
+def test_the_fair_share_of_a_grid_over_the_whole_photo_is_the_share_of_its_area(rows, columns, box):
+    left, top, width, height = box
+    area = min(width, 60 - left) * min(height, 50 - top)
+    assert fair_share(Grid(rows, columns), Placement.whole((60, 50)), box) == pytest.approx(area / (60 * 50))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(-2, 2), st.integers(-2, 2), st.integers(0, 99))
+def test_the_mass_agrees_with_counting_pixels(rows, columns, left, top, seed):
+    """Cells whose borders lie on pixels' borders, so that counting is exact."""
+    layout, view = Grid(rows, columns), (columns * 4, rows * 4)
+    placement = Placement.whole((20, 16)).cropped(4 * left, 4 * top, view)
+    weights = torch.rand(layout.num_regions, generator=torch.Generator().manual_seed(seed)).tolist()
+    box, inside, total = (3, 2, 9, 11), 0.0, 0.0
+    for region, weight in enumerate(weights):
+        x, y = 4 * (left + region % columns), 4 * (top + region // columns)
+        pixels = [(i, j) for i in range(x, x + 4) for j in range(y, y + 4) if 0 <= i < 20 and 0 <= j < 16]
+        hits = [pixel for pixel in pixels if 3 <= pixel[0] < 12 and 2 <= pixel[1] < 13]
+        inside += weight * len(hits) / len(pixels) if pixels else 0
+        total += weight if pixels else 0
+    mass = box_masses(torch.tensor([weights]), layout, placement, box).item()
+    assert mass == pytest.approx(inside / total if total else 0, abs=1e-6)
+
+
+@pytest.mark.parametrize("region", range(16))
+def test_a_map_that_knows_the_object_has_all_its_mass_inside(region):
+    layout = Grid(4, 4)
+    left, top, right, bottom = SQUARE.corners_on_photo(layout)[region].tolist()
+    box = (left, top, right - left, bottom - top)
+    planted = torch.eye(16)[region : region + 1]
+    assert box_masses(planted, layout, SQUARE, box).item() == pytest.approx(1)
+    assert lift(box_masses(planted, layout, SQUARE, box), torch.tensor([fair_share(layout, SQUARE, box)])) == 16
+    assert points_inside(torch.eye(16), layout, SQUARE, box).tolist() == [index == region for index in range(16)]
+
+
+def test_words_are_measured_together_as_they_are_alone():
+    weights, box = torch.rand(5, 9, generator=torch.Generator().manual_seed(0)), (10, 20, 30, 35)
+    alone = torch.cat([box_masses(weights[word : word + 1], Grid(3, 3), SQUARE, box) for word in range(5)])
+    assert box_masses(weights, Grid(3, 3), SQUARE, box).equal(alone)
+
+
+def test_padding_is_left_out():
+    """The photo fills the left half of the view: what lies on the right half is nowhere."""
+    placement = Placement.whole((40, 80)).cropped(0, 0, (80, 80))
+    weights, box = torch.tensor([[0.2, 0.8], [0.0, 1.0]]), (0, 0, 40, 80)
+    assert box_masses(weights, HALF, placement, box).tolist() == [1, 0]
+    assert points_inside(weights, HALF, placement, box).tolist() == [True, False]
+
+
+def test_a_border_region_keeps_its_whole_weight():
+    """A quarter of the right region is on the photo; its weight lies there."""
+    placement = Placement.whole((50, 80)).cropped(0, 0, (80, 80))
+    assert box_masses(torch.tensor([[0.5, 0.5]]), HALF, placement, (40, 0, 10, 80)).item() == pytest.approx(0.5)
+
+
+def test_a_region_that_misses_the_photo_by_rounding_alone_is_padding():
+    placement = Placement.whole((30, 80)).resized((70, 80)).cropped(0, 0, (700, 80))
+    assert fair_share(Grid(1, 10), placement, (0, 0, 30, 80)) == 1
+    assert fair_share(Grid(1, 10), placement, (0, 0, 15, 80)) == pytest.approx(0.5)
+
+
+def test_an_object_that_a_crop_cut_away_has_no_share():
+    placement = Placement.whole((160, 80)).cropped(40, 0, (80, 80))
+    assert fair_share(Grid(2, 2), placement, (0, 0, 30, 80)) == 0
+
+
+def test_what_a_sentinel_took_is_given_back():
+    weights = torch.tensor([[0.3, 0.1]])
+    assert box_masses(weights, HALF, SQUARE, (0, 0, 40, 80)).item() == pytest.approx(0.75)
+
+
+def test_lift_is_the_ratio_of_sums():
+    assert lift(torch.tensor([0.9, 0.1]), torch.tensor([0.3, 0.2])) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("num_words", [0, 2])
+def test_there_is_no_lift_where_chance_reaches_nothing(num_words):
+    assert lift(torch.zeros(num_words), torch.zeros(num_words)) is None
+
+
+@pytest.mark.parametrize("measure", [box_masses, points_inside])
+@pytest.mark.parametrize("shape", [(4,), (1, 5), (1, 1, 4)])
+def test_weights_of_another_layout_are_refused(measure, shape):
+    with pytest.raises(ValueError, match=r"weights need shape \(words, 4\)"):
+        measure(torch.ones(shape), Grid(2, 2), SQUARE, (0, 0, 10, 10))
+
+
+def test_lift_needs_one_fair_share_for_each_mass():
+    with pytest.raises(ValueError, match="one fair share for each mass"):
+        lift(torch.ones(3), torch.ones(1))

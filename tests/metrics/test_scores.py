@@ -1,0 +1,156 @@
+"""Scores are coco-caption's, whatever the order of photos, and never NaN."""
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from captioner.errors import UserError
+from captioner.metrics.scores import cider_d, score
+from captioner.vocabulary import TOKENS
+from tests.reference.cider_d import cider_d as cider_d_in_loops
+
+NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"]
+WORDS = ["a", "red", "blue", "circle", "square", "is", "above", "two", "the", "on"]
+
+sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9)
+
+
+@st.composite
+def corpora(draw, shortest_caption: int = 0):
+    """Captions and references as lists of words, of 2 to 5 photos."""
+    photos = range(draw(st.integers(2, 5)))
+    captions = {
+        photo: draw(st.lists(st.sampled_from(WORDS), min_size=shortest_caption, max_size=9)) for photo in photos
+    }
+    references = {photo: draw(st.lists(sentences, min_size=1, max_size=3)) for photo in photos}
+    return captions, references
+
+
+def as_text(captions, references):
+    texts = {photo: " ".join(words) for photo, words in captions.items()}
+    return texts, {photo: [" ".join(words) for words in of_photo] for photo, of_photo in references.items()}
+
+
+@settings(deadline=None)
+@given(corpora())
+def test_cider_d_agrees_with_the_loops_of_its_paper(corpus):
+    assert cider_d(*as_text(*corpus)) == pytest.approx(cider_d_in_loops(*corpus), rel=1e-12, abs=1e-12)
+
+
+def test_clipping_makes_repeated_words_worthless():
+    """Without the minimum, a caption would gain by repeating its one right word."""
+    references = {1: ["red circle here"], 2: ["two blue squares"]}
+    assert cider_d({1: "red red dog", 2: ""}, references) < cider_d({1: "red dog", 2: ""}, references)
+
+
+@settings(deadline=None)
+@given(corpora())
+def test_every_score_is_a_number_in_its_range_even_for_empty_captions(corpus):
+    scores = score(*as_text(*corpus))
+    assert list(scores) == NAMES
+    for name, value in scores.items():
+        assert type(value) is float
+        assert -1e-9 <= value <= (10 if name == "CIDEr-D" else 1) + 1e-9
+
+
+@settings(deadline=None)
+@given(corpora(shortest_caption=4), st.data())
+def test_a_copy_of_a_reference_scores_bleu_1_and_no_more_than_10_cider_d(corpus, data):
+    captions, references = corpus
+    references = {photo: [*of_photo, captions[photo]] for photo, of_photo in references.items()}
+    captions, references = as_text(captions, references)
+    scores = score(captions, references)
+    for name in NAMES[:4]:
+        assert scores[name] == pytest.approx(1, abs=1e-6)
+    assert scores["ROUGE-L"] == pytest.approx(1)
+    assert scores["CIDEr-D"] <= 10 + 1e-9
+
+
+def test_a_copy_of_the_only_reference_scores_10_cider_d_where_photos_differ():
+    texts = {1: "a red circle here", 2: "two blue squares there"}
+    assert cider_d(texts, {photo: [text] for photo, text in texts.items()}) == pytest.approx(10)
+
+
+@settings(deadline=None)
+@given(corpora(), st.randoms(use_true_random=False))
+def test_the_order_of_photos_does_not_matter(corpus, shuffler: random.Random):
+    captions, references = as_text(*corpus)
+    expected = score(captions, references)
+
+    def mixed(mapping):
+        return dict(shuffler.sample(list(mapping.items()), len(mapping)))
+
+    assert score(mixed(captions), references) == expected
+    assert score(mixed(captions), mixed(references)) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_only_empty_captions_score_zero():
+    scores = score({1: "", 2: " . "}, {1: ["a red circle"], 2: ["a blue square"]})
+    assert scores == dict.fromkeys(NAMES, 0.0)
+    assert not any(math.isnan(value) for value in scores.values())
+
+
+def test_one_photo_has_no_cider_d():
+    scores = score({1: "a red circle here"}, {1: ["a red circle here"]})
+    assert scores["CIDEr-D"] == 0
+    assert scores["BLEU-4"] == pytest.approx(1, abs=1e-6)
+
+
+def test_document_frequencies_come_from_the_references_given():
+    captions, references = {1: "a red circle", 2: "a blue square"}, {1: ["a red square"], 2: ["a blue circle"]}
+    more = {3: "a dog"}
+    assert cider_d(captions | more, references | {3: ["a dog"]}) != pytest.approx(cider_d(captions, references))
+
+
+@pytest.mark.parametrize("tokens", TOKENS)
+def test_captions_are_cut_by_the_rule_named(tokens):
+    captions = {1: "A red-hot dog's  dinner.", 2: "Two cats, one box!\n"}
+    references = {1: ["a red hot dog's dinner", "a meal"], 2: ["two cats one box"]}
+
+    def cut(text: str) -> str:
+        return " ".join(TOKENS[tokens](text))
+
+    cut_first = score(
+        {photo: cut(text) for photo, text in captions.items()},
+        {photo: [cut(text) for text in texts] for photo, texts in references.items()},
+        "whitespace",
+    )
+    assert score(captions, references, tokens) == cut_first
+    assert (cut_first["BLEU-1"] > 0.99) == (tokens == "simple")
+
+
+@pytest.mark.parametrize("compute", [score, cider_d])
+def test_nothing_is_printed(compute: Callable, capfd):
+    compute({1: "a dog", 2: "a cat"}, {1: ["a dog"], 2: ["one cat"]})
+    assert capfd.readouterr() == ("", "")
+
+
+ONE = {1: ["a dog"]}
+
+
+@pytest.mark.parametrize("compute", [score, cider_d])
+@pytest.mark.parametrize(
+    ("captions", "references", "tokens", "message"),
+    [
+        ({}, {}, "simple", "at least one photo"),
+        ({1: "a dog"}, {1: ["a dog"], 7: ["a cat"], 8: ["x"]}, "simple", r"needs a caption, 2 of 3 \(first: 7\)"),
+        ({"1": "a dog"}, ONE, "simple", "7 is not '7'"),
+        ({1: "a dog", "x": "a cat"}, ONE, "simple", r"needs its photo's references, 1 of 2 \(first: 'x'\)"),
+        ({1: "a dog"}, ONE, "ptb", "tokens must be one of simple, whitespace, characters, got 'ptb'"),
+        ({1: "a dog"}, {1: []}, "simple", r"reference with words, 1 of 1 \(first: 1\)"),
+        ({1: "a dog"}, {1: [" . "]}, "simple", "reference with words"),
+    ],
+)
+def test_an_error_says_what_does_not_pair_up(compute: Callable, captions, references, tokens, message):
+    with pytest.raises(UserError, match=message):
+        compute(captions, references, tokens)
+
+
+def test_a_reference_without_words_stays_beside_others():
+    references = {1: ["a red circle", "!"], 2: ["a blue square"]}
+    captions = {1: "a red circle", 2: "a blue square"}
+    assert cider_d(captions, references) == pytest.approx((7.5 / 2 + 7.5) / 2)  # 7.5: none has four words

@@ -1,0 +1,126 @@
+"""Beam search, against trying every caption."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from tests.helpers import make_decoder, make_regions
+
+from captioner.search.beam import BeamSearch, Greedy
+from captioner.search.rules import LENGTH_RULES
+from captioner.vocabulary import END, START, UNK
+
+VOCABULARY = 7  # four marks and three words
+
+
+def every_caption(unknown: str, max_length: int):
+    words = [4, 5, 6] + [UNK] * (unknown == "allow")
+    return [list(caption) for length in range(1, max_length + 1) for caption in itertools.product(words, repeat=length)]
+
+
+def log_prob(decoder, memory, photo: int, caption: list[int]) -> float:
+    words = torch.tensor([[[START, *caption]]])
+    output, _ = decoder.read(words, memory.select(torch.tensor([photo])))
+    log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0]
+    return float(log_probs[torch.arange(len(caption) + 1), [*caption, END]].sum())
+
+
+@pytest.fixture(params=["before", "after"])
+def lstm_small(request):
+    decoder = make_decoder(vocabulary_size=VOCABULARY, looks=request.param)
+    with torch.no_grad():  # unequal words, so that searching is worth it
+        decoder.to_vocabulary.weight.mul_(30)
+    return decoder
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("unknown", ["forbid", "allow"])
+@pytest.mark.parametrize("rule", LENGTH_RULES)
+def test_a_beam_as_wide_as_the_tree_finds_the_best_caption(lstm_small, rule, unknown):
+    memory = lstm_small.remember(make_regions())
+    captions = every_caption(unknown, max_length=3)
+    found = BeamSearch(beams=len(captions) * 2, max_length=3, length_rule=rule, unknown=unknown)(lstm_small, memory)
+    for photo, trace in enumerate(found):
+        ranks = [
+            float(LENGTH_RULES[rule](torch.tensor(log_prob(lstm_small, memory, photo, caption)), len(caption) + 1))
+            for caption in captions
+        ]
+        best = captions[max(range(len(captions)), key=ranks.__getitem__)]
+        assert trace.words.tolist() == best
+        assert trace.log_prob == pytest.approx(log_prob(lstm_small, memory, photo, best), abs=1e-4)
+        assert len(trace.candidates) == len(captions)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("beams", [1, 2, 3, 5])
+def test_a_caption_carries_its_own_log_probabilities_and_maps(lstm_small, beams):
+    memory = lstm_small.remember(make_regions())
+    for photo, trace in enumerate(BeamSearch(beams=beams, max_length=6)(lstm_small, memory)):
+        words = torch.tensor([[[START, *trace.words.tolist()]]])
+        output, attended = lstm_small.read(words, memory.select(torch.tensor([photo])))
+        log_probs = lstm_small.vocabulary_logits(output).log_softmax(-1)[0, 0]
+        length = len(trace.words)
+        torch.testing.assert_close(trace.word_log_probs.double(), log_probs[torch.arange(length), trace.words], atol=1e-5, rtol=0)
+        assert trace.end_log_prob == pytest.approx(float(log_probs[length, END]), abs=1e-5)
+        torch.testing.assert_close(trace.attended["weights"].double(), attended.weights[0, 0, :length], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_a_beam_of_one_is_greedy(lstm_small):
+    memory = lstm_small.remember(make_regions())
+    for photo, trace in enumerate(Greedy(max_length=5)(lstm_small, memory)):
+        words, alone = [START], memory.select(torch.tensor([photo]))
+        while len(words) <= 5 and words[-1] != END:
+            output, _ = lstm_small.read(torch.tensor([[words]]), alone)
+            logits = lstm_small.vocabulary_logits(output)[0, 0, -1]
+            allowed = [4, 5, 6] + [END] * (len(words) > 1)
+            words.append(max(allowed, key=lambda word: float(logits[word])))
+        assert trace.words.tolist() == [word for word in words if word > END]
+
+
+@torch.no_grad()
+def test_photos_in_a_batch_are_captioned_as_if_alone(lstm_small):
+    memory = lstm_small.remember(make_regions(num_photos=8, rows=4))
+    search = BeamSearch(beams=3, max_length=6)
+    together = search(lstm_small, memory)
+    assert len({len(trace.words) for trace in together}) > 1  # photos leave the batch at different words
+    for photo, trace in enumerate(together):
+        alone = search(lstm_small, memory.select(torch.tensor([photo])))[0]
+        assert trace.words.tolist() == alone.words.tolist()
+        torch.testing.assert_close(trace.attended["weights"], alone.attended["weights"])
+        assert [words.tolist() for words, _ in trace.candidates] == [words.tolist() for words, _ in alone.candidates]
+
+
+@torch.no_grad()
+def test_a_caption_is_never_empty():
+    decoder = make_decoder(vocabulary_size=VOCABULARY)
+    decoder.to_vocabulary.bias[END] = 50
+    assert all(len(trace.words) == 1 for trace in BeamSearch()(decoder, decoder.remember(make_regions())))
+
+
+@torch.no_grad()
+def test_a_caption_that_does_not_end_is_cut_and_says_so():
+    decoder = make_decoder(vocabulary_size=VOCABULARY)
+    decoder.to_vocabulary.bias[END] = -50
+    for trace in BeamSearch(max_length=4)(decoder, decoder.remember(make_regions())):
+        assert len(trace.words) == 4
+        assert not trace.ended
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("beams", [1, 3])
+def test_unknown_words_are_written_only_where_allowed(beams):
+    decoder = make_decoder(vocabulary_size=VOCABULARY)
+    decoder.to_vocabulary.bias[UNK] = 50
+    memory = decoder.remember(make_regions())
+    forbidden, allowed = (BeamSearch(beams, max_length=3, unknown=unknown)(decoder, memory)[0] for unknown in ("forbid", "allow"))
+    assert UNK not in forbidden.words
+    assert UNK in allowed.words
+
+
+@torch.no_grad()
+def test_a_decoder_that_does_not_look_has_no_maps():
+    decoder = make_decoder(attention="none")
+    assert BeamSearch()(decoder, decoder.remember(make_regions()))[0].attended["weights"] is None

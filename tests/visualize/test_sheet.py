@@ -1,0 +1,246 @@
+"""A sheet shows every word at the photo's own proportions, says what it shows, and is saved whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from captioner.regions import Boxes, Grid, Placement
+from captioner.search.caption import Caption
+from captioner.visualize import sheet as module
+from captioner.visualize.sheet import contact, save_sheet, sheet
+
+
+def make_caption(words, placement, layout=None, **changes):
+    layout = layout or Grid(4, 4)
+    words = words.split()
+    weights = torch.rand(len(words), layout.num_regions, generator=torch.Generator().manual_seed(0))
+    made = Caption(
+        text=" ".join(words), words=words, word_log_probs=torch.full((len(words),), -0.0726), end_log_prob=0.0,
+        ended=True, weights=weights / weights.sum(1, keepdim=True), head_weights=None, sentinel=None, gate=None,
+        looks="before", layout=layout, placement=placement,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def photo(size, colour=(200, 60, 40)):
+    return Image.new("RGB", size, colour)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Every piece of text that gets drawn."""
+    drawn = []
+    draw = module.ImageDraw.ImageDraw.text
+
+    def record(self, position, text, *rest, **options):
+        drawn.append(text)
+        return draw(self, position, text, *rest, **options)
+
+    monkeypatch.setattr(module.ImageDraw.ImageDraw, "text", record)
+    return drawn
+
+
+@pytest.mark.parametrize("size", [(1, 1), (80, 80), (300, 900), (900, 300), (2000, 3)])
+@pytest.mark.parametrize("num_words", [1, 7, 20])
+def test_every_word_gets_a_panel(size, num_words, said):
+    words = [f"w{index}" for index in range(num_words)]
+    made = sheet(photo(size), make_caption(" ".join(words), Placement.whole(size).resized((32, 32))))
+    assert made.mode == "RGB" and made.getpixel((0, 0)) == (255, 255, 255)
+    assert [text for text in said if text in words][:num_words] == words  # a title of one word is drawn after them
+    assert said.count("0.93") == num_words
+
+
+@pytest.mark.parametrize("size", [(300, 900), (900, 300), (80, 80), (7, 5)])
+def test_the_photo_is_never_squashed(size):
+    fitted = module._fit(photo(size), 224)
+    assert max(fitted.size) == 224
+    assert fitted.width / fitted.height == pytest.approx(size[0] / size[1], rel=0.02)
+
+
+def test_a_tiny_photo_keeps_its_crisp_pixels():
+    tiny = photo((2, 2), (0, 0, 0))
+    tiny.putpixel((1, 1), (250, 250, 250))
+    assert {rgb for _, rgb in module._fit(tiny, 100).getcolors()} == {(0, 0, 0), (250, 250, 250)}
+
+
+def test_the_first_panel_is_the_photo_untouched():
+    made = sheet(photo((80, 80)), make_caption("a", Placement.whole((80, 80))), panel=100)
+    counts = {rgb: count for count, rgb in made.getcolors(1 << 20)}
+    assert counts[(200, 60, 40)] == 100 * 100
+
+
+def test_one_cell_is_drawn_as_one_cell():
+    weights = torch.zeros(1, 16)
+    weights[0, 6] = 1  # second row, third column
+    panel = module._under_map(photo((80, 40), (0, 0, 0)), _map(weights, (80, 40)), 1.0)
+    bright = [(x, y) for x in range(80) for y in range(40) if panel.getpixel((x, y))[0] > 120]
+    assert bright == [(x, y) for x in range(40, 60) for y in range(10, 20)]
+
+
+def _map(weights, size, placement=None):
+    return module._maps(make_caption("a", placement or Placement.whole(size), weights=weights), size)[0][0]
+
+
+def test_all_words_share_one_scale_up_to_the_largest_weight(said):
+    weights = torch.full((2, 16), 0.01)
+    weights[1, 3] = 0.64
+    caption = make_caption("one two", Placement.whole((80, 80)), weights=weights)
+    assert module._maps(caption, (40, 40))[1] == pytest.approx(0.64)
+    sheet(photo((80, 80)), caption)
+    assert "0" in said and "0.64" in said
+
+
+def test_where_boxes_overlap_the_scale_reaches_their_sum():
+    boxes = Boxes(torch.tensor([[0.0, 0.0, 0.6, 1.0], [0.4, 0.0, 1.0, 1.0]]))
+    caption = make_caption("one", Placement.whole((80, 80)), boxes, weights=torch.tensor([[0.5, 0.25]]))
+    assert module._maps(caption, (80, 80))[1] == pytest.approx(0.75)
+
+
+def test_weights_that_are_all_zero_can_be_drawn():
+    sheet(photo((80, 80)), make_caption("one", Placement.whole((80, 80)), weights=torch.zeros(1, 16)))
+
+
+@pytest.mark.parametrize("looks", ["before", "after"])
+def test_the_foot_says_when_the_decoder_looked_and_at_what(looks, said):
+    sheet(photo((80, 80)), make_caption("a dog", Placement.whole((80, 80)), Grid(10, 7), looks=looks), panel=400)
+    assert f"looked {looks} reading the previous word · 10 x 7 regions" in said
+
+
+def test_sentinel_and_gate_are_shown_where_there_are_any(said):
+    shares = {"sentinel": torch.tensor([0.25, 0.5]), "gate": torch.tensor([0.75, 1.0])}
+    sheet(photo((80, 80)), make_caption("a dog", Placement.whole((80, 80)), **shares))
+    assert {"sentinel 0.25", "sentinel 0.50", "gate 0.75", "gate 1.00"} <= set(said)
+
+
+def test_what_the_network_never_saw_is_hatched_and_named(said):
+    cropped = Placement.whole((160, 80)).cropped(40, 0, (80, 80))
+    sheet(photo((160, 80)), make_caption("a", cropped))
+    assert "not seen by the network" in said
+    drawn = module._under_map(photo((160, 80), (0, 0, 0)), _map(torch.zeros(1, 16), (160, 80), cropped), 1.0)
+    assert all(drawn.getpixel((x, 40))[0] > 100 for x in (*range(40), *range(120, 160)))
+    assert all(drawn.getpixel((x, 40))[0] < 100 for x in range(40, 120))
+    said.clear()
+    sheet(photo((160, 80)), make_caption("a", Placement.whole((160, 80))))
+    assert "not seen by the network" not in said
+
+
+def test_a_decoder_that_does_not_look_is_said_to(said):
+    sheet(photo((80, 80)), make_caption("a dog", None, weights=None))
+    assert "this decoder does not look" in said and said.count("0.93") == 2
+    assert not any(text.startswith("looked") for text in said)
+
+
+def test_a_caption_without_words_is_the_photo_alone(said):
+    sheet(photo((80, 80)), make_caption("", Placement.whole((80, 80))))
+    assert "(a caption without words)" in said
+
+
+@pytest.mark.parametrize("word", ["a", "extraordinarily", "x" * 5000])
+@pytest.mark.parametrize("room", [20, 60, 200])
+def test_a_long_word_fits_its_panel(word, room):
+    text, font = module._shortened(word, room, 18)
+    assert font.getlength(text) <= room and (text == word or text.endswith("…"))
+
+
+@pytest.mark.parametrize("text", ["one two three " * 20, "x" * 700, "a\nb", ""])
+def test_wrapped_text_stays_within_its_width_and_loses_nothing(text):
+    font = module._font(20)
+    lines = module._wrapped(text, 200, font)
+    assert all(font.getlength(line) <= 200 for line in lines)
+    assert "".join(lines).replace(" ", "") == "".join(text.split())
+
+
+def test_a_huge_photo_costs_little_beyond_its_resize():
+    huge = photo((6000, 4000))
+    caption = make_caption("word " * 12, Placement.whole(huge.size).resized((224, 224)), Grid(14, 14))
+    sheet(photo((30, 20)), replace(caption, placement=Placement.whole((30, 20))))  # fonts are loaded once
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        module._fit(huge, 224)
+        resized = time.perf_counter()
+        sheet(huge, caption)
+        seconds.append(time.perf_counter() - resized - (resized - start))
+    assert min(seconds) < 0.3
+
+
+def test_a_photo_of_another_size_is_an_error():
+    with pytest.raises(ValueError, match="exif_transpose"):
+        sheet(photo((80, 60)), make_caption("a", Placement.whole((60, 80))))
+
+
+def test_weights_without_a_placement_are_an_error():
+    with pytest.raises(ValueError, match="placement"):
+        sheet(photo((80, 60)), make_caption("a", None))
+
+
+def test_a_panel_too_small_for_text_is_an_error():
+    with pytest.raises(ValueError, match="panel"):
+        sheet(photo((80, 60)), make_caption("a", Placement.whole((80, 60))), panel=10)
+
+
+@pytest.mark.parametrize("text", ["a dog", "ein süßer Hund", "一只狗"])
+def test_the_file_says_what_it_shows(tmp_path, text):
+    path = tmp_path / "new" / "folder" / "sheet.png"
+    save_sheet(path, photo((80, 80)), make_caption(text, Placement.whole((80, 80)), looks="after"))
+    with Image.open(path) as saved:
+        assert saved.text["caption"] == text and saved.text["looks"] == "after"
+        assert json.loads(saved.text["layout"]) == {"rows": 4, "columns": 4}
+
+
+def test_the_file_holds_the_same_pixels_as_the_sheet(tmp_path):
+    caption = make_caption("a dog", Placement.whole((80, 80)))
+    save_sheet(tmp_path / "sheet.png", photo((80, 80)), caption)
+    with Image.open(tmp_path / "sheet.png") as saved:
+        assert saved.tobytes() == sheet(photo((80, 80)), caption).tobytes()
+
+
+@pytest.mark.parametrize("failing", ["save", "replace"])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failing):
+    path = tmp_path / "sheet.png"
+    path.write_bytes(b"old")
+
+    def half_written(self, file, **_):
+        file.write_bytes(b"half")
+        raise OSError("disk full")
+
+    def refused(*_):
+        raise PermissionError("not writable")
+
+    target, name, fake = (Image.Image, "save", half_written) if failing == "save" else (module.os, "replace", refused)
+    monkeypatch.setattr(target, name, fake)
+    with pytest.raises(OSError):
+        save_sheet(path, photo((80, 80)), make_caption("a dog", Placement.whole((80, 80))))
+    assert [each.name for each in tmp_path.iterdir()] == ["sheet.png"] and path.read_bytes() == b"old"
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_and_leaves_nothing(tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    with pytest.raises(OSError):
+        save_sheet(tmp_path / "taken" / "sheet.png", photo((8, 8)), make_caption("a", Placement.whole((8, 8))))
+    assert [each.name for each in tmp_path.iterdir()] == ["taken"]
+
+
+def test_another_kind_of_file_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=".png"):
+        save_sheet(tmp_path / "sheet.jpg", photo((8, 8)), make_caption("a", Placement.whole((8, 8))))
+    assert not list(tmp_path.iterdir())
+
+
+def test_contact_stacks_sheets_without_changing_them():
+    red, blue = photo((30, 10), (255, 0, 0)), photo((20, 15), (0, 0, 255))
+    both = contact([red, blue])
+    assert both.size == (30, 25)
+    assert both.getpixel((29, 9)) == (255, 0, 0) and both.getpixel((19, 24)) == (0, 0, 255)
+    assert both.getpixel((25, 20)) == (255, 255, 255)
+
+
+def test_contact_of_nothing_is_an_error():
+    with pytest.raises(ValueError, match="at least one"):
+        contact([])

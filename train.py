@@ -1,0 +1,8 @@
+"""Train a captioner: `python train.py CONFIG [section.key=value ...]`; torchrun starts it on several devices."""
+
+import typer
+
+from captioner.cli import main, train
+
+if __name__ == "__main__":
+    main(lambda: typer.run(train))

@@ -92,7 +92,7 @@ def _write_json(path: Path, photos: list[Path], captions: list) -> None:
 
 def _write_sheet(path: Path, photos: list[Path], captions: list) -> None:
     from captioner.encoders.preprocess import open_photo
-    from captioner.visualize import contact, save_picture, save_sheet, sheet
+    from captioner.visualize.sheet import contact, save_picture, save_sheet, sheet
 
     if len(photos) == 1:
         save_sheet(path, open_photo(photos[0]), captions[0])

@@ -117,15 +117,15 @@ def arguments(constructor: Callable, values: Mapping[str, Any]) -> Settings:
 
 
 def _schema(constructor: Callable, supplied: Collection[str]) -> type[pydantic.BaseModel]:
-    function = constructor.__init__ if inspect.isclass(constructor) else getattr(constructor, "func", constructor)
-    hints = get_type_hints(function, include_extras=True)
+    part = getattr(constructor, "func", constructor)  # what a functools.partial completes
+    hints = get_type_hints(part.__init__ if inspect.isclass(part) else part, include_extras=True)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name not in supplied:
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (hints[name], default)
     config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    return pydantic.create_model(getattr(function, "__qualname__", "Part"), __config__=config, **fields)
+    return pydantic.create_model(part.__qualname__, __config__=config, **fields)
 
 
 def _complaint(section: str, error: pydantic.ValidationError) -> str:

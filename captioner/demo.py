@@ -21,7 +21,7 @@ from captioner.errors import UserError
 from captioner.explain import PairAgreement, agree, read_objects
 from captioner.files import write_text_atomically
 from captioner.progress import console
-from captioner.visualize import contact, save_picture, sheet
+from captioner.visualize.sheet import contact, save_picture, sheet
 
 CONFIG = Path(__file__).parents[1] / "configs" / "drawn.yaml"
 MODELS = {"after": "demo", "before": "demo_before"}

@@ -1,14 +1,17 @@
-"""Linear layers that a loop over words calls once per word, with one weight gradient for the whole loop.
+"""What a loop over words can share between its words: weight gradients, and memory to work in.
 
 A weight gradient per word is a product over a few dozen rows, then a sum over words of matrices as large as the weight: on a
 training step of an LSTM decoder that was a third of the time. Inside `word_loop()` the inputs and output gradients of all words are
 kept, and the weight's gradient is one product over all of them. Values and gradients are those of `nn.Linear`; a test ties them.
+
+Fresh memory costs more than arithmetic in it: on a CPU the system clears every page. `workspace()` gives the same memory to every word.
 
 Shapes: I input size, O output size.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,29 +22,56 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-_current_loop: ContextVar[dict[nn.Module, _Shared] | None] = ContextVar("word_loop", default=None)
+class Workspace:
+    """Memory for intermediate results that nobody keeps: what `take` gave is overwritten at the next `take`."""
+
+    def __init__(self) -> None:
+        self.memory: Tensor | None = None
+
+    def take(self, shape: torch.Size | tuple[int, ...], like: Tensor) -> Tensor:
+        """An uninitialised tensor of this shape, with the other's dtype and device."""
+        size = math.prod(shape)
+        memory = self.memory
+        if memory is None or len(memory) < size or memory.dtype != like.dtype or memory.device != like.device:
+            memory = self.memory = torch.empty(size, dtype=like.dtype, device=like.device)
+        return memory[:size].view(shape)
+
+
+@dataclass
+class _Loop:
+    shared: dict[nn.Module, _Shared] = field(default_factory=dict)
+    workspace: Workspace = field(default_factory=Workspace)
+
+
+_current_loop: ContextVar[_Loop | None] = ContextVar("word_loop", default=None)
 
 
 @contextmanager
 def word_loop() -> Iterator[None]:
-    """Inside, every `LoopLinear` collects what its weight gradient needs. Gradients are taken once: no double backward."""
-    token = _current_loop.set({})
+    """Inside, every `LoopLinear` collects what its weight gradient needs, and `workspace()` is the same for all."""
+    token = _current_loop.set(_Loop())
     try:
         yield
     finally:
         _current_loop.reset(token)
 
 
+def workspace() -> Workspace:
+    """The loop's, or a fresh one outside of a loop."""
+    loop = _current_loop.get()
+    return loop.workspace if loop is not None else Workspace()
+
+
 class LoopLinear(nn.Linear):
-    """`nn.Linear`, with one weight gradient for all calls inside one `word_loop()`."""
+    """`nn.Linear`, with one weight gradient for all calls inside one `word_loop()`. There is no double backward there."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         loop = _current_loop.get()
         if loop is None or not (torch.is_grad_enabled() and self.weight.requires_grad):
             return super().forward(inputs)
-        if self not in loop:
-            loop[self] = _share(self, inputs.device.type)
-        shared = loop[self]
+        if self not in loop.shared:
+            loop.shared[self] = _share(self, inputs.device.type)
+        shared = loop.shared[self]
         return _Apply.apply(inputs.to(shared.weight.dtype), shared.weight, shared.bias, shared.calls)
 
 

@@ -29,7 +29,7 @@ from captioner.training.checkpoints import load_checkpoint, model_tensors, save_
 from captioner.training.distributed import Processes, processes
 from captioner.training.loop import BEST, NEWEST, Trainer, Validation
 from captioner.training.run_log import RunLog
-from captioner.visualize import sheet
+from captioner.visualize.sheet import sheet
 from captioner.vocabulary import Vocabulary
 
 Report = Callable[..., None]
@@ -248,6 +248,7 @@ def _check_same(folder: Path, settings: Settings) -> None:
 
 def _write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
     """What never changes during a run; a start that was killed in between is simply made again."""
+    folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(folder)
     if model.encoder.frozen and not (folder / build.ENCODER).exists():
         save_checkpoint(folder / build.ENCODER, model_tensors(model.encoder), {})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from captioner.data.drawn import drawn
 from captioner.decoders import Decoder
-from tests.helpers import LSTM_OPTIONS, make_decoder
+from tests.helpers import LSTM_OPTIONS, TINY, make_decoder, tiny_settings
 
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
@@ -16,3 +19,17 @@ torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 def lstm(request) -> Decoder:
     """The LSTM decoder in each of its forms."""
     return make_decoder("lstm", **request.param)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """A small drawn data set; tests read it and leave it as it is."""
+    root = tmp_path_factory.mktemp("data") / "drawn"
+    drawn(str(root), **TINY)
+    return root
+
+
+@pytest.fixture
+def settings(pictures, tmp_path) -> list[str]:
+    """Overrides of configs/drawn.yaml that train in a second on those pictures, into tmp_path/run."""
+    return tiny_settings(pictures, tmp_path / "run")

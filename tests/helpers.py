@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import torch
 
 from captioner import attention, decoders
@@ -45,3 +48,19 @@ LSTM_OPTIONS = [
     for output in ("deep", "state")
     if (looks, output) != ("after", "state")
 ]
+
+TINY = {"num_train": 48, "num_val": 12, "num_unseen": 4}
+CONFIGS = Path(__file__).parents[1] / "configs"
+DRAWN = CONFIGS / "drawn.yaml"
+
+
+def tiny_settings(pictures: Path, folder: Path) -> list[str]:
+    sizes = ["encoder.width=4", "encoder.region_size=8", "attention.size=8", "decoder.hidden_size=16", "decoder.word_size=8"]
+    run = ["run.epochs=3", "run.batch_size=8", "run.validate_every=1", "run.device=cpu", "schedule.warm_up=0", f"run.folder={folder}"]
+    return [f"data.root={pictures}", *(f"data.{name}={count}" for name, count in TINY.items()), *sizes, *run]
+
+
+def losses(folder: Path) -> list[dict]:
+    """The lines of a run's log, less what a clock says."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{name: value for name, value in line.items() if name not in ("time", "seconds")} for line in lines]

@@ -30,7 +30,7 @@ class SoftAttention(Attention):
 
     def remember(self, regions: Regions) -> Memory:
         keys = self.score.remember(regions.features)
-        return Memory(keys, regions.features.to(keys.dtype), regions.mask, regions.mean(), regions.layout)
+        return Memory(keys, regions.features, regions.mask, regions.mean(), regions.layout)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         weights = masked_softmax(self.score(query.hidden, memory.keys), memory.mask[:, None])

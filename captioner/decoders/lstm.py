@@ -10,12 +10,14 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.contract import Decoder
 from captioner.loops import LoopLinear, word_loop
 from captioner.ranges import Fraction, Size
 from captioner.regions import Regions
+from captioner.vocabulary import PAD
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class LSTMState:
     def select(self, beams: Tensor) -> LSTMState:
         index = beams[..., None].expand(-1, -1, self.hidden.shape[-1])
         return replace(self, hidden=self.hidden.gather(1, index), cell=self.cell.gather(1, index))
+
+    def first(self, num_captions: int) -> LSTMState:
+        """The states of the first captions of each photo."""
+        return replace(self, hidden=self.hidden[:, :num_captions], cell=self.cell[:, :num_captions])
 
     def select_photos(self, photos: Tensor) -> LSTMState:
         return replace(self, hidden=self.hidden[photos], cell=self.cell[photos])
@@ -130,27 +136,28 @@ class LSTMDecoder(Decoder):
     def read(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
         vectors = self.dropout(self.embedding(words))  # (B, Q, T, E)
         from_word = self.from_word(vectors)
-        read = self._read_before if self.looks == "before" else self._read_after
+        if self.looks == "after":
+            from_word = from_word + self.from_photo(memory.mean)[:, None, None]
         with word_loop():
-            hidden, attended = read(from_word, self.start(memory, words.shape[1]), memory, need_weights)
+            hidden, attended = self._read(from_word, _still_open(words), memory, need_weights)
         return self._predict(vectors, hidden, attended.context), attended
 
-    def _read_before(self, from_word, state, memory, need_weights) -> tuple[Tensor, Attended]:
-        hidden, looks = [], []
-        for word in from_word.unbind(2):
-            looks.append(self._look(state, memory, need_weights))
-            state = self._step(word + self.from_photo(looks[-1].context), state)
-            hidden.append(state.hidden)
-        return torch.stack(hidden, 2), _stack(looks)
-
-    def _read_after(self, from_word, state, memory, need_weights) -> tuple[Tensor, Attended]:
-        from_photo = self.from_photo(memory.mean)[:, None]
-        states = []
-        for word in from_word.unbind(2):
-            states.append(state := self._step(word + from_photo, state))
-        hidden = torch.stack([state.hidden for state in states], 2)
-        looks = [self._look(state, memory, need_weights) for state in states]
-        return hidden, _stack(looks)
+    def _read(
+        self, from_word: Tensor, num_open: list[int], memory: Memory, need_weights: bool
+    ) -> tuple[Tensor, Attended]:
+        """States (B, Q, T, H) and looks; captions that have ended leave the loop."""
+        state = self.start(memory, from_word.shape[1])
+        states, looks = [], []
+        for word, width in zip(from_word.unbind(2), num_open, strict=True):
+            state, gates = state.first(width), word[:, :width]
+            if self.looks == "before":
+                looks.append(self._look(state, memory, need_weights))
+                gates = gates + self.from_photo(looks[-1].context)
+            state = self._step(gates, state)
+            if self.looks == "after":
+                looks.append(self._look(state, memory, need_weights))
+            states.append(state.hidden)
+        return _stack(states, from_word.shape[1]), _stack_looks(looks, from_word.shape[1])
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return self.to_vocabulary(output)
@@ -176,7 +183,25 @@ class LSTMDecoder(Decoder):
         return self.dropout(torch.tanh(vectors + self.hidden_to_output(hidden) + self.context_to_output(context)))
 
 
-def _stack(looks: list[Attended]) -> Attended:
+def _still_open(words: Tensor) -> list[int]:
+    """For each of T words, how many captions of a photo must be read: up to the last one that any photo still has there.
+
+    Captions that lie longest first, as batches lay them, leave the loop from the end.
+    """
+    real = (words != PAD).any(0)  # (Q, T)
+    numbers = torch.arange(1, len(real) + 1, device=words.device)[:, None]
+    return (real * numbers).amax(0).clamp(min=1).tolist()
+
+
+def _stack(steps: list[Tensor], num_captions: int) -> Tensor:
+    """(B, Q, T, ...) of T steps (B, at most Q, ...); zeros where a caption had ended."""
+    missing = [num_captions - step.shape[1] for step in steps]
+    padding = [0, 0] * (steps[0].dim() - 2)
+    padded = [functional.pad(step, [*padding, 0, count]) if count else step for step, count in zip(steps, missing, strict=True)]
+    return torch.stack(padded, 2)
+
+
+def _stack_looks(looks: list[Attended], num_captions: int) -> Attended:
     """One record for T words; every field (B, Q, ...) becomes (B, Q, T, ...)."""
     values = {field.name: [getattr(look, field.name) for look in looks] for field in fields(Attended)}
-    return Attended(**{name: None if one[0] is None else torch.stack(one, 2) for name, one in values.items()})
+    return Attended(**{name: None if one[0] is None else _stack(one, num_captions) for name, one in values.items()})

@@ -125,6 +125,7 @@ class Trainer:
         device = self.processes.device
         self.dtype = mixed_precision(device) if self.plan.precision == "mixed" else torch.float32
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+        self.unchecked = torch.zeros(2, device=device)  # losses since they were last known to be numbers
         self.stop_asked = False
         self.saved_at = time.monotonic()
         self._check_batch_size()
@@ -203,6 +204,7 @@ class Trainer:
                 loss, shares = self.wrapped(batch.to(self.processes.device), totals)
                 self.scaler.scale(loss * self.processes.count).backward()  # DDP takes the mean over processes
             terms += shares
+        self.unchecked = self.unchecked + terms
         return terms
 
     def _synchronised(self, part: int) -> AbstractContextManager:
@@ -220,9 +222,9 @@ class Trainer:
         if step % _LOG_EVERY and step > 3:
             self.report("step", progress=self.progress, steps_per_epoch=self.steps_per_epoch, num_photos=num_photos)
             return
+        self._check_losses()
         shares = torch.tensor(self.processes.gather(terms.tolist())).sum(0)
         cross_entropy, coverage = (float(share) for share in shares)
-        alarms.check_loss(cross_entropy + coverage, step)
         rate = self.optimiser.param_groups[0]["lr"]
         values = {"loss": cross_entropy, "coverage": coverage, "learning_rate": rate, "gradient_norm": float(norm)}
         self.report(
@@ -231,7 +233,14 @@ class Trainer:
         if self.run_log is not None:
             self.run_log.write("train", step, epoch=self.progress.epoch, seconds=round(seconds, 4), **values)
 
+    def _check_losses(self) -> None:
+        """Every loss since the last check was a number; always asked before anything is saved."""
+        total = sum(self.processes.gather(float(self.unchecked.sum())))
+        alarms.check_loss(total, self.progress.step)
+        self.unchecked = torch.zeros_like(self.unchecked)
+
     def _validate(self) -> None:
+        self._check_losses()
         validation = self.validate()
         score = validation.scores[self.plan.watch]
         self.schedule.after_validation(score)
@@ -263,6 +272,7 @@ class Trainer:
             raise Interrupted
 
     def _save(self) -> None:
+        self._check_losses()
         if self.processes.first:
             tensors = {f"model/{name}": tensor for name, tensor in model_tensors(self.model, self.frozen).items()}
             moments = {f"optimiser/{name}": tensor for name, tensor in optimiser_tensors(self.optimiser, self.model).items()}

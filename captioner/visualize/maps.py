@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from captioner.regions import Grid, Layout, Placement
+from captioner.regions import Boxes, Grid, Layout, Placement
 
 
 def map_on_photo(weights: Tensor, layout: Layout, placement: Placement, size: tuple[int, int] | None = None) -> Tensor:
@@ -31,8 +31,9 @@ def map_on_photo(weights: Tensor, layout: Layout, placement: Placement, size: tu
     _check(weights, layout, size)
     weights = weights.detach().float().cpu()
     x, y = (_centres(*lengths) for lengths in zip(placement.photo_size, size or placement.photo_size, strict=True))
-    draw = _draw_grid if isinstance(layout, Grid) else _draw_boxes
-    return draw(weights, layout, placement, x, y)
+    if isinstance(layout, Grid):
+        return _draw_grid(weights, layout, placement, x, y)
+    return _draw_boxes(weights, layout, placement, x, y)
 
 
 def _check(weights: Tensor, layout: Layout, size: tuple[int, int] | None) -> None:
@@ -68,7 +69,7 @@ def _draw_grid(weights: Tensor, layout: Grid, placement: Placement, x: Tensor, y
     return cells[..., row[:, None], column]  # (..., height, width)
 
 
-def _draw_boxes(weights: Tensor, layout: Layout, placement: Placement, x: Tensor, y: Tensor) -> Tensor:
+def _draw_boxes(weights: Tensor, layout: Boxes, placement: Placement, x: Tensor, y: Tensor) -> Tensor:
     left, top, right, bottom = placement.corners_on_photo(layout)[..., None].unbind(1)  # (R, 1) each
     across = ((left <= x) & (x < right)).float()  # (R, width)
     down = ((top <= y) & (y < bottom)).float()  # (R, height)

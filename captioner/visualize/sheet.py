@@ -9,8 +9,6 @@ Shapes: T words, R regions. Sizes are (width, height) in pixels of the sheet, un
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import textwrap
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,6 +18,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from torch import Tensor
 
+from captioner.errors import UserError
+from captioner.files import replacing
 from captioner.regions import Grid, Layout
 from captioner.search.caption import Caption
 from captioner.visualize.colours import colour
@@ -61,17 +61,16 @@ def sheet(photo: Image.Image, caption: Caption, panel: int = 224) -> Image.Image
 
 def save_sheet(path: str | Path, photo: Image.Image, caption: Caption, panel: int = 224) -> None:
     """Write the sheet as a PNG that also says in text what it shows. The file appears whole or not at all."""
+    save_picture(path, sheet(photo, caption, panel), _description(caption))
+
+
+def save_picture(path: str | Path, picture: Image.Image, texts: PngImagePlugin.PngInfo | None = None) -> None:
+    """Write a PNG, whole or not at all."""
     path = Path(path)
     if path.suffix.lower() != ".png":
-        raise ValueError(f"a sheet is saved as a PNG, got {path.name!r}; choose a name that ends in .png")
-    picture = sheet(photo, caption, panel)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        picture.save(unfinished, format="PNG", pnginfo=_description(caption))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        raise UserError(f"a sheet is saved as a PNG, got {path.name!r}; choose a name that ends in .png")
+    with replacing(path) as beside:
+        picture.save(beside, format="PNG", pnginfo=texts)
 
 
 def contact(sheets: Sequence[Image.Image]) -> Image.Image:
@@ -110,7 +109,7 @@ def _fit(photo: Image.Image, longer_side: int) -> Image.Image:
 
 def _maps(caption: Caption, size: tuple[int, int]) -> tuple[Tensor | None, float]:
     """(T, height, width) and the top of the colour scale; overlapping boxes may add up to more than any weight."""
-    if caption.weights is None or not caption.words:
+    if caption.weights is None or caption.placement is None or not caption.words:
         return None, 1.0
     maps = map_on_photo(caption.weights, caption.layout, caption.placement, size)
     top = max(float(caption.weights.max()), float(maps.nan_to_num(0.0).max()))

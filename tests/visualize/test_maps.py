@@ -108,7 +108,8 @@ def test_a_centre_on_an_edge_belongs_to_the_cell_right_of_it_and_below():
 @pytest.mark.parametrize("size", [(1, 1), (300, 200), (7, 90)])
 def test_the_map_has_the_size_asked_for(size):
     drawn = map_on_photo(torch.rand(9), Grid(3, 3), Placement.whole((20, 10)), size)
-    assert drawn.shape == (size[1], size[0]) and drawn.dtype == torch.float32
+    assert drawn.shape == (size[1], size[0])
+    assert drawn.dtype == torch.float32
 
 
 def test_several_words_at_once_are_drawn_like_one_by_one():
@@ -157,11 +158,14 @@ def test_colours_get_lighter_all_the_way():
     table = colour(torch.linspace(0, 1, 256)).double()
     linear = torch.where(table <= 0.04045 * 255, table / 255 / 12.92, ((table / 255 + 0.055) / 1.055) ** 2.4)
     luminance = linear @ torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64)
-    assert (luminance.diff() > -1e-3).all() and luminance[0] < 0.01 and luminance[-1] > 0.9
+    assert (luminance.diff() > -1e-3).all()
+    assert luminance[0] < 0.01
+    assert luminance[-1] > 0.9
 
 
 def test_colours_clamp_and_keep_the_shape():
     rgb = colour(torch.tensor([[-1.0, 0.0], [1.0, 7.0]]))
-    assert rgb.shape == (2, 2, 3) and rgb.dtype == torch.uint8
+    assert rgb.shape == (2, 2, 3)
+    assert rgb.dtype == torch.uint8
     assert rgb[0, 0].tolist() == rgb[0, 1].tolist() == [0, 0, 4]
     assert rgb[1, 0].tolist() == rgb[1, 1].tolist() == [252, 255, 164]

@@ -51,7 +51,8 @@ def said(monkeypatch):
 def test_every_word_gets_a_panel(size, num_words, said):
     words = [f"w{index}" for index in range(num_words)]
     made = sheet(photo(size), make_caption(" ".join(words), Placement.whole(size).resized((32, 32))))
-    assert made.mode == "RGB" and made.getpixel((0, 0)) == (255, 255, 255)
+    assert made.mode == "RGB"
+    assert made.getpixel((0, 0)) == (255, 255, 255)
     assert [text for text in said if text in words][:num_words] == words  # a title of one word is drawn after them
     assert said.count("0.93") == num_words
 
@@ -93,7 +94,8 @@ def test_all_words_share_one_scale_up_to_the_largest_weight(said):
     caption = make_caption("one two", Placement.whole((80, 80)), weights=weights)
     assert module._maps(caption, (40, 40))[1] == pytest.approx(0.64)
     sheet(photo((80, 80)), caption)
-    assert "0" in said and "0.64" in said
+    assert "0" in said
+    assert "0.64" in said
 
 
 def test_where_boxes_overlap_the_scale_reaches_their_sum():
@@ -132,7 +134,8 @@ def test_what_the_network_never_saw_is_hatched_and_named(said):
 
 def test_a_decoder_that_does_not_look_is_said_to(said):
     sheet(photo((80, 80)), make_caption("a dog", None, weights=None))
-    assert "this decoder does not look" in said and said.count("0.93") == 2
+    assert "this decoder does not look" in said
+    assert said.count("0.93") == 2
     assert not any(text.startswith("looked") for text in said)
 
 
@@ -145,7 +148,8 @@ def test_a_caption_without_words_is_the_photo_alone(said):
 @pytest.mark.parametrize("room", [20, 60, 200])
 def test_a_long_word_fits_its_panel(word, room):
     text, font = module._shortened(word, room, 18)
-    assert font.getlength(text) <= room and (text == word or text.endswith("…"))
+    assert font.getlength(text) <= room
+    assert text == word or text.endswith("…")
 
 
 @pytest.mark.parametrize("text", ["one two three " * 20, "x" * 700, "a\nb", ""])
@@ -156,17 +160,27 @@ def test_wrapped_text_stays_within_its_width_and_loses_nothing(text):
     assert "".join(lines).replace(" ", "") == "".join(text.split())
 
 
-def test_a_huge_photo_costs_little_beyond_its_resize():
+@pytest.fixture
+def one_thread():
+    """Torch on one thread: several spin for seconds where another process also wants the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_huge_photo_costs_little_work_beyond_its_resize(one_thread):
+    """Processor time, not the clock's, so that what else runs on the machine does not count."""
     huge = photo((6000, 4000))
     caption = make_caption("word " * 12, Placement.whole(huge.size).resized((224, 224)), Grid(14, 14))
     sheet(photo((30, 20)), replace(caption, placement=Placement.whole((30, 20))))  # fonts are loaded once
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         module._fit(huge, 224)
-        resized = time.perf_counter()
+        resized = time.process_time()
         sheet(huge, caption)
-        seconds.append(time.perf_counter() - resized - (resized - start))
+        seconds.append(time.process_time() - resized - (resized - start))
     assert min(seconds) < 0.3
 
 
@@ -190,7 +204,8 @@ def test_the_file_says_what_it_shows(tmp_path, text):
     path = tmp_path / "new" / "folder" / "sheet.png"
     save_sheet(path, photo((80, 80)), make_caption(text, Placement.whole((80, 80)), looks="after"))
     with Image.open(path) as saved:
-        assert saved.text["caption"] == text and saved.text["looks"] == "after"
+        assert saved.text["caption"] == text
+        assert saved.text["looks"] == "after"
         assert json.loads(saved.text["layout"]) == {"rows": 4, "columns": 4}
 
 
@@ -215,20 +230,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
     target, name, fake = (Image.Image, "save", half_written) if failing == "save" else (module.os, "replace", refused)
     monkeypatch.setattr(target, name, fake)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match=r"disk full|not writable"):
         save_sheet(path, photo((80, 80)), make_caption("a dog", Placement.whole((80, 80))))
-    assert [each.name for each in tmp_path.iterdir()] == ["sheet.png"] and path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["sheet.png"]
+    assert path.read_bytes() == b"old"
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_and_leaves_nothing(tmp_path):
     (tmp_path / "taken").write_text("a file, not a folder")
-    with pytest.raises(OSError):
+    with pytest.raises((FileExistsError, NotADirectoryError)):
         save_sheet(tmp_path / "taken" / "sheet.png", photo((8, 8)), make_caption("a", Placement.whole((8, 8))))
     assert [each.name for each in tmp_path.iterdir()] == ["taken"]
 
 
 def test_another_kind_of_file_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match=".png"):
+    with pytest.raises(ValueError, match=r"\.png"):
         save_sheet(tmp_path / "sheet.jpg", photo((8, 8)), make_caption("a", Placement.whole((8, 8))))
     assert not list(tmp_path.iterdir())
 
@@ -237,7 +253,8 @@ def test_contact_stacks_sheets_without_changing_them():
     red, blue = photo((30, 10), (255, 0, 0)), photo((20, 15), (0, 0, 255))
     both = contact([red, blue])
     assert both.size == (30, 25)
-    assert both.getpixel((29, 9)) == (255, 0, 0) and both.getpixel((19, 24)) == (0, 0, 255)
+    assert both.getpixel((29, 9)) == (255, 0, 0)
+    assert both.getpixel((19, 24)) == (0, 0, 255)
     assert both.getpixel((25, 20)) == (255, 255, 255)
 
 

@@ -1,0 +1,150 @@
+"""Captions in COCO's own files: one json for each split, beside a folder of photos."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from captioner.data.contract import Example, Splits
+from captioner.errors import UserError
+
+_KEYS = {"images": ("id", "file_name"), "annotations": ("id", "image_id", "caption")}
+"""What this program reads of a captions file: its lists, and the keys of their entries."""
+
+
+def coco(root: str, captions: str = "captions_{split}.json", images: str = "images") -> Splits:
+    """The splits train and val, and test where it has a file. COCO 2014 itself is
+    `coco(root, "annotations/captions_{split}2014.json", "{split}2014")`.
+
+    Examples stand in the order of their image ids, references in the order of the file. Only a test photo may be
+    without captions.
+
+    Args:
+        root: the folder that holds everything.
+        captions: each split's captions file, below `root`.
+        images: the folder of photos, below `root`; it may name the `{split}` too.
+
+    Raises:
+        UserError: something is not there, or not as COCO has it.
+    """
+    folder = Path(root)
+    if not folder.is_dir():
+        raise UserError(f"the data need a folder, got none at {folder.absolute()}; set data.root to where they lie")
+    if "{split}" not in captions:
+        raise UserError(
+            f"data.captions should hold {{split}}, got {captions!r}; write it as in captions_{{split}}.json"
+        )
+    test = ["test"] if (folder / _in_split(captions, "test")).is_file() else []
+    return read_splits(folder, ["train", "val", *test], captions, images)
+
+
+def read_splits(folder: Path, splits: Sequence[str], captions: str, images: str) -> Splits:
+    """The splits named, each from its captions file; see `coco`."""
+    return {
+        split: _read_split(folder / _in_split(captions, split), folder / _in_split(images, split), split == "test")
+        for split in splits
+    }
+
+
+def _in_split(name: str, split: str) -> str:
+    return name.replace("{split}", split)
+
+
+def _read_split(captions: Path, photos: Path, may_lack_captions: bool) -> list[Example]:
+    index = _read_index(captions)
+    images = sorted(index.imgs.values(), key=lambda image: (isinstance(image["id"], str), image["id"]))
+    examples = [_example(image, index.imgToAnns.get(image["id"], []), photos) for image in images]
+    if not may_lack_captions:
+        _check_captions(captions, examples)
+    _check_photos(captions, examples)
+    return examples
+
+
+def _example(image: dict, annotations: Iterable[dict], photos: Path) -> Example:
+    references = [" ".join(annotation["caption"].split()) for annotation in annotations]
+    return Example(image["id"], photos / image["file_name"], references)
+
+
+def _read_index(path: Path):
+    """pycocotools' index of a checked captions file; pycocotools would read it in the system's encoding, and prints."""
+    from pycocotools.coco import COCO
+
+    index = COCO()
+    index.dataset = _read_captions(path)
+    with redirect_stdout(io.StringIO()):
+        index.createIndex()
+    return index
+
+
+def _read_captions(path: Path) -> dict[str, list[dict]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserError(
+            f"no captions can be read at {path.absolute()} ({error.strerror}); check data.root and data.captions"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path} should be json in UTF-8, but reading it failed ({error}); replace it") from error
+    for name, keys in _KEYS.items():
+        _check_entries(path, name, keys, content)
+    _check_ids(path, content)
+    return {name: content[name] for name in _KEYS}
+
+
+def _check_entries(path: Path, name: str, keys: Sequence[str], content: Any) -> None:
+    if not isinstance(content, dict) or not isinstance(content.get(name), list):
+        came = ", ".join(content) or "nothing" if isinstance(content, dict) else f"a json {type(content).__name__}"
+        raise UserError(f"{path} should hold a list `{name}`, got {came}; give a captions file as COCO has them")
+    for entry in content[name]:
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), _type(key)) for key in keys):
+            wanted = ", ".join(f"{key} ({'text' if _type(key) is str else 'number or text'})" for key in keys)
+            raise UserError(
+                f"{path}: each of `{name}` should have {wanted}, got {str(entry)[:200]}; "
+                "give a captions file as COCO has them"
+            )
+
+
+def _type(key: str) -> type | tuple[type, ...]:
+    return str if key in ("file_name", "caption") else (int, str)
+
+
+def _check_ids(path: Path, content: dict[str, list[dict]]) -> None:
+    for name in _KEYS:
+        counts = Counter(entry["id"] for entry in content[name])
+        if len(counts) < len(content[name]):
+            twice = next(number for number, count in counts.items() if count > 1)
+            raise UserError(
+                f"{path}: ids of `{name}` should differ, got {twice!r} {counts[twice]} times; renumber them"
+            )
+    known = {image["id"] for image in content["images"]}
+    strays = [annotation for annotation in content["annotations"] if annotation["image_id"] not in known]
+    if strays:
+        raise UserError(
+            f"{path}: every caption's image_id should be the id of an image, got {len(strays)} that are not, first "
+            f"{strays[0]['image_id']!r}; add the images or remove the captions"
+        )
+
+
+def _check_captions(path: Path, examples: list[Example]) -> None:
+    if not examples:
+        raise UserError(f"{path} should hold images to train or validate on, got an empty list; add some")
+    bare = [example for example in examples if not example.references]
+    if bare:
+        raise UserError(
+            f"{path}: every image to train or validate on needs a caption, got {len(bare)} of {len(examples)} without, "
+            f"first id {bare[0].id} ({bare[0].image.name}); caption them or remove them from `images`"
+        )
+
+
+def _check_photos(path: Path, examples: list[Example]) -> None:
+    missing = [example for example in examples if not example.image.is_file()]
+    if missing:
+        raise UserError(
+            f"{path} names {len(examples)} photos, got {len(missing)} of them without a file, first "
+            f"{missing[0].image.absolute()}; put them there, or set data.images to their folder below data.root"
+        )

@@ -1,0 +1,63 @@
+"""Schedules, clipping, and their limits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.training.optimisation import OPTIMISERS, SCHEDULES, Cosine, Plateau, StepDecay, clip_gradients
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+@given(step=st.integers(0, 500), warm_up=st.integers(0, 50))
+def test_a_factor_lies_between_0_and_1_and_warms_up_to_its_height(kind, step, warm_up):
+    schedule = SCHEDULES[kind](warm_up=warm_up)
+    factor = schedule.factor(step, 10, 50)
+    assert 0 <= factor <= 1
+    if step < warm_up:
+        assert factor <= (step + 1) / warm_up
+
+
+def test_cosine_falls_from_1_to_its_last():
+    schedule = Cosine(last=0.1)
+    assert schedule.factor(0, 10, 5) == pytest.approx(1)
+    assert schedule.factor(25, 10, 5) == pytest.approx(0.55)
+    assert schedule.factor(50, 10, 5) == pytest.approx(0.1)
+
+
+def test_step_decay_falls_after_every_so_many_epochs():
+    schedule = StepDecay(every=2, by=0.5)
+    assert [schedule.factor(step, 10, 99) for step in (0, 19, 20, 39, 40)] == [1, 1, 0.5, 0.5, 0.25]
+
+
+def test_plateau_falls_only_when_the_score_has_not_risen_for_its_patience_and_remembers_it():
+    schedule = Plateau(patience=2, by=0.5)
+    for score in (1.0, 2.0, 1.5):
+        schedule.after_validation(score)
+    assert schedule.factor(0, 1, 1) == 1
+    again = Plateau(patience=2, by=0.5)
+    again.restore(schedule.state())
+    for one in (schedule, again):
+        one.after_validation(2.0)
+        assert one.factor(0, 1, 1) == 0.5
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("none", [3.0, -4.0]), ("norm", [0.6, -0.8]), ("value", [1.0, -1.0])])
+def test_clipping(kind, expected):
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.tensor([3.0, -4.0])
+    assert clip_gradients([parameter], kind, 1.0).item() == pytest.approx(5)
+    assert parameter.grad.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+def test_every_optimiser_goes_downhill(kind):
+    parameter = torch.nn.Parameter(torch.ones(3))
+    optimiser = OPTIMISERS[kind]([parameter], learning_rate=0.1)
+    for _ in range(20):
+        optimiser.zero_grad()
+        parameter.square().sum().backward()
+        optimiser.step()
+    assert parameter.abs().max() < 0.5

@@ -1,0 +1,151 @@
+"""Stopping, and going on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from captioner import build, runs
+from captioner.errors import UserError
+from captioner.training.checkpoints import load_checkpoint
+from captioner.training.loop import BEST, NEWEST, Interrupted
+from tests.helpers import CONFIGS, DRAWN, losses, tiny_settings
+
+
+def stop_after(step: int):
+    """A report that asks to stop, as Ctrl-C does, once that step is done."""
+
+    def report(event, **values):
+        if event == "step" and values["progress"].step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return report
+
+
+def assert_same_end(one, two):
+    assert losses(one) == losses(two)
+    for name in (NEWEST, BEST):
+        (tensors, state), (others, other_state) = load_checkpoint(one / name), load_checkpoint(two / name)
+        assert state == other_state
+        assert tensors.keys() == others.keys()
+        assert all(torch.equal(tensor, others[key]) for key, tensor in tensors.items())
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_resuming_gives_the_same_losses_as_not_stopping(pictures, tmp_path, schedule):
+    options = [f"schedule.kind={schedule}"]
+    whole, stopped = (tiny_settings(pictures, tmp_path / name) + options for name in ("whole", "stopped"))
+    runs.train(DRAWN, whole)
+    for step in (2, 6, 11):  # in the middle of an epoch, at its end, and in the next
+        with pytest.raises(Interrupted):
+            runs.train(DRAWN, stopped, stop_after(step))
+    runs.train(DRAWN, stopped)
+    assert len(losses(tmp_path / "whole")) > 5
+    assert_same_end(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_accumulating_takes_the_same_step_as_one_batch(pictures, tmp_path):
+    """With a frozen encoder, since batch norm sees other batches, and without dropout."""
+    options = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "decoder.dropout=0", "run.epochs=2", "objective.coverage=1"]
+    found = []
+    for parts in (1, 3):
+        folder = tmp_path / str(parts)
+        runs.train(DRAWN, [*without_encoder(tiny_settings(pictures, folder)), *options, f"run.accumulate={parts}"])
+        found.append([line["loss"] for line in losses(folder) if line["kind"] == "train"])
+    assert len(found[0]) > 3
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+def without_encoder(settings: list[str]) -> list[str]:
+    return [setting for setting in settings if not setting.startswith("encoder.")]
+
+
+def test_two_processes_take_the_same_step_as_one(pictures, tmp_path):
+    options = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "decoder.dropout=0", "run.epochs=2", "objective.coverage=1"]
+    one, two = ([*without_encoder(tiny_settings(pictures, tmp_path / name)), *options] for name in ("one", "two"))
+    runs.train(DRAWN, one)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*torchrun, str(CONFIGS.parent / "train.py"), str(DRAWN), *two],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    alone, together = (losses(tmp_path / name) for name in ("one", "two"))
+    assert [line["step"] for line in alone] == [line["step"] for line in together]
+    for line, other in zip(alone, together, strict=True):
+        if line["kind"] == "train":
+            assert line["loss"] == pytest.approx(other["loss"], rel=1e-4)
+            assert line["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-3)
+    weights, others = (load_checkpoint(tmp_path / name / NEWEST)[0] for name in ("one", "two"))
+    for name, tensor in weights.items():
+        torch.testing.assert_close(tensor, others[name], rtol=1e-2, atol=1e-4)
+
+
+def test_a_checkpoint_left_by_a_killed_run_loads(settings, pictures, tmp_path):
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, settings, stop_after(7))
+    (tmp_path / "run" / ".newest.safetensors.0123.tmp").write_bytes(b"half a checkpoint")
+    assert build.load(tmp_path / "run", "newest").caption(next(pictures.glob("images/val_*.png"))).words
+    runs.train(DRAWN, settings)
+    assert not list((tmp_path / "run").glob(".*.tmp"))
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_it_ends_as_if_never_killed(pictures, tmp_path):
+    options = ["run.epochs=40", "run.save_minutes=0.003"]
+    whole, killed = (tiny_settings(pictures, tmp_path / name) + options for name in ("whole", "killed"))
+    command = [sys.executable, str(CONFIGS.parent / "train.py"), str(DRAWN)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, *whole], check=True, capture_output=True, env=environment)
+    moments, kills = random.Random(0), 0
+    while kills < 10:
+        process = subprocess.Popen([*command, *killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        time.sleep(moments.uniform(2.5, 6))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+        if (tmp_path / "killed" / NEWEST).exists():
+            _, state = load_checkpoint(tmp_path / "killed" / NEWEST)
+            if state["progress"]["finished"]:
+                break
+    if not runs.has_finished(tmp_path / "killed"):
+        subprocess.run([*command, *killed], check=True, capture_output=True, env=environment)
+    assert kills > 2
+    assert_same_end(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_run_started_with_other_settings_is_not_mixed_up(settings):
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
+    with pytest.raises(UserError, match=r"decoder\.dropout=0\.1, now it is 0\.3.*run\.folder"):
+        runs.train(DRAWN, [*settings, "run.epochs=1", "decoder.dropout=0.3"])
+
+
+def test_a_finished_run_says_so(settings):
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
+    with pytest.raises(UserError, match=r"finished run.*eval\.py"):
+        runs.train(DRAWN, [*settings, "run.epochs=1"])
+
+
+def test_stopping_early_stops_on_the_decoded_score(settings, tmp_path):
+    runs.train(DRAWN, [*settings, "run.epochs=30", "run.patience=2", "optimiser.learning_rate=1e-12"])
+    validations = [line for line in losses(tmp_path / "run") if line["kind"] == "validation"]
+    assert len(validations) == 3  # the first is the best; two more without a better one
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(settings, tmp_path, monkeypatch):
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, settings, stop_after(6))
+    before = (tmp_path / "run" / NEWEST).read_bytes()
+    cross_entropy = torch.nn.functional.cross_entropy
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", lambda *given, **options: cross_entropy(*given, **options) * torch.nan)
+    with pytest.raises(UserError, match="the loss became nan at step"):
+        runs.train(DRAWN, settings)
+    assert (tmp_path / "run" / NEWEST).read_bytes() == before

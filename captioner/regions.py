@@ -29,7 +29,7 @@ class Grid:
         left, top = left.flatten() / self.columns, top.flatten() / self.rows
         return torch.stack([left, top, left + 1 / self.columns, top + 1 / self.rows], dim=1)
 
-    def select(self, photos: Tensor) -> Grid:
+    def select(self, photos: Tensor | slice) -> Grid:
         return self
 
     def of_photo(self, index: int) -> Grid:
@@ -52,7 +52,7 @@ class Boxes:
             raise ValueError(f"corners() describes one photo, this holds {len(self.fractions)}; take .of_photo(i) first")
         return self.fractions
 
-    def select(self, photos: Tensor) -> Boxes:
+    def select(self, photos: Tensor | slice) -> Boxes:
         return Boxes(self.fractions[photos])
 
     def of_photo(self, index: int) -> Boxes:

@@ -27,7 +27,7 @@ from captioner.model import CaptionModel
 from captioner.search import Caption, Captioner
 from captioner.training.checkpoints import load_checkpoint, model_tensors, save_checkpoint
 from captioner.training.distributed import Processes, processes
-from captioner.training.loop import BEST, NEWEST, Trainer, Validation
+from captioner.training.loop import BEST, NEWEST, Trainer, Validation, check_batch_size
 from captioner.training.run_log import RunLog
 from captioner.visualize.sheet import sheet
 from captioner.vocabulary import Vocabulary
@@ -55,6 +55,7 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
     with processes(settings["run"]["device"]) as here:
         report = report if here.first else silent
         splits = build.make_splits(settings)
+        check_batch_size(build.make_plan(settings), len(splits["train"]), here.count)
         torch.manual_seed(settings["run"]["seed"])
         vocabulary = build.make_vocabulary(settings, splits)
         model = build.make_model(settings, vocabulary).to(here.device)
@@ -86,7 +87,7 @@ def make_trainer(
         objective=build.make_objective(settings, model),
         optimiser=build.make_optimiser(settings, model),
         schedule=build.make_schedule(settings),
-        photos=CaptionedPhotos(train_source, captions),
+        photos=CaptionedPhotos(train_source, captions, by_length=model.encoder.frozen),
         validate=validator,
         plan=build.make_plan(settings),
         folder=folder,

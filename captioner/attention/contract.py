@@ -23,8 +23,8 @@ class Memory:
     mean: Tensor  # (B, D) the mean real region, for decoders that start from it
     layout: Layout
 
-    def select(self, photos: Tensor) -> Memory:
-        """The memory of some of the photos, in the order of their indices."""
+    def select(self, photos: Tensor | slice) -> Memory:
+        """The memory of some of the photos: in the order of their indices, or a view of a stretch of them."""
         return Memory(
             self.keys[photos], self.values[photos], self.mask[photos], self.mean[photos], self.layout.select(photos)
         )

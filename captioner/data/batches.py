@@ -74,16 +74,22 @@ def pad_words(captions: Sequence[Sequence[Sequence[int]]]) -> Tensor:
     return words
 
 
-def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """The batches of an epoch: a pure function of its arguments, every example once, photos of like length together.
+def epoch_order(
+    lengths: Sequence[int], batch_size: int, seed: int, epoch: int, by_length: bool = True
+) -> list[list[int]]:
+    """The batches of an epoch: a pure function of its arguments, every example once, batches of equal size (to one photo).
 
-    Shuffled; then sorted by length within pools of 50 batches, cut into batches of equal size (to one photo), and shuffled again.
+    Shuffled; then, `by_length`, sorted within pools of 50 batches, so that photos with captions of like length come together, and the
+    batches shuffled again. With batch norm in training that is a trap: what there is to say about a photo, and so what there is to
+    see, is alike within a batch, is normalised away in training, and is back in evaluation.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(lengths), generator=generator).tolist()
     batches: list[list[int]] = []
     for start in range(0, len(order), _POOL * batch_size):
-        pool = sorted(order[start : start + _POOL * batch_size], key=lambda index: lengths[index])
+        pool = order[start : start + _POOL * batch_size]
+        if by_length:
+            pool.sort(key=lambda index: lengths[index])
         num_batches = -(-len(pool) // batch_size)
         cuts = [len(pool) * cut // num_batches for cut in range(num_batches + 1)]
         batches += [pool[begin:end] for begin, end in zip(cuts, cuts[1:], strict=False)]
@@ -91,17 +97,26 @@ def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) 
 
 
 class CaptionedPhotos(Dataset[Batch]):
-    """A split as a data set whose items are whole batches: `photos[[3, 1, 4]]`."""
+    """A split as a data set whose items are whole batches: `photos[[3, 1, 4]]`.
 
-    def __init__(self, source: PhotoSource, captions: list[list[list[int]]]):
+    In a batch the photo with the longest reference comes first, and of each photo the longest reference: decoders drop what has ended
+    from the end. `by_length` says whether an epoch brings photos with captions of like length together; see `epoch_order`.
+    """
+
+    def __init__(self, source: PhotoSource, captions: list[list[list[int]]], by_length: bool = True):
         self.source = source
+        self.by_length = by_length
         self.captions = captions
         self.lengths = [len(photo[0]) for photo in captions]  # longest first
 
     def __len__(self) -> int:
         return len(self.captions)
 
+    def order(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+        return epoch_order(self.lengths, batch_size, seed, epoch, self.by_length)
+
     def __getitem__(self, indices: list[int]) -> Batch:
+        indices = sorted(indices, key=lambda index: self.lengths[index], reverse=True)
         return Batch(self.source(indices), pad_words([self.captions[index] for index in indices]))
 
     def batches(self, order: list[list[int]], workers: int = 0) -> Iterator[Batch]:

@@ -32,9 +32,10 @@ class LSTMState:
         index = beams[..., None].expand(-1, -1, self.hidden.shape[-1])
         return replace(self, hidden=self.hidden.gather(1, index), cell=self.cell.gather(1, index))
 
-    def first(self, num_captions: int) -> LSTMState:
-        """The states of the first captions of each photo."""
-        return replace(self, hidden=self.hidden[:, :num_captions], cell=self.cell[:, :num_captions])
+    def first(self, num_photos: int, num_captions: int) -> LSTMState:
+        """The states of the first captions of the first photos."""
+        rows = (slice(num_photos), slice(num_captions))
+        return replace(self, hidden=self.hidden[rows], cell=self.cell[rows])
 
     def select_photos(self, photos: Tensor) -> LSTMState:
         return replace(self, hidden=self.hidden[photos], cell=self.cell[photos])
@@ -143,13 +144,16 @@ class LSTMDecoder(Decoder):
         return self._predict(vectors, hidden, attended.context), attended
 
     def _read(
-        self, from_word: Tensor, num_open: list[int], memory: Memory, need_weights: bool
+        self, from_word: Tensor, still_open: list[tuple[int, int]], memory: Memory, need_weights: bool
     ) -> tuple[Tensor, Attended]:
         """States (B, Q, T, H) and looks; captions that have ended leave the loop."""
-        state = self.start(memory, from_word.shape[1])
+        size = from_word.shape[:2]
+        state = self.start(memory, size[1])
         states, looks = [], []
-        for word, width in zip(from_word.unbind(2), num_open, strict=True):
-            state, gates = state.first(width), word[:, :width]
+        for word, (num_photos, num_captions) in zip(from_word.unbind(2), still_open, strict=True):
+            if num_photos < len(memory.mask):
+                memory = memory.select(slice(num_photos))
+            state, gates = state.first(num_photos, num_captions), word[:num_photos, :num_captions]
             if self.looks == "before":
                 looks.append(self._look(state, memory, need_weights))
                 gates = gates + self.from_photo(looks[-1].context)
@@ -157,7 +161,7 @@ class LSTMDecoder(Decoder):
             if self.looks == "after":
                 looks.append(self._look(state, memory, need_weights))
             states.append(state.hidden)
-        return _stack(states, from_word.shape[1]), _stack_looks(looks, from_word.shape[1])
+        return _stack(states, size), _stack_looks(looks, size)
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return self.to_vocabulary(output)
@@ -183,25 +187,28 @@ class LSTMDecoder(Decoder):
         return self.dropout(torch.tanh(vectors + self.hidden_to_output(hidden) + self.context_to_output(context)))
 
 
-def _still_open(words: Tensor) -> list[int]:
-    """For each of T words, how many captions of a photo must be read: up to the last one that any photo still has there.
+def _still_open(words: Tensor) -> list[tuple[int, int]]:
+    """For each of T words, how many photos and how many captions of a photo must be read, to reach every one that is still open.
 
-    Captions that lie longest first, as batches lay them, leave the loop from the end.
+    Photos and captions that lie longest first, as batches lay them, leave the loop from the end.
     """
-    real = (words != PAD).any(0)  # (Q, T)
-    numbers = torch.arange(1, len(real) + 1, device=words.device)[:, None]
-    return (real * numbers).amax(0).clamp(min=1).tolist()
+    real = words != PAD  # (B, Q, T)
+    numbers = [torch.arange(1, size + 1, device=words.device)[:, None] for size in real.shape[:2]]
+    open_ends = [(real.any(1 - side) * numbers[side]).amax(0).flip(0).cummax(0).values.flip(0) for side in (0, 1)]
+    return list(zip(*(ends.clamp(min=1).tolist() for ends in open_ends), strict=True))
 
 
-def _stack(steps: list[Tensor], num_captions: int) -> Tensor:
-    """(B, Q, T, ...) of T steps (B, at most Q, ...); zeros where a caption had ended."""
-    missing = [num_captions - step.shape[1] for step in steps]
-    padding = [0, 0] * (steps[0].dim() - 2)
-    padded = [functional.pad(step, [*padding, 0, count]) if count else step for step, count in zip(steps, missing, strict=True)]
+def _stack(steps: list[Tensor], size: tuple[int, int]) -> Tensor:
+    """(B, Q, T, ...) of T steps (at most B, at most Q, ...); zeros where a caption had ended."""
+    padded = []
+    for step in steps:
+        missing = [size[0] - step.shape[0], size[1] - step.shape[1]]
+        rest = [0, 0] * (step.dim() - 2)
+        padded.append(functional.pad(step, [*rest, 0, missing[1], 0, missing[0]]) if any(missing) else step)
     return torch.stack(padded, 2)
 
 
-def _stack_looks(looks: list[Attended], num_captions: int) -> Attended:
+def _stack_looks(looks: list[Attended], size: tuple[int, int]) -> Attended:
     """One record for T words; every field (B, Q, ...) becomes (B, Q, T, ...)."""
     values = {field.name: [getattr(look, field.name) for look in looks] for field in fields(Attended)}
-    return Attended(**{name: None if one[0] is None else _stack(one, num_captions) for name, one in values.items()})
+    return Attended(**{name: None if one[0] is None else _stack(one, size) for name, one in values.items()})

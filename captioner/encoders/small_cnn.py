@@ -17,7 +17,8 @@ from captioner.regions import Grid
 class SmallCNN(Encoder):
     """Three halving convolutions and one more, each with batch norm and ReLU; one region for every 8 x 8 pixels.
 
-    A region sees little more than its own surroundings, so that a map means a place; where it lies is added as a learned vector.
+    A region sees 31 x 31 pixels, little more than its own surroundings, so that a map means a place; where it lies is added as a
+    learned vector.
 
     Args:
         size: edge of the square view in pixels; photos are resized to it whole. A multiple of 8.

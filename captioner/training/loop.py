@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn, optim
 
-from captioner.data.batches import Batch, CaptionedPhotos, epoch_order
+from captioner.data.batches import Batch, CaptionedPhotos
 from captioner.errors import UserError
 from captioner.ranges import Count, NonNegative, Positive, Size
 from captioner.regions import Regions
@@ -128,7 +128,6 @@ class Trainer:
         self.unchecked = torch.zeros(2, device=device)  # losses since they were last known to be numbers
         self.stop_asked = False
         self.saved_at = time.monotonic()
-        self._check_batch_size()
 
     def run(self) -> Progress:
         """Train to the end, or until asked to stop.
@@ -152,7 +151,7 @@ class Trainer:
 
     def _epoch(self) -> None:
         progress, plan = self.progress, self.plan
-        order = epoch_order(self.photos.lengths, plan.batch_size, plan.seed, progress.epoch)
+        order = self.photos.order(plan.batch_size, plan.seed, progress.epoch)
         self.steps_per_epoch = len(order)
         self.objective.train()
         remaining = order[progress.batch :]
@@ -300,14 +299,20 @@ class Trainer:
         self.stop_asked = True
         self.report("stopping")
 
-    def _check_batch_size(self) -> None:
-        smallest = min(self.plan.batch_size, len(self.photos)) // 2 + 1 if len(self.photos) > 1 else 1
-        parts = self.processes.count * self.plan.accumulate
-        if parts > smallest:
-            raise UserError(
-                f"run.batch_size={self.plan.batch_size} over {self.processes.count} processes in {self.plan.accumulate} parts leaves some "
-                f"without photos; make run.batch_size at least {2 * parts}, or accumulate less"
-            )
+
+def check_batch_size(plan: Plan, num_photos: int, num_processes: int) -> None:
+    """Every part of every batch has a photo.
+
+    Raises:
+        UserError: a batch has fewer photos than it is cut into parts.
+    """
+    parts = num_processes * plan.accumulate
+    smallest = min(plan.batch_size, num_photos) // 2 + 1  # batches of an epoch differ in size; see epoch_order
+    if parts > smallest:
+        raise UserError(
+            f"run.batch_size={plan.batch_size}, {num_processes} processes and run.accumulate={plan.accumulate} leave parts of a batch "
+            f"without photos; make run.batch_size at least {2 * parts}, or accumulate less"
+        )
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

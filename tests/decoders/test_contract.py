@@ -80,7 +80,7 @@ def test_captions_of_one_photo_do_not_see_each_other(lstm):
 def test_captions_that_end_early_do_not_change_the_others(lstm):
     words, memory = some_words(), lstm.remember(make_regions())
     ragged = words.clone()
-    ragged[:, 3, 2:] = ragged[:, 2, 4:] = ragged[1, 1, 3:] = PAD
+    ragged[:, 3, 2:] = ragged[:, 2, 4:] = ragged[1, 1, 3:] = ragged[2, :, 3:] = ragged[1, 3] = PAD
     whole, short = (lstm.read(given, memory)[0] for given in (words, ragged))
     torch.testing.assert_close(short[ragged != PAD], whole[ragged != PAD])
 

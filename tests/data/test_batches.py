@@ -1,0 +1,75 @@
+"""The order of an epoch, and what a batch holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.data.batches import CaptionedPhotos, encode_references, epoch_order, pad_words
+from captioner.data.contract import Example
+from captioner.errors import UserError
+from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
+
+WORDS = Vocabulary(["a", "red", "circle"])
+
+
+@given(st.lists(st.integers(3, 20), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5), st.booleans())
+def test_an_epoch_brings_every_photo_once_in_batches_of_like_size(lengths, batch_size, epoch, by_length):
+    order = epoch_order(lengths, batch_size, 0, epoch, by_length)
+    assert sorted(index for batch in order for index in batch) == list(range(len(lengths)))
+    sizes = {len(batch) for batch in order}
+    assert max(sizes) <= batch_size
+    if len(lengths) <= 50 * batch_size:
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_the_order_follows_from_seed_and_epoch_alone():
+    lengths = list(range(3, 103))
+    assert epoch_order(lengths, 8, 1, 2) == epoch_order(lengths, 8, 1, 2)
+    assert epoch_order(lengths, 8, 1, 2) != epoch_order(lengths, 8, 1, 3)
+    assert epoch_order(lengths, 8, 1, 2) != epoch_order(lengths, 8, 2, 2)
+
+
+def test_by_length_brings_like_lengths_together_and_otherwise_they_are_mixed():
+    lengths = [number % 20 + 3 for number in range(400)]
+    spreads = {}
+    for by_length in (True, False):
+        batches = epoch_order(lengths, 8, 0, 0, by_length)
+        spreads[by_length] = sum(max(lengths[i] for i in b) - min(lengths[i] for i in b) for b in batches) / len(batches)
+    assert spreads[True] < 2 < 10 < spreads[False]
+
+
+def test_references_are_encoded_longest_first_with_unknown_words_marked():
+    example = Example(7, Path("photo.png"), ["circle", "A red, BLUE circle!", "..."])
+    assert encode_references([example], WORDS, 50) == [[[START, 4, 5, UNK, 6, END], [START, 6, END]]]
+    assert encode_references([example], WORDS, 2)[0][0] == [START, 4, 5, END]
+
+
+def test_a_photo_without_a_word_is_named():
+    with pytest.raises(UserError, match="photo 7"):
+        encode_references([Example(7, Path("photo.png"), ["...", ""])], WORDS, 50)
+
+
+def test_a_batch_lays_long_captions_first_and_pads_the_rest():
+    captions = [[[START, 4, END]], [[START, 4, 5, END], [START, 4, END]]]
+    batch = CaptionedPhotos(lambda indices: torch.tensor(indices)[:, None], captions)[[0, 1]]
+    assert batch.photos.flatten().tolist() == [1, 0]
+    assert batch.words.tolist() == [
+        [[START, 4, 5, END], [START, 4, END, PAD]],
+        [[START, 4, END, PAD], [PAD] * 4],
+    ]
+    assert batch.caption_mask.tolist() == [[True, True], [True, False]]
+    assert batch.targets[0, 0].tolist() == [4, 5, END]
+
+
+def test_batches_come_in_the_order_asked_for():
+    photos = CaptionedPhotos(lambda indices: torch.tensor(indices)[:, None], [[[START, 4, END]]] * 5)
+    assert [batch.photos.flatten().tolist() for batch in photos.batches([[3], [1, 4]])] == [[3], [1, 4]]
+
+
+def test_padding_is_pad():
+    assert pad_words([[[1, 2]], [[1]]]).tolist() == [[[1, 2]], [[1, PAD]]]

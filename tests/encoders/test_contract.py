@@ -1,0 +1,78 @@
+"""What holds for every encoder."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+from torchvision import models
+
+from captioner.encoders import KINDS, TorchvisionNetwork
+from captioner.encoders.torchvision_network import network_names
+from captioner.errors import UserError
+
+NETWORKS = ["squeezenet1_1", "mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5", "alexnet"]
+MAKERS = {**KINDS, **{name: lambda name=name: TorchvisionNetwork(name, weights="none") for name in NETWORKS}}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def encoder(request):
+    torch.manual_seed(0)
+    return MAKERS[request.param]()
+
+
+def pixels_of(encoder, count: int = 2) -> torch.Tensor:
+    photo = Image.effect_noise((120, 90), 80).convert("RGB")
+    return torch.stack([encoder.preprocess(photo)[0]] * count)
+
+
+def test_it_gives_what_it_states(encoder):
+    regions = encoder.eval()(pixels_of(encoder))
+    assert regions.features.shape == (2, encoder.layout.num_regions, encoder.region_size)
+    assert regions.layout == encoder.layout
+    assert regions.mask.all()
+
+
+def test_pixels_scaled_before_are_refused(encoder):
+    with pytest.raises(ValueError, match=r"must be uint8, 0 to 255, got torch\.float32"):
+        encoder(pixels_of(encoder).float() / 255)
+
+
+def test_frozen_means_evaluation_mode_and_no_gradient(encoder):
+    """Batch-norm statistics of a frozen encoder left in training mode drift."""
+    before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    features = encoder.train()(pixels_of(encoder)).features
+    assert features.requires_grad != encoder.frozen
+    assert encoder.training != encoder.frozen
+    if encoder.frozen:
+        assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())
+
+
+def test_there_are_many_networks_and_a_transformer_says_why_not():
+    assert len(network_names()) > 60
+    with pytest.raises(ValueError, match="no feature map to cut out"):
+        TorchvisionNetwork("vit_b_32", weights="none")
+
+
+def test_preprocessing_is_the_weights_own():
+    """Pixel for pixel what torchvision's transforms give."""
+    weights = models.MobileNet_V2_Weights.IMAGENET1K_V1
+    photo = Image.effect_noise((300, 200), 90).convert("RGB")
+    encoder = TorchvisionNetwork("mobilenet_v2", weights="IMAGENET1K_V1", download=False)
+    ours = encoder.preprocess.normalise(encoder.preprocess(photo)[0][None])[0]
+    torch.testing.assert_close(ours, weights.transforms()(photo))
+
+
+def test_weights_that_are_not_there_are_named():
+    with pytest.raises(UserError, match=r"no weights 'IMAGENET'; choose one of IMAGENET1K_V1"):
+        TorchvisionNetwork("squeezenet1_1", weights="IMAGENET")
+
+
+def test_weights_that_cannot_be_downloaded_say_where_to_put_the_file(monkeypatch, tmp_path):
+    def unreachable(*arguments, **options):
+        raise ConnectionError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
+    with pytest.raises(UserError, match=rf"squeezenet1_1-.*put it into {tmp_path}"):
+        TorchvisionNetwork("squeezenet1_1", weights="IMAGENET1K_V1")

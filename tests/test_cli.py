@@ -1,0 +1,203 @@
+"""What a user gets for bad input: one clear line, exit status 2, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from PIL import Image
+
+from captioner import cli, runs
+from captioner.training.loop import BEST, NEWEST
+from tests.helpers import CONFIGS, DRAWN, tiny_settings
+
+
+def run(capsys, command, *arguments) -> tuple[int, str, str]:
+    """Exit status, output and errors of a command."""
+    app = typer.Typer()
+    app.command()(command)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(lambda: app([str(argument) for argument in arguments], standalone_mode=False))
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    runs.train(DRAWN, [*tiny_settings(pictures, folder), "run.epochs=1"])
+    return folder
+
+
+def photo_of(pictures: Path) -> Path:
+    return next((pictures / "images").glob("val_*.png"))
+
+
+BAD_SETTINGS = {
+    "decoder.hiden_size=3": "unknown key in decoder: 'hiden_size'; did you mean 'hidden_size'?",
+    "dekoder.hidden_size=3": "unknown section 'dekoder'; did you mean 'decoder'?",
+    "decoder.hidden_size=large": "decoder.hidden_size should be a valid integer, got 'large'",
+    "decoder.hidden_size=true": "decoder.hidden_size should be a valid integer, got True",
+    "decoder.hidden_size=0": "decoder.hidden_size should be greater than 0, got 0",
+    "decoder.dropout=1.5": "decoder.dropout should be less than 1, got 1.5",
+    "decoder.gate=vektor": "decoder.gate should be 'none', 'scalar' or 'vector', got 'vektor'",
+    "attention.kind=sfot": "attention.kind should be one of none, soft, got 'sfot'; did you mean 'soft'?",
+    "attention.score=aditive": "attention.score should be one of additive, got 'aditive'; did you mean 'additive'?",
+    "encoder.kind=resnet_101": "or any torchvision network, got 'resnet_101'; did you mean 'resnet101'?",
+    "decoder.vocabulary_size=100": "decoder.vocabulary_size is not a setting: it follows from the other parts",
+    "attention.region_size=100": "attention.region_size is not a setting: it follows from the other parts",
+    "data.size=20": "data.size should be greater than or equal to 64, got 20",
+    "optimiser.learning_rate=fast": "optimiser.learning_rate should be a valid number, got 'fast'",
+    "run.batch_size=8.5": "run.batch_size should be a valid integer",
+    "run.accumulate=7": "make run.batch_size at least 14",
+    "decoder.output=state": "choose output: deep, or looks: before",
+    "run.device=abacus": "no device 'abacus' here",
+    "encoder.size=81": "size must be a multiple of 8",
+    "nonsense": "an override reads section.key=value, got 'nonsense'",
+    "run.seed=[1": "the value of run.seed is not YAML",
+}
+
+
+@pytest.mark.parametrize("override", BAD_SETTINGS)
+def test_a_bad_setting_is_named(capsys, settings, tmp_path, override):
+    status, _, errors = run(capsys, cli.train, DRAWN, *settings, override)
+    assert status == 2
+    assert BAD_SETTINGS[override] in errors
+    assert len(errors.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_config_that_does_not_exist_is_named_with_its_neighbours(capsys):
+    status, _, errors = run(capsys, cli.train, CONFIGS / "drawm.yaml")
+    assert status == 2
+    assert "no config at" in errors
+    assert "drawn.yaml" in errors
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "base: none.yaml\n"])
+def test_a_config_that_is_none_is_named(capsys, tmp_path, text):
+    (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
+    status, _, errors = run(capsys, cli.train, tmp_path / "bad.yaml")
+    assert status == 2
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_number_in_scientific_notation_is_a_number(settings, tmp_path):
+    runs.train(DRAWN, [*settings, "run.epochs=1", "optimiser.learning_rate=4e-4"])
+    assert runs.has_finished(tmp_path / "run")
+
+
+@pytest.mark.parametrize("place", ["/proc/captioner", "{file}/run"])
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(capsys, settings, tmp_path, place):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    folder = place.format(file=tmp_path / "file")
+    if place.startswith("/proc") and not Path("/proc").is_dir():
+        pytest.skip("no /proc here")
+    status, output, errors = run(capsys, cli.train, DRAWN, *settings, f"run.folder={folder}")
+    assert status == 2
+    assert f"cannot write into {folder}" in errors
+    assert "training" not in output
+
+
+def test_a_folder_with_other_files_is_left_alone(capsys, settings, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine", encoding="utf-8")
+    status, _, errors = run(capsys, cli.train, DRAWN, *settings)
+    assert status == 2
+    assert "holds other files and no run" in errors
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
+
+
+def test_a_finished_run_started_again_says_so(capsys, trained, pictures):
+    status, _, errors = run(capsys, cli.train, DRAWN, *tiny_settings(pictures, trained), "run.epochs=1")
+    assert status == 2
+    assert "is a finished run" in errors
+
+
+def damaged(trained: Path, tmp_path: Path, name: str, content: bytes) -> Path:
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for path in trained.glob("*.*"):
+        (folder / path.name).write_bytes(content if path.name == name else path.read_bytes())
+    return folder
+
+
+def test_a_checkpoint_that_is_a_pickle_is_refused(capsys, trained, pictures, tmp_path):
+    torch.save({"a": torch.ones(1)}, tmp_path / "pickle")
+    folder = damaged(trained, tmp_path, BEST, (tmp_path / "pickle").read_bytes())
+    status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", folder)
+    assert status == 2
+    assert "is a pickle" in errors
+
+
+def test_a_truncated_checkpoint_is_named(capsys, trained, pictures, tmp_path):
+    folder = damaged(trained, tmp_path, NEWEST, (trained / NEWEST).read_bytes()[:1000])
+    status, _, errors = run(capsys, cli.train, DRAWN, *tiny_settings(pictures, folder), "run.epochs=1")
+    assert status == 2
+    assert "was cut off" in errors
+
+
+def test_a_checkpoint_from_another_config_is_named(capsys, trained, pictures, tmp_path):
+    settings = (trained / "settings.yaml").read_text(encoding="utf-8").replace("hidden_size: 16", "hidden_size: 24")
+    folder = damaged(trained, tmp_path, "settings.yaml", settings.encode())
+    status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", folder)
+    assert status == 2
+    assert "is from another config" in errors
+
+
+def test_a_folder_that_is_no_run_is_named(capsys, pictures, tmp_path):
+    status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", tmp_path)
+    assert status == 2
+    assert "is not a run" in errors
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(None, "no photo at"), (b"", "not a picture"), (b"a text", "not a picture")], ids=str
+)
+def test_a_photo_that_cannot_be_read_is_named_and_nothing_is_written(capsys, trained, tmp_path, content, complaint):
+    if content is not None:
+        (tmp_path / "photo.jpg").write_bytes(content)
+    status, _, errors = run(capsys, cli.caption, tmp_path / "photo.jpg", "--model", trained, "--sheet", tmp_path / "sheet.png")
+    assert status == 2
+    assert complaint in errors
+    assert not (tmp_path / "sheet.png").exists()
+
+
+def test_a_split_that_is_not_there_is_named(capsys, trained):
+    status, _, errors = run(capsys, cli.evaluate, trained, "--split", "tset")
+    assert status == 2
+    assert "no split 'tset'; it has train, val, unseen" in errors
+
+
+def test_captioning_writes_words_maps_and_a_sheet(capsys, trained, pictures, tmp_path):
+    photo, sheet, found = photo_of(pictures), tmp_path / "sheet.png", tmp_path / "captions.json"
+    status, output, _ = run(capsys, cli.caption, photo, "--model", trained, "--sheet", sheet, "--json", found)
+    assert status == 0
+    caption = json.loads(found.read_text(encoding="utf-8"))[0]
+    assert caption["caption"] in output
+    assert len(caption["weights"]) == len(caption["words"]) == len(caption["word_log_probs"])
+    assert len(caption["weights"][0]) == 100
+    with Image.open(sheet) as picture:
+        assert picture.text["caption"] == caption["caption"]
+
+
+def test_scoring_writes_results_and_scores_with_their_protocol(capsys, trained):
+    status, output, _ = run(capsys, cli.evaluate, trained)
+    assert status == 0
+    assert "CIDEr-D" in output
+    scores = json.loads((trained / "val" / "scores.json").read_text(encoding="utf-8"))
+    assert scores["protocol"]["decoding"] == "greedy"
+    assert set(scores["scores"]) == {"this model", "most frequent training caption"}
+    assert len(json.loads((trained / "val" / "results.json").read_text(encoding="utf-8"))) == 12
+
+
+def test_the_program_itself_ends_with_status_2():
+    done = subprocess.run([sys.executable, str(CONFIGS.parent / "train.py"), "none.yaml"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no config at none.yaml" in done.stderr
+    assert "Traceback" not in done.stderr

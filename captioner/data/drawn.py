@@ -188,7 +188,9 @@ def _stand_apart(one: Figure, other: Figure, size: int) -> bool:
 
 
 def describe(figures: Sequence[Figure]) -> list[str]:
-    """Five references, each naming every figure once, in an order that follows from picture and wording alone.
+    """Five references; which figures each names, and in which order, follows from picture and wording alone.
+
+    Of one or two figures every reference names all; of more, one names all, and the others those at the ends.
 
     Two figures are left and right, or above and below, where their centres are at least twice as far apart on that
     axis as on the other.
@@ -200,14 +202,13 @@ def describe(figures: Sequence[Figure]) -> list[str]:
     if len(figures) == 2:
         return _describe_two(across, down)
     number = _NUMBERS[len(figures)]
-    rightwards, downwards = (" then ".join(figure.plain for figure in order) for order in (across, down))
-    plain = " and ".join(figure.plain for figure in across)
+    left, right, top, bottom = (figure.plain for figure in (across[0], across[-1], down[0], down[-1]))
     return [
-        f"{number} shapes from left to right {rightwards}",
-        f"{number} shapes from top to bottom {downwards}",
-        f"{number} shapes {plain}",
-        f"there are {number} shapes {plain}",
-        f"from left to right {rightwards}",
+        f"{number} shapes with {left} on the left and {right} on the right",
+        f"{number} shapes with {top} at the top and {bottom} at the bottom",
+        f"{left} is the leftmost of {number} shapes",
+        f"among {number} shapes {top} above {bottom}",
+        "from left to right " + " then ".join(figure.plain for figure in across),
     ]
 
 

@@ -111,7 +111,9 @@ def resolve(settings: Settings) -> Settings:
     for section in SECTIONS:
         values = settings.get(section) or {}
         if not isinstance(values, dict):
-            raise UserError(f"{section} should hold keys such as `kind:`, got {values!r}; write {section}: {{kind: ...}}")
+            raise UserError(
+                f"{section} should hold keys such as `kind:`, got {values!r}; write {section}: {{kind: ...}}"
+            )
         resolved[section] = _resolve_section(section, dict(values))
     return resolved
 
@@ -219,7 +221,9 @@ def save_settings(settings: Settings) -> str:
 def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
     """The resolved settings of a run, under overrides."""
     if not (folder / SETTINGS).is_file():
-        raise UserError(f"{folder} is not a run: it has no {SETTINGS}; give the folder that train.py wrote, such as runs/demo")
+        raise UserError(
+            f"{folder} is not a run: it has no {SETTINGS}; give the folder that train.py wrote, such as runs/demo"
+        )
     return resolve(read_settings(folder / SETTINGS, overrides))
 
 

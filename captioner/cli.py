@@ -16,7 +16,9 @@ from captioner.errors import UserError
 from captioner.progress import Reporter, console, errors
 
 app = typer.Typer(
-    help="Image captioning with attention: train, caption, see where it looked.", no_args_is_help=True, add_completion=False
+    help="Image captioning with attention: train, caption, see where it looked.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
@@ -24,7 +26,8 @@ Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change:
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")], overrides: Overrides = None
+    config: Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")],
+    overrides: Overrides = None,
 ) -> None:
     """Train as a config says; the same command again goes on where it stopped."""
     from captioner import runs
@@ -97,7 +100,9 @@ def _write_sheet(path: Path, photos: list[Path], captions: list) -> None:
     if len(photos) == 1:
         save_sheet(path, open_photo(photos[0]), captions[0])
     else:
-        save_picture(path, contact([sheet(open_photo(photo), found) for photo, found in zip(photos, captions, strict=True)]))
+        save_picture(
+            path, contact([sheet(open_photo(photo), found) for photo, found in zip(photos, captions, strict=True)])
+        )
     console.print(f"written: {path}")
 
 

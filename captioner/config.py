@@ -34,7 +34,7 @@ _Loader.add_implicit_resolver(
 
 def parse_yaml(text: str, origin: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise UserError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
 
@@ -67,7 +67,11 @@ def merge(below: Settings, above: Settings) -> Settings:
     merged = dict(below)
     for section, values in above.items():
         old = merged.get(section)
-        if isinstance(old, dict) and isinstance(values, dict) and values.get("kind", old.get("kind")) == old.get("kind"):
+        if (
+            isinstance(old, dict)
+            and isinstance(values, dict)
+            and values.get("kind", old.get("kind")) == old.get("kind")
+        ):
             merged[section] = {**old, **values}
         else:
             merged[section] = values
@@ -80,12 +84,14 @@ def check_keys(given: Iterable[str], known: Collection[str], where: str) -> None
             raise UserError(f"unknown {where} {key!r}{suggestion(key, known)}; known: {', '.join(known)}")
 
 
-def suggestion(word: str, known: Collection[str]) -> str:
+def suggestion(word: object, known: Collection[str]) -> str:
     close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def check_values(section: str, values: Mapping[str, Any], constructors: Sequence[Callable], supplied: Collection[str]) -> Settings:
+def check_values(
+    section: str, values: Mapping[str, Any], constructors: Sequence[Callable], supplied: Collection[str]
+) -> Settings:
     """The section with defaults filled in, if it fits the constructors' signatures.
 
     Args:

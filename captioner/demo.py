@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from captioner import build, runs
+from captioner import runs
 from captioner.data.drawn import COLOURS, SHAPES, instances_path
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
@@ -63,7 +63,9 @@ def measure(looks: str, evaluation: runs.Evaluation) -> Figure:
     """Compare captions and maps with the objects that were drawn."""
     root = evaluation.examples[0].image.parents[1]
     objects = read_objects(instances_path(root, evaluation.split))
-    placed = [runs.with_placement(caption, evaluation.source, index) for index, caption in enumerate(evaluation.captions)]
+    placed = [
+        runs.with_placement(caption, evaluation.source, index) for index, caption in enumerate(evaluation.captions)
+    ]
     agreement = agree(placed, [objects[example.id] for example in evaluation.examples], COLOURS, SHAPES)
     return Figure(looks, evaluation.split, evaluation.rows["this model"], agreement)
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+
 class Workspace:
     """Memory for intermediate results that nobody keeps: what `take` gave is overwritten at the next `take`."""
 
@@ -103,7 +104,7 @@ class _Collect(torch.autograd.Function):
     def forward(ctx, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, calls: _Calls):
         ctx.set_materialize_grads(False)
         ctx.calls, ctx.dtype, ctx.has_bias = calls, weight.dtype, bias is not None
-        return weight.to(dtype, copy=False).view_as(weight), bias.to(dtype).view_as(bias) if ctx.has_bias else None
+        return weight.to(dtype).view_as(weight), None if bias is None else bias.to(dtype).view_as(bias)
 
     @staticmethod
     @once_differentiable

@@ -6,7 +6,15 @@ import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -86,4 +94,7 @@ class Reporter:
                 self.bar.remove_task(task)
             self.tasks = {name: self.bar.add_task(name, total=total, note="")}
         task = self.tasks[name]
-        self.bar.update(task, note=note, **({"completed": count} if to else {"advance": count}))
+        if to:
+            self.bar.update(task, completed=count, note=note)
+        else:
+            self.bar.update(task, advance=count, note=note)

@@ -49,7 +49,9 @@ class Boxes:
     def corners(self) -> Tensor:
         """(R, 4) of one photo, as fractions of the view."""
         if self.fractions.dim() != 2:
-            raise ValueError(f"corners() describes one photo, this holds {len(self.fractions)}; take .of_photo(i) first")
+            raise ValueError(
+                f"corners() describes one photo, this holds {len(self.fractions)}; take .of_photo(i) first"
+            )
         return self.fractions
 
     def select(self, photos: Tensor | slice) -> Boxes:

@@ -33,7 +33,11 @@ from captioner.visualize.sheet import sheet
 from captioner.vocabulary import Vocabulary
 
 Report = Callable[..., None]
-_FREE = {"run": {"folder", "device", "workers", "save_minutes"}, "log": {"wandb", "project", "samples"}, "data": {"root"}}
+_FREE = {
+    "run": {"folder", "device", "workers", "save_minutes"},
+    "log": {"wandb", "project", "samples"},
+    "data": {"root"},
+}
 """Settings that may differ when a run goes on: they do not change what is learned."""
 _DECODE_BATCH = 32
 
@@ -78,7 +82,9 @@ def make_trainer(
     report: Report = silent,
 ) -> Trainer:
     """Every part that training needs, finished."""
-    train_source, val_source = (photo_source(model, splits[name], here.device, name, report) for name in ("train", "val"))
+    train_source, val_source = (
+        photo_source(model, splits[name], here.device, name, report) for name in ("train", "val")
+    )
     captions = encode_references(splits["train"], vocabulary, settings["data"]["max_length"])
     captioner = Captioner(model, vocabulary, build.make_search(settings))
     validator = Validator(captioner, splits["val"], val_source, here, settings["log"]["samples"])
@@ -139,7 +145,10 @@ class Validator:
 
 
 def decode(
-    captioner: Captioner, source: PhotoFiles | StoredRegions, indices: Sequence[int], tick: Callable[[int], None] = lambda count: None
+    captioner: Captioner,
+    source: PhotoFiles | StoredRegions,
+    indices: Sequence[int],
+    tick: Callable[[int], None] = lambda count: None,
 ) -> list[Caption]:
     """Captions of some photos of a source, without their placements."""
     captions: list[Caption] = []
@@ -169,7 +178,10 @@ def evaluate(run: Path, split: str = "val", overrides: Sequence[str] = (), repor
     captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
     source = photo_source(captioner.model, splits[split], captioner.device, split, report)
     captions = decode(
-        captioner, source, range(len(source)), lambda count: report("decode", split=split, count=count, total=len(source))
+        captioner,
+        source,
+        range(len(source)),
+        lambda count: report("decode", split=split, count=count, total=len(source)),
     )
     evaluation = Evaluation(split, splits[split], captions, source, *_score(settings, split, splits, captions))
     evaluation.save(run / split)
@@ -232,7 +244,9 @@ def _check_folder(folder: Path, settings: Settings) -> None:
         if not any(folder.iterdir()):
             folder.rmdir()  # until there is something to keep
     except OSError as error:
-        raise UserError(f"cannot write into {folder} ({error}); give run.folder=... a place that you may write to") from error
+        raise UserError(
+            f"cannot write into {folder} ({error}); give run.folder=... a place that you may write to"
+        ) from error
 
 
 def _check_same(folder: Path, settings: Settings) -> None:

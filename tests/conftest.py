@@ -11,7 +11,6 @@ from captioner.data.drawn import drawn
 from captioner.decoders import Decoder
 from tests.helpers import LSTM_OPTIONS, TINY, make_decoder, tiny_settings
 
-
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 
 

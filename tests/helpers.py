@@ -55,8 +55,21 @@ DRAWN = CONFIGS / "drawn.yaml"
 
 
 def tiny_settings(pictures: Path, folder: Path) -> list[str]:
-    sizes = ["encoder.width=4", "encoder.region_size=8", "attention.size=8", "decoder.hidden_size=16", "decoder.word_size=8"]
-    run = ["run.epochs=3", "run.batch_size=8", "run.validate_every=1", "run.device=cpu", "schedule.warm_up=0", f"run.folder={folder}"]
+    sizes = [
+        "encoder.width=4",
+        "encoder.region_size=8",
+        "attention.size=8",
+        "decoder.hidden_size=16",
+        "decoder.word_size=8",
+    ]
+    run = [
+        "run.epochs=3",
+        "run.batch_size=8",
+        "run.validate_every=1",
+        "run.device=cpu",
+        "schedule.warm_up=0",
+        f"run.folder={folder}",
+    ]
     return [f"data.root={pictures}", *(f"data.{name}={count}" for name, count in TINY.items()), *sizes, *run]
 
 

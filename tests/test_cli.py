@@ -162,7 +162,9 @@ def test_a_folder_that_is_no_run_is_named(capsys, pictures, tmp_path):
 def test_a_photo_that_cannot_be_read_is_named_and_nothing_is_written(capsys, trained, tmp_path, content, complaint):
     if content is not None:
         (tmp_path / "photo.jpg").write_bytes(content)
-    status, _, errors = run(capsys, cli.caption, tmp_path / "photo.jpg", "--model", trained, "--sheet", tmp_path / "sheet.png")
+    status, _, errors = run(
+        capsys, cli.caption, tmp_path / "photo.jpg", "--model", trained, "--sheet", tmp_path / "sheet.png"
+    )
     assert status == 2
     assert complaint in errors
     assert not (tmp_path / "sheet.png").exists()
@@ -197,7 +199,9 @@ def test_scoring_writes_results_and_scores_with_their_protocol(capsys, trained):
 
 
 def test_the_program_itself_ends_with_status_2():
-    done = subprocess.run([sys.executable, str(CONFIGS.parent / "train.py"), "none.yaml"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(CONFIGS.parent / "train.py"), "none.yaml"], capture_output=True, text=True
+    )
     assert done.returncode == 2
     assert "no config at none.yaml" in done.stderr
     assert "Traceback" not in done.stderr

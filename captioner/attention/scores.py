@@ -34,7 +34,9 @@ class AdditiveScore(Score):
 
     def remember(self, features: Tensor) -> Tensor:
         keys = self.from_region(features)  # (B, R, A)
-        return keys.float() if keys.dtype == torch.bfloat16 and keys.device.type == "cpu" else keys  # tanh is 5 times faster
+        return (
+            keys.float() if keys.dtype == torch.bfloat16 and keys.device.type == "cpu" else keys
+        )  # tanh is 5 times faster
 
     def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
         queries = self.from_query(hidden).to(keys.dtype)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -58,7 +59,9 @@ def encode_references(examples: Sequence[Example], vocabulary: Vocabulary, max_l
         captions = [vocabulary.encode(reference, max_length) for reference in example.references]
         captions = sorted((caption for caption in captions if len(caption) > 2), key=len, reverse=True)
         if not captions:
-            raise UserError(f"photo {example.id} ({example.image}) has no caption with a word in it; remove it or caption it")
+            raise UserError(
+                f"photo {example.id} ({example.image}) has no caption with a word in it; remove it or caption it"
+            )
         encoded.append(captions)
     return encoded
 
@@ -92,7 +95,7 @@ def epoch_order(
             pool.sort(key=lambda index: lengths[index])
         num_batches = -(-len(pool) // batch_size)
         cuts = [len(pool) * cut // num_batches for cut in range(num_batches + 1)]
-        batches += [pool[begin:end] for begin, end in zip(cuts, cuts[1:], strict=False)]
+        batches += [pool[begin:end] for begin, end in pairwise(cuts)]
     return [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]
 
 

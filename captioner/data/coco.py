@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def _read_split(captions: Path, photos: Path, may_lack_captions: bool) -> list[E
     return examples
 
 
-def _example(image: dict, annotations: Iterable[dict], photos: Path) -> Example:
+def _example(image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]], photos: Path) -> Example:
     references = [" ".join(annotation["caption"].split()) for annotation in annotations]
     return Example(image["id"], photos / image["file_name"], references)
 
@@ -75,7 +75,7 @@ def _read_index(path: Path):
     from pycocotools.coco import COCO
 
     index = COCO()
-    index.dataset = _read_captions(path)
+    index.dataset = _read_captions(path)  # pyright: ignore[reportAttributeAccessIssue]
     with redirect_stdout(io.StringIO()):
         index.createIndex()
     return index

@@ -147,7 +147,7 @@ class LSTMDecoder(Decoder):
         self, from_word: Tensor, still_open: list[tuple[int, int]], memory: Memory, need_weights: bool
     ) -> tuple[Tensor, Attended]:
         """States (B, Q, T, H) and looks; captions that have ended leave the loop."""
-        size = from_word.shape[:2]
+        size = (from_word.shape[0], from_word.shape[1])
         state = self.start(memory, size[1])
         states, looks = [], []
         for word, (num_photos, num_captions) in zip(from_word.unbind(2), still_open, strict=True):
@@ -211,4 +211,5 @@ def _stack(steps: list[Tensor], size: tuple[int, int]) -> Tensor:
 def _stack_looks(looks: list[Attended], size: tuple[int, int]) -> Attended:
     """One record for T words; every field (B, Q, ...) becomes (B, Q, T, ...)."""
     values = {field.name: [getattr(look, field.name) for look in looks] for field in fields(Attended)}
-    return Attended(**{name: None if one[0] is None else _stack(one, size) for name, one in values.items()})
+    stacked = {name: None if one[0] is None else _stack(one, size) for name, one in values.items()}
+    return Attended(**stacked)  # pyright: ignore[reportArgumentType]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy
 import torch
@@ -34,7 +35,9 @@ def open_photo(path: str | Path) -> Image.Image:
     except FileNotFoundError as error:
         raise UserError(f"no photo at {path}; check the path") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not a picture that Pillow can read; give a JPEG, PNG, or another photo format") from error
+        raise UserError(
+            f"{path} is not a picture that Pillow can read; give a JPEG, PNG, or another photo format"
+        ) from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UserError(f"{path} is too large to be a photo ({error}); make it smaller first") from error
     except (OSError, SyntaxError, ValueError) as error:
@@ -70,7 +73,8 @@ class Preprocess:
         size = self._resized(photo.size)
         placement = Placement.whole(photo.size).resized(size)
         if size != photo.size:
-            photo = functional.resize(photo, [size[1], size[0]], InterpolationMode(self.interpolation), antialias=True)
+            resized = functional.resize_image(photo, [size[1], size[0]], InterpolationMode(self.interpolation))  # pyright: ignore
+            photo = cast(Image.Image, resized)
         left, top = (round((size[axis] - self.crop[axis]) / 2) for axis in (0, 1))
         if (left, top) != (0, 0) or size != self.crop:
             photo = photo.crop((left, top, left + self.crop[0], top + self.crop[1]))

@@ -71,7 +71,11 @@ class StoredRegions:
 
 @torch.no_grad()
 def store_regions(
-    encoder: Encoder, files: PhotoFiles, device: torch.device, batch_size: int = 16, tick: Callable[[int], None] = lambda count: None
+    encoder: Encoder,
+    files: PhotoFiles,
+    device: torch.device,
+    batch_size: int = 16,
+    tick: Callable[[int], None] = lambda count: None,
 ) -> StoredRegions:
     """Run the frozen encoder over every photo once; `tick` hears how many photos each batch had."""
     features = torch.empty(len(files), encoder.layout.num_regions, encoder.region_size, dtype=torch.float16)

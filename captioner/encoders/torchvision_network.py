@@ -62,7 +62,9 @@ def _weights(network: str, name: str) -> models.WeightsEnum | None:
         return None
     known = models.get_model_weights(network)
     if name not in known.__members__:
-        raise UserError(f"{network} has no weights {name!r}; choose one of {', '.join(known.__members__)}, DEFAULT or none")
+        raise UserError(
+            f"{network} has no weights {name!r}; choose one of {', '.join(known.__members__)}, DEFAULT or none"
+        )
     return known[name]
 
 
@@ -72,7 +74,7 @@ def _make(network: str, weights: models.WeightsEnum | None) -> nn.Module:
     except (URLError, ConnectionError, TimeoutError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise UserError(
-            f"the weights of {network} cannot be downloaded ({error}); fetch {weights.url} elsewhere and put it into "
+            f"the weights of {network} cannot be downloaded ({error}); fetch {weights.url if weights else 'them'} elsewhere and put it into "
             f"{folder}, or choose encoder.weights=none for random ones"
         ) from error
 

@@ -78,7 +78,9 @@ def most_frequent_caption(train_references: References, tokens: str = "simple") 
     return min(counts, key=lambda caption: (-counts[caption], caption))
 
 
-def baselines(train_references: References, references: References, tokens: str = "simple") -> dict[str, Row]:
+def baselines(
+    train_references: References, references: References, tokens: str = "simple"
+) -> dict[str, dict[str, float]]:
     """Rows of a table that no photo was looked at for: one training caption, the most frequent, for every photo."""
     caption = most_frequent_caption(train_references, tokens)
     # It comes already cut into words, and cutting it again changes nothing; a test says so for every rule.

@@ -83,7 +83,9 @@ class BeamSearch:
         log_probs[..., PAD].masked_fill_(ended, 0.0)
         return log_probs
 
-    def _choose(self, log_probs: Tensor, scores: Tensor, ranks: Tensor, ended: Tensor, position: int) -> tuple[Tensor, ...]:
+    def _choose(
+        self, log_probs: Tensor, scores: Tensor, ranks: Tensor, ended: Tensor, position: int
+    ) -> tuple[Tensor, ...]:
         """The K best continuations: words, parents, the words' log-probabilities, scores and ranks, (n, K) each."""
         totals = scores[..., None] + log_probs  # (n, K, V)
         ranked = LENGTH_RULES[self.length_rule](totals, position + 1)

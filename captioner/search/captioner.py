@@ -58,7 +58,9 @@ class Captioner:
         return captions
 
     @torch.inference_mode()
-    def captions_of(self, photos: Tensor | Regions, placements: Sequence[Placement | None] | None = None) -> list[Caption]:
+    def captions_of(
+        self, photos: Tensor | Regions, placements: Sequence[Placement | None] | None = None
+    ) -> list[Caption]:
         """Captions of one batch: prepared pixels (B, 3, h, w), or regions made earlier."""
         with self._evaluation():
             memory = self.model.remember(photos.to(self.device))
@@ -86,7 +88,8 @@ class Captioner:
     def _caption(self, trace: Trace, memory: Memory, index: int, placement: Placement | None) -> Caption:
         words = self.vocabulary.decode(trace.words.tolist())
         candidates = [
-            (self.vocabulary.join(self.vocabulary.decode(found.tolist())), log_prob) for found, log_prob in trace.candidates
+            (self.vocabulary.join(self.vocabulary.decode(found.tolist())), log_prob)
+            for found, log_prob in trace.candidates
         ]
         return Caption(
             text=self.vocabulary.join(words),

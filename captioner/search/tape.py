@@ -55,7 +55,10 @@ class Tape:
         words, log_probs, slots = self._walk_back(order)
         scores = scores.gather(1, order).cpu()
         slots = [slot[:, 0].cpu() for slot in slots]
-        attended = [{name: _at(values, slot) for name, values in step.items()} for step, slot in zip(self.attended, slots, strict=True)]
+        attended = [
+            {name: _at(values, slot) for name, values in step.items()}
+            for step, slot in zip(self.attended, slots, strict=True)
+        ]
         return [self._trace(photo, words, log_probs, scores, attended, max_length) for photo in range(self.num_photos)]
 
     def _trace(self, photo, words, log_probs, scores, attended, max_length) -> Trace:

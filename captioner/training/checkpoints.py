@@ -39,7 +39,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
             state = json.loads((file.metadata() or {})["state"])
             return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (not a dict)
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise UserError(f"{path} {_what_it_is(path)}; delete it and train again, or bring back an intact copy") from error
+        raise UserError(
+            f"{path} {_what_it_is(path)}; delete it and train again, or bring back an intact copy"
+        ) from error
 
 
 def _what_it_is(path: Path) -> str:

@@ -78,7 +78,9 @@ def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
         device = torch.device(f"cuda:{local_rank}" if name == "cuda" else name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"no device {name!r} here ({str(error).splitlines()[0]}); choose auto, cpu, cuda or mps") from error
+        raise UserError(
+            f"no device {name!r} here ({str(error).splitlines()[0]}); choose auto, cpu, cuda or mps"
+        ) from error
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device

@@ -17,6 +17,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn, optim
+from torch.nn.parallel import DistributedDataParallel
 
 from captioner.data.batches import Batch, CaptionedPhotos
 from captioner.errors import UserError
@@ -120,7 +121,7 @@ class Trainer:
 
     def __post_init__(self):
         self.progress = Progress()
-        self.model = self.objective.model
+        self.model: nn.Module = self.objective.get_submodule("model")
         self.learning_rates = [group["lr"] for group in self.optimiser.param_groups]
         device = self.processes.device
         self.dtype = mixed_precision(device) if self.plan.precision == "mixed" else torch.float32
@@ -172,7 +173,10 @@ class Trainer:
     def _parts(self, batch: Sequence[int]) -> list[list[int]]:
         """This process's share of a batch, cut into the parts that are accumulated."""
         stride = self.processes.count * self.plan.accumulate
-        return [list(batch[self.processes.rank + part * self.processes.count :: stride]) for part in range(self.plan.accumulate)]
+        return [
+            list(batch[self.processes.rank + part * self.processes.count :: stride])
+            for part in range(self.plan.accumulate)
+        ]
 
     def _train_on(self, indices: Sequence[int], batches: Iterator[Batch]) -> None:
         started = time.monotonic()
@@ -197,8 +201,9 @@ class Trainer:
         for part in range(self.plan.accumulate):
             batch = next(batches)
             self._check_photos(batch)
-            with self._synchronised(part), torch.autocast(
-                self.processes.device.type, self.dtype, enabled=self.dtype != torch.float32
+            with (
+                self._synchronised(part),
+                torch.autocast(self.processes.device.type, self.dtype, enabled=self.dtype != torch.float32),
             ):
                 loss, shares = self.wrapped(batch.to(self.processes.device), totals)
                 self.scaler.scale(loss * self.processes.count).backward()  # DDP takes the mean over processes
@@ -209,10 +214,16 @@ class Trainer:
     def _synchronised(self, part: int) -> AbstractContextManager:
         """Processes exchange gradients in the last part of a step only."""
         last = part == self.plan.accumulate - 1
-        return nullcontext() if last or self.processes.count == 1 else self.wrapped.no_sync()
+        return (
+            self.wrapped.no_sync() if isinstance(self.wrapped, DistributedDataParallel) and not last else nullcontext()
+        )
 
     def _check_photos(self, batch: Batch) -> None:
-        if self.progress.step == 0 and not isinstance(batch.photos, Regions) and (alarm := alarms.dark_photos(batch.photos)):
+        if (
+            self.progress.step == 0
+            and not isinstance(batch.photos, Regions)
+            and (alarm := alarms.dark_photos(batch.photos))
+        ):
             self.report("alarm", text=alarm)
 
     def _note(self, terms: Tensor, norm: Tensor, num_photos: int, seconds: float) -> None:
@@ -227,7 +238,11 @@ class Trainer:
         rate = self.optimiser.param_groups[0]["lr"]
         values = {"loss": cross_entropy, "coverage": coverage, "learning_rate": rate, "gradient_norm": float(norm)}
         self.report(
-            "step", progress=self.progress, steps_per_epoch=self.steps_per_epoch, num_photos=num_photos, loss=cross_entropy
+            "step",
+            progress=self.progress,
+            steps_per_epoch=self.steps_per_epoch,
+            num_photos=num_photos,
+            loss=cross_entropy,
         )
         if self.run_log is not None:
             self.run_log.write("train", step, epoch=self.progress.epoch, seconds=round(seconds, 4), **values)
@@ -274,7 +289,9 @@ class Trainer:
         self._check_losses()
         if self.processes.first:
             tensors = {f"model/{name}": tensor for name, tensor in model_tensors(self.model, self.frozen).items()}
-            moments = {f"optimiser/{name}": tensor for name, tensor in optimiser_tensors(self.optimiser, self.model).items()}
+            moments = {
+                f"optimiser/{name}": tensor for name, tensor in optimiser_tensors(self.optimiser, self.model).items()
+            }
             state = {
                 "progress": asdict(self.progress),
                 "schedule": self.schedule.state(),

@@ -123,7 +123,7 @@ SCHEDULES: dict[str, Callable[..., Constant]] = {
 def clip_gradients(parameters: Iterable[nn.Parameter], kind: Literal["none", "norm", "value"], at: float) -> Tensor:
     """Clip in place; returns the norm before clipping."""
     parameters = [parameter for parameter in parameters if parameter.grad is not None]
-    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters])
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
     if kind == "norm":
         nn.utils.clip_grads_with_norm_(parameters, at, norm)
     elif kind == "value":

@@ -8,17 +8,18 @@ import pytest
 import torch
 from torch import nn
 
+from captioner.attention import KINDS, SCORES, Query
 from tests.helpers import QUERY, make_attention, make_regions
 from tests.reference.show_attend_tell import additive_soft_attention
-
-from captioner.attention import KINDS, SCORES, Query
 
 ALL = [(kind, score) for kind in KINDS for score in SCORES if kind != "none" or score == "additive"]
 LOOKING = [(kind, score) for kind, score in ALL if kind != "none"]
 
 
 def make_query(num_photos: int = 3, num_captions: int = 4) -> Query:
-    hidden = torch.randn(num_photos, num_captions, QUERY, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    hidden = torch.randn(
+        num_photos, num_captions, QUERY, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
+    )
     return Query(hidden, torch.zeros(num_photos, num_captions, dtype=torch.long))
 
 

@@ -39,7 +39,9 @@ def test_by_length_brings_like_lengths_together_and_otherwise_they_are_mixed():
     spreads = {}
     for by_length in (True, False):
         batches = epoch_order(lengths, 8, 0, 0, by_length)
-        spreads[by_length] = sum(max(lengths[i] for i in b) - min(lengths[i] for i in b) for b in batches) / len(batches)
+        spreads[by_length] = sum(max(lengths[i] for i in b) - min(lengths[i] for i in b) for b in batches) / len(
+            batches
+        )
     assert spreads[True] < 2 < 10 < spreads[False]
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from contextlib import redirect_stdout
+from itertools import pairwise
 
 import numpy
 import pytest
@@ -42,7 +43,7 @@ def objects(coco: COCO, image: int) -> list[tuple[str, list[float]]]:
 
 def pairs(caption: str) -> list[str]:
     words = simple_words(caption)
-    return [f"{one} {two}" for one, two in zip(words, words[1:], strict=False) if one in COLOURS and two in SHAPES]
+    return [f"{one} {two}" for one, two in pairwise(words) if one in COLOURS and two in SHAPES]
 
 
 def test_the_same_seed_draws_the_same_files_and_another_seed_others(root, tmp_path):
@@ -136,7 +137,7 @@ def test_the_vocabulary_is_small_and_captions_are_short(splits):
 
 
 def test_another_recipe_is_not_mixed_in(root):
-    with pytest.raises(UserError, match="choose another data.root, or delete the folder"):
+    with pytest.raises(UserError, match=r"choose another data\.root, or delete the folder"):
         drawn(str(root), **COUNTS | {"size": 96})
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.helpers import LSTM_OPTIONS, VOCABULARY, make_attention, make_decoder, make_regions
-from tests.reference.show_attend_tell import read_caption
 from torch.nn import functional
 
 from captioner.attention import KINDS as ATTENTIONS
 from captioner.decoders import KINDS
 from captioner.vocabulary import PAD, START
+from tests.helpers import LSTM_OPTIONS, VOCABULARY, make_attention, make_decoder, make_regions
+from tests.reference.show_attend_tell import read_caption
 
 
 def some_words(num_photos: int = 3, num_captions: int = 4, length: int = 5) -> torch.Tensor:
@@ -51,10 +51,15 @@ def test_step_by_step_agrees_with_all_at_once(lstm):
 def test_gradients_of_both_forms_agree(lstm):
     """The loop over known words takes its weight gradients in one product; a step at a time takes autograd's."""
     words, gradients = some_words(), []
-    for form in (lambda: lstm.read(words, lstm.remember(make_regions()))[0], lambda: step_by_step(lstm, words, lstm.remember(make_regions()))[0]):
+    for form in (
+        lambda: lstm.read(words, lstm.remember(make_regions()))[0],
+        lambda: step_by_step(lstm, words, lstm.remember(make_regions()))[0],
+    ):
         lstm.zero_grad()
         form().square().sum().backward()
-        gradients.append({name: parameter.grad for name, parameter in lstm.named_parameters() if parameter.grad is not None})
+        gradients.append(
+            {name: parameter.grad for name, parameter in lstm.named_parameters() if parameter.grad is not None}
+        )
     assert gradients[0].keys() == gradients[1].keys()
     for name, gradient in gradients[0].items():
         torch.testing.assert_close(gradient, gradients[1][name])
@@ -65,7 +70,9 @@ def test_the_lstm_agrees_with_its_equations(lstm):
     output, attended = lstm.read(words, lstm.remember(regions))
     for photo in range(3):
         for caption in range(4):
-            expected, weights = read_caption(lstm, regions.features[photo], regions.mask[photo], words[photo, caption].tolist())
+            expected, weights = read_caption(
+                lstm, regions.features[photo], regions.mask[photo], words[photo, caption].tolist()
+            )
             torch.testing.assert_close(output[photo, caption], expected)
             torch.testing.assert_close(attended.weights[photo, caption], weights)
 
@@ -112,7 +119,9 @@ def test_padded_words_get_no_gradient(lstm):
 def test_the_first_loss_is_that_of_guessing(lstm):
     output, _ = lstm.read(some_words(), lstm.remember(make_regions()))
     logits = lstm.vocabulary_logits(output).flatten(0, 2)
-    assert functional.cross_entropy(logits, some_words().flatten()).item() == pytest.approx(math.log(VOCABULARY), abs=0.2)
+    assert functional.cross_entropy(logits, some_words().flatten()).item() == pytest.approx(
+        math.log(VOCABULARY), abs=0.2
+    )
 
 
 @pytest.mark.parametrize("options", LSTM_OPTIONS, ids=lambda options: "-".join(options.values()))
@@ -127,7 +136,9 @@ def test_six_captions_are_learned_by_heart(options):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    told_apart_by_words_alone = 3 * 2 * math.log(2) / (3 * 2 * 3)  # two captions of one photo: the first word is a guess
+    told_apart_by_words_alone = (
+        3 * 2 * math.log(2) / (3 * 2 * 3)
+    )  # two captions of one photo: the first word is a guess
     assert loss.item() < told_apart_by_words_alone + 0.03
 
 
@@ -157,7 +168,9 @@ def test_bfloat16_autocast_keeps_cell_and_weights_in_float32():
     exact, _ = decoder.read(some_words(), decoder.remember(replace(regions, features=regions.features.float())))
     torch.testing.assert_close(output.float(), exact, rtol=0.05, atol=0.05)
     output.float().square().sum().backward()
-    assert all(parameter.grad.dtype == torch.float32 for parameter in decoder.parameters() if parameter.grad is not None)
+    assert all(
+        parameter.grad.dtype == torch.float32 for parameter in decoder.parameters() if parameter.grad is not None
+    )
 
 
 def test_a_vector_as_wide_as_the_context_gates_it():

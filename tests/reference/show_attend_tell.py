@@ -15,12 +15,16 @@ def additive_soft_attention(hidden: Tensor, features: Tensor, mask: Tensor, atte
     scores = []
     for region in range(len(features)):
         if mask[region]:
-            inner = score.from_query.weight @ hidden + score.from_query.bias + score.from_region.weight @ features[region]
+            inner = (
+                score.from_query.weight @ hidden + score.from_query.bias + score.from_region.weight @ features[region]
+            )
             scores.append(score.energy.weight[0] @ torch.tanh(inner))
     exponents = [torch.exp(one - max(scores)) for one in scores]
     total = sum(exponents)
     real = iter(exponents)
-    weights = torch.stack([next(real) / total if mask[region] else torch.zeros_like(total) for region in range(len(features))])
+    weights = torch.stack(
+        [next(real) / total if mask[region] else torch.zeros_like(total) for region in range(len(features))]
+    )
     context = sum(weights[region] * features[region] for region in range(len(features)))
     return context, weights
 

@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 import torch
-from tests.helpers import make_decoder, make_regions
 
 from captioner.search.beam import BeamSearch, Greedy
 from captioner.search.rules import LENGTH_RULES
 from captioner.vocabulary import END, START, UNK
+from tests.helpers import make_decoder, make_regions
 
 VOCABULARY = 7  # four marks and three words
 
@@ -62,9 +62,13 @@ def test_a_caption_carries_its_own_log_probabilities_and_maps(lstm_small, beams)
         output, attended = lstm_small.read(words, memory.select(torch.tensor([photo])))
         log_probs = lstm_small.vocabulary_logits(output).log_softmax(-1)[0, 0]
         length = len(trace.words)
-        torch.testing.assert_close(trace.word_log_probs.double(), log_probs[torch.arange(length), trace.words], atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            trace.word_log_probs.double(), log_probs[torch.arange(length), trace.words], atol=1e-5, rtol=0
+        )
         assert trace.end_log_prob == pytest.approx(float(log_probs[length, END]), abs=1e-5)
-        torch.testing.assert_close(trace.attended["weights"].double(), attended.weights[0, 0, :length], atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            trace.attended["weights"].double(), attended.weights[0, 0, :length], atol=1e-5, rtol=0
+        )
 
 
 @torch.no_grad()
@@ -115,7 +119,9 @@ def test_unknown_words_are_written_only_where_allowed(beams):
     decoder = make_decoder(vocabulary_size=VOCABULARY)
     decoder.to_vocabulary.bias[UNK] = 50
     memory = decoder.remember(make_regions())
-    forbidden, allowed = (BeamSearch(beams, max_length=3, unknown=unknown)(decoder, memory)[0] for unknown in ("forbid", "allow"))
+    forbidden, allowed = (
+        BeamSearch(beams, max_length=3, unknown=unknown)(decoder, memory)[0] for unknown in ("forbid", "allow")
+    )
     assert UNK not in forbidden.words
     assert UNK in allowed.words
 

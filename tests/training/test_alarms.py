@@ -12,7 +12,9 @@ from captioner.training import alarms
 
 
 def make_caption(weights: torch.Tensor | None) -> Caption:
-    return Caption("a b c", ["a", "b", "c"], torch.zeros(3), 0.0, True, weights, None, None, None, "before", Grid(2, 2), None)
+    return Caption(
+        "a b c", ["a", "b", "c"], torch.zeros(3), 0.0, True, weights, None, None, None, "before", Grid(2, 2), None
+    )
 
 
 def test_identical_captions_are_an_alarm_and_different_ones_are_not():

@@ -33,7 +33,9 @@ def test_model_and_optimiser_come_back_bit_for_bit(tmp_path):
     model, path = make_model(), tmp_path / "checkpoint.safetensors"
     optimiser = adam(model.parameters())
     step(model, optimiser)
-    save_checkpoint(path, model_tensors(model) | {f"o/{n}": t for n, t in optimiser_tensors(optimiser, model).items()}, {"step": 1})
+    save_checkpoint(
+        path, model_tensors(model) | {f"o/{n}": t for n, t in optimiser_tensors(optimiser, model).items()}, {"step": 1}
+    )
     tensors, state = load_checkpoint(path)
     again = make_model()
     again_optimiser = adam(again.parameters())

@@ -53,7 +53,13 @@ def test_resuming_gives_the_same_losses_as_not_stopping(pictures, tmp_path, sche
 
 def test_accumulating_takes_the_same_step_as_one_batch(pictures, tmp_path):
     """With a frozen encoder, since batch norm sees other batches, and without dropout."""
-    options = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "decoder.dropout=0", "run.epochs=2", "objective.coverage=1"]
+    options = [
+        "encoder.kind=squeezenet1_1",
+        "encoder.weights=none",
+        "decoder.dropout=0",
+        "run.epochs=2",
+        "objective.coverage=1",
+    ]
     found = []
     for parts in (1, 3):
         folder = tmp_path / str(parts)
@@ -68,7 +74,13 @@ def without_encoder(settings: list[str]) -> list[str]:
 
 
 def test_two_processes_take_the_same_step_as_one(pictures, tmp_path):
-    options = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "decoder.dropout=0", "run.epochs=2", "objective.coverage=1"]
+    options = [
+        "encoder.kind=squeezenet1_1",
+        "encoder.weights=none",
+        "decoder.dropout=0",
+        "run.epochs=2",
+        "objective.coverage=1",
+    ]
     one, two = ([*without_encoder(tiny_settings(pictures, tmp_path / name)), *options] for name in ("one", "two"))
     runs.train(DRAWN, one)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -106,7 +118,9 @@ def test_killed_at_ten_random_moments_it_ends_as_if_never_killed(pictures, tmp_p
     subprocess.run([*command, *whole], check=True, capture_output=True, env=environment)
     moments, kills = random.Random(0), 0
     while kills < 10:
-        process = subprocess.Popen([*command, *killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        process = subprocess.Popen(
+            [*command, *killed], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        )
         time.sleep(moments.uniform(2.5, 6))
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
@@ -145,7 +159,9 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(settings, tmp_p
         runs.train(DRAWN, settings, stop_after(4))
     before = (tmp_path / "run" / NEWEST).read_bytes()
     cross_entropy = torch.nn.functional.cross_entropy
-    monkeypatch.setattr(torch.nn.functional, "cross_entropy", lambda *given, **options: cross_entropy(*given, **options) * torch.nan)
+    monkeypatch.setattr(
+        torch.nn.functional, "cross_entropy", lambda *given, **options: cross_entropy(*given, **options) * torch.nan
+    )
     with pytest.raises(UserError, match="the loss became nan at step"):
         runs.train(DRAWN, settings)
     assert (tmp_path / "run" / NEWEST).read_bytes() == before

@@ -73,7 +73,8 @@ class Preprocess:
         size = self._resized(photo.size)
         placement = Placement.whole(photo.size).resized(size)
         if size != photo.size:
-            resized = functional.resize_image(photo, [size[1], size[0]], InterpolationMode(self.interpolation))  # pyright: ignore
+            interpolation = InterpolationMode(self.interpolation)
+            resized = functional.resize(photo, [size[1], size[0]], interpolation, antialias=True)  # pyright: ignore[reportArgumentType]
             photo = cast(Image.Image, resized)
         left, top = (round((size[axis] - self.crop[axis]) / 2) for axis in (0, 1))
         if (left, top) != (0, 0) or size != self.crop:

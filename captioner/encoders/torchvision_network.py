@@ -74,7 +74,7 @@ def _make(network: str, weights: models.WeightsEnum | None) -> nn.Module:
     except (URLError, ConnectionError, TimeoutError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise UserError(
-            f"the weights of {network} cannot be downloaded ({error}); fetch {weights.url if weights else 'them'} elsewhere and put it into "
+            f"the weights of {network} cannot be downloaded ({error}); fetch {weights.url if weights else None} elsewhere and put it into "
             f"{folder}, or choose encoder.weights=none for random ones"
         ) from error
 

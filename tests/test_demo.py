@@ -1,0 +1,29 @@
+"""The demo from end to end, on a few pictures."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from captioner import demo, runs
+from captioner.progress import Reporter
+from tests.helpers import tiny_settings
+
+
+def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):
+    options = [setting for setting in tiny_settings(pictures, tmp_path) if not setting.startswith("run.folder")]
+    with Reporter() as report:
+        demo.run(tmp_path, options, report)
+    figures = json.loads((tmp_path / "demo" / "demo.json").read_text(encoding="utf-8"))
+    assert [(figure["looks"], figure["split"]) for figure in figures] == [
+        ("after", "val"), ("after", "unseen"), ("before", "val"), ("before", "unseen"),
+    ]  # fmt: skip
+    for figure in figures:
+        assert figure["agreement"]["num_captions"] == {"val": 12, "unseen": 4}[figure["split"]]
+        assert figure["agreement"]["uniform_lift"] in (None, pytest.approx(1.0))
+    with Image.open(tmp_path / "demo" / "sheet.png") as sheet:
+        assert min(sheet.size) > 400
+    assert "captions right" in capsys.readouterr().out
+    assert all(runs.has_finished(tmp_path / name) for name in demo.MODELS.values())

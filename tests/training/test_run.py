@@ -1,0 +1,81 @@
+"""What a run writes, in every precision, and what is logged."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from captioner import build, runs
+from captioner.training import loop
+from captioner.training.loop import BEST, NEWEST
+from tests.helpers import DRAWN, losses
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_mixed_precision_trains(settings, tmp_path, monkeypatch, dtype):
+    """float16 takes the gradient scaler, as on cards without bfloat16."""
+    monkeypatch.setattr(loop, "mixed_precision", lambda device: dtype)
+    runs.train(DRAWN, [*settings, "run.precision=mixed"])
+    found = [line["loss"] for line in losses(tmp_path / "run") if line["kind"] == "train"]
+    assert found[-1] < found[0]
+
+
+@pytest.mark.parametrize("option", ["run.clip=value", "run.clip=none", "objective.label_smoothing=0.1", "attention.kind=none"])
+def test_options_train(settings, tmp_path, option):
+    if option == "attention.kind=none":
+        settings = [setting for setting in settings if not setting.startswith("attention.")]
+    runs.train(DRAWN, [*settings, option])
+    found = [line["loss"] for line in losses(tmp_path / "run") if line["kind"] == "train"]
+    assert found[-1] < found[0]
+
+
+def test_a_run_folder_holds_all_that_captioning_needs(settings, pictures, tmp_path):
+    runs.train(DRAWN, settings)
+    folder = tmp_path / "run"
+    assert {path.name for path in folder.iterdir()} == {"settings.yaml", "vocabulary.json", "log.jsonl", NEWEST, BEST}
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    caption = build.load(moved).caption(next(pictures.glob("images/val_*.png")))
+    assert caption.weights.shape == (len(caption.words), 100)
+    assert caption.weights.sum(-1).tolist() == pytest.approx([1.0] * len(caption.words), abs=1e-5)
+    assert caption.placement.photo_size == (80, 80)
+    assert caption.log_prob <= 0
+    assert json.dumps(caption.as_json())
+
+
+def test_a_frozen_encoder_is_saved_once_and_needs_no_download(settings, pictures, tmp_path, monkeypatch):
+    frozen = [setting for setting in settings if not setting.startswith("encoder.")]
+    runs.train(DRAWN, [*frozen, "encoder.kind=squeezenet1_1", "encoder.weights=none", "run.epochs=1"])
+    folder = tmp_path / "run"
+    with safe_open(folder / NEWEST, framework="pt") as file:
+        assert not any(name.startswith("model/encoder") for name in file.keys())  # noqa: SIM118 (not a dict)
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", None)
+    photo = next(pictures.glob("images/val_*.png"))
+    one, two = (build.load(folder).caption(photo) for _ in range(2))
+    assert one.text == two.text
+    assert one.layout.num_regions == 169
+
+
+def test_the_log_reads_as_json_lines_with_losses_scores_and_what_maps_do(settings, tmp_path):
+    runs.train(DRAWN, settings)
+    lines = losses(tmp_path / "run")
+    kinds = [line["kind"] for line in lines]
+    assert kinds.count("validation") == 3
+    assert {"loss", "coverage", "learning_rate", "gradient_norm"} <= lines[0].keys()
+    assert {"CIDEr-D", "BLEU-4", "distinct_captions", "map_change"} <= lines[-1].keys()
+
+
+def test_weights_and_biases_gets_numbers_and_pictures_offline(settings, tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("WANDB_DIR", raising=False)
+    monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
+    runs.train(DRAWN, [*settings, "run.epochs=1", "log.wandb=true", "log.samples=2"])
+    pictures = list((tmp_path / "run" / "wandb").glob("offline-run-*/files/media/images/*.png"))
+    assert len(pictures) == 2
+    assert not (tmp_path / "home" / ".local").exists()

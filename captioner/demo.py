@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from rich import box
 from rich.table import Table
 
 from captioner import runs
@@ -25,8 +26,12 @@ from captioner.visualize.sheet import contact, save_picture, sheet
 
 CONFIG = Path(__file__).parents[1] / "configs" / "drawn.yaml"
 MODELS = {"after": "demo", "before": "demo_before"}
-SPLITS = {"val": "new pictures", "unseen": "new pairs of colour and shape"}
+SPLITS = {"val": "new", "unseen": "new pairs"}
 _NUM_SHOWN = 6
+_LEGEND = """looks: before or after the LSTM has read the previous word. new pairs: colours and shapes never seen together in training.
+right: captions in which every (colour, shape) named is one object of the picture.
+lift: attention inside the box of the named shape, over the box's fair share, on the shape word of right pairs, as a ratio of sums;
+uniform: the same of a map that knows nothing. pointing: the heaviest region's centre lies in the box. CIDEr-D: x100."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ def run(folder: Path, overrides: Sequence[str], report: runs.Report) -> None:
             if (looks, split) == ("after", "val"):
                 show(folder / name, evaluation)
     console.print(_table(figures))
+    console.print(_LEGEND, soft_wrap=True)
     numbers = json.dumps([asdict(figure) for figure in figures], indent=1)
     write_text_atomically(folder / "demo" / "demo.json", numbers + "\n")
     console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
@@ -83,18 +89,13 @@ def show(folder: Path, evaluation: runs.Evaluation) -> None:
 
 
 def _table(figures: Sequence[Figure]) -> Table:
-    table = Table(
-        title="measured on pictures never seen",
-        caption="captions right: every (colour, shape) named is one object of the picture. lift: attention on the box of the named shape, "
-        "over the box's fair share, on the shape word of right pairs, as a ratio of sums; a uniform map has the lift beside it. "
-        "pointing: the heaviest region's centre lies in the box.",
-    )
-    for name in ("looks", "pictures", "captions", "captions right", "lift", "uniform", "pointing", "CIDEr-D x100"):
-        table.add_column(name, justify="left" if name in ("looks", "pictures") else "right")
+    table = Table(title="measured on pictures never seen", box=box.SIMPLE)
+    for name in ("looks", "pictures", "captions", "right", "lift", "uniform", "pointing", "CIDEr-D"):
+        table.add_column(name, justify="left" if name in ("looks", "pictures") else "right", no_wrap=True)
     for figure in figures:
         found = figure.agreement
         table.add_row(
-            f"{figure.looks} the LSTM",
+            figure.looks,
             SPLITS[figure.split],
             str(found.num_captions),
             f"{found.caption_accuracy:.1%}",

@@ -18,7 +18,12 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        beside.touch()
+        mode = (
+            beside.stat().st_mode
+        )  # what the user's umask gives; some writers make files of their own that only the user may read
         yield beside
+        beside.chmod(mode)
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)

@@ -263,12 +263,11 @@ def _check_same(folder: Path, settings: Settings) -> None:
 
 def _write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
     """What never changes during a run; a start that was killed in between is simply made again."""
-    folder.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(folder / build.SETTINGS, build.save_settings(settings))  # first: it marks the folder as a run
     remove_unfinished(folder)
     if model.encoder.frozen and not (folder / build.ENCODER).exists():
         save_checkpoint(folder / build.ENCODER, model_tensors(model.encoder), {})
     vocabulary.save(folder / build.VOCABULARY)
-    write_text_atomically(folder / build.SETTINGS, build.save_settings(settings))
 
 
 def has_finished(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from captioner.errors import UserError
+from captioner.files import write_text_atomically
 
 PAD, START, END, UNK = range(4)
 MARKS = ["<pad>", "<start>", "<end>", "<unk>"]
@@ -97,7 +98,7 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         text = json.dumps({"tokens": self.tokens, "words": self.words[len(MARKS) :]}, ensure_ascii=False, indent=0)
-        path.write_text(text + "\n", encoding="utf-8")
+        write_text_atomically(path, text + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:

@@ -25,5 +25,5 @@ def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):
         assert figure["agreement"]["uniform_lift"] in (None, pytest.approx(1.0))
     with Image.open(tmp_path / "demo" / "sheet.png") as sheet:
         assert min(sheet.size) > 400
-    assert "captions right" in capsys.readouterr().out
+    assert "lift: attention inside" in capsys.readouterr().out
     assert all(runs.has_finished(tmp_path / name) for name in demo.MODELS.values())

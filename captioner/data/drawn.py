@@ -204,9 +204,9 @@ def describe(figures: Sequence[Figure]) -> list[str]:
     number = _NUMBERS[len(figures)]
     left, right, top, bottom = (figure.plain for figure in (across[0], across[-1], down[0], down[-1]))
     return [
-        f"{number} shapes with {left} on the left and {right} on the right",
-        f"{number} shapes with {top} at the top and {bottom} at the bottom",
-        f"{left} is the leftmost of {number} shapes",
+        f"{number} shapes on the left {left} on the right {right}",
+        f"{number} shapes at the top {top} at the bottom {bottom}",
+        f"the leftmost of {number} shapes is {left}",
         f"among {number} shapes {top} above {bottom}",
         "from left to right " + " then ".join(figure.plain for figure in across),
     ]

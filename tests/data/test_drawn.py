@@ -130,6 +130,20 @@ def test_stated_relations_hold(root, splits):
     assert stated > 20
 
 
+def test_the_ends_that_are_named_are_the_ends(root, splits):
+    coco, stated = instances(root, "train"), 0
+    for example in splits["train"]:
+        centres = {name: (box[0] + box[2] / 2, box[1] + box[3] / 2) for name, box in objects(coco, example.id)}
+        for reference in example.references:
+            for axis, (first, last) in enumerate((("on the left", "on the right"), ("at the top", "at the bottom"))):
+                found = re.search(rf"{first} a (\w+ \w+) {last} a (\w+ \w+)$", reference)
+                if found:
+                    stated += 1
+                    assert centres[found[1]][axis] == min(centre[axis] for centre in centres.values())
+                    assert centres[found[2]][axis] == max(centre[axis] for centre in centres.values())
+    assert stated > 20
+
+
 def test_the_vocabulary_is_small_and_captions_are_short(splits):
     captions = [simple_words(reference) for example in splits["train"] for reference in example.references]
     assert len({word for caption in captions for word in caption}) < 60

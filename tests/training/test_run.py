@@ -23,7 +23,9 @@ def test_mixed_precision_trains(settings, tmp_path, monkeypatch, dtype):
     assert found[-1] < found[0]
 
 
-@pytest.mark.parametrize("option", ["run.clip=value", "run.clip=none", "objective.label_smoothing=0.1", "attention.kind=none"])
+@pytest.mark.parametrize(
+    "option", ["run.clip=value", "run.clip=none", "objective.label_smoothing=0.1", "attention.kind=none"]
+)
 def test_options_train(settings, tmp_path, option):
     if option == "attention.kind=none":
         settings = [setting for setting in settings if not setting.startswith("attention.")]

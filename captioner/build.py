@@ -28,7 +28,8 @@ from captioner.search import Captioner
 from captioner.training import objectives, optimisation
 from captioner.training.checkpoints import fill_model, load_checkpoint
 from captioner.training.distributed import choose_device
-from captioner.training.loop import BEST, NEWEST, Plan
+from captioner.training.loop import BEST, NEWEST
+from captioner.training.plan import Plan
 from captioner.vocabulary import Vocabulary
 
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"

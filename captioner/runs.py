@@ -27,7 +27,8 @@ from captioner.model import CaptionModel
 from captioner.search import Caption, Captioner
 from captioner.training.checkpoints import load_checkpoint, model_tensors, save_checkpoint
 from captioner.training.distributed import Processes, processes
-from captioner.training.loop import BEST, NEWEST, Trainer, Validation, check_batch_size
+from captioner.training.loop import BEST, NEWEST, Trainer
+from captioner.training.plan import Validation, check_batch_size
 from captioner.training.run_log import RunLog
 from captioner.visualize.sheet import sheet
 from captioner.vocabulary import Vocabulary

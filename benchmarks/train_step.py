@@ -1,0 +1,215 @@
+"""One training step of the decoder (forward, backward, clipping, Adam), against a textbook's and against the floor.
+
+    python benchmarks/train_step.py [--device cpu] [--rounds 7]
+
+8 photos x 5 captions of 9 to 16 words, 196 regions x 2,048, sizes 512/512/512, 9,490 words, dropout 0.5; features are frozen. Ours and the
+textbook's take turns in one process; figures are medians. The floor is the number of operations that real words need, forward and backward,
+over the best matrix-product rate measured before and after in the same run and the same precision.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from textbook import TextbookDecoder  # noqa: E402
+
+from captioner.attention.scores import AdditiveScore  # noqa: E402
+from captioner.attention.soft import SoftAttention  # noqa: E402
+from captioner.data.batches import Batch, pad_words  # noqa: E402
+from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
+from captioner.model import CaptionModel  # noqa: E402
+from captioner.regions import Grid, Regions  # noqa: E402
+from captioner.training.objectives import TeacherForcing, Totals  # noqa: E402
+from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
+from captioner.vocabulary import END, PAD, START  # noqa: E402
+
+PHOTOS, CAPTIONS, REGIONS, REGION = 8, 5, 196, 2048
+COMPARISON, HIDDEN, WORD, VOCABULARY = 512, 512, 512, 9490
+TEXTBOOK = {"gate": "vector", "output": "state"}
+"""The options with which ours computes the textbook's function."""
+
+
+def make_batch(device: torch.device) -> Batch:
+    """Random regions and captions of 9 to 16 words, longest first as batches lay them."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(PHOTOS, REGIONS, REGION, generator=generator)
+    lengths = torch.randint(9, 17, (PHOTOS, CAPTIONS), generator=generator).sort(dim=1, descending=True).values
+    lengths = lengths[lengths[:, 0].argsort(descending=True)]
+    captions = [
+        [[START, *torch.randint(4, VOCABULARY, (length,), generator=generator).tolist(), END] for length in photo]
+        for photo in lengths.tolist()
+    ]
+    return Batch(Regions.full(features.to(device), Grid(14, 14)), pad_words(captions).to(device))
+
+
+def our_step(batch: Batch, precision: torch.dtype, **options: str) -> Callable[[], Tensor]:
+    device = batch.words.device
+    attention = SoftAttention(AdditiveScore(HIDDEN, REGION, COMPARISON), REGION)
+    decoder = LSTMDecoder(attention, REGION, VOCABULARY, HIDDEN, WORD, dropout=0.5, **options)
+    objective = TeacherForcing(CaptionModel(nn.Identity(), decoder)).to(device)
+    totals = Totals(int((batch.targets != PAD).sum()), PHOTOS * CAPTIONS)
+    optimiser = adam(objective.parameters())
+
+    def step() -> Tensor:
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            loss, _ = objective(batch, totals)
+        return finish(loss, objective, optimiser)
+
+    return step
+
+
+def textbook_step(batch: Batch) -> Callable[[], Tensor]:
+    decoder = TextbookDecoder(REGION, VOCABULARY, HIDDEN, WORD, COMPARISON, dropout=0.5).to(batch.words.device)
+    lengths = (batch.targets != PAD).sum(-1)
+    optimiser = torch.optim.Adam(decoder.parameters(), 4e-4)
+
+    def step() -> Tensor:
+        return finish(decoder.loss(batch.photos.features, batch.words, lengths), decoder, optimiser)
+
+    return step
+
+
+def finish(loss: Tensor, module: nn.Module, optimiser: torch.optim.Optimizer) -> Tensor:
+    loss.backward()
+    clip_gradients(module.parameters(), "norm", 5.0)
+    optimiser.step()
+    optimiser.zero_grad()
+    return loss
+
+
+def operations(batch: Batch, gate: str, output: str) -> float:
+    """Floating-point operations of the step for real words only, 2 for each multiply-add; a product's backward costs two more products."""
+    num_words = int((batch.targets != PAD).sum())
+    gate_size = {"scalar": 1, "vector": REGION}[gate]
+    output_size = WORD if output == "deep" else HIDDEN
+    a_word = 2 * (
+        (WORD + REGION + HIDDEN) * 4 * HIDDEN  # the LSTM's gates
+        + HIDDEN * COMPARISON  # the query
+        + HIDDEN * gate_size
+        + REGIONS * REGION  # the weighted sum
+        + REGIONS * COMPARISON  # the energy
+        + output_size * VOCABULARY
+        + (HIDDEN + REGION) * WORD * (output == "deep")
+    )
+    elementwise = 2 * REGIONS * COMPARISON  # sum and tanh in the score, one operation each
+    a_photo = 2 * REGION * 2 * HIDDEN  # the first state
+    keys = 2 * REGIONS * REGION * COMPARISON  # frozen features: the backward needs the weight's gradient alone
+    sums = REGIONS * REGION * 2  # of the backward of the weighted sum, half is the frozen features' and is not needed
+    return num_words * (3 * (a_word + elementwise) - sums) + PHOTOS * (2 * a_photo + 2 * keys)
+
+
+def best_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations a second of the fastest square matrix product."""
+    best = 0.0
+    for size in (1024, 2048, 3072):
+        one, two = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        for _ in range(5):
+            best = max(best, 2 * size**3 / seconds(lambda one=one, two=two: one @ two, device))
+    return best
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+@dataclass
+class Row:
+    name: str
+    step: Callable[[], Tensor]
+    operations: float | None = None
+    precision: torch.dtype = torch.float32
+
+
+def main(device: torch.device, rounds: int) -> None:
+    batch = make_batch(device)
+    deep = {"gate": "scalar", "output": "deep"}
+    rows = [
+        Row("textbook, fp32", textbook_step(batch)),
+        Row("ours, fp32", our_step(batch, torch.float32, **TEXTBOOK), operations(batch, **TEXTBOOK)),
+        Row("ours, bf16", our_step(batch, torch.bfloat16, **TEXTBOOK), operations(batch, **TEXTBOOK), torch.bfloat16),
+        Row(
+            "ours as configured (deep output), fp32", our_step(batch, torch.float32, **deep), operations(batch, **deep)
+        ),
+        Row(
+            "ours as configured (deep output), bf16",
+            our_step(batch, torch.bfloat16, **deep),
+            operations(batch, **deep),
+            torch.bfloat16,
+        ),
+    ]
+    dtypes = (torch.float32, torch.bfloat16)
+    rates = {dtype: best_rate(device, dtype) for dtype in dtypes}
+    times = measure(rows, rounds, device)
+    rates = {dtype: max(rates[dtype], best_rate(device, dtype)) for dtype in dtypes}
+    report(rows, times, rates, device)
+
+
+def measure(rows: list[Row], rounds: int, device: torch.device) -> list[float]:
+    """Median seconds of each row; all take turns in every round, after two rounds that do not count."""
+    times: list[list[float]] = [[] for _ in rows]
+    for turn in range(rounds + 2):
+        for row, found in zip(rows, times, strict=True):
+            took = seconds(row.step, device)
+            if turn >= 2:
+                found.append(took)
+    return [statistics.median(found) for found in times]
+
+
+def report(rows: list[Row], times: list[float], rates: dict[torch.dtype, float], device: torch.device) -> None:
+    table = Table(title="one training step of the decoder, medians")
+    for name in ("decoder", "ms", "times as fast as the textbook", "share of the floor"):
+        table.add_column(name, justify="left" if name == "decoder" else "right")
+    for row, took in zip(rows, times, strict=True):
+        share = f"{row.operations / rates[row.precision] / took:.0%}" if row.operations else "-"
+        table.add_row(row.name, f"{1000 * took:.0f}", f"{times[0] / took:.1f}", share)
+    console = Console(width=110)
+    console.print(table)
+    shown = ", ".join(f"{str(dtype).removeprefix('torch.')} {rate / 1e9:,.0f}" for dtype, rate in rates.items())
+    console.print(
+        f"best matrix products: {shown} GFLOP/s; operations of a step: {rows[1].operations / 1e9:.1f} and {rows[3].operations / 1e9:.1f} G"
+    )
+    name = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{processor()}, {torch.get_num_threads()} threads"
+    )
+    console.print(f"{name}; torch {torch.__version__}; {datetime.date.today()}")
+
+
+def processor() -> str:
+    """The processor's name, and whether it has matrix instructions for bfloat16."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    found = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if ":" in line}
+    return found.get("model name", platform.processor()) + (" with AMX" if "amx_bf16" in found.get("flags", "") else "")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", type=torch.device)
+    parser.add_argument("--rounds", default=7, type=int)
+    arguments = parser.parse_args()
+    main(arguments.device, arguments.rounds)

@@ -1,0 +1,79 @@
+"""What a training is told, how far it has come, and what a validation showed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from captioner.errors import UserError
+from captioner.ranges import Count, NonNegative, Positive, Size
+from captioner.search import Caption
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, in what pieces, and with what care to train.
+
+    Args:
+        epochs: the most there will be.
+        batch_size: photos in one step, over all processes and accumulated parts together.
+        accumulate: parts into which each process cuts its share of a batch, to save memory.
+        precision: `fp32`, or `mixed`: bfloat16 autocast, float16 with a gradient scaler on cards that lack it.
+        clip: gradients by their common norm, each by its value, or none.
+        clip_at: the norm or value.
+        validate_every: epochs between validations.
+        watch: the decoded validation score that decides which checkpoint is best.
+        patience: validations without a better score after which training stops; 0 for never.
+        save_minutes: between checkpoints inside an epoch.
+        workers: processes that read photos beside each training process.
+        seed: of everything random.
+    """
+
+    epochs: Size = 20
+    batch_size: Size = 32
+    accumulate: Size = 1
+    precision: Literal["fp32", "mixed"] = "fp32"
+    clip: Literal["none", "norm", "value"] = "norm"
+    clip_at: Positive = 5.0
+    validate_every: Size = 1
+    watch: Literal["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"] = "CIDEr-D"
+    patience: Count = 0
+    save_minutes: NonNegative = 10
+    workers: Count = 0
+    seed: Count = 0
+
+
+@dataclass
+class Progress:
+    """How far training has come."""
+
+    epoch: int = 0  # the one under way
+    batch: int = 0  # the next one in it
+    step: int = 0  # optimiser steps made
+    best_score: float = -math.inf
+    waited: int = 0  # validations without a better score
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What decoding the validation split showed."""
+
+    scores: dict[str, float]
+    captions: list[Caption]
+
+
+def check_batch_size(plan: Plan, num_photos: int, num_processes: int) -> None:
+    """Every part of every batch has a photo.
+
+    Raises:
+        UserError: a batch has fewer photos than it is cut into parts.
+    """
+    parts = num_processes * plan.accumulate
+    smallest = min(plan.batch_size, num_photos) // 2 + 1  # batches of an epoch differ in size; see epoch_order
+    if parts > smallest:
+        raise UserError(
+            f"run.batch_size={plan.batch_size}, {num_processes} processes and run.accumulate={plan.accumulate} leave parts of a batch "
+            f"without photos; make run.batch_size at least {2 * parts}, or accumulate less"
+        )

@@ -73,7 +73,11 @@ class LoopLinear(nn.Linear):
         if self not in loop.shared:
             loop.shared[self] = _share(self, inputs.device.type)
         shared = loop.shared[self]
-        return _Apply.apply(inputs.to(shared.weight.dtype), shared.weight, shared.bias, shared.calls)
+        rows = inputs.to(shared.weight.dtype).flatten(
+            0, -2
+        )  # of a stretch of a batch, a linear layer would copy the weight
+        output = _Apply.apply(rows, shared.weight, shared.bias, shared.calls)
+        return output.unflatten(0, inputs.shape[:-1])
 
 
 @dataclass
@@ -121,16 +125,16 @@ class _Collect(torch.autograd.Function):
 
 class _Apply(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, inputs: Tensor, weight: Tensor, bias: Tensor | None, calls: _Calls) -> Tensor:
-        ctx.save_for_backward(inputs, weight)
+    def forward(ctx, rows: Tensor, weight: Tensor, bias: Tensor | None, calls: _Calls) -> Tensor:
+        ctx.save_for_backward(rows, weight)
         ctx.calls = calls
-        with torch.autocast(inputs.device.type, enabled=False):
-            return functional.linear(inputs, weight, bias)
+        with torch.autocast(rows.device.type, enabled=False):
+            return functional.linear(rows, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor):
-        inputs, weight = ctx.saved_tensors
-        ctx.calls.inputs.append(inputs.flatten(0, -2))
-        ctx.calls.gradients.append(gradient.flatten(0, -2))
+        rows, weight = ctx.saved_tensors
+        ctx.calls.inputs.append(rows)
+        ctx.calls.gradients.append(gradient)
         return gradient @ weight, None, None, None

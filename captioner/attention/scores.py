@@ -5,6 +5,8 @@ Shapes: B photos, Q queries, R regions, H query size, D region size, A compariso
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -12,6 +14,9 @@ from torch.autograd.function import once_differentiable
 from captioner.attention.contract import Score
 from captioner.loops import LoopLinear, Workspace, workspace
 from captioner.ranges import Size
+
+
+_CACHE = 2**22  # bytes of a processor's own cache, about
 
 
 class AdditiveScore(Score):
@@ -56,19 +61,35 @@ class _AdditiveEnergy(torch.autograd.Function):
     def forward(ctx, queries: Tensor, keys: Tensor, energy: Tensor, workspace: Workspace) -> Tensor:
         ctx.save_for_backward(queries, keys, energy)
         ctx.workspace = workspace
-        return _mixed(queries, keys, workspace) @ energy.to(keys.dtype)
+        weight = energy.to(keys.dtype)
+        return torch.cat([_mixed(*some, workspace) @ weight for some in _in_stretches(queries, keys)])
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor):
         queries, keys, energy = ctx.saved_tensors
-        weight, by_query = energy.to(keys.dtype), gradient[:, :, None]  # (A,), (B, Q, 1, R)
-        mixed = _mixed(queries, keys, ctx.workspace)  # (B, Q, R, A)
-        to_energy = (by_query @ mixed).sum(dim=(0, 1, 2))
-        squared = torch.square(mixed, out=mixed)
-        to_queries = (gradient.sum(2)[..., None] - (by_query @ squared).squeeze(2)) * weight  # (B, Q, A)
-        to_keys = (gradient.sum(1)[..., None] - squared.mul_(gradient[..., None]).sum(1)) * weight  # (B, R, A)
-        return to_queries, to_keys, to_energy.to(energy.dtype), None
+        weight = energy.to(keys.dtype)
+        parts = [_gradients(*some, weight, ctx.workspace) for some in _in_stretches(queries, keys, gradient)]
+        to_queries, to_keys, to_energy = zip(*parts, strict=True)
+        return torch.cat(to_queries), torch.cat(to_keys), sum(to_energy).to(energy.dtype), None
+
+
+def _gradients(
+    queries: Tensor, keys: Tensor, gradient: Tensor, weight: Tensor, workspace: Workspace
+) -> tuple[Tensor, ...]:
+    mixed, by_query = _mixed(queries, keys, workspace), gradient[:, :, None]  # (B, Q, R, A), (B, Q, 1, R)
+    to_energy = (by_query @ mixed).sum(dim=(0, 1, 2))
+    squared = torch.square(mixed, out=mixed)
+    to_queries = (gradient.sum(2)[..., None] - (by_query @ squared).squeeze(2)) * weight  # (B, Q, A)
+    to_keys = (gradient.sum(1)[..., None] - squared.mul_(gradient[..., None]).sum(1)) * weight  # (B, R, A)
+    return to_queries, to_keys, to_energy
+
+
+def _in_stretches(queries: Tensor, keys: Tensor, *more: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """On a CPU, as many photos at once as leave the work in its cache; elsewhere all of them."""
+    size = queries.shape[1] * keys.shape[1] * keys.shape[2] * keys.element_size()
+    stretch = max(1, _CACHE // size) if keys.device.type == "cpu" else len(keys)
+    return zip(*(tensor.split(stretch) for tensor in (queries, keys, *more)), strict=True)
 
 
 def _mixed(queries: Tensor, keys: Tensor, workspace: Workspace) -> Tensor:

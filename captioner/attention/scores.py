@@ -15,7 +15,6 @@ from captioner.attention.contract import Score
 from captioner.loops import LoopLinear, Workspace, workspace
 from captioner.ranges import Size
 
-
 _CACHE = 2**22  # bytes of a processor's own cache, about
 
 
@@ -62,16 +61,18 @@ class _AdditiveEnergy(torch.autograd.Function):
         ctx.save_for_backward(queries, keys, energy)
         ctx.workspace = workspace
         weight = energy.to(keys.dtype)
-        return torch.cat([_mixed(*some, workspace) @ weight for some in _in_stretches(queries, keys)])
+        stretches = _in_stretches(queries, keys)
+        return torch.cat([_mixed(some, theirs, workspace) @ weight for some, theirs in stretches])
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor):
         queries, keys, energy = ctx.saved_tensors
         weight = energy.to(keys.dtype)
-        parts = [_gradients(*some, weight, ctx.workspace) for some in _in_stretches(queries, keys, gradient)]
-        to_queries, to_keys, to_energy = zip(*parts, strict=True)
-        return torch.cat(to_queries), torch.cat(to_keys), sum(to_energy).to(energy.dtype), None
+        stretches = _in_stretches(queries, keys, gradient)
+        parts = [_gradients(*stretch, weight=weight, workspace=ctx.workspace) for stretch in stretches]
+        to_queries, to_keys, to_energy = (list(found) for found in zip(*parts, strict=True))
+        return torch.cat(to_queries), torch.cat(to_keys), torch.stack(to_energy).sum(0).to(energy.dtype), None
 
 
 def _gradients(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import replace
 
@@ -228,7 +229,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     def refused(*_):
         raise PermissionError("not writable")
 
-    target, name, fake = (Image.Image, "save", half_written) if failing == "save" else (module.os, "replace", refused)
+    target, name, fake = (Image.Image, "save", half_written) if failing == "save" else (os, "replace", refused)
     monkeypatch.setattr(target, name, fake)
     with pytest.raises(OSError, match=r"disk full|not writable"):
         save_sheet(path, photo((80, 80)), make_caption("a dog", Placement.whole((80, 80))))

@@ -137,7 +137,7 @@ def _part(section: str, kind: Any) -> Callable:
 
 
 def _lookup(key: str, name: Any, table: dict[str, Callable]) -> Callable:
-    if name in table:
+    if isinstance(name, str) and name in table:
         return table[name]
     more = " or any torchvision network" if key == "encoder.kind" else ""
     known = [*table, *(encoders.network_names() if more else [])]

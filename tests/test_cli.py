@@ -47,6 +47,7 @@ BAD_SETTINGS = {
     "decoder.dropout=1.5": "decoder.dropout should be less than 1, got 1.5",
     "decoder.gate=vektor": "decoder.gate should be 'none', 'scalar' or 'vector', got 'vektor'",
     "attention.kind=sfot": "attention.kind should be one of none, soft, got 'sfot'; did you mean 'soft'?",
+    "attention.kind=[soft]": "attention.kind should be one of none, soft, got ['soft']",
     "attention.score=aditive": "attention.score should be one of additive, got 'aditive'; did you mean 'additive'?",
     "encoder.kind=resnet_101": "or any torchvision network, got 'resnet_101'; did you mean 'resnet101'?",
     "decoder.vocabulary_size=100": "decoder.vocabulary_size is not a setting: it follows from the other parts",

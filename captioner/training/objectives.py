@@ -13,11 +13,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from captioner.data.batches import Batch
 from captioner.model import CaptionModel
 from captioner.ranges import Fraction, NonNegative
+from captioner.training.cross_entropy import cross_entropy
 from captioner.vocabulary import PAD
 
 
@@ -76,10 +76,7 @@ class TeacherForcing(nn.Module):
         """Summed over real words; padding never reaches the vocabulary product."""
         real = (targets.flatten() != PAD).nonzero().squeeze(1)  # (words,)
         logits = self.model.decoder.vocabulary_logits(output.flatten(0, 2).index_select(0, real))  # (words, V)
-        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return functional.cross_entropy(
-            logits, targets.flatten()[real], reduction="sum", label_smoothing=self.label_smoothing
-        )
+        return cross_entropy(logits, targets.flatten()[real], self.label_smoothing)
 
 
 def coverage_gap(weights: Tensor, word_mask: Tensor, region_mask: Tensor) -> Tensor:

@@ -51,39 +51,33 @@ class AdditiveScore(Score):
 class _AdditiveEnergy(torch.autograd.Function):
     """`tanh(queries[:, :, None] + keys[:, None]) @ energy`, which keeps no (B, Q, R, A) from one word to the next.
 
-    The backward makes u = tanh(...) again, which is cheaper than reading it back from memory. With g the scores' gradient, every
-    gradient is a product with u or with u squared:
-    energy: sum of g u; queries: energy * (sum over R of g - g u^2); keys: the same, summed over Q.
+    The backward makes u = tanh(...) again, which is cheaper than reading it back from memory. With g the scores' gradient, s = 1 - u^2
+    the slope of tanh and v the energy, the gradients are: energy, the sum of g u; queries, v times the sum over R of g s; keys, v
+    times the sum over Q of g s.
     """
 
     @staticmethod
     def forward(ctx, queries: Tensor, keys: Tensor, energy: Tensor, workspace: Workspace) -> Tensor:
         ctx.save_for_backward(queries, keys, energy)
         ctx.workspace = workspace
-        weight = energy.to(keys.dtype)
-        stretches = _in_stretches(queries, keys)
-        return torch.cat([_mixed(some, theirs, workspace) @ weight for some, theirs in stretches])
+        weight, scores = energy.to(keys.dtype), keys.new_empty(*queries.shape[:2], keys.shape[1])  # (B, Q, R)
+        for *some, some_scores in _in_stretches(queries, keys, scores):
+            torch.matmul(_mixed(*some, workspace), weight, out=some_scores)
+        return scores
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor):
         queries, keys, energy = ctx.saved_tensors
+        to_queries, to_keys, to_energy = torch.empty_like(queries), torch.empty_like(keys), torch.zeros_like(energy)
+        for *some, scores, some_to_queries, some_to_keys in _in_stretches(queries, keys, gradient, to_queries, to_keys):
+            mixed = _mixed(*some, ctx.workspace)
+            to_energy += scores.flatten() @ mixed.flatten(0, 2)
+            slope = torch.addcmul(mixed.new_ones(()), mixed, mixed, value=-1, out=mixed)
+            torch.matmul(scores[:, :, None], slope, out=some_to_queries[:, :, None])
+            torch.sum(slope.mul_(scores[..., None]), 1, out=some_to_keys)
         weight = energy.to(keys.dtype)
-        stretches = _in_stretches(queries, keys, gradient)
-        parts = [_gradients(*stretch, weight=weight, workspace=ctx.workspace) for stretch in stretches]
-        to_queries, to_keys, to_energy = (list(found) for found in zip(*parts, strict=True))
-        return torch.cat(to_queries), torch.cat(to_keys), torch.stack(to_energy).sum(0).to(energy.dtype), None
-
-
-def _gradients(
-    queries: Tensor, keys: Tensor, gradient: Tensor, weight: Tensor, workspace: Workspace
-) -> tuple[Tensor, ...]:
-    mixed, by_query = _mixed(queries, keys, workspace), gradient[:, :, None]  # (B, Q, R, A), (B, Q, 1, R)
-    to_energy = (by_query @ mixed).sum(dim=(0, 1, 2))
-    squared = torch.square(mixed, out=mixed)
-    to_queries = (gradient.sum(2)[..., None] - (by_query @ squared).squeeze(2)) * weight  # (B, Q, A)
-    to_keys = (gradient.sum(1)[..., None] - squared.mul_(gradient[..., None]).sum(1)) * weight  # (B, R, A)
-    return to_queries, to_keys, to_energy
+        return to_queries.mul_(weight), to_keys.mul_(weight), to_energy, None
 
 
 def _in_stretches(queries: Tensor, keys: Tensor, *more: Tensor) -> Iterator[tuple[Tensor, ...]]:

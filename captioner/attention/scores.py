@@ -61,8 +61,8 @@ class _AdditiveEnergy(torch.autograd.Function):
         ctx.save_for_backward(queries, keys, energy)
         ctx.workspace = workspace
         weight, scores = energy.to(keys.dtype), keys.new_empty(*queries.shape[:2], keys.shape[1])  # (B, Q, R)
-        for *some, some_scores in _in_stretches(queries, keys, scores):
-            torch.matmul(_mixed(*some, workspace), weight, out=some_scores)
+        for some_queries, some_keys, some_scores in _in_stretches(queries, keys, scores):
+            torch.matmul(_mixed(some_queries, some_keys, workspace), weight, out=some_scores)
         return scores
 
     @staticmethod
@@ -70,8 +70,9 @@ class _AdditiveEnergy(torch.autograd.Function):
     def backward(ctx, gradient: Tensor):
         queries, keys, energy = ctx.saved_tensors
         to_queries, to_keys, to_energy = torch.empty_like(queries), torch.empty_like(keys), torch.zeros_like(energy)
-        for *some, scores, some_to_queries, some_to_keys in _in_stretches(queries, keys, gradient, to_queries, to_keys):
-            mixed = _mixed(*some, ctx.workspace)
+        stretches = _in_stretches(queries, keys, gradient, to_queries, to_keys)
+        for some_queries, some_keys, scores, some_to_queries, some_to_keys in stretches:
+            mixed = _mixed(some_queries, some_keys, ctx.workspace)
             to_energy += scores.flatten() @ mixed.flatten(0, 2)
             slope = torch.addcmul(mixed.new_ones(()), mixed, mixed, value=-1, out=mixed)
             torch.matmul(scores[:, :, None], slope, out=some_to_queries[:, :, None])

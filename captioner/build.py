@@ -51,16 +51,30 @@ class Words:
 
 
 @dataclass(frozen=True)
+class Augmentation:
+    """How training sees a photo.
+
+    Args:
+        augment: each epoch draws a view of every photo: `none`, the photo itself; `flips`, it or its mirror image; `turns`, these in any of
+            the four quarter turns, as natural for photos from above. Captions that say left or right do not follow.
+    """
+
+    augment: Literal["none", "flips", "turns"] = "none"
+
+
+@dataclass(frozen=True)
 class Place:
     """Where a run lies and where it is computed.
 
     Args:
         folder: the run's; `runs/` and the config's name unless given.
         device: auto, cpu, cuda, cuda:1, mps.
+        features: where regions of frozen encoders are stored, to be computed once and read by every run.
     """
 
     folder: str = ""
     device: str = "auto"
+    features: str = "features"
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ _TABLES: dict[str, dict[str, Callable]] = {
     "schedule": optimisation.SCHEDULES,
     "search": search.KINDS,
 }
-_BESIDE: dict[str, list[Callable]] = {"data": [Words], "run": [Plan, Place], "log": [Log]}
+_BESIDE: dict[str, list[Callable]] = {"data": [Words, Augmentation], "run": [Plan, Place], "log": [Log]}
 """What a section holds besides the part that its kind names."""
 _SUPPLIED: dict[str, set[str]] = {
     "encoder": {"network", "download"},

@@ -55,8 +55,16 @@ class Reporter:
         self.started = time.monotonic()
         self.clock = (time.monotonic(), 0)
 
+    def _store(self, split, folder, num_bytes, rows) -> None:
+        console.print(f"regions of {split}: {rows:,} to compute, {num_bytes / 2**20:,.1f} MiB in {folder}")
+
     def _regions(self, split, count, total) -> None:
         self._advance(f"regions of {split}", count, total, "photos")
+
+    def _unreadable(self, split, listed, reasons) -> None:
+        self._alarm(
+            f"{len(reasons)} photos of {split} cannot be read and are left out, listed in {listed}: {reasons[0]}"
+        )
 
     def _decode(self, split, count, total) -> None:
         self._advance(f"captions of {split}", count, total, "photos")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from captioner.data.batches import CaptionedPhotos, encode_references
 from captioner.data.contract import Example, Splits
 from captioner.encoders.preprocess import open_photo
 from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions
+from captioner.encoders.store import FeatureStore
+from captioner.encoders.views import VIEWS
 from captioner.errors import UserError
 from captioner.files import remove_unfinished, write_text_atomically
 from captioner.metrics.report import Protocol
@@ -35,7 +38,7 @@ from captioner.vocabulary import Vocabulary
 
 Report = Callable[..., None]
 _FREE = {
-    "run": {"folder", "device", "workers", "save_minutes"},
+    "run": {"folder", "device", "features", "workers", "save_minutes"},
     "log": {"wandb", "project", "samples"},
     "data": {"root"},
 }
@@ -83,18 +86,18 @@ def make_trainer(
     report: Report = silent,
 ) -> Trainer:
     """Every part that training needs, finished."""
-    train_source, val_source = (
-        photo_source(model, splits[name], here.device, name, report) for name in ("train", "val")
-    )
-    captions = encode_references(splits["train"], vocabulary, settings["data"]["max_length"])
+    num_views = VIEWS[settings["data"]["augment"]]
+    train_source, examples = photo_source(settings, model, splits["train"], "train", folder, report, num_views)
+    val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report)
+    captions = encode_references(examples, vocabulary, settings["data"]["max_length"])
     captioner = Captioner(model, vocabulary, build.make_search(settings))
-    validator = Validator(captioner, splits["val"], val_source, here, settings["log"]["samples"])
+    validator = Validator(captioner, val_examples, val_source, here, settings["log"]["samples"])
     log = settings["log"]
     return Trainer(
         objective=build.make_objective(settings, model),
         optimiser=build.make_optimiser(settings, model),
         schedule=build.make_schedule(settings),
-        photos=CaptionedPhotos(train_source, captions, by_length=model.encoder.frozen),
+        photos=CaptionedPhotos(train_source, captions, by_length=model.encoder.frozen, num_views=num_views),
         validate=validator,
         plan=build.make_plan(settings),
         folder=folder,
@@ -106,15 +109,30 @@ def make_trainer(
 
 
 def photo_source(
-    model: CaptionModel, examples: Sequence[Example], device: torch.device, name: str, report: Report = silent
-) -> PhotoFiles | StoredRegions:
-    """The photos themselves for an encoder that trains; regions, computed now, for a frozen one."""
+    settings: Settings,
+    model: CaptionModel,
+    examples: Sequence[Example],
+    split: str,
+    folder: Path,
+    report: Report = silent,
+    num_views: int = 1,
+) -> tuple[PhotoFiles | StoredRegions, Sequence[Example]]:
+    """The photos themselves for an encoder that trains, stored regions for a frozen one; and the examples they are of.
+
+    Photos that cannot be read have no regions: they are reported, listed in the run's folder, and left out.
+    """
     files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
     if not model.encoder.frozen:
-        return files
-    return store_regions(
-        model.encoder, files, device, tick=lambda count: report("regions", split=name, count=count, total=len(files))
-    )
+        return files, examples
+    store = FeatureStore.of(model.encoder, Path(settings["run"]["features"]), settings["encoder"]["kind"])
+    source, unreadable = store_regions(model.encoder, files, store, num_views, report=partial(report, split=split))
+    if unreadable:
+        listed = folder / f"unreadable_{split}.txt"
+        write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
+        report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
+    if not source.rows:
+        raise UserError(f"no photo of {split} can be read; the list is in {folder / f'unreadable_{split}.txt'}")
+    return source, [example for index, example in enumerate(examples) if index not in unreadable]
 
 
 @dataclass
@@ -177,14 +195,15 @@ def evaluate(run: Path, split: str = "val", overrides: Sequence[str] = (), repor
     if split not in splits:
         raise UserError(f"the data has no split {split!r}; it has {', '.join(splits)}")
     captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
-    source = photo_source(captioner.model, splits[split], captioner.device, split, report)
+    source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
     captions = decode(
         captioner,
         source,
         range(len(source)),
         lambda count: report("decode", split=split, count=count, total=len(source)),
     )
-    evaluation = Evaluation(split, splits[split], captions, source, *_score(settings, split, splits, captions))
+    splits[split] = list(examples)
+    evaluation = Evaluation(split, examples, captions, source, *_score(settings, split, splits, captions))
     evaluation.save(run / split)
     return evaluation
 

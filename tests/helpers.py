@@ -69,6 +69,7 @@ def tiny_settings(pictures: Path, folder: Path) -> list[str]:
         "run.device=cpu",
         "schedule.warm_up=0",
         f"run.folder={folder}",
+        f"run.features={folder.parent / 'features'}",
     ]
     return [f"data.root={pictures}", *(f"data.{name}={count}" for name, count in TINY.items()), *sizes, *run]
 

@@ -20,8 +20,8 @@ from captioner.vocabulary import PAD, Vocabulary
 
 Photos = Tensor | Regions
 """Pixels (B, 3, h, w) as uint8, or regions made earlier."""
-PhotoSource = Callable[[Sequence[int]], Photos]
-"""Gives the photos of some examples, by their place in the split."""
+PhotoSource = Callable[[Sequence[int], Sequence[int]], Photos]
+"""Gives the photos of some examples, by their place in the split, each in one of its views."""
 
 _POOL = 50  # batches that are sorted by length together
 
@@ -103,12 +103,16 @@ class CaptionedPhotos(Dataset[Batch]):
     """A split as a data set whose items are whole batches: `photos[[3, 1, 4]]`.
 
     In a batch the photo with the longest reference comes first, and of each photo the longest reference: decoders drop what has ended
-    from the end. `by_length` says whether an epoch brings photos with captions of like length together; see `epoch_order`.
+    from the end. `by_length` says whether an epoch brings photos with captions of like length together; see `epoch_order`. Each epoch
+    draws one of `num_views` views of every photo; an item is the number of a photo, plus the number of all photos times the view.
     """
 
-    def __init__(self, source: PhotoSource, captions: list[list[list[int]]], by_length: bool = True):
+    def __init__(
+        self, source: PhotoSource, captions: list[list[list[int]]], by_length: bool = True, num_views: int = 1
+    ):
         self.source = source
         self.by_length = by_length
+        self.num_views = num_views
         self.captions = captions
         self.lengths = [len(photo[0]) for photo in captions]  # longest first
 
@@ -116,11 +120,18 @@ class CaptionedPhotos(Dataset[Batch]):
         return len(self.captions)
 
     def order(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-        return epoch_order(self.lengths, batch_size, seed, epoch, self.by_length)
+        batches = epoch_order(self.lengths, batch_size, seed, epoch, self.by_length)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        views = torch.randint(self.num_views, (len(self),), generator=generator).tolist()
+        return [[photo + len(self) * views[photo] for photo in batch] for batch in batches]
 
-    def __getitem__(self, indices: list[int]) -> Batch:
-        indices = sorted(indices, key=lambda index: self.lengths[index], reverse=True)
-        return Batch(self.source(indices), pad_words([self.captions[index] for index in indices]))
+    def __getitem__(self, items: list[int]) -> Batch:
+        seen = sorted((divmod(item, len(self)) for item in items), key=lambda one: self.lengths[one[1]], reverse=True)
+        views, photos = [view for view, _ in seen], [photo for _, photo in seen]
+        return Batch(self.source(photos, views), pad_words([self.captions[photo] for photo in photos]))
+
+    def captions_of(self, item: int) -> list[list[int]]:
+        return self.captions[item % len(self)]
 
     def batches(self, order: list[list[int]], workers: int = 0) -> Iterator[Batch]:
         """The batches named, read by `workers` processes beside this one."""

@@ -1,22 +1,56 @@
 """Where a batch's photos come from: the files themselves, or regions that a frozen encoder made earlier.
 
-Shapes: N photos of a split, R regions, D region feature, h and w pixels.
+Shapes: B photos, R regions, D region feature, h and w pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess, open_photo
+from captioner.encoders.store import FeatureStore, Mark, mark
+from captioner.encoders.views import seen_as
+from captioner.errors import UserError
 from captioner.regions import Placement, Regions
 
 _KEEP_BYTES = 2**30
+_READERS = 2
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+def read_ahead(
+    work: Callable[[Item], Found], items: Sequence[Item], batch_size: int
+) -> Iterator[list[tuple[Item, Found | UserError]]]:
+    """Batches of items and what `work` made of them; threads work ahead while the caller uses the batch it has.
+
+    An item on which `work` raises a UserError comes with that error in its place.
+    """
+
+    def one(item: Item) -> tuple[Item, Found | UserError]:
+        try:
+            return item, work(item)
+        except UserError as error:
+            return item, error
+
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(_READERS) as pool:
+        try:
+            for start in range(0, len(items), batch_size):
+                while len(waiting) < 3 * batch_size and (done := start + len(waiting)) < len(items):
+                    waiting.append(pool.submit(one, items[done]))
+                yield [waiting.popleft().result() for _ in items[start : start + batch_size]]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclass
@@ -31,8 +65,10 @@ class PhotoFiles:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __call__(self, indices: Sequence[int]) -> Tensor:
-        return torch.stack([self._pixels(index) for index in indices])
+    def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Tensor:
+        """Pixels (B, 3, h, w) of some photos, each in its view; upright where none are given."""
+        views = views or [0] * len(indices)
+        return torch.stack([seen_as(self._pixels(index), view) for index, view in zip(indices, views, strict=True)])
 
     def placement(self, index: int) -> Placement:
         return self.read(index)[1]
@@ -53,17 +89,21 @@ class PhotoFiles:
 
 @dataclass
 class StoredRegions:
-    """Regions computed once by a frozen encoder, in half precision."""
+    """Regions computed once by a frozen encoder, read from its feature store."""
 
-    features: Tensor  # (N, R, D) float16
+    store: FeatureStore
     encoder: Encoder
     files: PhotoFiles
+    rows: list[list[int]]  # of each photo, one row of the store for each view
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.rows)
 
-    def __call__(self, indices: Sequence[int]) -> Regions:
-        return Regions.full(self.features[torch.as_tensor(indices)], self.encoder.layout)
+    def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Regions:
+        """Regions of some photos, each in its view; upright where none are given."""
+        views = views or [0] * len(indices)
+        rows = [self.rows[index][view] for index, view in zip(indices, views, strict=True)]
+        return Regions.full(self.store.read(rows), self.encoder.layout)
 
     def placement(self, index: int) -> Placement:
         return self.files.placement(index)
@@ -73,15 +113,66 @@ class StoredRegions:
 def store_regions(
     encoder: Encoder,
     files: PhotoFiles,
-    device: torch.device,
-    batch_size: int = 16,
-    tick: Callable[[int], None] = lambda count: None,
-) -> StoredRegions:
-    """Run the frozen encoder over every photo once; `tick` hears how many photos each batch had."""
-    features = torch.empty(len(files), encoder.layout.num_regions, encoder.region_size, dtype=torch.float16)
-    for start in range(0, len(files), batch_size):
-        indices = range(start, min(start + batch_size, len(files)))
-        pixels = torch.stack([files.read(index)[0] for index in indices])
-        features[start : indices.stop] = encoder(pixels.to(device)).features.to("cpu", torch.float16)
-        tick(len(indices))
-    return StoredRegions(features, encoder, files)
+    store: FeatureStore,
+    num_views: int = 1,
+    batch_size: int = 32,
+    report: Callable[..., None] = lambda event, **values: None,
+) -> tuple[StoredRegions, dict[int, str]]:
+    """Run the frozen encoder over every photo and view that the store lacks.
+
+    `report` hears "store" with the bytes that will be written before the first is, and "regions" with how many were done after each
+    batch. Returns the regions of the photos that can be read, and why the others cannot be, by their place in `files`.
+
+    Raises:
+        UserError: the disk is too small or full.
+    """
+    marks, gone = _marks(files.paths, num_views)
+    wanted = [found for photo in marks.values() for found in photo]
+    if store.missing(wanted):
+        with store.lock():
+            store.refresh()
+            _fill(encoder, files, store, marks, batch_size, report)
+    gone |= {
+        index: store.unreadable[photo[0]] for index, photo in marks.items() if any(m in store.unreadable for m in photo)
+    }
+    readable = [index for index in range(len(files)) if index not in gone]
+    kept = PhotoFiles([files.paths[index] for index in readable], files.preprocess)
+    rows = [[store.rows[found] for found in marks[index]] for index in readable]
+    return StoredRegions(store, encoder, kept, rows), dict(sorted(gone.items()))
+
+
+def _marks(paths: Sequence[Path], num_views: int) -> tuple[dict[int, list[Mark]], dict[int, str]]:
+    """Each photo's marks, one a view; and the photos that are not there."""
+    gone = {index: f"no photo at {path}" for index, path in enumerate(paths) if not path.is_file()}
+    there = [index for index in range(len(paths)) if index not in gone]
+    return {index: [mark(paths[index], view) for view in range(num_views)] for index in there}, gone
+
+
+def _fill(
+    encoder: Encoder,
+    files: PhotoFiles,
+    store: FeatureStore,
+    marks: dict[int, list[Mark]],
+    batch_size: int,
+    report: Callable[..., None],
+) -> None:
+    device = next(encoder.parameters()).device
+    lacking = [index for index, photo in marks.items() if store.missing(photo)]
+    num_rows = sum(len(store.missing(marks[index])) for index in lacking)
+    store.check_space(num_rows)
+    report("store", folder=store.folder, num_bytes=store.size_of(num_rows), rows=num_rows)
+    for batch in read_ahead(lambda index: files.read(index)[0], lacking, batch_size):
+        read = [(index, pixels) for index, pixels in batch if isinstance(pixels, Tensor)]
+        unreadable = {found: str(why) for index, why in batch if isinstance(why, UserError) for found in marks[index]}
+        rows = [
+            (marks[index][view], seen_as(pixels, view))
+            for index, pixels in read
+            for view in store.missing(marks[index])
+        ]
+        for start in range(0, len(rows), batch_size):
+            some = rows[start : start + batch_size]
+            features = encoder(torch.stack([pixels for _, pixels in some]).to(device)).features
+            store.add([found for found, _ in some], features, {})
+        if unreadable:
+            store.add([], torch.empty(0, *store.shape), unreadable)
+        report("regions", count=len(rows) + len(unreadable), total=num_rows)

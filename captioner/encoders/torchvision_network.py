@@ -48,7 +48,8 @@ class TorchvisionNetwork(Encoder):
         model = _make(network, chosen if download else None).eval()
         self.preprocess = _preprocess(chosen)
         node, shape = _last_feature_map(model, network, self.preprocess.crop)
-        self.network = create_feature_extractor(model, {node: "regions"}).requires_grad_(False)
+        network_to_regions = create_feature_extractor(model, {node: "regions"}).requires_grad_(False)
+        self.network = network_to_regions.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
         self.frozen = True
         self.eval()

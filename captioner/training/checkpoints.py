@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn, optim
@@ -88,5 +89,8 @@ def fill_optimiser(optimiser: optim.Optimizer, model: nn.Module, tensors: Mappin
     for full_name, value in tensors.items():
         name, _, key = full_name.rpartition("/")
         parameter = parameters[name]
-        fused_step = key == "step" and not optimiser.defaults.get("fused")
-        optimiser.state[parameter][key] = value if fused_step else value.to(parameter.device)
+        if key != "step":  # moments lie in memory as their parameter does, which a file does not keep
+            value = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+        elif optimiser.defaults.get("fused"):
+            value = value.to(parameter.device)
+        optimiser.state[parameter][key] = value

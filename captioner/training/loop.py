@@ -137,7 +137,7 @@ class Trainer:
 
     def _gradients(self, indices: Sequence[int], batches: Iterator[Batch]) -> Tensor:
         """Accumulate the step's gradients; returns the losses (2,) of this process's share."""
-        captions = [caption for index in indices for caption in self.photos.captions[index]]
+        captions = [caption for index in indices for caption in self.photos.captions_of(index)]
         totals = Totals(words=sum(len(caption) - 1 for caption in captions), captions=len(captions))
         torch.manual_seed(_mix(self.plan.seed, self.progress.step, self.processes.rank))
         terms = torch.zeros(2, device=self.processes.device)

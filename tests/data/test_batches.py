@@ -58,7 +58,7 @@ def test_a_photo_without_a_word_is_named():
 
 def test_a_batch_lays_long_captions_first_and_pads_the_rest():
     captions = [[[START, 4, END]], [[START, 4, 5, END], [START, 4, END]]]
-    batch = CaptionedPhotos(lambda indices: torch.tensor(indices)[:, None], captions)[[0, 1]]
+    batch = CaptionedPhotos(lambda indices, views: torch.tensor(indices)[:, None], captions)[[0, 1]]
     assert batch.photos.flatten().tolist() == [1, 0]
     assert batch.words.tolist() == [
         [[START, 4, 5, END], [START, 4, END, PAD]],
@@ -69,7 +69,7 @@ def test_a_batch_lays_long_captions_first_and_pads_the_rest():
 
 
 def test_batches_come_in_the_order_asked_for():
-    photos = CaptionedPhotos(lambda indices: torch.tensor(indices)[:, None], [[[START, 4, END]]] * 5)
+    photos = CaptionedPhotos(lambda indices, views: torch.tensor(indices)[:, None], [[[START, 4, END]]] * 5)
     assert [batch.photos.flatten().tolist() for batch in photos.batches([[3], [1, 4]])] == [[3], [1, 4]]
 
 

@@ -8,7 +8,9 @@ from captioner.training.cross_entropy import _rows, cross_entropy
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)]
+)
 def test_values_and_gradients_are_torchs(dtype, tolerance, smoothing):
     torch.manual_seed(0)
     logits = (3 * torch.randn(150, 9490, dtype=torch.float64)).to(dtype)

@@ -14,7 +14,9 @@ import torch
 
 from captioner import build, runs
 from captioner.errors import UserError
+from captioner.training import objectives
 from captioner.training.checkpoints import load_checkpoint
+from captioner.training.cross_entropy import cross_entropy
 from captioner.training.loop import BEST, NEWEST, Interrupted
 from tests.helpers import CONFIGS, DRAWN, losses, tiny_settings
 
@@ -156,10 +158,7 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(settings, tmp_p
     with pytest.raises(Interrupted):
         runs.train(DRAWN, settings, stop_after(4))
     before = (tmp_path / "run" / NEWEST).read_bytes()
-    cross_entropy = torch.nn.functional.cross_entropy
-    monkeypatch.setattr(
-        torch.nn.functional, "cross_entropy", lambda *given, **options: cross_entropy(*given, **options) * torch.nan
-    )
+    monkeypatch.setattr(objectives, "cross_entropy", lambda *given: cross_entropy(*given) * torch.nan)
     with pytest.raises(UserError, match="the loss became nan at step"):
         runs.train(DRAWN, settings)
     assert (tmp_path / "run" / NEWEST).read_bytes() == before

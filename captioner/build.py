@@ -19,7 +19,8 @@ from torch import nn, optim
 
 from captioner import attention, data, decoders, encoders, search
 from captioner.config import Settings, arguments, check_keys, check_values, read_settings, suggestion
-from captioner.data.contract import Splits
+from captioner.data.contract import Example, Splits
+from captioner.data.presence import present
 from captioner.encoders import Encoder, TorchvisionNetwork
 from captioner.errors import UserError
 from captioner.model import CaptionModel
@@ -51,14 +52,16 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """How training sees a photo.
+class Photos:
+    """How photos are used.
 
     Args:
+        missing: what to do when photos that the captions name have no file: `error`, or `skip`, which leaves them out and says how many.
         augment: each epoch draws a view of every photo: `none`, the photo itself; `flips`, it or its mirror image; `turns`, these in any of
             the four quarter turns, as natural for photos from above. Captions that say left or right do not follow.
     """
 
+    missing: Literal["error", "skip"] = "error"
     augment: Literal["none", "flips", "turns"] = "none"
 
 
@@ -102,7 +105,7 @@ _TABLES: dict[str, dict[str, Callable]] = {
     "schedule": optimisation.SCHEDULES,
     "search": search.KINDS,
 }
-_BESIDE: dict[str, list[Callable]] = {"data": [Words, Augmentation], "run": [Plan, Place], "log": [Log]}
+_BESIDE: dict[str, list[Callable]] = {"data": [Words, Photos], "run": [Plan, Place], "log": [Log]}
 """What a section holds besides the part that its kind names."""
 _SUPPLIED: dict[str, set[str]] = {
     "encoder": {"network", "download"},
@@ -174,8 +177,9 @@ def _make(section: str, values: Settings, **supplied: Any) -> Any:
         raise UserError(f"{section}: {error}") from error
 
 
-def make_splits(settings: Settings) -> Splits:
-    return _make("data", settings["data"])
+def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
+    """The splits; and the examples that were left out because their photos are missing."""
+    return present(_make("data", settings["data"]), settings["data"]["missing"] == "skip")
 
 
 def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:

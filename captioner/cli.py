@@ -43,12 +43,35 @@ def evaluate(
     split: Annotated[str, typer.Option(help="train, val, test, or another split of the data")] = "val",
 ) -> None:
     """Decode a split, score it, and write results.json and scores.json into the run's folder."""
-    from captioner import metrics, runs
+    from captioner import evaluation, metrics
 
     with Reporter() as report:
-        evaluation = runs.evaluate(run, split, overrides or [], report)
-    console.print(metrics.table(evaluation.rows, evaluation.protocol))
-    console.print(f"written: {run / split / 'results.json'}, {run / split / 'scores.json'}")
+        found = evaluation.evaluate(run, split, overrides or [], report)
+    if found.rows:
+        console.print(metrics.table(found.rows, found.protocol))
+    else:
+        console.print(f"{split} has no references: captions were written, and not scored")
+    console.print(f"written: {', '.join(str(path) for path in found.save(run / split))}")
+
+
+@app.command()
+def score(
+    results: Annotated[Path, typer.Argument(help="captions in COCO's result format: a list of image_id and caption")],
+    captions: Annotated[Path, typer.Argument(help="references: a captions file as COCO has them")],
+    train: Annotated[Path | None, typer.Option(help="training captions, for the baseline and the share copied")] = None,
+    tokens: Annotated[
+        str, typer.Option(help="what cuts captions into words: simple, whitespace, characters")
+    ] = "simple",
+    json: Annotated[Path | None, typer.Option(help="write scores and protocol here")] = None,
+) -> None:
+    """Score any model's captions against references."""
+    from captioner import evaluation, metrics
+
+    rows, protocol = evaluation.score_files(results, captions, train, tokens)
+    console.print(metrics.table(rows, protocol))
+    if json is not None:
+        metrics.save_scores(json, rows, protocol)
+        console.print(f"written: {json}")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from captioner import runs
 from captioner.data.drawn import COLOURS, SHAPES, instances_path
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
+from captioner.evaluation import MODEL, Evaluation, evaluate
 from captioner.explain import PairAgreement, agree, read_objects
 from captioner.files import write_text_atomically
 from captioner.progress import console
@@ -54,7 +55,7 @@ def run(folder: Path, overrides: Sequence[str], report: runs.Report) -> None:
     figures = []
     for looks, name in MODELS.items():
         for split in SPLITS:
-            evaluation = runs.evaluate(folder / name, split, report=report)
+            evaluation = evaluate(folder / name, split, report=report, baselines=False)
             figures.append(measure(looks, evaluation))
             if (looks, split) == ("after", "val"):
                 show(folder / name, evaluation)
@@ -65,7 +66,7 @@ def run(folder: Path, overrides: Sequence[str], report: runs.Report) -> None:
     console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
 
 
-def measure(looks: str, evaluation: runs.Evaluation) -> Figure:
+def measure(looks: str, evaluation: Evaluation) -> Figure:
     """Compare captions and maps with the objects that were drawn."""
     root = evaluation.examples[0].image.parents[1]
     objects = read_objects(instances_path(root, evaluation.split))
@@ -73,10 +74,10 @@ def measure(looks: str, evaluation: runs.Evaluation) -> Figure:
         runs.with_placement(caption, evaluation.source, index) for index, caption in enumerate(evaluation.captions)
     ]
     agreement = agree(placed, [objects[example.id] for example in evaluation.examples], COLOURS, SHAPES)
-    return Figure(looks, evaluation.split, evaluation.rows["this model"], agreement)
+    return Figure(looks, evaluation.split, evaluation.rows[MODEL], agreement)
 
 
-def show(folder: Path, evaluation: runs.Evaluation) -> None:
+def show(folder: Path, evaluation: Evaluation) -> None:
     """Print six captions of new pictures and write their sheet."""
     order = torch.randperm(len(evaluation.captions), generator=torch.Generator().manual_seed(0)).tolist()
     sheets = []

@@ -61,6 +61,9 @@ class Reporter:
     def _regions(self, split, count, total) -> None:
         self._advance(f"regions of {split}", count, total, "photos")
 
+    def _missing(self, photos) -> None:
+        self._alarm(f"{len(photos):,} photos have no file and are left out, first {photos[0].image}")
+
     def _unreadable(self, split, listed, reasons) -> None:
         self._alarm(
             f"{len(reasons)} photos of {split} cannot be read and are left out, listed in {listed}: {reasons[0]}"
@@ -68,6 +71,9 @@ class Reporter:
 
     def _decode(self, split, count, total) -> None:
         self._advance(f"captions of {split}", count, total, "photos")
+
+    def _compare(self, split, count, total) -> None:
+        self._advance(f"looking for neighbours in {split}", count, total, "photos")
 
     def _step(self, progress, steps_per_epoch, num_photos, loss=None) -> None:
         self.loss = self.loss if loss is None else loss

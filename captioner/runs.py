@@ -1,4 +1,4 @@
-"""Runs: a training from its config to its folder, and the scores of a trained model on a split.
+"""Runs: a training from its config to its folder.
 
 A run's folder holds settings.yaml, vocabulary.json, log.jsonl, newest.safetensors, best.safetensors, and encoder.safetensors where the
 encoder is frozen: all that captioning needs.
@@ -25,7 +25,6 @@ from captioner.encoders.store import FeatureStore
 from captioner.encoders.views import VIEWS
 from captioner.errors import UserError
 from captioner.files import remove_unfinished, write_text_atomically
-from captioner.metrics.report import Protocol
 from captioner.model import CaptionModel
 from captioner.search import Caption, Captioner
 from captioner.training.checkpoints import load_checkpoint, model_tensors, save_checkpoint
@@ -62,7 +61,8 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
     _check_folder(folder, settings)
     with processes(settings["run"]["device"]) as here:
         report = report if here.first else silent
-        splits = build.make_splits(settings)
+        splits = read_splits(settings, report)
+        _check_captions(splits)
         check_batch_size(build.make_plan(settings), len(splits["train"]), here.count)
         torch.manual_seed(settings["run"]["seed"])
         vocabulary = build.make_vocabulary(settings, splits)
@@ -74,6 +74,26 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
         make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
     report("end", folder=folder)
     return folder
+
+
+def read_splits(settings: Settings, report: Report = silent) -> Splits:
+    """The splits of the data; photos that are left out because they are missing are reported."""
+    splits, missing = build.make_splits(settings)
+    if missing:
+        report("missing", photos=missing)
+    return splits
+
+
+def _check_captions(splits: Splits) -> None:
+    """Training needs captions, and so does watching it."""
+    for split in ("train", "val"):
+        examples = splits.get(split, [])
+        bare = [example for example in examples if not any(example.references)]
+        if bare or not examples:
+            came = f"{len(bare)} of {len(examples)} photos without, first {bare[0].image}" if bare else "no photo"
+            raise UserError(
+                f"training needs captions for every photo of {split}, got {came}; caption them or leave them out"
+            )
 
 
 def make_trainer(
@@ -186,65 +206,6 @@ def with_placement(caption: Caption, source: PhotoFiles | StoredRegions, index: 
 def score_captions(captions: Sequence[Caption], examples: Sequence[Example], tokens: str) -> dict[str, float]:
     texts = {example.id: caption.text for example, caption in zip(examples, captions, strict=True)}
     return metrics.score(texts, {example.id: example.references for example in examples}, tokens)
-
-
-def evaluate(run: Path, split: str = "val", overrides: Sequence[str] = (), report: Report = silent) -> Evaluation:
-    """Decode a split and score it; writes results.json and scores.json into the run's folder, under the split's name."""
-    settings = build.read_run_settings(run, overrides)
-    splits = build.make_splits(settings)
-    if split not in splits:
-        raise UserError(f"the data has no split {split!r}; it has {', '.join(splits)}")
-    captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
-    source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
-    captions = decode(
-        captioner,
-        source,
-        range(len(source)),
-        lambda count: report("decode", split=split, count=count, total=len(source)),
-    )
-    splits[split] = list(examples)
-    evaluation = Evaluation(split, examples, captions, source, *_score(settings, split, splits, captions))
-    evaluation.save(run / split)
-    return evaluation
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A split's captions and what they are worth."""
-
-    split: str
-    examples: Sequence[Example]
-    captions: Sequence[Caption]
-    source: PhotoFiles | StoredRegions
-    rows: dict[str, dict[str, float]]
-    protocol: Protocol
-
-    def save(self, folder: Path) -> None:
-        texts = {example.id: caption.text for example, caption in zip(self.examples, self.captions, strict=True)}
-        metrics.save_results(folder / "results.json", texts)
-        metrics.save_scores(folder / "scores.json", self.rows, self.protocol)
-
-
-def _score(
-    settings: Settings, split: str, splits: Splits, captions: Sequence[Caption]
-) -> tuple[dict[str, dict[str, float]], Protocol]:
-    """The model's row, the baselines', and the protocol of all."""
-    examples, tokens, search = splits[split], settings["data"]["tokens"], settings["search"]
-    references = {example.id: example.references for example in examples}
-    train = {example.id: example.references for example in splits["train"]}
-    texts = {example.id: caption.text for example, caption in zip(examples, captions, strict=True)}
-    ours = metrics.score(texts, references, tokens) | {"in training": metrics.seen_share(texts, train, tokens)}
-    protocol = Protocol(
-        split=split,
-        num_photos=len(examples),
-        num_references=metrics.count_references(references),
-        tokens=tokens,
-        decoding=f"{search['kind']} {search.get('beams', '')}".strip(),
-        length_rule=search.get("length_rule", "none"),
-        unknown=search["unknown"],
-        seed=settings["run"]["seed"],
-    )
-    return {"this model": ours, **metrics.baselines(train, references, tokens)}, protocol
 
 
 def _check_folder(folder: Path, settings: Settings) -> None:

@@ -7,7 +7,7 @@ search, never a habit of this file.
 from __future__ import annotations
 
 import json
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -18,12 +18,23 @@ from captioner.files import write_text_atomically
 PAD, START, END, UNK = range(4)
 MARKS = ["<pad>", "<start>", "<end>", "<unk>"]
 
-_NOT_A_WORD = re.compile(r"[^\w']|_")
+
+class _WordCharacters(dict[int, str]):
+    """Turns what cannot be in a word into a space: all but letters, digits, the marks that sit on letters, and apostrophes."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        kept = character.isalnum() or unicodedata.category(character).startswith("M") or character == "'"
+        self[code] = character if kept else "'" if character == "\u2019" else " "
+        return self[code]
+
+
+_WORD_CHARACTERS = _WordCharacters()
 
 
 def simple_words(caption: str) -> list[str]:
-    """Lower case, punctuation removed, split at white space; an apostrophe inside a word stays."""
-    words = (word.strip("'") for word in _NOT_A_WORD.sub(" ", caption.lower()).split())
+    """Lower case, punctuation removed, split at white space; an apostrophe inside a word stays, typed either way."""
+    words = (word.strip("'") for word in caption.lower().translate(_WORD_CHARACTERS).split())
     return [word for word in words if word]
 
 

@@ -174,7 +174,7 @@ def test_a_photo_that_cannot_be_read_is_named_and_nothing_is_written(capsys, tra
 def test_a_split_that_is_not_there_is_named(capsys, trained):
     status, _, errors = run(capsys, cli.evaluate, trained, "--split", "tset")
     assert status == 2
-    assert "no split 'tset'; it has train, val, unseen" in errors
+    assert "no split 'tset' with photos; it has train, val, unseen" in errors
 
 
 def test_captioning_writes_words_maps_and_a_sheet(capsys, trained, pictures, tmp_path):
@@ -195,7 +195,7 @@ def test_scoring_writes_results_and_scores_with_their_protocol(capsys, trained):
     assert "CIDEr-D" in output
     scores = json.loads((trained / "val" / "scores.json").read_text(encoding="utf-8"))
     assert scores["protocol"]["decoding"] == "greedy"
-    assert set(scores["scores"]) == {"this model", "most frequent training caption"}
+    assert set(scores["scores"]) == {"this model", "20 nearest photos", "most frequent"}
     assert len(json.loads((trained / "val" / "results.json").read_text(encoding="utf-8"))) == 12
 
 

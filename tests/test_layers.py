@@ -13,6 +13,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["__main__"],
     ["cli"],
     ["demo"],
+    ["evaluation"],
     ["runs", "progress"],
     ["build"],
     ["training", "metrics", "visualize", "explain"],

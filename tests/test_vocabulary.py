@@ -22,6 +22,8 @@ def test_words_below_the_threshold_read_as_unknown():
         ("A man's hat, on a table.", ["a", "man's", "hat", "on", "a", "table"]),
         ("'quoted' -- words_here", ["quoted", "words", "here"]),
         ("Ein Mädchen läuft — schnell", ["ein", "mädchen", "läuft", "schnell"]),
+        ("दो कुत्ते।", ["दो", "कुत्ते"]),  # vowel signs are marks, not letters
+        ("it\u2019s", ["it's"]),
         ("...", []),
         ("line\u2028break\nand\ttab", ["line", "break", "and", "tab"]),
     ],

@@ -1,7 +1,10 @@
 """What to learn from: every source of captioned photos, by the name a config gives it.
 
-contract.py  what every source becomes           coco.py     COCO's captions files
-drawn.py     coloured shapes, drawn here         batches.py  from examples to batches
+contract.py  what every source becomes           batches.py   from examples to batches
+coco.py      COCO's captions files               karpathy.py  Karpathy's splits of COCO and Flickr
+flickr.py    Flickr8k's and 30k's token files    table.py     CSV and JSON lines, Kaggle's Flickr8k among them
+photos.py    a folder of photos, no captions     drawn.py     coloured shapes, drawn here
+presence.py  whether the photos are there        doctor.py    what is wrong with a data set, before training
 
 To add one: write a function that gives `Splits` and whose arguments are its settings, then add its line here.
 """
@@ -13,10 +16,18 @@ from collections.abc import Callable
 from captioner.data.coco import coco
 from captioner.data.contract import Example, Splits
 from captioner.data.drawn import drawn
+from captioner.data.flickr import flickr
+from captioner.data.karpathy import karpathy
+from captioner.data.photos import folder
+from captioner.data.table import table
 
 KINDS: dict[str, Callable[..., Splits]] = {
     "drawn": drawn,
     "coco": coco,
+    "karpathy": karpathy,
+    "flickr": flickr,
+    "table": table,
+    "folder": folder,
 }
 
 __all__ = ["KINDS", "Example", "Splits"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from captioner.data.contract import Example, Splits
+from captioner.data.contract import Example, Splits, clean, data_folder, read_json
 from captioner.errors import UserError
 
 _KEYS = {"images": ("id", "file_name"), "annotations": ("id", "image_id", "caption")}
@@ -32,9 +31,7 @@ def coco(root: str, captions: str = "captions_{split}.json", images: str = "imag
     Raises:
         UserError: something is not there, or not as COCO has it.
     """
-    folder = Path(root)
-    if not folder.is_dir():
-        raise UserError(f"the data need a folder, got none at {folder.absolute()}; set data.root to where they lie")
+    folder = data_folder(root)
     if "{split}" not in captions:
         raise UserError(
             f"data.captions should hold {{split}}, got {captions!r}; write it as in captions_{{split}}.json"
@@ -51,6 +48,50 @@ def read_splits(folder: Path, splits: Sequence[str], captions: str, images: str)
     }
 
 
+def read_references(path: Path) -> dict[int | str, list[str]]:
+    """Each image's captions in a captions file, in the order of their image ids; images without captions are left out.
+
+    Raises:
+        UserError: the file is not there, or not as COCO has it, or holds no captions.
+    """
+    index = _read_index(path)
+    references: dict[int | str, list[str]] = {
+        number: [clean(str(annotation.get("caption"))) for annotation in index.imgToAnns[number]]
+        for number in sorted(index.imgs, key=lambda number: (isinstance(number, str), number))
+        if number in index.imgToAnns
+    }
+    if not references:
+        raise UserError(f"{path} should hold captions, got none; give a captions file as COCO has them")
+    return references
+
+
+def read_results(path: Path) -> dict[int | str, str]:
+    """Each image's caption in COCO's result format: a list of `{"image_id", "caption"}`.
+
+    Raises:
+        UserError: the file is not there, is not as COCO has it, or holds an image twice.
+    """
+    content = read_json(path, "the results file")
+    if not isinstance(content, list):
+        raise UserError(
+            f"{path} should hold a list of results, got a json {type(content).__name__}; give COCO's result format"
+        )
+    captions: dict[int | str, str] = {}
+    for entry in content:
+        if not (
+            isinstance(entry, dict)
+            and isinstance(entry.get("image_id"), (int, str))
+            and isinstance(entry.get("caption"), str)
+        ):
+            raise UserError(
+                f"{path}: each result should have image_id (number or text) and caption (text), got {str(entry)[:200]}"
+            )
+        if entry["image_id"] in captions:
+            raise UserError(f"{path}: every image should have one caption, got image_id {entry['image_id']!r} twice")
+        captions[entry["image_id"]] = clean(entry["caption"])
+    return captions
+
+
 def _in_split(name: str, split: str) -> str:
     return name.replace("{split}", split)
 
@@ -61,12 +102,11 @@ def _read_split(captions: Path, photos: Path, may_lack_captions: bool) -> list[E
     examples = [_example(image, index.imgToAnns.get(image["id"], []), photos) for image in images]
     if not may_lack_captions:
         _check_captions(captions, examples)
-    _check_photos(captions, examples)
     return examples
 
 
 def _example(image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]], photos: Path) -> Example:
-    references = [" ".join(annotation["caption"].split()) for annotation in annotations]
+    references = [clean(annotation["caption"]) for annotation in annotations]
     return Example(image["id"], photos / image["file_name"], references)
 
 
@@ -82,14 +122,7 @@ def _read_index(path: Path):
 
 
 def _read_captions(path: Path) -> dict[str, list[dict]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(
-            f"no captions can be read at {path.absolute()} ({error.strerror}); check data.root and data.captions"
-        ) from error
-    except ValueError as error:
-        raise UserError(f"{path} should be json in UTF-8, but reading it failed ({error}); replace it") from error
+    content = read_json(path, "data.captions")
     for name, keys in _KEYS.items():
         _check_entries(path, name, keys, content)
     _check_ids(path, content)
@@ -138,13 +171,4 @@ def _check_captions(path: Path, examples: list[Example]) -> None:
         raise UserError(
             f"{path}: every image to train or validate on needs a caption, got {len(bare)} of {len(examples)} without, "
             f"first id {bare[0].id} ({bare[0].image.name}); caption them or remove them from `images`"
-        )
-
-
-def _check_photos(path: Path, examples: list[Example]) -> None:
-    missing = [example for example in examples if not example.image.is_file()]
-    if missing:
-        raise UserError(
-            f"{path} names {len(examples)} photos, got {len(missing)} of them without a file, first "
-            f"{missing[0].image.absolute()}; put them there, or set data.images to their folder below data.root"
         )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from captioner.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -12,8 +17,39 @@ class Example:
 
     id: int | str  # COCO's image id, kept so that results can be scored elsewhere
     image: Path
-    references: list[str]
+    references: list[str]  # none where a photo is only to be captioned
 
 
 Splits = dict[str, list[Example]]
-"""Examples by the name of their split: at least `train` and `val`."""
+"""Examples by the name of their split."""
+
+
+def clean(caption: str) -> str:
+    """One line with single spaces, its accents composed (Unicode NFC), so that one word is spelled one way."""
+    return " ".join(unicodedata.normalize("NFC", caption).split())
+
+
+def data_folder(root: str) -> Path:
+    folder = Path(root)
+    if not folder.is_dir():
+        raise UserError(f"the data need a folder, got none at {folder.absolute()}; set data.root to where they lie")
+    return folder
+
+
+def read_text(path: Path, setting: str) -> str:
+    """A file's text in UTF-8, with or without a byte order mark; `setting` is what names the file in a config."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(
+            f"no captions can be read at {path.absolute()} ({error.strerror}); check data.root and {setting}"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path} should be text in UTF-8, but reading it failed ({error}); save it as UTF-8") from error
+
+
+def read_json(path: Path, setting: str) -> Any:
+    try:
+        return json.loads(read_text(path, setting))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} should be json, but reading it failed ({error}); replace it") from error

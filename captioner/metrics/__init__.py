@@ -1,12 +1,15 @@
 """How good captions are, in the numbers that papers print.
 
-scores.py  BLEU, ROUGE-L and CIDEr-D by coco-caption's own scorers
-report.py  the protocol a score belongs to, baselines, tables, and results on disk
+scores.py      BLEU, ROUGE-L and CIDEr-D by coco-caption's own scorers; METEOR where there is Java
+neighbours.py  a baseline that copies from the most similar training photos
+report.py      the protocol a score belongs to, baselines, tables, and results on disk
 
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
 
+from captioner.metrics.neighbours import NEAREST, neighbours_captions
 from captioner.metrics.report import (
+    IN_TRAINING,
     Protocol,
     baselines,
     count_references,
@@ -16,14 +19,18 @@ from captioner.metrics.report import (
     seen_share,
     table,
 )
-from captioner.metrics.scores import cider_d, score
+from captioner.metrics.scores import cider_d, java_scores, score
 
 __all__ = [
+    "IN_TRAINING",
+    "NEAREST",
     "Protocol",
     "baselines",
     "cider_d",
     "count_references",
+    "java_scores",
     "most_frequent_caption",
+    "neighbours_captions",
     "save_results",
     "save_scores",
     "score",

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -22,8 +23,10 @@ from captioner.metrics.scores import Captions, References, score, word_rule
 Row = Mapping[str, float]
 """Values by the name of their metric, in coco-caption's own scale."""
 
-MOST_FREQUENT = "most frequent training caption"
-"""The name of the baseline's row."""
+MOST_FREQUENT = "most frequent"
+"""The row of a baseline: the most frequent training caption, for every photo."""
+IN_TRAINING = "in training"
+"""The name of the column of `seen_share`."""
 
 
 def _scorers() -> str:
@@ -39,9 +42,9 @@ class Protocol:
     num_references: str  # of one photo: "5", or "1-5" where photos differ
     tokens: str
     decoding: str  # "beam 5"
-    length_rule: str
-    unknown: str  # what decoding does with <unk>
-    seed: int
+    length_rule: str = ""
+    unknown: str = ""  # what decoding does with <unk>
+    seed: int | None = None
     scorers: str = field(default_factory=_scorers)
 
     def signature(self) -> str:
@@ -57,7 +60,9 @@ class Protocol:
             "seed": self.seed,
             "scorers": self.scorers,
         }
-        return " | ".join(" ".join(f"{name}: {value}".split()) for name, value in parts.items())
+        return " | ".join(
+            " ".join(f"{name}: {value}".split()) for name, value in parts.items() if value not in ("", None)
+        )
 
 
 def count_references(references: References) -> str:
@@ -99,7 +104,7 @@ def seen_share(captions: Captions, train_references: References, tokens: str = "
 def table(rows: Mapping[str, Row], protocol: Protocol) -> Table:
     """One line for each system, one column for each metric, x100; a metric that a row lacks is a dash."""
     metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-    printed = Table("x100", caption=Text(protocol.signature()))
+    printed = Table("x100", caption=Text(protocol.signature()), box=box.SIMPLE_HEAD, padding=0, collapse_padding=True)
     for metric in metrics:
         printed.add_column(Text(metric), justify="right")
     for name, row in rows.items():

@@ -9,6 +9,7 @@ therefore belongs to its set of photos, and on one photo it is 0: every sequence
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence, Sized
 
 from captioner.errors import UserError
@@ -50,6 +51,27 @@ def score(captions: Captions, references: References, tokens: str = "simple") ->
 def cider_d(captions: Captions, references: References, tokens: str = "simple") -> float:
     """CIDEr-D alone, 0 to 10: the same number as in `score`, for following a training."""
     return _cider_d(*_cut(captions, references, tokens))
+
+
+def java_scores(captions: Captions, references: References, tokens: str = "simple") -> dict[str, float]:
+    """METEOR 1.5 (English), 0 to 1, where there is Java; nothing otherwise: no other METEOR gives the numbers that papers print."""
+    if shutil.which("java") is None:
+        return {}
+    from pycocoevalcap.meteor.meteor import Meteor
+
+    written, wanted = _cut(captions, references, tokens)
+    scorer = Meteor()
+    try:
+        value, _ = scorer.compute_score(wanted, written)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"METEOR's Java program failed ({error}); mend Java, or take it off the PATH to leave METEOR out"
+        ) from error
+    finally:
+        for pipe in (scorer.meteor_p.stdout, scorer.meteor_p.stderr):
+            if pipe is not None:
+                pipe.close()
+    return {"METEOR": float(value)}
 
 
 def word_rule(tokens: str) -> Callable[[str], list[str]]:

@@ -156,7 +156,7 @@ def test_a_disk_that_fills_keeps_what_was_stored(tmp_path, monkeypatch, events, 
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full_after_a_batch)
-        with pytest.raises(UserError, match="No space left on device.*kept"):
+        with pytest.raises(UserError, match=r"No space left on device.*kept"):
             store_regions(encoder, files, store_of(encoder, tmp_path), batch_size=2)
     store_regions(encoder, files, store_of(encoder, tmp_path), report=report)
     assert 0 < events[0][1]["rows"] < len(files)

@@ -1,0 +1,65 @@
+"""Flickr8k and Flickr30k as published: a token file with a line for each caption, and a list of photos for each split.
+
+Source: Hodosh, Young and Hockenmaier 2013 (Flickr8k); Young et al. 2014 (Flickr30k).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from captioner.data.contract import Example, Splits, clean, data_folder, read_text
+from captioner.errors import UserError
+
+
+def flickr(
+    root: str,
+    captions: str = "Flickr8k.token.txt",
+    images: str = "images",
+    train: str = "Flickr_8k.trainImages.txt",
+    val: str = "Flickr_8k.devImages.txt",
+    test: str = "Flickr_8k.testImages.txt",
+) -> Splits:
+    """The splits train, val and test, in the order of their lists. A photo's id is its file's name without the ending.
+
+    Args:
+        root: the folder that holds everything.
+        captions: the token file, below `root`: `name.jpg#0`, a tab, and the caption.
+        images: the folder of photos, below `root`.
+        train: the list of photos to train on, one name a line.
+        val: the list to validate on.
+        test: the list to test on.
+
+    Raises:
+        UserError: something is not there, a line is not as Flickr's, or a listed photo has no caption.
+    """
+    folder = data_folder(root)
+    references = _references(folder / captions)
+    lists = {"train": train, "val": val, "test": test}
+    return {split: _split(folder / name, f"data.{split}", folder / images, references) for split, name in lists.items()}
+
+
+def _references(path: Path) -> dict[str, list[str]]:
+    references: dict[str, list[str]] = {}
+    for number, line in enumerate(read_text(path, "data.captions").split("\n"), start=1):
+        if not line.strip():
+            continue
+        name, tab, caption = line.partition("\t")
+        photo, mark, _ = name.rpartition("#")
+        if not (tab and mark):
+            raise UserError(
+                f"{path}, line {number}: should be a photo's name, #, a number, a tab and the caption, got {line[:100]!r}"
+            )
+        references.setdefault(photo.strip(), []).append(clean(caption))
+    return references
+
+
+def _split(path: Path, setting: str, photos: Path, references: dict[str, list[str]]) -> list[Example]:
+    names = [name for line in read_text(path, setting).split("\n") if (name := line.strip())]
+    listed = [name if Path(name).suffix else f"{name}.jpg" for name in names]  # Flickr30k's lists lack the ending
+    bare = [name for name in listed if name not in references]
+    if bare:
+        raise UserError(
+            f"{path}: every listed photo needs a caption, got {len(bare)} of {len(listed)} without, first {bare[0]}; "
+            "check data.captions"
+        )
+    return [Example(Path(name).stem, photos / name, references[name]) for name in listed]

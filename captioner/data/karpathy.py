@@ -1,0 +1,66 @@
+"""Karpathy's splits: one `dataset_*.json` that holds captions and splits of COCO, Flickr8k or Flickr30k.
+
+Source: Karpathy and Fei-Fei 2015; most numbers in print for COCO are on these splits (113,287 / 5,000 / 5,000 photos).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from captioner.data.contract import Example, Splits, clean, data_folder, read_json
+from captioner.errors import UserError
+
+_SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
+
+
+def karpathy(root: str, captions: str = "dataset_coco.json", images: str = "") -> Splits:
+    """The splits train (with restval), val and test.
+
+    A photo lies at `root`/`images`/filepath/filename; files without `filepath` (Flickr's) at `root`/`images`/filename. Its id is
+    `cocoid` where there is one, else `imgid`.
+
+    Args:
+        root: the folder that holds everything.
+        captions: the json file, below `root`.
+        images: the folder of photos, below `root`.
+
+    Raises:
+        UserError: something is not there, or not as Karpathy's files have it.
+    """
+    folder = data_folder(root)
+    path = folder / captions
+    splits: Splits = {name: [] for name in dict.fromkeys(_SPLITS.values())}
+    for entry in _entries(path):
+        example = _example(entry, folder / images, path)
+        splits[_SPLITS[entry["split"]]].append(example)
+    return splits
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    content = read_json(path, "data.captions")
+    entries = content.get("images") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not entries:
+        raise UserError(f"{path} should hold a list `images` as Karpathy's dataset_coco.json does; check data.captions")
+    for entry in entries:
+        if not isinstance(entry, dict) or not {"filename", "split", "sentences"} <= entry.keys():
+            raise UserError(
+                f"{path}: each of `images` should have filename, split and sentences, got {str(entry)[:200]}; "
+                "give a dataset_*.json as Karpathy published them"
+            )
+        if entry["split"] not in _SPLITS:
+            raise UserError(f"{path}: a split should be one of {', '.join(_SPLITS)}, got {entry['split']!r}")
+    return entries
+
+
+def _example(entry: dict[str, Any], photos: Path, path: Path) -> Example:
+    number = entry.get("cocoid", entry.get("imgid"))
+    try:
+        references = [clean(sentence["raw"]) for sentence in entry["sentences"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: each sentence should have its `raw` text, got {str(entry['sentences'])[:200]}"
+        ) from error
+    if not isinstance(number, (int, str)):
+        raise UserError(f"{path}: each image should have a cocoid or an imgid, got neither for {entry['filename']}")
+    return Example(number, photos / entry.get("filepath", "") / entry["filename"], references)

@@ -1,0 +1,147 @@
+"""What a trained model is worth on a split: captions, scores with their protocol, and the baselines beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from captioner import build, metrics
+from captioner.config import Settings
+from captioner.data.coco import read_references, read_results
+from captioner.data.contract import Example, Splits
+from captioner.encoders.sources import PhotoFiles, StoredRegions
+from captioner.errors import UserError
+from captioner.metrics.report import Protocol
+from captioner.regions import Regions
+from captioner.runs import Report, decode, photo_source, read_splits, silent
+from captioner.search import Caption, Captioner
+
+_POOL_BATCH = 64
+MODEL = "this model"
+"""The name of the model's row."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A split's captions and what they are worth."""
+
+    split: str
+    examples: Sequence[Example]
+    captions: Sequence[Caption]
+    source: PhotoFiles | StoredRegions
+    rows: dict[str, dict[str, float]]  # none where the split has no references
+    protocol: Protocol
+
+    def texts(self) -> dict[int | str, str]:
+        return {example.id: caption.text for example, caption in zip(self.examples, self.captions, strict=True)}
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write results.json, and scores.json where there are scores; returns what was written."""
+        metrics.save_results(folder / "results.json", self.texts())
+        if not self.rows:
+            return [folder / "results.json"]
+        metrics.save_scores(folder / "scores.json", self.rows, self.protocol)
+        return [folder / "results.json", folder / "scores.json"]
+
+
+def evaluate(
+    run: Path, split: str = "val", overrides: Sequence[str] = (), report: Report = silent, baselines: bool = True
+) -> Evaluation:
+    """Decode a split and score it; writes results.json and scores.json into the run's folder, under the split's name.
+
+    A split without references is captioned and not scored. `baselines` says whether to score, beside the model, the most frequent
+    training caption and what training says about the most similar photos, which needs every training photo's features.
+    """
+    settings = build.read_run_settings(run, overrides)
+    splits = read_splits(settings, report)
+    if not splits.get(split):
+        known = ", ".join(name for name in splits if splits[name])
+        raise UserError(f"the data has no split {split!r} with photos; it has {known}")
+    captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
+    source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
+    captions = decode(
+        captioner,
+        source,
+        range(len(source)),
+        lambda count: report("decode", split=split, count=count, total=len(source)),
+    )
+    splits[split] = list(examples)
+    evaluation = Evaluation(split, examples, captions, source, {}, _protocol(settings, split, examples))
+    if any(example.references for example in examples):
+        evaluation.rows.update(_rows(evaluation, splits, settings["data"]["tokens"]))
+        if baselines and splits.get("train"):
+            train_source, train = photo_source(settings, captioner.model, splits["train"], "train", run, report)
+            pooled = _pool(captioner, train_source, report, "train"), _pool(captioner, source, report, split)
+            evaluation.rows.update(_neighbours(evaluation, train, *pooled, settings["data"]["tokens"]))
+    evaluation.save(run / split)
+    return evaluation
+
+
+def score_files(
+    results: Path, captions: Path, train: Path | None = None, tokens: str = "simple"
+) -> tuple[dict[str, dict[str, float]], Protocol]:
+    """Score a file in COCO's result format against a captions file; a training captions file adds the baseline.
+
+    Raises:
+        UserError: a file is not as COCO has it, or captions and references are not of the same images.
+    """
+    written, references = read_results(results), read_references(captions)
+    rows = {str(results): metrics.score(written, references, tokens) | metrics.java_scores(written, references, tokens)}
+    if train is not None:
+        seen = read_references(train)
+        rows[str(results)][metrics.IN_TRAINING] = metrics.seen_share(written, seen, tokens)
+        rows |= metrics.baselines(seen, references, tokens)
+    protocol = Protocol(captions.name, len(references), metrics.count_references(references), tokens, "as given")
+    return rows, protocol
+
+
+def _rows(evaluation: Evaluation, splits: Splits, tokens: str) -> dict[str, dict[str, float]]:
+    """The model's scores, and those of the most frequent training caption."""
+    texts = evaluation.texts()
+    references = {example.id: example.references for example in evaluation.examples}
+    train = {example.id: example.references for example in splits.get("train", [])}
+    ours = metrics.score(texts, references, tokens) | metrics.java_scores(texts, references, tokens)
+    if not train:
+        return {MODEL: ours}
+    seen = {metrics.IN_TRAINING: metrics.seen_share(texts, train, tokens)}
+    return {MODEL: ours | seen, **metrics.baselines(train, references, tokens)}
+
+
+def _neighbours(
+    evaluation: Evaluation, train: Sequence[Example], train_features: Tensor, features: Tensor, tokens: str
+) -> dict[str, dict[str, float]]:
+    """The scores of what training says about the photos that look most alike."""
+    captions = metrics.neighbours_captions(features, train_features, [example.references for example in train], tokens)
+    texts = {example.id: caption for example, caption in zip(evaluation.examples, captions, strict=True)}
+    references = {example.id: example.references for example in evaluation.examples}
+    return {metrics.NEAREST: metrics.score(texts, references, tokens)}
+
+
+@torch.inference_mode()
+def _pool(captioner: Captioner, source: PhotoFiles | StoredRegions, report: Report, split: str) -> Tensor:
+    """(N, D): the mean region of every photo of a source."""
+    encoder, means = captioner.model.encoder, []
+    for start in range(0, len(source), _POOL_BATCH):
+        batch = source(range(start, min(start + _POOL_BATCH, len(source)))).to(captioner.device)
+        regions = batch if isinstance(batch, Regions) else encoder(batch)
+        means.append(regions.to(dtype=torch.float32).mean().cpu())
+        report("compare", split=split, count=len(means[-1]), total=len(source))
+    return torch.cat(means)
+
+
+def _protocol(settings: Settings, split: str, examples: Sequence[Example]) -> Protocol:
+    search = settings["search"]
+    return Protocol(
+        split=split,
+        num_photos=len(examples),
+        num_references=metrics.count_references({example.id: example.references for example in examples}),
+        tokens=settings["data"]["tokens"],
+        decoding=f"{search['kind']} {search.get('beams', '')}".strip(),
+        length_rule=search.get("length_rule", "none"),
+        unknown=search["unknown"],
+        seed=settings["run"]["seed"],
+    )

@@ -24,7 +24,7 @@ from captioner.data.presence import present
 from captioner.encoders import Encoder, TorchvisionNetwork
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.ranges import Size
+from captioner.ranges import Positive, Size
 from captioner.search import Captioner
 from captioner.training import objectives, optimisation
 from captioner.training.checkpoints import fill_model, load_checkpoint
@@ -63,6 +63,17 @@ class Photos:
 
     missing: Literal["error", "skip"] = "error"
     augment: Literal["none", "flips", "turns"] = "none"
+
+
+@dataclass(frozen=True)
+class EncoderRate:
+    """How fast an encoder that trains is trained.
+
+    Args:
+        encoder_learning_rate: the encoder's own; `learning_rate` unless given.
+    """
+
+    encoder_learning_rate: Positive | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,12 @@ _TABLES: dict[str, dict[str, Callable]] = {
     "schedule": optimisation.SCHEDULES,
     "search": search.KINDS,
 }
-_BESIDE: dict[str, list[Callable]] = {"data": [Words, Photos], "run": [Plan, Place], "log": [Log]}
+_BESIDE: dict[str, list[Callable]] = {
+    "data": [Words, Photos],
+    "optimiser": [EncoderRate],
+    "run": [Plan, Place],
+    "log": [Log],
+}
 """What a section holds besides the part that its kind names."""
 _SUPPLIED: dict[str, set[str]] = {
     "encoder": {"network", "download"},
@@ -217,7 +233,17 @@ def make_objective(settings: Settings, model: CaptionModel) -> nn.Module:
 
 
 def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
-    return _make("optimiser", settings["optimiser"], parameters=[p for p in model.parameters() if p.requires_grad])
+    rate = settings["optimiser"]["encoder_learning_rate"]
+    encoder = [parameter for parameter in model.encoder.parameters() if parameter.requires_grad]
+    if rate is not None and not encoder:
+        raise UserError(
+            "optimiser.encoder_learning_rate is set, but the encoder is frozen; leave it out, or give encoder.train_from"
+        )
+    groups = [
+        {"params": encoder} | ({"lr": rate} if rate is not None else {}),
+        {"params": list(model.decoder.parameters())},
+    ]
+    return _make("optimiser", settings["optimiser"], parameters=[group for group in groups if group["params"]])
 
 
 def make_schedule(settings: Settings) -> optimisation.Constant:

@@ -76,22 +76,19 @@ def score(
 
 @app.command()
 def caption(
-    photos: Annotated[list[Path], typer.Argument(help="photos: files that Pillow can read")],
+    photos: Annotated[list[str], typer.Argument(help="photos: files, folders, or patterns such as 'trip/*.jpg'")],
     model: Annotated[Path, typer.Option(help="the folder that training wrote, such as runs/demo")],
-    sheet: Annotated[Path | None, typer.Option(help="write a picture with one map for each word")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="draw each word's map over the photo: out.png, or a folder for one picture each")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="write a table: photo, caption, confidence")] = None,
     json: Annotated[Path | None, typer.Option(help="write words, log-probabilities and maps")] = None,
     override: Annotated[list[str] | None, typer.Option("--set", help="change decoding: search.beams=5")] = None,
 ) -> None:
     """Caption photos that the model has never seen."""
-    from captioner import build
+    from captioner import build, captioning
 
-    captions = build.load(model, overrides=override or []).captions(photos)
-    for photo, found in zip(photos, captions, strict=True):
-        console.print(f"{photo}: {found.text} ({found.confidence:.2f})", soft_wrap=True)
-    if json is not None:
-        _write_json(json, photos, captions)
-    if sheet is not None:
-        _write_sheet(sheet, photos, captions)
+    captioning.run(build.load(model, overrides=override or []), photos, sheet, csv, json)
 
 
 @app.command()
@@ -104,29 +101,6 @@ def demo(
 
     with Reporter() as report:
         show.run(folder, overrides or [], report)
-
-
-def _write_json(path: Path, photos: list[Path], captions: list) -> None:
-    import json
-
-    from captioner.files import write_text_atomically
-
-    found = [{"photo": str(photo), **caption.as_json()} for photo, caption in zip(photos, captions, strict=True)]
-    write_text_atomically(path, json.dumps(found, ensure_ascii=False, indent=1) + "\n")
-    console.print(f"written: {path}")
-
-
-def _write_sheet(path: Path, photos: list[Path], captions: list) -> None:
-    from captioner.encoders.preprocess import open_photo
-    from captioner.visualize.sheet import contact, save_picture, save_sheet, sheet
-
-    if len(photos) == 1:
-        save_sheet(path, open_photo(photos[0]), captions[0])
-    else:
-        save_picture(
-            path, contact([sheet(open_photo(photo), found) for photo, found in zip(photos, captions, strict=True)])
-        )
-    console.print(f"written: {path}")
 
 
 def main(command: Callable[[], object] = app) -> NoReturn:

@@ -48,8 +48,9 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
         if "base" in below:
             raise UserError(f"{path.parent / base} has a base itself; one base is enough, write out the rest")
         settings = merge(below, settings)
-    for override in overrides:
-        settings = merge(settings, parse_override(override))
+    changes = [parse_override(override) for override in overrides]
+    for change in sorted(changes, key=_keeps_kinds):  # a new kind comes before the keys that mean it
+        settings = merge(settings, change)
     return settings
 
 
@@ -62,6 +63,10 @@ def parse_override(override: str) -> Settings:
     return {section: {name: parse_yaml(value, f"the value of {key}")}}
 
 
+def _keeps_kinds(change: Settings) -> bool:
+    return not any("kind" in values for values in change.values())
+
+
 def merge(below: Settings, above: Settings) -> Settings:
     """`above` over `below`, key by key; a section whose kind changes starts afresh, since its keys meant the old kind."""
     merged = dict(below)
@@ -70,7 +75,7 @@ def merge(below: Settings, above: Settings) -> Settings:
         if (
             isinstance(old, dict)
             and isinstance(values, dict)
-            and values.get("kind", old.get("kind")) == old.get("kind")
+            and ("kind" not in old or values.get("kind", old["kind"]) == old["kind"])
         ):
             merged[section] = {**old, **values}
         else:

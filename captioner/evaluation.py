@@ -70,13 +70,13 @@ def evaluate(
         lambda count: report("decode", split=split, count=count, total=len(source)),
     )
     splits[split] = list(examples)
-    evaluation = Evaluation(split, examples, captions, source, {}, _protocol(settings, split, examples))
+    evaluation = Evaluation(split, examples, captions, source, {}, _protocol(settings, split, examples, captioner))
     if any(example.references for example in examples):
-        evaluation.rows.update(_rows(evaluation, splits, settings["data"]["tokens"]))
+        evaluation.rows.update(_rows(evaluation, splits, captioner.vocabulary.tokens))
         if baselines and splits.get("train"):
             train_source, train = photo_source(settings, captioner.model, splits["train"], "train", run, report)
             pooled = _pool(captioner, train_source, report, "train"), _pool(captioner, source, report, split)
-            evaluation.rows.update(_neighbours(evaluation, train, *pooled, settings["data"]["tokens"]))
+            evaluation.rows.update(_neighbours(evaluation, train, *pooled, captioner.vocabulary.tokens))
     evaluation.save(run / split)
     return evaluation
 
@@ -133,13 +133,13 @@ def _pool(captioner: Captioner, source: PhotoFiles | StoredRegions, report: Repo
     return torch.cat(means)
 
 
-def _protocol(settings: Settings, split: str, examples: Sequence[Example]) -> Protocol:
+def _protocol(settings: Settings, split: str, examples: Sequence[Example], captioner: Captioner) -> Protocol:
     search = settings["search"]
     return Protocol(
         split=split,
         num_photos=len(examples),
         num_references=metrics.count_references({example.id: example.references for example in examples}),
-        tokens=settings["data"]["tokens"],
+        tokens=captioner.vocabulary.tokens,
         decoding=f"{search['kind']} {search.get('beams', '')}".strip(),
         length_rule=search.get("length_rule", "none"),
         unknown=search["unknown"],

@@ -19,6 +19,10 @@ class CaptionModel(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
 
+    @property
+    def device(self) -> torch.device:
+        return next(self.decoder.parameters()).device
+
     def remember(self, photos: Tensor | Regions) -> Memory:
         """What the decoder needs of photos: pixels (B, 3, h, w) as uint8, or regions that a frozen encoder made earlier."""
         regions = photos if isinstance(photos, Regions) else self.encoder(photos)

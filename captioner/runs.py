@@ -30,6 +30,7 @@ from captioner.search import Caption, Captioner
 from captioner.training.checkpoints import load_checkpoint, model_tensors, save_checkpoint
 from captioner.training.distributed import Processes, processes
 from captioner.training.loop import BEST, NEWEST, Trainer
+from captioner.training.optimisation import mixed_precision
 from captioner.training.plan import Validation, check_batch_size
 from captioner.training.run_log import RunLog
 from captioner.visualize.sheet import sheet
@@ -144,7 +145,9 @@ def photo_source(
     files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
     if not model.encoder.frozen:
         return files, examples
-    store = FeatureStore.of(model.encoder, Path(settings["run"]["features"]), settings["encoder"]["kind"])
+    precision = mixed_precision(model.device) if settings["run"]["precision"] == "mixed" else torch.float32
+    root, name = Path(settings["run"]["features"]), settings["encoder"]["kind"]
+    store = FeatureStore.of(model.encoder, root, name, precision)
     source, unreadable = store_regions(model.encoder, files, store, num_views, report=partial(report, split=split))
     if unreadable:
         listed = folder / f"unreadable_{split}.txt"

@@ -199,6 +199,48 @@ def test_scoring_writes_results_and_scores_with_their_protocol(capsys, trained):
     assert len(json.loads((trained / "val" / "results.json").read_text(encoding="utf-8"))) == 12
 
 
+def test_any_result_file_is_scored_with_its_protocol(capsys, trained, pictures, tmp_path):
+    run(capsys, cli.evaluate, trained)
+    results, references, scores = (
+        trained / "val" / "results.json",
+        pictures / "captions_val.json",
+        tmp_path / "scores.json",
+    )
+    train = pictures / "captions_train.json"
+    status, output, _ = run(capsys, cli.score, results, references, "--train", train, "--json", scores)
+    assert status == 0
+    assert "tokens: simple" in " ".join(output.split())
+    stored = json.loads(scores.read_text(encoding="utf-8"))["scores"]
+    ours = json.loads((trained / "val" / "scores.json").read_text(encoding="utf-8"))["scores"]
+    assert stored[str(results)] == ours["this model"]
+    assert stored["most frequent"] == ours["most frequent"]
+    (tmp_path / "short.json").write_text(json.dumps(json.loads(results.read_text(encoding="utf-8"))[1:]))
+    status, _, errors = run(capsys, cli.score, tmp_path / "short.json", references)
+    assert status == 2
+    assert "every photo with references needs a caption, 1 of 12" in errors
+
+
+def test_photos_without_references_are_captioned_and_not_scored(capsys, trained, pictures):
+    folder = [f"data.root={pictures / 'images'}", "data.kind=folder"]
+    status, output, _ = run(capsys, cli.evaluate, trained, *folder, "--split", "test")
+    assert status == 0
+    assert "no references" in output
+    assert len(json.loads((trained / "test" / "results.json").read_text(encoding="utf-8"))) == 64
+    assert not (trained / "test" / "scores.json").exists()
+
+
+def test_training_on_photos_without_captions_is_refused(capsys, settings, pictures, tmp_path):
+    (tmp_path / "config.yaml").write_text(
+        DRAWN.read_text(encoding="utf-8").replace("base: base.yaml", f"base: {CONFIGS / 'base.yaml'}"), encoding="utf-8"
+    )
+    others = [override for override in settings if not override.startswith("data.")]
+    folder = ["data.kind=folder", f"data.root={pictures / 'images'}"]
+    status, _, errors = run(capsys, cli.train, tmp_path / "config.yaml", *folder, *others)
+    assert status == 2
+    assert "training needs captions for every photo of train, got no photo" in errors
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_program_itself_ends_with_status_2():
     done = subprocess.run(
         [sys.executable, str(CONFIGS.parent / "train.py"), "none.yaml"], capture_output=True, text=True

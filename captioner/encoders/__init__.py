@@ -1,7 +1,8 @@
 """Who sees: every encoder, by the name a config gives it.
 
 contract.py             what an encoder gives and takes     preprocess.py  photo to pixels and Placement
-small_cnn.py            trained from scratch                torchvision_network.py  any torchvision network, frozen
+small_cnn.py            trained from scratch                torchvision_network.py  any torchvision network
+sources.py              photos or stored regions            store.py       regions on disk                    views.py  flips and turns
 
 Besides the names in KINDS, the name of any torchvision classification network is a kind: `encoder: {kind: resnet101}`.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy
 import torch
@@ -19,6 +19,8 @@ from torchvision.transforms.v2 import functional
 
 from captioner.errors import UserError
 from captioner.regions import Placement
+
+_MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
 
 
 def open_photo(path: str | Path) -> Image.Image:
@@ -57,12 +59,14 @@ def as_rgb(photo: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize, then cut out the centre, then (inside the encoder) scale to 0..1 and normalise.
+    """Resize, then cut out or pad around the centre, then (inside the encoder) scale to 0..1 and normalise.
 
-    `resize` is the new shorter side (the aspect stays), or (width, height) exactly; `crop` is (width, height) in pixels.
+    `resize` is the new shorter side (the aspect stays), or (width, height) exactly, or "inside", the largest size that fits into the view
+    (a letterbox, whose bars have the colour that normalises to 0). `crop` is the view's (width, height) in pixels. What the view does not
+    show of a photo far longer than wide is cut off before the resize, which would otherwise make it huge.
     """
 
-    resize: int | tuple[int, int]
+    resize: int | tuple[int, int] | Literal["inside"]
     crop: tuple[int, int]
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
@@ -70,15 +74,18 @@ class Preprocess:
 
     def __call__(self, photo: Image.Image) -> tuple[Tensor, Placement]:
         """The network's view (3, h, w) as uint8, and how it lies on the photo."""
+        photo, placement = self._without_far_ends(photo)
         size = self._resized(photo.size)
-        placement = Placement.whole(photo.size).resized(size)
+        placement = placement.resized(size)
         if size != photo.size:
             interpolation = InterpolationMode(self.interpolation)
             resized = functional.resize(photo, [size[1], size[0]], interpolation, antialias=True)  # pyright: ignore[reportArgumentType]
             photo = cast(Image.Image, resized)
         left, top = (round((size[axis] - self.crop[axis]) / 2) for axis in (0, 1))
         if (left, top) != (0, 0) or size != self.crop:
-            photo = photo.crop((left, top, left + self.crop[0], top + self.crop[1]))
+            view = Image.new("RGB", self.crop, tuple(round(255 * value) for value in self.mean))
+            view.paste(photo, (-left, -top))
+            photo = view
             placement = placement.cropped(left, top, self.crop)
         return functional.pil_to_tensor(photo), placement
 
@@ -90,10 +97,25 @@ class Preprocess:
         )
         return (pixels.float() / 255 - mean) / std
 
-    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
+    def _without_far_ends(self, photo: Image.Image) -> tuple[Image.Image, Placement]:
+        """The middle of the photo where only that will be seen."""
+        placement = Placement.whole(photo.size)
         if not isinstance(self.resize, int):
-            return self.resize
+            return photo, placement
+        longest = _MAX_ASPECT * min(photo.size) * -(-max(self.crop) // min(self.crop))
+        left, top = (max(0, (side - longest) // 2) for side in photo.size)
+        if (left, top) == (0, 0):
+            return photo, placement
+        size = (photo.width - 2 * left, photo.height - 2 * top)
+        return photo.crop((left, top, left + size[0], top + size[1])), placement.cropped(left, top, size)
+
+    def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
         width, height = size
+        if isinstance(self.resize, tuple):
+            return self.resize
+        if self.resize == "inside":
+            scale = min(self.crop[0] / width, self.crop[1] / height)
+            return max(1, round(width * scale)), max(1, round(height * scale))
         if width <= height:
             return self.resize, int(self.resize * height / width)
         return int(self.resize * width / height), self.resize

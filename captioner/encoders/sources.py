@@ -171,7 +171,9 @@ def _fill(
         ]
         for start in range(0, len(rows), batch_size):
             some = rows[start : start + batch_size]
-            features = encoder(torch.stack([pixels for _, pixels in some]).to(device)).features
+            pixels = torch.stack([pixels for _, pixels in some]).to(device)
+            with torch.autocast(device.type, store.precision, enabled=store.precision != torch.float32):
+                features = encoder(pixels).features
             store.add([found for found, _ in some], features, {})
         if unreadable:
             store.add([], torch.empty(0, *store.shape), unreadable)

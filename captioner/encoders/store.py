@@ -44,18 +44,19 @@ def mark(photo: Path, view: int) -> Mark:
     return str(photo.absolute()), found.st_size, found.st_mtime_ns, view
 
 
-def store_folder(root: Path, encoder: Encoder, name: str) -> Path:
-    """Where regions of this encoder lie: the network's name and a digest of weights, preprocessing and region size."""
-    digest = hashlib.sha256(json.dumps(_about(encoder), sort_keys=True).encode())
+def store_folder(root: Path, encoder: Encoder, name: str, precision: torch.dtype = torch.float32) -> Path:
+    """Where regions of this encoder lie: the network's name and a digest of weights, preprocessing, region size and precision."""
+    digest = hashlib.sha256(json.dumps(_about(encoder, precision), sort_keys=True).encode())
     for key, tensor in sorted(encoder.state_dict().items()):
         digest.update(key.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return root / f"{name}-{digest.hexdigest()[:12]}"
 
 
-def _about(encoder: Encoder) -> dict:
+def _about(encoder: Encoder, precision: torch.dtype) -> dict:
     return {
         "format": 1,
+        "computed_in": str(precision).removeprefix("torch."),
         "regions": encoder.layout.num_regions,
         "region_size": encoder.region_size,
         "preprocess": asdict(encoder.preprocess),
@@ -70,6 +71,7 @@ class FeatureStore:
         folder: the store's own.
         shape: (R, D) of a row.
         about: written beside the rows, for people.
+        precision: of the products that rows are computed with; they are stored in float16 always.
 
     Raises:
         UserError: the folder's files do not fit together.
@@ -78,14 +80,16 @@ class FeatureStore:
     folder: Path
     shape: tuple[int, int]
     about: dict
+    precision: torch.dtype = torch.float32
     rows: dict[Mark, int] = field(default_factory=dict)
     unreadable: dict[Mark, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, encoder: Encoder, root: Path, name: str) -> FeatureStore:
+    def of(cls, encoder: Encoder, root: Path, name: str, precision: torch.dtype = torch.float32) -> FeatureStore:
         """The store of this encoder below `root`, there or not there yet."""
         shape = (encoder.layout.num_regions, encoder.region_size)
-        store = cls(store_folder(root, encoder, name), shape, _about(encoder) | {"network": name})
+        folder, about = store_folder(root, encoder, name, precision), _about(encoder, precision) | {"network": name}
+        store = cls(folder, shape, about, precision)
         store.refresh()
         return store
 

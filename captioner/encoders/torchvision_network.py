@@ -1,4 +1,4 @@
-"""Any torchvision classification network, cut before pooling, as a frozen encoder.
+"""Any torchvision classification network, cut before pooling, frozen or fine-tuned.
 
 Shapes: B photos, R regions, D region feature, h and w pixels.
 """
@@ -6,10 +6,12 @@ Shapes: B photos, R regions, D region feature, h and w pixels.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torchvision import models
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 from torchvision.transforms._presets import ImageClassification
@@ -17,6 +19,7 @@ from torchvision.transforms._presets import ImageClassification
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError
+from captioner.ranges import Size
 from captioner.regions import Grid
 
 _HEADS = ("classifier", "fc", "head", "heads", "aux", "AuxLogits")
@@ -30,29 +33,49 @@ def network_names() -> list[str]:
 class TorchvisionNetwork(Encoder):
     """The last feature map before pooling, one region a cell, with the preprocessing that the weights were trained with.
 
-    The network is frozen and stays in evaluation mode.
+    The network stays in evaluation mode, so that batch norm keeps the statistics of its weights, whether or not it is trained.
 
     Args:
         network: a name that torchvision knows, such as resnet101.
         weights: the name of its weights, such as IMAGENET1K_V2; DEFAULT for torchvision's best; none for random ones.
+        input_size: the view's edge in pixels, or [width, height]; the weights' own unless given. Regions are as many as fit: a ResNet
+            makes one of every 32 x 32 pixels.
+        fit: how a photo becomes the view: `crop` resizes the shorter side and cuts out the centre, with the weights' own margin; `stretch`
+            resizes to the view, whatever the aspect; `letterbox` shows all of the photo between bars.
+        train_from: the first stage that is trained, such as layer4 or features.14, with all that come after it; none if empty.
         download: whether to fetch weights that are not on the disk. A model that is loaded with its own weights needs none.
 
     Raises:
         UserError: no such weights, or they cannot be downloaded; the message says where to put the file.
-        ValueError: the network has no feature map (vision transformers).
+        ValueError: the network has no feature map (vision transformers), takes no photo of this size, or has no such stage.
     """
 
-    def __init__(self, network: str, weights: str = "DEFAULT", download: bool = True):
+    def __init__(
+        self,
+        network: str,
+        weights: str = "DEFAULT",
+        input_size: Size | list[Size] | None = None,
+        fit: Literal["crop", "stretch", "letterbox"] = "crop",
+        train_from: str = "",
+        download: bool = True,
+    ):
         super().__init__()
         chosen = _weights(network, weights)
         model = _make(network, chosen if download else None).eval()
-        self.preprocess = _preprocess(chosen)
+        self.preprocess = _preprocess(chosen, input_size, fit)
         node, shape = _last_feature_map(model, network, self.preprocess.crop)
         network_to_regions = create_feature_extractor(model, {node: "regions"}).requires_grad_(False)
         self.network = network_to_regions.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
-        self.frozen = True
+        self.frozen = not train_from
+        if train_from:
+            _train_from(self.network, train_from)
         self.eval()
+
+    def train(self, mode: bool = True) -> TorchvisionNetwork:
+        super().train(mode)
+        self.network.eval()
+        return self
 
     def look(self, pixels: Tensor) -> Tensor:
         return self.network(pixels)["regions"].flatten(2).transpose(1, 2)  # (B, R, D)
@@ -80,18 +103,42 @@ def _make(network: str, weights: models.WeightsEnum | None) -> nn.Module:
         ) from error
 
 
-def _preprocess(weights: models.WeightsEnum | None) -> Preprocess:
-    """The weights' own; ImageNet's usual where there are none."""
+def _preprocess(weights: models.WeightsEnum | None, input_size: int | list[int] | None, fit: str) -> Preprocess:
+    """The weights' own, made larger or smaller; ImageNet's usual where there are none."""
     own = weights.transforms() if weights else ImageClassification(crop_size=224)
-    crop, resize = own.crop_size[0], own.resize_size[0]
-    return Preprocess(resize, (crop, crop), tuple(own.mean), tuple(own.std), own.interpolation.value)
+    size = own.crop_size[0] if input_size is None else input_size
+    edges = [size, size] if isinstance(size, int) else size
+    if len(edges) != 2:
+        raise ValueError(f"input_size should be one edge or [width, height], got {edges}")
+    view = (edges[0], edges[1])
+    shorter = round(min(view) * own.resize_size[0] / own.crop_size[0])
+    resize = {"crop": max(shorter, *view), "stretch": view, "letterbox": "inside"}[fit]
+    return Preprocess(resize, view, tuple(own.mean), tuple(own.std), own.interpolation.value)
+
+
+def _train_from(network: GraphModule, stage: str) -> None:
+    """Let the parameters of a stage, and of all that the network computes after it, be trained."""
+    used = [node.target for node in network.graph.nodes if node.op in ("call_module", "get_attr")]
+    first = next((place for place, name in enumerate(used) if f"{name}.".startswith(f"{stage}.")), None)
+    if first is None:
+        stages = dict.fromkeys(".".join(name.split(".")[:2]) for name in used)
+        raise ValueError(f"train_from should name a stage of the network, got {stage!r}; it has {', '.join(stages)}")
+    for name in used[first:]:
+        for key, parameter in network.named_parameters():
+            if key == name or key.startswith(f"{name}."):
+                parameter.requires_grad_(True)
 
 
 def _last_feature_map(model: nn.Module, network: str, size: tuple[int, int]) -> tuple[str, torch.Size]:
     """The name of the last node with a map of more than one cell, outside the classifier, and its shape (1, D, rows, columns)."""
     names = [name for name in get_graph_node_names(model)[1] if not name.startswith(_HEADS)]
-    with torch.no_grad():
-        seen = create_feature_extractor(model, names).eval()(torch.zeros(1, 3, size[1], size[0]))
+    try:
+        with torch.no_grad():
+            seen = create_feature_extractor(model, names).eval()(torch.zeros(1, 3, size[1], size[0]))
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"{network} takes no photo of {size[0]} x {size[1]} pixels ({error}); give another input_size"
+        ) from error
     for name in reversed(names):
         shape = seen[name].shape if isinstance(seen[name], Tensor) else ()
         if len(shape) == 3:  # tokens, not a map

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.encoders.preprocess import as_rgb, open_photo
+from captioner.encoders.sources import read_ahead
+from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.regions import Placement, Regions
 from captioner.search.caption import Caption
@@ -23,6 +25,7 @@ from captioner.search.tape import Trace
 from captioner.vocabulary import Vocabulary
 
 Search = Callable[..., list[Trace]]
+Photo = str | Path | Image.Image
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,37 @@ class Captioner:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.decoder.parameters()).device
+        return self.model.device
 
-    def caption(self, photo: str | Path | Image.Image) -> Caption:
+    def caption(self, photo: Photo) -> Caption:
         """The caption of one photo, given as a file or as a picture."""
         return self.captions([photo])[0]
 
-    def captions(self, photos: Sequence[str | Path | Image.Image], batch_size: int = 32) -> list[Caption]:
+    def captions(self, photos: Sequence[Photo], batch_size: int = 32) -> list[Caption]:
         """Captions of photos, in their order."""
         captions = []
-        for start in range(0, len(photos), batch_size):
-            prepared = [self._prepare(photo) for photo in photos[start : start + batch_size]]
-            pixels = torch.stack([pixels for pixels, _ in prepared])
-            captions += self.captions_of(pixels, [placement for _, placement in prepared])
+        for _, found in self.stream(photos, batch_size):
+            if isinstance(found, UserError):
+                raise found
+            captions.append(found)
         return captions
+
+    def stream(self, photos: Sequence[Photo], batch_size: int = 32) -> Iterator[tuple[Photo, Caption | UserError]]:
+        """Each photo with its caption, or with the reason why it cannot be read, in their order, as they come.
+
+        The next photos are read and prepared while the network works on a batch.
+        """
+        for batch in read_ahead(self._prepare, photos, batch_size):
+            prepared = [found for _, found in batch if not isinstance(found, UserError)]
+            captions = iter(
+                self.captions_of(
+                    torch.stack([pixels for pixels, _ in prepared]), [placement for _, placement in prepared]
+                )
+                if prepared
+                else []
+            )
+            for photo, found in batch:
+                yield photo, found if isinstance(found, UserError) else next(captions)
 
     @torch.inference_mode()
     def captions_of(
@@ -71,7 +91,7 @@ class Captioner:
             for index, (trace, placement) in enumerate(zip(traces, placements, strict=True))
         ]
 
-    def _prepare(self, photo: str | Path | Image.Image) -> tuple[Tensor, Placement]:
+    def _prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
         return self.model.encoder.preprocess(as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo))
 
     @contextmanager

@@ -76,3 +76,47 @@ def test_weights_that_cannot_be_downloaded_say_where_to_put_the_file(monkeypatch
     monkeypatch.setattr("torch.hub.download_url_to_file", unreachable)
     with pytest.raises(UserError, match=rf"squeezenet1_1-.*put it into {tmp_path}"):
         TorchvisionNetwork("squeezenet1_1", weights="IMAGENET1K_V1")
+
+
+@pytest.mark.parametrize(
+    ("size", "fit", "grid", "view"),
+    [
+        (None, "crop", (7, 7), (224, 224)),
+        (448, "crop", (14, 14), (448, 448)),
+        ([320, 192], "stretch", (6, 10), (320, 192)),
+        (224, "letterbox", (7, 7), (224, 224)),
+    ],
+)
+def test_any_input_size_and_aspect(size, fit, grid, view):
+    encoder = TorchvisionNetwork("resnet18", "none", input_size=size, fit=fit)
+    assert (encoder.layout.rows, encoder.layout.columns) == grid
+    pixels, placement = encoder.preprocess(Image.new("RGB", (300, 500)))
+    assert placement.view_size == view
+    with torch.no_grad():
+        assert encoder(pixels[None]).features.shape == (1, grid[0] * grid[1], 512)
+
+
+def test_a_size_that_a_network_cannot_take_is_refused():
+    with pytest.raises(ValueError, match=r"alexnet takes no photo of 16 x 16 pixels .*; give another input_size"):
+        TorchvisionNetwork("alexnet", "none", input_size=16)
+    with pytest.raises(ValueError, match=r"one edge or \[width, height\], got \[1, 2, 3\]"):
+        TorchvisionNetwork("alexnet", "none", input_size=[1, 2, 3])
+
+
+def test_fine_tuning_trains_a_stage_and_what_comes_after_it_and_leaves_batch_norm_still():
+    torch.manual_seed(0)
+    encoder = TorchvisionNetwork("resnet18", "none", input_size=64, train_from="layer4")
+    assert not encoder.frozen
+    trained = {name.split(".")[1] for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+    assert trained == {"layer4"}
+    before = {name: buffer.clone() for name, buffer in encoder.named_buffers()}
+    encoder.train()(pixels_of(encoder)).features.square().mean().backward()
+    assert all(torch.equal(buffer, before[name]) for name, buffer in encoder.named_buffers())
+    gradients = {name: parameter.grad for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+    assert gradients
+    assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients.values())
+
+
+def test_a_stage_that_is_not_there_is_answered_with_those_that_are():
+    with pytest.raises(ValueError, match=r"got 'layer5'; it has .*layer3\.0.*layer4\.1"):
+        TorchvisionNetwork("resnet18", "none", input_size=64, train_from="layer5")

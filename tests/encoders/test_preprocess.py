@@ -21,12 +21,18 @@ ROTATION = 0x0112
 @st.composite
 def preprocesses(draw):
     crop = draw(st.integers(8, 64)), draw(st.integers(8, 64))
-    resize = draw(st.one_of(st.integers(max(crop), 90), st.just(crop)))
-    return Preprocess(resize, crop)
+    resize = draw(st.one_of(st.integers(max(crop), 90), st.just(crop), st.just("inside")))
+    return Preprocess(resize, crop, mean=(0.0, 0.0, 0.0))  # bars of a letterbox are as dark as the photo
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
-@given(st.integers(10, 300), st.integers(10, 300), preprocesses(), st.floats(0.1, 0.9), st.floats(0.1, 0.9))
+@given(
+    st.one_of(st.integers(10, 300), st.integers(1000, 2000)),
+    st.one_of(st.integers(10, 300), st.integers(1000, 2000)),
+    preprocesses(),
+    st.floats(0.1, 0.9),
+    st.floats(0.1, 0.9),
+)
 def test_the_placement_finds_a_marked_spot_again(width, height, preprocess, across, down):
     """A bright square on a dark photo: the view is brightest around the place that the placement says."""
     _, placement = preprocess(Image.new("RGB", (width, height)))
@@ -40,6 +46,30 @@ def test_the_placement_finds_a_marked_spot_again(width, height, preprocess, acro
     assert view.shape == placement.view_size[::-1]
     centre = [(view.sum(side) * (torch.arange(view.shape[1 - side]) + 0.5)).sum() / view.sum() for side in (0, 1)]
     assert torch.stack(centre).tolist() == pytest.approx(corners.mean(0).tolist(), abs=0.6)
+
+
+@pytest.mark.parametrize("resize", [16, (16, 16), "inside"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1), (3, 2), (6000, 4000)])
+def test_photos_of_every_size_become_a_view_that_lies_on_them(size, resize):
+    pixels, placement = Preprocess(resize, (16, 16))(Image.new("RGB", size, "red"))
+    assert pixels.shape == (3, 16, 16)
+    corners = placement.to_photo(torch.tensor([[0.0, 0.0], [16.0, 16.0]], dtype=torch.float64))
+    middle = corners.mean(0).tolist()
+    assert middle == pytest.approx([size[0] / 2, size[1] / 2], abs=max(1.0, *placement.scale))
+    if resize != 16:  # all of the photo is seen
+        assert (corners[0] <= 1e-6).all()
+        assert (corners[1] >= torch.tensor(size) - 1e-6).all()
+    if resize != (16, 16) and min(size) > 1:  # the aspect stays
+        assert placement.scale[0] == pytest.approx(placement.scale[1], rel=0.5 if min(size) < 10 else 0.05)
+
+
+def test_bars_of_a_letterbox_normalise_to_nothing():
+    preprocess = Preprocess("inside", (8, 8), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    pixels, placement = preprocess(Image.new("RGB", (16, 8), "white"))
+    seen = preprocess.normalise(pixels[None])[0]
+    assert seen[:, :2].abs().max() < 0.02
+    assert (seen[:, 2:6] > 2).all()
+    assert placement.offset == (0.0, -4.0)
 
 
 @given(st.floats(-50, 50), st.floats(-50, 50), st.integers(1, 200), st.integers(1, 200), st.integers(-9, 9))

@@ -1,0 +1,119 @@
+"""Captions for people: photos from anywhere, printed, and written as a table, as json, and as pictures."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from captioner.data.photos import photos_in
+from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
+from captioner.files import write_text_atomically
+from captioner.progress import console, errors
+from captioner.search import Caption, Captioner
+
+_ON_ONE_SHEET = 16
+Found = list[tuple[Path, Caption]]
+
+
+def find_photos(names: Sequence[str]) -> list[Path]:
+    """Files as they are, folders' photos, and what patterns match; each once, in this order.
+
+    Raises:
+        UserError: a name matches nothing.
+    """
+    photos: dict[Path, None] = {}
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found = photos_in(path)
+        elif path.exists() or not glob.has_magic(name):
+            found = [path]
+        else:
+            found = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]
+        if not found:
+            raise UserError(f"no photo in {name}; give files, folders that hold photos, or patterns that match some")
+        photos.update(dict.fromkeys(found))
+    return list(photos)
+
+
+def run(
+    captioner: Captioner,
+    names: Sequence[str],
+    sheet: Path | None = None,
+    table: Path | None = None,
+    details: Path | None = None,
+) -> None:
+    """Caption photos, print each caption as it comes, and write what was asked for.
+
+    A photo among several that cannot be read is named and left out.
+
+    Raises:
+        UserError: no photo can be read, or a name matches nothing, or one sheet is asked for too many photos.
+    """
+    photos = find_photos(names)
+    if sheet is not None and sheet.suffix and len(photos) > _ON_ONE_SHEET:
+        raise UserError(
+            f"one sheet holds up to {_ON_ONE_SHEET} photos, got {len(photos)}; give --sheet a folder for one picture each"
+        )
+    found, unreadable = _caption(captioner, photos)
+    if table is not None:
+        _write(table, _as_csv(found))
+    if details is not None:
+        entries = [{"photo": str(photo), **caption.as_json()} for photo, caption in found]
+        _write(details, json.dumps(entries, ensure_ascii=False, indent=1) + "\n")
+    if sheet is not None:
+        _draw(sheet, found)
+    if unreadable:
+        errors.print(
+            f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
+        )
+
+
+def _caption(captioner: Captioner, photos: list[Path]) -> tuple[Found, list[Path]]:
+    found: Found = []
+    unreadable: list[Path] = []
+    for photo, caption in captioner.stream(photos):
+        if not isinstance(caption, UserError):
+            found.append((Path(str(photo)), caption))
+            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True, markup=False)
+        elif len(photos) == 1:
+            raise caption
+        else:
+            unreadable.append(Path(str(photo)))
+            errors.print(f"left out: {caption}", soft_wrap=True, markup=False)
+    if not found:
+        raise UserError(f"none of {len(photos)} photos can be read")
+    return found, unreadable
+
+
+def _as_csv(found: Found) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["photo", "caption", "confidence"])
+    writer.writerows([str(photo), caption.text, f"{caption.confidence:.4f}"] for photo, caption in found)
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    write_text_atomically(path, text)
+    console.print(f"written: {path}", soft_wrap=True, markup=False)
+
+
+def _draw(path: Path, found: Found) -> None:
+    """One picture of all photos, or a folder with one of each."""
+    from captioner.visualize.sheet import contact, save_picture, save_sheet, sheet
+
+    if not path.suffix:
+        names = [f"{number:04}_{photo.stem}.png" for number, (photo, _) in enumerate(found)]
+        for name, (photo, caption) in zip(names, found, strict=True):
+            save_sheet(path / name, open_photo(photo), caption)
+    elif len(found) == 1:
+        save_sheet(path, open_photo(found[0][0]), found[0][1])
+    else:
+        save_picture(path, contact([sheet(open_photo(photo), caption) for photo, caption in found]))
+    console.print(f"written: {path}", soft_wrap=True, markup=False)

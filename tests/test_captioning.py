@@ -1,0 +1,113 @@
+"""Photos from anywhere are captioned; what cannot be read is named and left out."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from captioner import captioning
+from captioner.data.coco import read_results
+from captioner.encoders.small_cnn import SmallCNN
+from captioner.errors import UserError
+from captioner.model import CaptionModel
+from captioner.search import Captioner, Greedy
+from captioner.vocabulary import Vocabulary
+from tests.helpers import make_decoder
+
+
+@pytest.fixture(scope="module")
+def captioner() -> Captioner:
+    torch.manual_seed(0)
+    encoder = SmallCNN(size=16, width=2, region_size=7)
+    return Captioner(CaptionModel(encoder, make_decoder().float()), Vocabulary(list("abcdefg")), Greedy(max_length=4))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of every kind of photo, and of files that only look like photos."""
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    good = Image.effect_noise((40, 30), 80).convert("RGB")
+    good.save(folder / "plain.jpg")
+    good.save(folder / "deep" / "inside.PNG")
+    good.convert("CMYK").save(folder / "cmyk.tif")
+    good.quantize(8).save(folder / "palette.png", transparency=0)
+    Image.fromarray(numpy.full((5, 7), 40_000, numpy.uint16)).save(folder / "sixteen.png")
+    Image.new("RGB", (1, 1)).save(folder / "one.bmp")
+    good.save(folder / "moving.gif", save_all=True, append_images=[good.rotate(90)])
+    (folder / "cut.jpg").write_bytes((folder / "plain.jpg").read_bytes()[:700])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("not a photo")
+    return folder
+
+
+GOOD = ["cmyk.tif", "deep/inside.PNG", "moving.gif", "one.bmp", "palette.png", "plain.jpg", "sixteen.png"]
+BAD = ["cut.jpg", "empty.jpg", "text.jpg"]
+
+
+def test_a_folder_is_captioned_and_what_cannot_be_read_is_named(captioner, photos, tmp_path, capsys):
+    table, details, sheets = tmp_path / "captions.csv", tmp_path / "captions.json", tmp_path / "sheets"
+    captioning.run(captioner, [str(photos)], sheets, table, details)
+    output, errors = capsys.readouterr()
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert [row["photo"] for row in rows] == [str(photos / name) for name in GOOD]
+    assert all(0 < float(row["confidence"]) <= 1 and row["caption"] in output for row in rows)
+    assert all(str(photos / name) in errors for name in BAD)
+    assert "3 of 10 photos could not be read" in errors
+    assert [entry["photo"] for entry in json.loads(details.read_text(encoding="utf-8"))] == [
+        row["photo"] for row in rows
+    ]
+    assert len(list(sheets.glob("*.png"))) == len(GOOD)
+
+
+def test_names_are_files_folders_and_patterns_and_each_photo_comes_once(photos):
+    found = captioning.find_photos([str(photos / "*.jpg"), str(photos / "plain.jpg"), str(photos / "deep")])
+    assert found == [photos / name for name in ("cut.jpg", "empty.jpg", "plain.jpg", "text.jpg", "deep/inside.PNG")]
+    with pytest.raises(UserError, match=r"no photo in .*\*\.webp"):
+        captioning.find_photos([str(photos / "*.webp")])
+
+
+def test_a_name_with_brackets_is_a_file_where_there_is_one(photos):
+    path = photos / "holiday [1].jpg"
+    path.write_bytes((photos / "plain.jpg").read_bytes())
+    assert captioning.find_photos([str(path)]) == [path]
+
+
+def test_one_photo_that_cannot_be_read_is_an_error_and_nothing_is_written(captioner, photos, tmp_path):
+    with pytest.raises(UserError, match=r"empty\.jpg is not a picture"):
+        captioning.run(captioner, [str(photos / "empty.jpg")], details=tmp_path / "captions.json")
+    with pytest.raises(UserError, match="none of 2 photos can be read"):
+        captioning.run(captioner, [str(photos / "empty.jpg"), str(photos / "text.jpg")])
+    assert not (tmp_path / "captions.json").exists()
+
+
+def test_one_sheet_for_very_many_photos_is_refused(captioner, photos, tmp_path):
+    for number in range(20):
+        (photos / f"{number}.jpg").write_bytes((photos / "plain.jpg").read_bytes())
+    with pytest.raises(UserError, match="holds up to 16 photos, got 30; give --sheet a folder"):
+        captioning.run(captioner, [str(photos)], tmp_path / "sheet.png")
+
+
+def test_captions_do_not_depend_on_which_photos_come_together(captioner, photos):
+    paths = [photos / name for name in GOOD]
+    together = [caption.text for caption in captioner.captions(paths)]
+    assert [caption.text for _, caption in captioner.stream(paths, batch_size=2)] == together
+    assert [captioner.caption(path).text for path in paths] == together
+
+
+def test_a_results_file_with_an_image_twice_is_refused(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([{"image_id": 1, "caption": "a"}] * 2))
+    with pytest.raises(UserError, match="got image_id 1 twice"):
+        read_results(path)
+    path.write_text(json.dumps({"1": "a"}))
+    with pytest.raises(UserError, match="should hold a list of results, got a json dict"):
+        read_results(path)
+    path.write_text(json.dumps([{"image": 1}]))
+    with pytest.raises(UserError, match="each result should have image_id"):
+        read_results(path)

@@ -195,7 +195,12 @@ def _make(section: str, values: Settings, **supplied: Any) -> Any:
 
 def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
     """The splits; and the examples that were left out because their photos are missing."""
-    return present(_make("data", settings["data"]), settings["data"]["missing"] == "skip")
+    return present(make_all_splits(settings), settings["data"]["missing"] == "skip")
+
+
+def make_all_splits(settings: Settings) -> Splits:
+    """The splits as the data have them, whether or not the photos are there."""
+    return _make("data", settings["data"])
 
 
 def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:

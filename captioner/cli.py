@@ -55,6 +55,31 @@ def evaluate(
 
 
 @app.command()
+def doctor(
+    config: Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")],
+    overrides: Overrides = None,
+) -> None:
+    """Check a data set before training on it: photos, captions, splits, vocabulary. Ends with status 1 where something is bad."""
+    from captioner import runs
+
+    with Reporter() as report:
+        findings, sizes = runs.diagnose(config, overrides or [], report)
+    for name, value in sizes.items():
+        shown = ", ".join(f"{split} {count:,}" for split, count in value.items()) if isinstance(value, dict) else value
+        console.print(f"{name}: {shown}", soft_wrap=True)
+    for finding in findings:
+        mark = "[red]bad[/]  " if finding.bad else "[yellow]note[/] "
+        share = f"{finding.count:,} of {finding.of:,} ({finding.count / max(1, finding.of):.1%})"
+        console.print(f"{mark}{finding.what}: {share}", soft_wrap=True)
+        for example in finding.examples:
+            console.print(f"       {example}", soft_wrap=True, markup=False)
+    if not findings:
+        console.print("nothing to say against it")
+    if any(finding.bad for finding in findings):
+        sys.exit(1)
+
+
+@app.command()
 def score(
     results: Annotated[Path, typer.Argument(help="captions in COCO's result format: a list of image_id and caption")],
     captions: Annotated[Path, typer.Argument(help="references: a captions file as COCO has them")],

@@ -72,6 +72,9 @@ class Reporter:
     def _decode(self, split, count, total) -> None:
         self._advance(f"captions of {split}", count, total, "photos")
 
+    def _examine(self, done, total) -> None:
+        self._advance("reading photos", done, total, "photos", to=True)
+
     def _compare(self, split, count, total) -> None:
         self._advance(f"looking for neighbours in {split}", count, total, "photos")
 

@@ -19,9 +19,10 @@ from captioner import build, metrics
 from captioner.config import Settings, read_settings
 from captioner.data.batches import CaptionedPhotos, encode_references
 from captioner.data.contract import Example, Splits
+from captioner.data.doctor import Finding, examine
 from captioner.encoders.preprocess import open_photo
 from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions
-from captioner.encoders.store import FeatureStore
+from captioner.encoders.store import FeatureStore, store_row_bytes
 from captioner.encoders.views import VIEWS
 from captioner.errors import UserError
 from captioner.files import remove_unfinished, write_text_atomically
@@ -83,6 +84,32 @@ def read_splits(settings: Settings, report: Report = silent) -> Splits:
     if missing:
         report("missing", photos=missing)
     return splits
+
+
+def diagnose(
+    config: Path, overrides: Sequence[str] = (), report: Report = silent
+) -> tuple[list[Finding], dict[str, Any]]:
+    """What a training by this config would stumble over; and the sizes of what it would train on."""
+    settings = build.resolve(read_settings(config, overrides))
+    splits = build.make_all_splits(settings)
+    vocabulary = build.make_vocabulary(settings, splits)
+    encoder = build.make_encoder(settings, download=False)
+    rows = VIEWS[settings["data"]["augment"]] * len(splits["train"]) + len(splits.get("val", []))
+    sizes = {
+        "photos": {split: len(examples) for split, examples in splits.items()},
+        "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
+        "vocabulary": len(vocabulary),
+        "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
+        "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB"
+        if encoder.frozen
+        else "none: the encoder trains",
+    }
+    tick = partial(_tick, report)
+    return examine(splits, vocabulary, settings["data"]["max_length"], open_photo, tick), sizes
+
+
+def _tick(report: Report, done: int, total: int) -> None:
+    report("examine", done=done, total=total)
 
 
 def _check_captions(splits: Splits) -> None:

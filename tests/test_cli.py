@@ -248,3 +248,19 @@ def test_the_program_itself_ends_with_status_2():
     assert done.returncode == 2
     assert "no config at none.yaml" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_names_what_is_bad_and_ends_with_status_1(capsys, settings, pictures, tmp_path):
+    status, output, _ = run(capsys, cli.doctor, DRAWN, *settings)
+    assert status == 0
+    assert "photos: train 48, val 12, unseen 4" in output
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (40, 40)).save(tmp_path / "images" / "there.png")
+    (tmp_path / "captions.csv").write_text(
+        "image,caption\n" + "".join(f"{name}.png,a dog\n" for name in ("there", "gone"))
+    )
+    table = ["data.kind=table", f"data.root={tmp_path}", "data.val_share=0.5", "data.test_share=0.0"]
+    others = [override for override in settings if not override.startswith("data.")]
+    status, output, _ = run(capsys, cli.doctor, DRAWN, *others, *table, "data.min_count=1")
+    assert status == 1
+    assert "photos without a file: 1 of 2 (50.0%)" in output

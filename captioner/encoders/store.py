@@ -63,6 +63,11 @@ def _about(encoder: Encoder, precision: torch.dtype) -> dict:
     }
 
 
+def store_row_bytes(encoder: Encoder) -> int:
+    """Bytes that one photo in one view takes on the disk, its line in the index included."""
+    return 2 * encoder.layout.num_regions * encoder.region_size + _LINE_BYTES
+
+
 @dataclass
 class FeatureStore:
     """Rows of one encoder's regions; see the head of this file.

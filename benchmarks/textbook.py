@@ -1,7 +1,8 @@
 """The decoder as tutorials write it, to compare with: everything inside the loop over words.
 
 Features are repeated for every caption, keys are made again at every word, the vocabulary product is taken inside the loop, and
-captions, sorted by length, leave the batch when they end. It computes the same function as `captioner.decoders.lstm.LSTMDecoder` with
+captions, sorted by length, leave the batch when they end; beam search takes one photo at a time, its features copied for every beam.
+It computes the same function as `captioner.decoders.lstm.LSTMDecoder` with
 looks="before", gate="vector", output="state"; tests/test_benchmarks.py ties the two.
 
 Shapes: N captions (photos x references), T words, R regions, D region feature, H state, A comparison size, V vocabulary.
@@ -12,6 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
+
+from captioner.attention.scores import AdditiveScore
+from captioner.decoders.lstm import LSTMDecoder
+from captioner.vocabulary import END, PAD, START, UNK
 
 
 class TextbookDecoder(nn.Module):
@@ -64,3 +69,81 @@ class TextbookDecoder(nn.Module):
         scores = pack_padded_sequence(logits, ordered.cpu(), batch_first=True).data
         targets = pack_padded_sequence(words[:, 1:], ordered.cpu(), batch_first=True).data
         return nn.functional.cross_entropy(scores, targets)
+
+    @torch.no_grad()
+    def beam(self, features: Tensor, num_beams: int, max_length: int) -> list[int]:
+        """The most probable caption's words of one photo (R, D), ended or as long as allowed; beams leave when they end."""
+        features = features.expand(num_beams, *features.shape).contiguous()
+        mean = features.mean(dim=1)
+        hidden, cell = torch.tanh(self.first_hidden(mean)), torch.tanh(self.first_cell(mean))
+        words = torch.full((num_beams, 1), START, device=features.device)
+        scores = torch.zeros(num_beams, 1, device=features.device)
+        done: list[tuple[float, list[int]]] = []
+        for position in range(max_length + 1):
+            context, _ = self.attend(features[: len(words)], hidden)
+            context = torch.sigmoid(self.gate(hidden)) * context
+            inputs = torch.cat([self.embedding(words[:, -1]), context], dim=1)
+            hidden, cell = self.cell(inputs, (hidden, cell))
+            log_probs = self.to_vocabulary(hidden).log_softmax(dim=1)
+            log_probs[:, [PAD, START, UNK] + [END] * (position == 0)] = -torch.inf
+            if position == max_length:
+                done += [
+                    ((scores[row] + log_probs[row, END]).item(), words[row, 1:].tolist()) for row in range(len(words))
+                ]
+                break
+            totals = scores + log_probs
+            best, places = (totals[0] if position == 0 else totals.flatten()).topk(num_beams - len(done))
+            parents, chosen = places // log_probs.shape[1], places % log_probs.shape[1]
+            words = torch.cat([words[parents], chosen[:, None]], dim=1)
+            done += [
+                (best[row].item(), words[row, 1:-1].tolist()) for row in (chosen == END).nonzero().flatten().tolist()
+            ]
+            going = (chosen != END).nonzero().flatten()
+            if len(going) == 0:
+                break
+            words, scores = words[going], best[going, None]
+            hidden, cell = hidden[parents[going]], cell[parents[going]]
+        return max(done)[1]
+
+
+def textbook_of(decoder: LSTMDecoder) -> TextbookDecoder:
+    """A textbook decoder with the weights of ours (looks before, gate vector, output state): the same function."""
+    score = decoder.attention.score
+    assert isinstance(score, AdditiveScore)
+    textbook = TextbookDecoder(
+        score.from_region.in_features,
+        decoder.to_vocabulary.out_features,
+        decoder.from_hidden.in_features,
+        decoder.from_word.in_features,
+        score.from_query.out_features,
+        dropout=0.0,
+    ).to(decoder.embedding.weight)
+    for mine, theirs in same_layers(decoder, textbook):
+        theirs.load_state_dict(mine.state_dict())
+    with torch.no_grad():
+        textbook.cell.bias_hh.zero_()
+        textbook.cell.bias_ih.copy_(torchs_order(decoder.from_word.bias))
+        textbook.cell.weight_hh.copy_(torchs_order(decoder.from_hidden.weight))
+        textbook.cell.weight_ih.copy_(torchs_order(torch.cat([decoder.from_word.weight, decoder.from_photo.weight], 1)))
+    return textbook
+
+
+def same_layers(decoder: LSTMDecoder, textbook: TextbookDecoder) -> list[tuple[nn.Module, nn.Module]]:
+    """Layers that have the same weights in both, ours first; the cell, whose gates stand in another order, is not among them."""
+    score = decoder.attention.score
+    return [
+        (score.from_query, textbook.state_to_key),
+        (score.from_region, textbook.region_to_key),
+        (score.energy, textbook.energy),
+        (decoder.embedding, textbook.embedding),
+        (decoder.to_hidden, textbook.first_hidden),
+        (decoder.to_cell, textbook.first_cell),
+        (decoder.gate, textbook.gate),
+        (decoder.to_vocabulary, textbook.to_vocabulary),
+    ]
+
+
+def torchs_order(weight: Tensor) -> Tensor:
+    """Ours: enter, forget, expose, candidate; torch's cell: enter, forget, candidate, expose."""
+    enter, forget, expose, candidate = weight.chunk(4)
+    return torch.cat([enter, forget, candidate, expose])

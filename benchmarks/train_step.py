@@ -10,11 +10,8 @@ over the best matrix-product rate measured before and after in the same run and 
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +23,7 @@ from torch import Tensor, nn
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
+from machine import seconds, where  # noqa: E402
 from textbook import TextbookDecoder  # noqa: E402
 
 from captioner.attention.scores import AdditiveScore  # noqa: E402
@@ -123,16 +121,6 @@ def best_rate(device: torch.device, dtype: torch.dtype) -> float:
     return best
 
 
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
 @dataclass
 class Row:
     name: str
@@ -189,22 +177,7 @@ def report(rows: list[Row], times: list[float], rates: dict[torch.dtype, float],
     console.print(
         f"best matrix products: {shown} GFLOP/s; operations of a step: {rows[1].operations / 1e9:.1f} and {rows[3].operations / 1e9:.1f} G"
     )
-    name = (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{processor()}, {torch.get_num_threads()} threads"
-    )
-    console.print(f"{name}; torch {torch.__version__}; {datetime.date.today()}")
-
-
-def processor() -> str:
-    """The processor's name, and whether it has matrix instructions for bfloat16."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    found = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if ":" in line}
-    return found.get("model name", platform.processor()) + (" with AMX" if "amx_bf16" in found.get("flags", "") else "")
+    console.print(where(device))
 
 
 if __name__ == "__main__":

@@ -55,12 +55,15 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
 
 
 def parse_override(override: str) -> Settings:
-    """`decoder.dropout=0.3` as `{decoder: {dropout: 0.3}}`."""
+    """`decoder.dropout=0.3` as `{decoder: {dropout: 0.3}}`. A value that is not YAML, such as `{split}2014`, is text."""
     key, equals, value = override.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (equals and dot and section and name):
         raise UserError(f"an override reads section.key=value, got {override!r}")
-    return {section: {name: parse_yaml(value, f"the value of {key}")}}
+    try:
+        return {section: {name: yaml.load(value, _Loader)}}
+    except yaml.YAMLError:
+        return {section: {name: value}}
 
 
 def _keeps_kinds(change: Settings) -> bool:

@@ -60,7 +60,7 @@ BAD_SETTINGS = {
     "run.device=abacus": "no device 'abacus' here",
     "encoder.size=81": "size must be a multiple of 8",
     "nonsense": "an override reads section.key=value, got 'nonsense'",
-    "run.seed=[1": "the value of run.seed is not YAML",
+    "run.seed=[1": "run.seed should be a valid integer, got '[1'",
 }
 
 

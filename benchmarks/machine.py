@@ -1,0 +1,54 @@
+"""What every benchmark says about where it ran, and how it takes times."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+
+def seconds(work: Callable[[], object], device: torch.device | None = None) -> float:
+    """How long a piece of work takes, the device's queue included."""
+    cuda = device is not None and device.type == "cuda"
+    if cuda:
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def in_turn(works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None) -> list[float]:
+    """Median seconds of each; all take turns in every round, after one round that does not count."""
+    times: list[list[float]] = [[] for _ in works]
+    for turn in range(rounds + 1):
+        for work, found in zip(works, times, strict=True):
+            took = seconds(work, device)
+            if turn:
+                found.append(took)
+    return [statistics.median(found) for found in times]
+
+
+def where(device: torch.device | None = None) -> str:
+    """Machine, threads, torch and date, in one line."""
+    if device is not None and device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{_processor()}, {torch.get_num_threads()} threads"
+    return f"{name}; torch {torch.__version__}; {datetime.date.today()}"
+
+
+def _processor() -> str:
+    """The processor's name, and whether it has matrix instructions for bfloat16."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    found = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if ":" in line}
+    return found.get("model name", platform.processor()) + (" with AMX" if "amx_bf16" in found.get("flags", "") else "")

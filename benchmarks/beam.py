@@ -2,9 +2,9 @@
 
     python benchmarks/beam.py [--device cpu] [--rounds 7] [--photos 32] [--beams 5]
 
-49 regions x 2,048, sizes 512/512/512, 9,490 words, 16 words a caption, fp32. Both decode with the same weights and find the same captions,
-which is checked; they take turns in one process, figures are medians. The floor is the number of operations of the beams' products, keys once
-per photo, over the best matrix-product rate of the same run.
+49 regions x 2,048, sizes 512/512/512, 9,490 words, 16 words a caption, fp32. Both decode with the same weights and find the same
+captions, which is checked; they take turns in one process, figures are medians. The floor is the number of operations of the beams'
+products, keys once per photo, over the best matrix-product rate of the same run.
 """
 
 from __future__ import annotations

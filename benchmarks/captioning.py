@@ -2,8 +2,9 @@
 
     python benchmarks/captioning.py RUN PHOTOS [--count 1000] [--rounds 5]
 
-RUN is a trained run, PHOTOS a folder. One photo: a whole process, greedy, against a process that imports torch and torchvision, in turn, warm file
-cache, medians. Many: reading, preparing, encoding and searching, against the encoder on ready pixels plus the search on ready regions.
+RUN is a trained run, PHOTOS a folder. One photo: a whole process, greedy, against a process that imports torch and torchvision, in turn,
+warm file cache, medians. Many: reading, preparing, encoding and searching, against the encoder on ready pixels plus the search on
+ready regions.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ def measure_one(run: Path, photo: Path, rounds: int) -> None:
     ]
     works = [lambda one=one: subprocess.run(one, check=True, capture_output=True) for one in (imports, command)]
     importing, captioning = in_turn(works, rounds)
+    rest = captioning - importing
     print(
-        f"one photo: {captioning:.2f} s, of which importing torch and torchvision {importing:.2f} s; the rest {captioning - importing:.2f} s"
+        f"one photo: {captioning:.2f} s, of which importing torch and torchvision {importing:.2f} s; the rest {rest:.2f} s"
     )
 
 

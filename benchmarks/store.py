@@ -2,9 +2,9 @@
 
     python benchmarks/store.py [--photos FOLDER] [--count 512] [--network mobilenet_v2] [--weights none] [--rounds 3]
 
-Photos are those of a folder, or noise in JPEG files of 224 x 224. Storing includes reading, preparing, writing and flushing to the disk; the
-encoder alone gets ready pixels. Training is the whole step of a soft-attention decoder (sizes 512/256/512, 5 captions of 12 words a photo, 16
-photos). Works take turns in one process; figures are medians.
+Photos are those of a folder, or noise in JPEG files of 224 x 224. Storing includes reading, preparing, writing and flushing to the
+disk; the encoder alone gets ready pixels. Training is the whole step of a soft-attention decoder (sizes 512/256/512, 5 captions of 12
+words a photo, 16 photos). Works take turns in one process; figures are medians.
 """
 
 from __future__ import annotations

@@ -1,0 +1,116 @@
+"""A dry run at COCO's size: 113,287 photos with five captions each, a full-sized feature store, 1 % of an epoch, extrapolated.
+
+    python benchmarks/coco_dry_run.py [--device cpu] [--share 0.01] [--grid 7] [--precision mixed]
+
+Vocabulary, sizes and batch are those of configs/coco_soft.yaml. Captions are random words as many and as long as COCO's (8 to 16).
+The store's file is as long as the real one (22.7 GB at 7 x 7), but holds random features only in the rows that are read; the rest is
+a hole that takes no room. What it shows: how much memory a process needs, and how long an epoch takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+from machine import where  # noqa: E402
+
+from captioner.attention.scores import AdditiveScore  # noqa: E402
+from captioner.attention.soft import SoftAttention  # noqa: E402
+from captioner.data.batches import CaptionedPhotos  # noqa: E402
+from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
+from captioner.encoders.store import FeatureStore  # noqa: E402
+from captioner.model import CaptionModel  # noqa: E402
+from captioner.regions import Grid, Regions  # noqa: E402
+from captioner.training.objectives import TeacherForcing, Totals  # noqa: E402
+from captioner.training.optimisation import adam, clip_gradients, mixed_precision  # noqa: E402
+from captioner.vocabulary import END, START  # noqa: E402
+
+PHOTOS, CAPTIONS, REGION, VOCABULARY, BATCH = 113_287, 5, 2048, 9_490, 16
+
+
+def main(device: torch.device, share: float, grid: int, precision: str) -> None:
+    torch.manual_seed(0)
+    started = time.perf_counter()
+    captions = [
+        [[START, *words, END] for words in sorted(photo, key=len, reverse=True)] for photo in random_captions(PHOTOS)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        store = FeatureStore(Path(folder), (grid * grid, REGION), about={})
+        photos = CaptionedPhotos(lambda indices, views: Regions.full(store.read(indices), Grid(grid, grid)), captions)
+        order = photos.order(BATCH, seed=0, epoch=0)
+        some = order[: max(4, round(len(order) * share))]
+        fill(store, [photo for batch in some for photo in batch])
+        print(
+            f"start: {time.perf_counter() - started:.0f} s; the store's files: {store.row_bytes * PHOTOS / 1e9:.1f} GB"
+        )
+        attention = SoftAttention(AdditiveScore(512, REGION, 512), REGION)
+        decoder = LSTMDecoder(attention, REGION, VOCABULARY, 512, 512, gate="vector")
+        objective = TeacherForcing(
+            CaptionModel(nn.Identity(), decoder), coverage=1.0, coverage_reduction="mean_regions"
+        )
+        steps(objective.to(device), photos, some, device, precision, len(order))
+    print(where(device))
+
+
+def random_captions(count: int) -> list[list[list[int]]]:
+    lengths = torch.randint(8, 17, (count, CAPTIONS)).tolist()
+    return [[torch.randint(4, VOCABULARY, (length,)).tolist() for length in photo] for photo in lengths]
+
+
+def fill(store: FeatureStore, photos: list[int]) -> None:
+    """Files of full length, random features in the rows that will be read."""
+    for shard in range(-(-PHOTOS // store.rows_per_shard)):
+        rows = min(store.rows_per_shard, PHOTOS - shard * store.rows_per_shard)
+        with store._shard(shard).open("wb") as file:
+            file.truncate(rows * store.row_bytes)
+    for photo in photos:
+        store._write_rows(photo, torch.rand(1, *store.shape).half().numpy())
+    store.refresh()
+
+
+def steps(
+    objective: nn.Module, photos: CaptionedPhotos, some, device: torch.device, precision: str, whole: int
+) -> None:
+    optimiser = adam(objective.parameters())
+    dtype = mixed_precision(device) if precision == "mixed" else torch.float32
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+    started, counted = time.perf_counter(), 0
+    for step, batch in enumerate(photos.batches(some)):
+        if step == 2:  # the first ones allocate
+            started = time.perf_counter()
+        on_device = batch.to(device)
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            loss, _ = objective(on_device, Totals(int((on_device.targets != 0).sum()), len(batch.words) * CAPTIONS))
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimiser)
+        clip_gradients(objective.parameters(), "value", 5.0)
+        scaler.step(optimiser)
+        scaler.update()
+        optimiser.zero_grad()
+        counted += step >= 2
+    each = (time.perf_counter() - started) / counted
+    print(f"{counted} steps of {BATCH} photos: {1000 * each:.0f} ms each, {BATCH / each:.1f} photos/s; "
+          f"an epoch of {whole:,} steps: {each * whole / 3600:.2f} h")  # fmt: skip
+    print(
+        f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB at most, mapped pages of the store among them"
+    )
+    if device.type == "cuda":
+        print(f"on the device: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB at most")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", type=torch.device)
+    parser.add_argument("--share", default=0.01, type=float)
+    parser.add_argument("--grid", default=7, type=int)
+    parser.add_argument("--precision", default="mixed", choices=["mixed", "fp32"])
+    main(**vars(parser.parse_args()))

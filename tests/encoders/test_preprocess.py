@@ -25,6 +25,18 @@ def preprocesses(draw):
     return Preprocess(resize, crop, mean=(0.0, 0.0, 0.0))  # bars of a letterbox are as dark as the photo
 
 
+def stored_with(rotation: int, photo: Image.Image) -> Image.Image:
+    """The file of a camera held so that its EXIF rotation is this one, opened: turned upright it is the photo."""
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # numbers of Image.Transpose
+    if rotation in undo:
+        photo = photo.transpose(Image.Transpose(undo[rotation]))
+    exif = Image.Exif()
+    exif[ROTATION] = rotation
+    file = io.BytesIO()
+    photo.save(file, "PNG", exif=exif, compress_level=0)
+    return Image.open(file)
+
+
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     st.one_of(st.integers(10, 300), st.integers(1000, 2000)),
@@ -32,17 +44,20 @@ def preprocesses(draw):
     preprocesses(),
     st.floats(0.1, 0.9),
     st.floats(0.1, 0.9),
+    st.integers(1, 8),
 )
-def test_the_placement_finds_a_marked_spot_again(width, height, preprocess, across, down):
+def test_the_placement_finds_a_marked_spot_again(width, height, preprocess, across, down, rotation):
     """A bright square on a dark photo: the view is brightest around the place that the placement says."""
     _, placement = preprocess(Image.new("RGB", (width, height)))
     edge = max(1, round(3 * max(placement.scale)))  # about three pixels of the view
+    assume(edge < min(width, height))
     left, top = int(across * (width - edge)), int(down * (height - edge))
     corners = placement.to_view(torch.tensor([[left, top], [left + edge, top + edge]], dtype=torch.float64))
     assume((corners[0] > 2).all() and (corners[1] < torch.tensor(placement.view_size) - 2).all())
     pixels = numpy.zeros((height, width, 3), numpy.uint8)
     pixels[top : top + edge, left : left + edge] = 255
-    view = preprocess(Image.fromarray(pixels))[0][0].double()
+    photo = as_rgb(stored_with(rotation, Image.fromarray(pixels)))
+    view = preprocess(photo)[0][0].double()
     assert view.shape == placement.view_size[::-1]
     centre = [(view.sum(side) * (torch.arange(view.shape[1 - side]) + 0.5)).sum() / view.sum() for side in (0, 1)]
     assert torch.stack(centre).tolist() == pytest.approx(corners.mean(0).tolist(), abs=0.6)

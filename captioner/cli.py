@@ -51,7 +51,7 @@ def evaluate(
         console.print(metrics.table(found.rows, found.protocol))
     else:
         console.print(f"{split} has no references: captions were written, and not scored")
-    console.print(f"written: {', '.join(str(path) for path in found.save(run / split))}")
+    console.print(f"written: {run / split}/", soft_wrap=True)
 
 
 @app.command()

@@ -39,13 +39,11 @@ class Evaluation:
     def texts(self) -> dict[int | str, str]:
         return {example.id: caption.text for example, caption in zip(self.examples, self.captions, strict=True)}
 
-    def save(self, folder: Path) -> list[Path]:
-        """Write results.json, and scores.json where there are scores; returns what was written."""
+    def save(self, folder: Path) -> None:
+        """Write results.json, and scores.json where there are scores."""
         metrics.save_results(folder / "results.json", self.texts())
-        if not self.rows:
-            return [folder / "results.json"]
-        metrics.save_scores(folder / "scores.json", self.rows, self.protocol)
-        return [folder / "results.json", folder / "scores.json"]
+        if self.rows:
+            metrics.save_scores(folder / "scores.json", self.rows, self.protocol)
 
 
 def evaluate(

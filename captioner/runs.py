@@ -135,8 +135,10 @@ def make_trainer(
 ) -> Trainer:
     """Every part that training needs, finished."""
     num_views = VIEWS[settings["data"]["augment"]]
-    train_source, examples = photo_source(settings, model, splits["train"], "train", folder, report, num_views)
-    val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report)
+    train_source, examples = photo_source(
+        settings, model, splits["train"], "train", folder, report, num_views, here.first
+    )
+    val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, compute=here.first)
     captions = encode_references(examples, vocabulary, settings["data"]["max_length"])
     captioner = Captioner(model, vocabulary, build.make_search(settings))
     validator = Validator(captioner, val_examples, val_source, here, settings["log"]["samples"])
@@ -164,8 +166,11 @@ def photo_source(
     folder: Path,
     report: Report = silent,
     num_views: int = 1,
+    compute: bool = True,
 ) -> tuple[PhotoFiles | StoredRegions, Sequence[Example]]:
     """The photos themselves for an encoder that trains, stored regions for a frozen one; and the examples they are of.
+
+    Regions that are not stored yet are computed here, or waited for where another process of this run computes them.
 
     Photos that cannot be read have no regions: they are reported, listed in the run's folder, and left out.
     """
@@ -175,8 +180,9 @@ def photo_source(
     precision = mixed_precision(model.device) if settings["run"]["precision"] == "mixed" else torch.float32
     root, name = Path(settings["run"]["features"]), settings["encoder"]["kind"]
     store = FeatureStore.of(model.encoder, root, name, precision)
-    source, unreadable = store_regions(model.encoder, files, store, num_views, report=partial(report, split=split))
-    if unreadable:
+    told = partial(report, split=split)
+    source, unreadable = store_regions(model.encoder, files, store, num_views, report=told, compute=compute)
+    if unreadable and compute:
         listed = folder / f"unreadable_{split}.txt"
         write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
         report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))

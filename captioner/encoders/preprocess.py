@@ -61,12 +61,13 @@ def as_rgb(photo: Image.Image) -> Image.Image:
 class Preprocess:
     """Resize, then cut out or pad around the centre, then (inside the encoder) scale to 0..1 and normalise.
 
-    `resize` is the new shorter side (the aspect stays), or (width, height) exactly, or "inside", the largest size that fits into the view
-    (a letterbox, whose bars have the colour that normalises to 0). `crop` is the view's (width, height) in pixels. What the view does not
-    show of a photo far longer than wide is cut off before the resize, which would otherwise make it huge.
+    `resize` is the new shorter side (the aspect stays), or (width, height) exactly; or "cover", the smallest size that covers the view, or
+    "inside", the largest that fits into it (a letterbox, whose bars have the colour that normalises to 0). `crop` is the view's
+    (width, height) in pixels. What the view does not show of a photo far longer than wide is cut off before the resize, which would
+    otherwise make it huge.
     """
 
-    resize: int | tuple[int, int] | Literal["inside"]
+    resize: int | tuple[int, int] | Literal["cover", "inside"]
     crop: tuple[int, int]
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
@@ -100,7 +101,7 @@ class Preprocess:
     def _without_far_ends(self, photo: Image.Image) -> tuple[Image.Image, Placement]:
         """The middle of the photo where only that will be seen."""
         placement = Placement.whole(photo.size)
-        if not isinstance(self.resize, int):
+        if isinstance(self.resize, tuple) or self.resize == "inside":
             return photo, placement
         longest = _MAX_ASPECT * min(photo.size) * -(-max(self.crop) // min(self.crop))
         left, top = (max(0, (side - longest) // 2) for side in photo.size)
@@ -113,8 +114,9 @@ class Preprocess:
         width, height = size
         if isinstance(self.resize, tuple):
             return self.resize
-        if self.resize == "inside":
-            scale = min(self.crop[0] / width, self.crop[1] / height)
+        if isinstance(self.resize, str):
+            scales = (self.crop[0] / width, self.crop[1] / height)
+            scale = max(scales) if self.resize == "cover" else min(scales)
             return max(1, round(width * scale)), max(1, round(height * scale))
         if width <= height:
             return self.resize, int(self.resize * height / width)

@@ -5,6 +5,7 @@ Shapes: B photos, R regions, D region feature, h and w pixels.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,7 @@ from captioner.regions import Placement, Regions
 
 _KEEP_BYTES = 2**30
 _READERS = 2
+_POLL_SECONDS = 2.0
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -117,8 +119,9 @@ def store_regions(
     num_views: int = 1,
     batch_size: int = 32,
     report: Callable[..., None] = lambda event, **values: None,
+    compute: bool = True,
 ) -> tuple[StoredRegions, dict[int, str]]:
-    """Run the frozen encoder over every photo and view that the store lacks.
+    """Run the frozen encoder over every photo and view that the store lacks; or wait for the process that does, if not `compute`.
 
     `report` hears "store" with the bytes that will be written before the first is, and "regions" with how many were done after each
     batch. Returns the regions of the photos that can be read, and why the others cannot be, by their place in `files`.
@@ -128,6 +131,9 @@ def store_regions(
     """
     marks, gone = _marks(files.paths, num_views)
     wanted = [found for photo in marks.values() for found in photo]
+    while not compute and store.missing(wanted):
+        time.sleep(_POLL_SECONDS)
+        store.refresh()
     if store.missing(wanted):
         with store.lock():
             store.refresh()
@@ -158,6 +164,8 @@ def _fill(
 ) -> None:
     device = next(encoder.parameters()).device
     lacking = [index for index, photo in marks.items() if store.missing(photo)]
+    if not lacking:  # somebody else was faster
+        return
     num_rows = sum(len(store.missing(marks[index])) for index in lacking)
     store.check_space(num_rows)
     report("store", folder=store.folder, num_bytes=store.size_of(num_rows), rows=num_rows)

@@ -40,8 +40,8 @@ class TorchvisionNetwork(Encoder):
         weights: the name of its weights, such as IMAGENET1K_V2; DEFAULT for torchvision's best; none for random ones.
         input_size: the view's edge in pixels, or [width, height]; the weights' own unless given. Regions are as many as fit: a ResNet
             makes one of every 32 x 32 pixels.
-        fit: how a photo becomes the view: `crop` resizes the shorter side and cuts out the centre, with the weights' own margin; `stretch`
-            resizes to the view, whatever the aspect; `letterbox` shows all of the photo between bars.
+        fit: how a photo becomes the view: `crop` cuts out the centre, of a square view with the weights' own margin; `stretch` resizes to
+            the view, whatever the aspect; `letterbox` shows all of the photo between bars.
         train_from: the first stage that is trained, such as layer4 or features.14, with all that come after it; none if empty.
         download: whether to fetch weights that are not on the disk. A model that is loaded with its own weights needs none.
 
@@ -111,9 +111,9 @@ def _preprocess(weights: models.WeightsEnum | None, input_size: int | list[int] 
     if len(edges) != 2:
         raise ValueError(f"input_size should be one edge or [width, height], got {edges}")
     view = (edges[0], edges[1])
-    shorter = round(min(view) * own.resize_size[0] / own.crop_size[0])
-    resize = {"crop": max(shorter, *view), "stretch": view, "letterbox": "inside"}[fit]
-    return Preprocess(resize, view, tuple(own.mean), tuple(own.std), own.interpolation.value)
+    with_margin = round(view[0] * own.resize_size[0] / own.crop_size[0]) if view[0] == view[1] else "cover"
+    fits = {"crop": with_margin, "stretch": view, "letterbox": "inside"}
+    return Preprocess(fits[fit], view, tuple(own.mean), tuple(own.std), own.interpolation.value)
 
 
 def _train_from(network: GraphModule, stage: str) -> None:

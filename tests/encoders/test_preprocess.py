@@ -21,7 +21,7 @@ ROTATION = 0x0112
 @st.composite
 def preprocesses(draw):
     crop = draw(st.integers(8, 64)), draw(st.integers(8, 64))
-    resize = draw(st.one_of(st.integers(max(crop), 90), st.just(crop), st.just("inside")))
+    resize = draw(st.one_of(st.integers(max(crop), 90), st.just(crop), st.sampled_from(["cover", "inside"])))
     return Preprocess(resize, crop, mean=(0.0, 0.0, 0.0))  # bars of a letterbox are as dark as the photo
 
 
@@ -63,7 +63,7 @@ def test_the_placement_finds_a_marked_spot_again(width, height, preprocess, acro
     assert torch.stack(centre).tolist() == pytest.approx(corners.mean(0).tolist(), abs=0.6)
 
 
-@pytest.mark.parametrize("resize", [16, (16, 16), "inside"])
+@pytest.mark.parametrize("resize", [16, (16, 16), "cover", "inside"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1), (3, 2), (6000, 4000)])
 def test_photos_of_every_size_become_a_view_that_lies_on_them(size, resize):
     pixels, placement = Preprocess(resize, (16, 16))(Image.new("RGB", size, "red"))
@@ -71,7 +71,7 @@ def test_photos_of_every_size_become_a_view_that_lies_on_them(size, resize):
     corners = placement.to_photo(torch.tensor([[0.0, 0.0], [16.0, 16.0]], dtype=torch.float64))
     middle = corners.mean(0).tolist()
     assert middle == pytest.approx([size[0] / 2, size[1] / 2], abs=max(1.0, *placement.scale))
-    if resize != 16:  # all of the photo is seen
+    if resize not in (16, "cover"):  # all of the photo is seen
         assert (corners[0] <= 1e-6).all()
         assert (corners[1] >= torch.tensor(size) - 1e-6).all()
     if resize != (16, 16) and min(size) > 1:  # the aspect stays

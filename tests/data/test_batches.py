@@ -73,5 +73,17 @@ def test_batches_come_in_the_order_asked_for():
     assert [batch.photos.flatten().tolist() for batch in photos.batches([[3], [1, 4]])] == [[3], [1, 4]]
 
 
+def test_an_epoch_draws_a_view_of_every_photo_and_draws_it_again_when_repeated():
+    captions = [[[START, 4, END]]] * 40
+    photos = CaptionedPhotos(lambda indices, views: torch.tensor([indices, views]).T, captions, num_views=8)
+    seen = torch.cat([batch.photos for batch in photos.batches(photos.order(8, seed=0, epoch=3))])
+    assert sorted(seen[:, 0].tolist()) == list(range(40))
+    assert len(set(seen[:, 1].tolist())) > 4
+    assert photos.order(8, seed=0, epoch=3) == photos.order(8, seed=0, epoch=3)
+    first, second = (dict(divmod(item, 40)[::-1] for batch in photos.order(8, 0, epoch) for item in batch) for epoch in (0, 1))
+    assert first.keys() == second.keys()
+    assert first != second
+
+
 def test_padding_is_pad():
     assert pad_words([[[1, 2]], [[1]]]).tolist() == [[[1, 2]], [[1, PAD]]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -59,6 +60,27 @@ def test_a_frozen_encoder_is_saved_once_and_needs_no_download(settings, pictures
     one, two = (build.load(folder).caption(photo) for _ in range(2))
     assert one.text == two.text
     assert one.layout.num_regions == 169
+
+
+def test_photos_that_cannot_be_read_are_left_out_reported_and_listed(settings, pictures, tmp_path):
+    broken = tmp_path / "drawn"
+    shutil.copytree(pictures, broken)
+    photo = sorted((broken / "images").glob("train_*.png"))[3]
+    photo.write_bytes(b"")
+    events = []
+    frozen = [setting for setting in settings if not setting.startswith("encoder.")]
+    options = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "encoder.input_size=64", "run.epochs=1"]
+    runs.train(
+        DRAWN,
+        [*frozen, *options, f"data.root={broken}"],
+        lambda event, **values: events.append((event, values)),
+    )
+    unreadable = [values for event, values in events if event == "unreadable"]
+    assert [values["split"] for values in unreadable] == ["train"]
+    listed = (tmp_path / "run" / "unreadable_train.txt").read_text(encoding="utf-8").splitlines()
+    assert len(listed) == 1
+    assert f"{photo.name} is not a picture" in listed[0]
+    assert sum(values["num_photos"] for event, values in events if event == "step") == 47
 
 
 def test_the_log_reads_as_json_lines_with_losses_scores_and_what_maps_do(settings, tmp_path):

@@ -49,7 +49,7 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
             raise UserError(f"{path.parent / base} has a base itself; one base is enough, write out the rest")
         settings = merge(below, settings)
     changes = [parse_override(override) for override in overrides]
-    for change in sorted(changes, key=_keeps_kinds):  # a new kind comes before the keys that mean it
+    for change in sorted(changes, key=_keeps_names):  # a new kind or score comes before the keys that mean it
         settings = merge(settings, change)
     return settings
 
@@ -66,24 +66,28 @@ def parse_override(override: str) -> Settings:
         return {section: {name: value}}
 
 
-def _keeps_kinds(change: Settings) -> bool:
-    return not any("kind" in values for values in change.values())
+def _keeps_names(change: Settings) -> int:
+    return next(
+        (place for place, name in enumerate(("kind", "score")) if any(name in keys for keys in change.values())), 2
+    )
 
 
 def merge(below: Settings, above: Settings) -> Settings:
-    """`above` over `below`, key by key; a section whose kind changes starts afresh, since its keys meant the old kind."""
+    """`above` over `below`, key by key; a section whose kind or score changes starts afresh, since its keys meant the old one."""
     merged = dict(below)
     for section, values in above.items():
         old = merged.get(section)
-        if (
-            isinstance(old, dict)
-            and isinstance(values, dict)
-            and ("kind" not in old or values.get("kind", old["kind"]) == old["kind"])
-        ):
-            merged[section] = {**old, **values}
-        else:
+        if not (isinstance(old, dict) and isinstance(values, dict)) or _changes("kind", old, values):
             merged[section] = values
+        elif _changes("score", old, values):
+            merged[section] = {"kind": old["kind"], **values} if "kind" in old else values
+        else:
+            merged[section] = {**old, **values}
     return merged
+
+
+def _changes(name: str, old: Settings, new: Settings) -> bool:
+    return name in old and name in new and old[name] != new[name]
 
 
 def check_keys(given: Iterable[str], known: Collection[str], where: str) -> None:

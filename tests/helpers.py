@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+from inspect import signature
 from pathlib import Path
 
 import torch
 
 from captioner import attention, decoders
-from captioner.attention import Attention
+from captioner.attention import Attention, Score
 from captioner.decoders import Decoder
 from captioner.regions import Grid, Regions
 
 QUERY, REGION, SIZE, VOCABULARY = 5, 7, 6, 11
 
 
+def make_score(score: str, query_size: int = QUERY, region_size: int = REGION) -> Score:
+    make = attention.SCORES[score]
+    return make(query_size, region_size, **({"size": SIZE} if "size" in signature(make).parameters else {}))
+
+
 def make_attention(kind: str, score: str = "additive", query_size: int = QUERY, region_size: int = REGION) -> Attention:
-    """A small attention in float64."""
+    """A small attention in float64. The dot score asks with queries as wide as regions, whatever `query_size` is."""
     torch.manual_seed(0)
     if kind == "none":
         return attention.KINDS[kind](region_size).double()
-    return attention.KINDS[kind](attention.SCORES[score](query_size, region_size, SIZE), region_size).double()
+    query_size = region_size if score == "dot" else query_size
+    return attention.KINDS[kind](make_score(score, query_size, region_size), region_size).double()
 
 
 def make_decoder(kind: str = "lstm", vocabulary_size: int = VOCABULARY, attention: str = "soft", **options) -> Decoder:

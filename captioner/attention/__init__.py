@@ -12,11 +12,15 @@ from collections.abc import Callable
 
 from captioner.attention.contract import Attended, Attention, Memory, Query, Score
 from captioner.attention.none import NoAttention
-from captioner.attention.scores import AdditiveScore
+from captioner.attention.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, ScaledDotScore
 from captioner.attention.soft import SoftAttention
 
 SCORES: dict[str, Callable[..., Score]] = {
     "additive": AdditiveScore,
+    "dot": DotScore,
+    "general": GeneralScore,
+    "concat": ConcatScore,
+    "scaled_dot": ScaledDotScore,
 }
 
 KINDS: dict[str, Callable[..., Attention]] = {

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from captioner.attention.contract import Score
 from captioner.loops import LoopLinear, Workspace, workspace
@@ -37,15 +38,123 @@ class AdditiveScore(Score):
         self.energy = nn.Linear(size, 1, bias=False)
 
     def remember(self, features: Tensor) -> Tensor:
-        keys = self.from_region(features)  # (B, R, A)
-        return (
-            keys.float() if keys.dtype == torch.bfloat16 and keys.device.type == "cpu" else keys
-        )  # tanh is 5 times faster
+        return _for_tanh(self.from_region(features))  # (B, R, A)
 
     def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
-        queries = self.from_query(hidden).to(keys.dtype)
-        with torch.autocast(keys.device.type, enabled=False):
-            return _AdditiveEnergy.apply(queries, keys, self.energy.weight[0], workspace())
+        return _energy(self.from_query(hidden), keys, self.energy)
+
+
+class ConcatScore(Score):
+    r"""Luong's form of the additive score, one matrix over both: $v^\top \tanh(W [h; r])$.
+
+    Source: Luong, Pham and Manning 2015, section 3.1, "concat". Cut into its two halves, $W h = W_h h$ and $W_r r$, it is the additive
+    score without its bias; a test shows it.
+
+    Args:
+        query_size: H, the size of the decoder's state.
+        region_size: D, the size of one region's feature.
+        size: A, the width of the hidden layer.
+    """
+
+    def __init__(self, query_size: int, region_size: int, size: Size = 512):
+        super().__init__()
+        self.query_size = query_size
+        self.from_both = nn.Linear(query_size + region_size, size, bias=False)
+        self.energy = nn.Linear(size, 1, bias=False)
+
+    def remember(self, features: Tensor) -> Tensor:
+        return _for_tanh(functional.linear(features, self.from_both.weight[:, self.query_size :]))  # (B, R, A)
+
+    def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
+        return _energy(functional.linear(hidden, self.from_both.weight[:, : self.query_size]), keys, self.energy)
+
+
+class DotScore(Score):
+    r"""The plain product: $h^\top r$.
+
+    Source: Luong et al. 2015, section 3.1, "dot".
+
+    Args:
+        query_size: H, the size of the decoder's state.
+        region_size: D, the size of one region's feature; the same as H.
+
+    Raises:
+        ValueError: the sizes differ.
+    """
+
+    def __init__(self, query_size: int, region_size: int):
+        super().__init__()
+        if query_size != region_size:
+            raise ValueError(
+                f"dot score needs query_size == region_size, got {query_size} and {region_size}; "
+                "make them equal, or choose score: general, which learns a map from one to the other"
+            )
+
+    def remember(self, features: Tensor) -> Tensor:
+        return features
+
+    def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
+        return _products(hidden, keys)
+
+
+class GeneralScore(Score):
+    r"""A product through a learned matrix: $h^\top W r$.
+
+    Source: Luong et al. 2015, section 3.1, "general".
+
+    Args:
+        query_size: H, the size of the decoder's state.
+        region_size: D, the size of one region's feature.
+    """
+
+    def __init__(self, query_size: int, region_size: int):
+        super().__init__()
+        self.from_region = nn.Linear(region_size, query_size, bias=False)
+
+    def remember(self, features: Tensor) -> Tensor:
+        return self.from_region(features)  # (B, R, H)
+
+    def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
+        return _products(hidden, keys)
+
+
+class ScaledDotScore(Score):
+    r"""Query and key of one size, and their product kept from growing with it: $(W_q h)^\top (W_k r) / \sqrt{A}$.
+
+    Source: Vaswani et al. 2017, section 3.2.1, equation 1; our A is their $d_k$. One head: `multi_head` has several.
+
+    Args:
+        query_size: H, the size of the decoder's state.
+        region_size: D, the size of one region's feature.
+        size: A, the size of query and key.
+    """
+
+    def __init__(self, query_size: int, region_size: int, size: Size = 512):
+        super().__init__()
+        self.scale = size**-0.5
+        self.from_query = LoopLinear(query_size, size, bias=False)
+        self.from_region = nn.Linear(region_size, size, bias=False)
+
+    def remember(self, features: Tensor) -> Tensor:
+        return self.from_region(features)  # (B, R, A)
+
+    def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
+        return _products(self.from_query(hidden) * self.scale, keys)
+
+
+def _products(queries: Tensor, keys: Tensor) -> Tensor:
+    """(B, Q, R): every query (B, Q, A) with every key (B, R, A) of its photo."""
+    return queries.to(keys.dtype) @ keys.transpose(1, 2)
+
+
+def _energy(queries: Tensor, keys: Tensor, energy: nn.Linear) -> Tensor:
+    with torch.autocast(keys.device.type, enabled=False):
+        return _AdditiveEnergy.apply(queries.to(keys.dtype), keys, energy.weight[0], workspace())
+
+
+def _for_tanh(keys: Tensor) -> Tensor:
+    """Keys in the precision in which tanh is fast: a CPU is 5 times slower at it in bfloat16."""
+    return keys.float() if keys.dtype == torch.bfloat16 and keys.device.type == "cpu" else keys
 
 
 class _AdditiveEnergy(torch.autograd.Function):

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 from torch import nn
 
 from captioner.attention import KINDS, SCORES, Query
-from tests.helpers import QUERY, make_attention, make_regions
+from tests.helpers import QUERY, REGION, make_attention, make_regions, make_score
+from tests.reference.scores import EQUATIONS
 from tests.reference.show_attend_tell import additive_soft_attention
 
 ALL = [(kind, score) for kind in KINDS for score in SCORES if kind != "none" or score == "additive"]
 LOOKING = [(kind, score) for kind, score in ALL if kind != "none"]
 
 
-def make_query(num_photos: int = 3, num_captions: int = 4) -> Query:
+def make_query(num_photos: int = 3, num_captions: int = 4, score: str = "additive") -> Query:
+    size = REGION if score == "dot" else QUERY
     hidden = torch.randn(
-        num_photos, num_captions, QUERY, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
+        num_photos, num_captions, size, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
     )
     return Query(hidden, torch.zeros(num_photos, num_captions, dtype=torch.long))
 
@@ -31,7 +34,7 @@ def test_the_tables_are_not_empty():
 def test_weights_are_a_distribution_over_real_regions(kind, score):
     regions = make_regions()
     attention = make_attention(kind, score)
-    weights = attention(make_query(), attention.remember(regions)).weights
+    weights = attention(make_query(score=score), attention.remember(regions)).weights
     assert (weights >= 0).all()
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, 4, dtype=torch.float64))
     assert (weights.masked_select(~regions.mask[:, None].expand_as(weights)) == 0).all()
@@ -42,7 +45,7 @@ def test_what_padding_holds_does_not_matter(kind, score):
     regions = make_regions()
     attention = make_attention(kind, score)
     other = replace(regions, features=regions.features.masked_fill(~regions.mask[..., None], 1e6))
-    one, two = (attention(make_query(), attention.remember(given)).context for given in (regions, other))
+    one, two = (attention(make_query(score=score), attention.remember(given)).context for given in (regions, other))
     torch.testing.assert_close(one, two, rtol=0, atol=0)
 
 
@@ -52,7 +55,7 @@ def test_permuting_regions_permutes_weights(kind, score):
     attention = make_attention(kind, score)
     order = torch.randperm(6, generator=torch.Generator().manual_seed(2))
     shuffled = replace(regions, features=regions.features[:, order], mask=regions.mask[:, order])
-    query = make_query(num_photos=1)
+    query = make_query(num_photos=1, score=score)
     one, two = (attention(query, attention.remember(given)) for given in (regions, shuffled))
     torch.testing.assert_close(one.weights[..., order], two.weights)
     torch.testing.assert_close(one.context, two.context)
@@ -61,41 +64,70 @@ def test_permuting_regions_permutes_weights(kind, score):
 @pytest.mark.parametrize(("kind", "score"), ALL)
 def test_selecting_photos_of_a_memory_is_remembering_those_photos(kind, score):
     regions, attention, chosen = make_regions(), make_attention(kind, score), torch.tensor([2, 0])
-    query = make_query(num_photos=2)
+    query = make_query(num_photos=2, score=score)
     one = attention(query, attention.remember(regions).select(chosen))
     two = attention(query, attention.remember(regions.select(chosen)))
     torch.testing.assert_close(one.context, two.context)
 
 
 @pytest.mark.parametrize(("kind", "score"), LOOKING)
-def test_gradients_reach_every_parameter(kind, score):
-    attention = make_attention(kind, score)
-    attention(make_query(), attention.remember(make_regions())).context.square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in attention.parameters())
+def test_gradients_reach_the_query_and_every_parameter(kind, score):
+    attention, query = make_attention(kind, score), make_query(score=score)
+    reached = [query.hidden.requires_grad_(), *attention.parameters()]
+    attention(query, attention.remember(make_regions())).context.square().sum().backward()
+    assert all(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in reached)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_every_score_agrees_with_its_equation(score):
+    """Loops over single pairs, written from the papers."""
+    part, regions, query = make_attention("soft", score).score, make_regions(), make_query(score=score)
+    found = part(query.hidden, part.remember(regions.features))
+    for photo, caption, region in product(range(3), range(4), range(6)):
+        wanted = EQUATIONS[score](part, query.hidden[photo, caption], regions.features[photo, region])
+        torch.testing.assert_close(found[photo, caption, region], wanted)
+
+
+def test_concat_is_the_additive_score_without_its_bias():
+    additive, concat = (make_score(name).double() for name in ("additive", "concat"))
+    with torch.no_grad():
+        additive.from_query.bias.zero_()
+        additive.from_query.weight.copy_(concat.from_both.weight[:, :QUERY])
+        additive.from_region.weight.copy_(concat.from_both.weight[:, QUERY:])
+        additive.energy.weight.copy_(concat.energy.weight)
+    features, hidden = make_regions().features, make_query().hidden
+    one, two = (part(hidden, part.remember(features)) for part in (additive, concat))
+    torch.testing.assert_close(one, two)
+
+
+def test_the_dot_score_says_what_to_do_where_sizes_differ():
+    with pytest.raises(ValueError, match=r"query_size == region_size, got 5 and 7; .* score: general"):
+        SCORES["dot"](QUERY, REGION)
 
 
 class Both(nn.Module):
     """Remembering and looking as one module, so that both take the same parameters."""
 
-    def __init__(self, attention):
+    def __init__(self, attention, score):
         super().__init__()
         self.attention = attention
+        self.score = score
 
     def forward(self, hidden, features):
         memory = self.attention.remember(replace(make_regions(), features=features))
-        looked = self.attention(replace(make_query(), hidden=hidden), memory)
+        looked = self.attention(replace(make_query(score=self.score), hidden=hidden), memory)
         return looked.context, looked.weights
 
 
 @pytest.mark.parametrize(("kind", "score"), LOOKING)
 def test_the_gradient_is_that_of_the_values(kind, score):
-    both = Both(make_attention(kind, score))
+    both = Both(make_attention(kind, score), score)
     names = [name for name, _ in both.named_parameters()]
 
     def looked(hidden, features, *parameters):
         return torch.func.functional_call(both, dict(zip(names, parameters, strict=True)), (hidden, features))
 
-    inputs = [make_query().hidden, make_regions().features, *both.parameters()]
+    inputs = [make_query(score=score).hidden, make_regions().features, *both.parameters()]
     assert torch.autograd.gradcheck(looked, [tensor.detach().requires_grad_() for tensor in inputs])
 
 

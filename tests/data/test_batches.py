@@ -80,7 +80,9 @@ def test_an_epoch_draws_a_view_of_every_photo_and_draws_it_again_when_repeated()
     assert sorted(seen[:, 0].tolist()) == list(range(40))
     assert len(set(seen[:, 1].tolist())) > 4
     assert photos.order(8, seed=0, epoch=3) == photos.order(8, seed=0, epoch=3)
-    first, second = (dict(divmod(item, 40)[::-1] for batch in photos.order(8, 0, epoch) for item in batch) for epoch in (0, 1))
+    first, second = (
+        dict(divmod(item, 40)[::-1] for batch in photos.order(8, 0, epoch) for item in batch) for epoch in (0, 1)
+    )
     assert first.keys() == second.keys()
     assert first != second
 

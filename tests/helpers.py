@@ -24,10 +24,15 @@ def make_score(score: str, query_size: int = QUERY, region_size: int = REGION) -
 def make_attention(kind: str, score: str = "additive", query_size: int = QUERY, region_size: int = REGION) -> Attention:
     """A small attention in float64. The dot score asks with queries as wide as regions, whatever `query_size` is."""
     torch.manual_seed(0)
-    if kind == "none":
-        return attention.KINDS[kind](region_size).double()
-    query_size = region_size if score == "dot" else query_size
-    return attention.KINDS[kind](make_score(score, query_size, region_size), region_size).double()
+    make, query_size = attention.KINDS[kind], region_size if score == "dot" else query_size
+    known = {"query_size": query_size, "region_size": region_size, "heads": 3, "size": SIZE}
+    if takes_score(kind):
+        known["score"] = make_score(score, query_size, region_size)
+    return make(**{name: value for name, value in known.items() if name in signature(make).parameters}).double()
+
+
+def takes_score(kind: str) -> bool:
+    return "score" in signature(attention.KINDS[kind]).parameters
 
 
 def make_decoder(kind: str = "lstm", vocabulary_size: int = VOCABULARY, attention: str = "soft", **options) -> Decoder:

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from captioner.attention import KINDS, SCORES, Query
-from tests.helpers import QUERY, REGION, make_attention, make_regions, make_score
+from tests.helpers import QUERY, REGION, make_attention, make_regions, make_score, takes_score
+from tests.reference.multi_head import multi_head_attention
 from tests.reference.scores import EQUATIONS
 from tests.reference.show_attend_tell import additive_soft_attention
 
-ALL = [(kind, score) for kind in KINDS for score in SCORES if kind != "none" or score == "additive"]
+ALL = [(kind, score) for kind in KINDS for score in SCORES if takes_score(kind) or score == "additive"]
 LOOKING = [(kind, score) for kind, score in ALL if kind != "none"]
 
 
@@ -141,3 +142,28 @@ def test_soft_additive_attention_agrees_with_its_equations():
             )
             torch.testing.assert_close(looked.context[photo, caption], context)
             torch.testing.assert_close(looked.weights[photo, caption], weights)
+
+
+@pytest.mark.parametrize(("kind", "score"), LOOKING)
+def test_the_context_does_not_depend_on_whether_anybody_wants_the_weights(kind, score):
+    attention, query = make_attention(kind, score), make_query(score=score)
+    memory = attention.remember(make_regions())
+    one, two = (attention(query, memory, need_weights=wanted).context for wanted in (True, False))
+    torch.testing.assert_close(one, two)
+
+
+def test_multi_head_attention_agrees_with_its_equations():
+    attention, regions, query = make_attention("multi_head"), make_regions(), make_query()
+    looked = attention(query, attention.remember(regions))
+    for photo, caption in product(range(3), range(4)):
+        context, weights = multi_head_attention(
+            query.hidden[photo, caption], regions.features[photo], regions.mask[photo], attention
+        )
+        torch.testing.assert_close(looked.context[photo, caption], context)
+        torch.testing.assert_close(looked.head_weights[photo, caption], weights)
+        torch.testing.assert_close(looked.weights[photo, caption], weights.mean(0))
+
+
+def test_heads_that_do_not_share_the_size_evenly_are_refused():
+    with pytest.raises(ValueError, match="multiple of heads, got 10 and 4"):
+        KINDS["multi_head"](5, 7, heads=4, size=10)

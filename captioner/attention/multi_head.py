@@ -1,0 +1,65 @@
+"""Multi-head attention: several small attentions side by side, each with its own map.
+
+Shapes: B photos, Q queries, R regions, H query size, D region feature, N heads, S size of all heads together.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from captioner.attention.contract import Attended, Attention, Memory, Query
+from captioner.attention.soft import masked_softmax
+from captioner.loops import LoopLinear
+from captioner.ranges import Size
+from captioner.regions import Regions
+
+
+class MultiHeadAttention(Attention):
+    r"""$\mathrm{Concat}(\mathrm{head}_1, \dots, \mathrm{head}_N) W^O$ with
+    $\mathrm{head}_n = \mathrm{softmax}(h W^Q_n (r W^K_n)^\top / \sqrt{S / N}) \, r W^V_n$.
+
+    Source: Vaswani et al. 2017, section 3.2.2; our S / N is their $d_k = d_v$.
+    `head_weights` keeps every head's map, `weights` is their mean. When nobody wants them the fused kernel computes the same context.
+
+    Args:
+        query_size: H, the size of who asks.
+        region_size: D, the size of one region's feature.
+        heads: N.
+        size: S, of all heads' queries together, and of the context; a multiple of N.
+    """
+
+    def __init__(self, query_size: int, region_size: int, heads: Size = 8, size: Size = 512):
+        super().__init__()
+        if size % heads:
+            raise ValueError(f"size must be a multiple of heads, got {size} and {heads}; each head gets an equal share")
+        self.heads, self.context_size = heads, size
+        self.from_query = LoopLinear(query_size, size, bias=False)
+        self.to_key = nn.Linear(region_size, size, bias=False)
+        self.to_value = nn.Linear(region_size, size, bias=False)
+        self.to_context = LoopLinear(size, size, bias=False)
+
+    def remember(self, regions: Regions) -> Memory:
+        keys, values = self.to_key(regions.features), self.to_value(regions.features)  # (B, R, S)
+        return Memory(keys, values, regions.mask, regions.mean(), regions.layout)
+
+    def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
+        queries = self.from_query(query.hidden).to(memory.keys.dtype)
+        queries, keys, values = (self._by_head(tensor) for tensor in (queries, memory.keys, memory.values))
+        mask = memory.mask[:, None, None]  # (B, 1, 1, R)
+        if not need_weights:
+            context = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+            return Attended(self._together(context))
+        scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(2, 3)
+        weights = masked_softmax(scores, mask)  # (B, N, Q, R)
+        context = self._together(weights.to(values.dtype) @ values)
+        return Attended(context, weights.mean(1), weights.transpose(1, 2))
+
+    def _by_head(self, tensor: Tensor) -> Tensor:
+        """(B, N, *, S / N) of (B, *, S)."""
+        return tensor.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def _together(self, context: Tensor) -> Tensor:
+        """(B, Q, S) of the heads' (B, N, Q, S / N)."""
+        return self.to_context(torch.flatten(context.transpose(1, 2), 2))

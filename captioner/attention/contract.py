@@ -22,12 +22,13 @@ class Memory:
     mask: Tensor  # (B, R) True = a real region
     mean: Tensor  # (B, D) the mean real region, for decoders that start from it
     layout: Layout
+    places: Tensor | None = None  # (1 or B, R, 2) where regions lie, for kinds that ask
 
     def select(self, photos: Tensor | slice) -> Memory:
         """The memory of some of the photos: in the order of their indices, or a view of a stretch of them."""
-        return Memory(
-            self.keys[photos], self.values[photos], self.mask[photos], self.mean[photos], self.layout.select(photos)
-        )
+        places = self.places if self.places is None or len(self.places) == 1 else self.places[photos]
+        layout = self.layout.select(photos)
+        return Memory(self.keys[photos], self.values[photos], self.mask[photos], self.mean[photos], layout, places)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,17 @@ import torch
 from torch import nn
 
 from captioner.attention import KINDS, SCORES, Query
+from captioner.regions import Boxes, Grid
 from tests.helpers import QUERY, REGION, make_attention, make_regions, make_score, takes_score
+from tests.reference.local import local_monotonic, local_predictive
 from tests.reference.multi_head import multi_head_attention
 from tests.reference.scores import EQUATIONS
 from tests.reference.show_attend_tell import additive_soft_attention
 
 ALL = [(kind, score) for kind in KINDS for score in SCORES if takes_score(kind) or score == "additive"]
 LOOKING = [(kind, score) for kind, score in ALL if kind != "none"]
+NORMALISED = [(kind, score) for kind, score in LOOKING if kind != "local_predictive"]  # as published, it is not
+WITHOUT_GEOMETRY = [(kind, score) for kind, score in LOOKING if not kind.startswith("local")]
 
 
 def make_query(num_photos: int = 3, num_captions: int = 4, score: str = "additive") -> Query:
@@ -31,7 +35,7 @@ def test_the_tables_are_not_empty():
     assert LOOKING
 
 
-@pytest.mark.parametrize(("kind", "score"), LOOKING)
+@pytest.mark.parametrize(("kind", "score"), NORMALISED)
 def test_weights_are_a_distribution_over_real_regions(kind, score):
     regions = make_regions()
     attention = make_attention(kind, score)
@@ -50,7 +54,7 @@ def test_what_padding_holds_does_not_matter(kind, score):
     torch.testing.assert_close(one, two, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(("kind", "score"), LOOKING)
+@pytest.mark.parametrize(("kind", "score"), WITHOUT_GEOMETRY)
 def test_permuting_regions_permutes_weights(kind, score):
     regions = make_regions(num_photos=1)
     attention = make_attention(kind, score)
@@ -167,3 +171,49 @@ def test_multi_head_attention_agrees_with_its_equations():
 def test_heads_that_do_not_share_the_size_evenly_are_refused():
     with pytest.raises(ValueError, match="multiple of heads, got 10 and 4"):
         KINDS["multi_head"](5, 7, heads=4, size=10)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("position", [0, 3, 50])
+def test_local_monotonic_attention_agrees_with_its_equations(score, position):
+    attention, regions, query = make_attention("local_monotonic", score), make_regions(), make_query(score=score)
+    query = replace(query, position=torch.full_like(query.position, position))
+    weights = attention(query, attention.remember(regions)).weights
+    for photo, caption in product(range(3), range(4)):
+        wanted = local_monotonic(
+            query.hidden[photo, caption], position, regions.features[photo], regions.mask[photo], attention, score
+        )
+        torch.testing.assert_close(weights[photo, caption], wanted)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize(("rows", "columns"), [(1, 9), (2, 3), (4, 4)])
+def test_local_predictive_attention_agrees_with_its_equations(score, rows, columns):
+    attention, query = make_attention("local_predictive", score), make_query(score=score)
+    regions = make_regions(rows=rows, columns=columns)
+    looked = attention(query, attention.remember(regions))
+    for photo, caption in product(range(3), range(4)):
+        wanted = local_predictive(
+            query.hidden[photo, caption], regions.features[photo], regions.mask[photo], rows, columns, attention, score
+        )
+        torch.testing.assert_close(looked.weights[photo, caption], wanted)
+    assert (looked.weights.sum(-1) < 1).all()
+    torch.testing.assert_close(looked.context, looked.weights @ regions.features)
+
+
+def test_where_no_region_is_near_nothing_is_seen():
+    attention, regions = make_attention("local_monotonic"), make_regions(rows=1, columns=9)
+    mask = regions.mask.clone()
+    mask[0, :4] = False
+    looked = attention(make_query(), attention.remember(replace(regions, mask=mask)))
+    assert (looked.weights[0] == 0).all()
+    assert (looked.context[0] == 0).all()
+
+
+def test_boxes_are_placed_by_their_middles():
+    regions, attention, query = make_regions(rows=3, columns=3), make_attention("local_predictive"), make_query()
+    boxes = Boxes(Grid(3, 3).corners().expand(3, -1, -1))
+    one, two = (
+        attention(query, attention.remember(replace(regions, layout=layout))).weights for layout in (Grid(3, 3), boxes)
+    )
+    torch.testing.assert_close(one, two)

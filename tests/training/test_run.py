@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from captioner import build, runs
+from captioner import attention, build, runs
 from captioner.training import loop
 from captioner.training.loop import BEST, NEWEST
 from tests.helpers import DRAWN, losses
@@ -60,6 +60,21 @@ def test_a_frozen_encoder_is_saved_once_and_needs_no_download(settings, pictures
     one, two = (build.load(folder).caption(photo) for _ in range(2))
     assert one.text == two.text
     assert one.layout.num_regions == 169
+
+
+@pytest.mark.parametrize("kind", attention.KINDS)
+def test_every_kind_of_attention_is_chosen_by_one_word(settings, tmp_path, kind):
+    others = [setting for setting in settings if not setting.startswith("attention.")]
+    runs.train(DRAWN, [*others, f"attention.kind={kind}", "run.epochs=1"])
+    assert build.load(tmp_path / "run").model.decoder.attention.__class__.__name__ in str(attention.KINDS[kind])
+
+
+@pytest.mark.parametrize("score", attention.SCORES)
+def test_every_score_is_chosen_by_one_word(settings, tmp_path, score):
+    same_size = ["decoder.hidden_size=8"] if score == "dot" else []
+    others = [setting for setting in settings if not setting.startswith("attention.")]
+    runs.train(DRAWN, [*others, f"attention.score={score}", "run.epochs=1", *same_size])
+    assert (tmp_path / "run" / BEST).exists()
 
 
 def test_photos_that_cannot_be_read_are_left_out_reported_and_listed(settings, pictures, tmp_path):

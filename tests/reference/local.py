@@ -1,0 +1,45 @@
+"""Local attention of one query over one photo, written from Luong et al. 2015, section 3.2, one region at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tests.reference.scores import EQUATIONS
+
+
+def local_monotonic(hidden: Tensor, position: int, features: Tensor, mask: Tensor, attention, score: str) -> Tensor:
+    """Weights (R,) of local-m: p = t, and equation 7 inside the window."""
+    place = min(position, int(mask.sum()) - 1)
+    near = [region for region in range(len(features)) if abs(region - place) <= attention.radius and mask[region]]
+    return _align(hidden, features, near, attention, score)
+
+
+def local_predictive(
+    hidden: Tensor, features: Tensor, mask: Tensor, rows: int, columns: int, attention, score: str
+) -> Tensor:
+    """Weights (R,) of local-p: equations 9 and 10, with one place for each axis; a sequence has one row and one axis."""
+    inner = torch.tanh(attention.from_query.weight @ hidden)
+    predicted = [torch.sigmoid(axis @ inner) for axis in attention.to_place.weight]
+    across, down = predicted[0] * columns, predicted[1] * rows
+    sigma = attention.radius / 2
+    near, bells = [], {}
+    for region in range(len(features)):
+        column, row = region % columns + 0.5, region // columns + 0.5
+        bells[region] = torch.exp(-((column - across) ** 2) / (2 * sigma**2))
+        inside = abs(column - across) <= attention.radius
+        if rows > 1:
+            bells[region] = bells[region] * torch.exp(-((row - down) ** 2) / (2 * sigma**2))
+            inside = inside and abs(row - down) <= attention.radius
+        if inside and mask[region]:
+            near.append(region)
+    weights = _align(hidden, features, near, attention, score)
+    return torch.stack([weights[region] * bells[region] for region in range(len(features))])
+
+
+def _align(hidden: Tensor, features: Tensor, near: list[int], attention, score: str) -> Tensor:
+    exponents = {region: torch.exp(EQUATIONS[score](attention.score, hidden, features[region])) for region in near}
+    zero = torch.zeros((), dtype=features.dtype)
+    return torch.stack(
+        [exponents[r] / sum(exponents.values()) if r in exponents else zero for r in range(len(features))]
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -24,8 +23,8 @@ from captioner.data.presence import present
 from captioner.encoders import Encoder, TorchvisionNetwork
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.ranges import Positive, Size
 from captioner.search import Captioner
+from captioner.sections import EncoderRate, Log, Photos, Place, Words
 from captioner.training import objectives, optimisation
 from captioner.training.checkpoints import fill_model, load_checkpoint
 from captioner.training.distributed import choose_device
@@ -34,76 +33,6 @@ from captioner.training.plan import Plan
 from captioner.vocabulary import Vocabulary
 
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
-
-
-@dataclass(frozen=True)
-class Words:
-    """How captions become words.
-
-    Args:
-        tokens: the rule that cuts a caption into words.
-        min_count: times a word must stand in the training captions to be in the vocabulary; rarer ones read as `<unk>`.
-        max_length: words of a reference that training reads; the rest is cut off.
-    """
-
-    tokens: Literal["simple", "whitespace", "characters"] = "simple"
-    min_count: Size = 5
-    max_length: Size = 50
-
-
-@dataclass(frozen=True)
-class Photos:
-    """How photos are used.
-
-    Args:
-        missing: what to do when photos that the captions name have no file: `error`, or `skip`, which leaves them out and says how many.
-        augment: each epoch draws a view of every photo: `none`, the photo itself; `flips`, it or its mirror image; `turns`, these in any of
-            the four quarter turns, as natural for photos from above. Captions that say left or right do not follow.
-    """
-
-    missing: Literal["error", "skip"] = "error"
-    augment: Literal["none", "flips", "turns"] = "none"
-
-
-@dataclass(frozen=True)
-class EncoderRate:
-    """How fast an encoder that trains is trained.
-
-    Args:
-        encoder_learning_rate: the encoder's own; `learning_rate` unless given.
-    """
-
-    encoder_learning_rate: Positive | None = None
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run lies and where it is computed.
-
-    Args:
-        folder: the run's; `runs/` and the config's name unless given.
-        device: auto, cpu, cuda, cuda:1, mps.
-        features: where regions of frozen encoders are stored, to be computed once and read by every run.
-    """
-
-    folder: str = ""
-    device: str = "auto"
-    features: str = "features"
-
-
-@dataclass(frozen=True)
-class Log:
-    """What is logged besides `log.jsonl`.
-
-    Args:
-        wandb: Weights & Biases too.
-        project: its project's name.
-        samples: photos shown there with their maps at each validation.
-    """
-
-    wandb: bool = False
-    project: str = "captioner"
-    samples: Size = 4
 
 
 _TABLES: dict[str, dict[str, Callable]] = {

@@ -60,10 +60,10 @@ def doctor(
     overrides: Overrides = None,
 ) -> None:
     """Check a data set before training on it: photos, captions, splits, vocabulary. Ends with status 1 where something is bad."""
-    from captioner import runs
+    from captioner import photos
 
     with Reporter() as report:
-        findings, sizes = runs.diagnose(config, overrides or [], report)
+        findings, sizes = photos.diagnose(config, overrides or [], report)
     for name, value in sizes.items():
         shown = ", ".join(f"{split} {count:,}" for split, count in value.items()) if isinstance(value, dict) else value
         console.print(f"{name}: {shown}", soft_wrap=True)

@@ -22,7 +22,9 @@ from captioner.errors import UserError
 from captioner.evaluation import MODEL, Evaluation, evaluate
 from captioner.explain import PairAgreement, agree, read_objects
 from captioner.files import write_text_atomically
+from captioner.photos import Report, with_placement
 from captioner.progress import console
+from captioner.run_folder import has_finished
 from captioner.visualize.sheet import contact, save_picture, sheet
 
 CONFIG = Path(__file__).parents[1] / "configs" / "drawn.yaml"
@@ -45,12 +47,12 @@ class Figure:
     agreement: PairAgreement
 
 
-def run(folder: Path, overrides: Sequence[str], report: runs.Report) -> None:
+def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
     """Train what is not yet trained, measure, and write the sheet and the numbers into `folder`/demo."""
     if not CONFIG.is_file():
         raise UserError(f"the demo needs {CONFIG}; run it from a clone of the repository")
     for looks, name in MODELS.items():
-        if not runs.has_finished(folder / name):
+        if not has_finished(folder / name):
             runs.train(CONFIG, [*overrides, f"decoder.looks={looks}", f"run.folder={folder / name}"], report)
     figures = []
     for looks, name in MODELS.items():
@@ -70,9 +72,7 @@ def measure(looks: str, evaluation: Evaluation) -> Figure:
     """Compare captions and maps with the objects that were drawn."""
     root = evaluation.examples[0].image.parents[1]
     objects = read_objects(instances_path(root, evaluation.split))
-    placed = [
-        runs.with_placement(caption, evaluation.source, index) for index, caption in enumerate(evaluation.captions)
-    ]
+    placed = [with_placement(caption, evaluation.source, index) for index, caption in enumerate(evaluation.captions)]
     agreement = agree(placed, [objects[example.id] for example in evaluation.examples], COLOURS, SHAPES)
     return Figure(looks, evaluation.split, evaluation.rows[MODEL], agreement)
 
@@ -83,7 +83,7 @@ def show(folder: Path, evaluation: Evaluation) -> None:
     sheets = []
     for index in order[:_NUM_SHOWN]:
         example = evaluation.examples[index]
-        caption = runs.with_placement(evaluation.captions[index], evaluation.source, index)
+        caption = with_placement(evaluation.captions[index], evaluation.source, index)
         sheets.append(sheet(open_photo(example.image), caption))
         console.print(f"  {example.image}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
     save_picture(folder / "sheet.png", contact(sheets))

@@ -16,8 +16,8 @@ from captioner.data.contract import Example, Splits
 from captioner.encoders.sources import PhotoFiles, StoredRegions
 from captioner.errors import UserError
 from captioner.metrics.report import Protocol
+from captioner.photos import Report, decode, photo_source, read_splits, silent
 from captioner.regions import Regions
-from captioner.runs import Report, decode, photo_source, read_splits, silent
 from captioner.search import Caption, Captioner
 
 _POOL_BATCH = 64

@@ -12,7 +12,7 @@ import torch
 import typer
 from PIL import Image
 
-from captioner import cli, runs
+from captioner import cli, run_folder, runs
 from captioner.training.loop import BEST, NEWEST
 from tests.helpers import CONFIGS, DRAWN, tiny_settings
 
@@ -90,7 +90,7 @@ def test_a_config_that_is_none_is_named(capsys, tmp_path, text):
 
 def test_a_number_in_scientific_notation_is_a_number(settings, tmp_path):
     runs.train(DRAWN, [*settings, "run.epochs=1", "optimiser.learning_rate=4e-4"])
-    assert runs.has_finished(tmp_path / "run")
+    assert run_folder.has_finished(tmp_path / "run")
 
 
 @pytest.mark.parametrize("place", ["/proc/captioner", "{file}/run"])

@@ -7,8 +7,9 @@ import json
 import pytest
 from PIL import Image
 
-from captioner import demo, runs
+from captioner import demo
 from captioner.progress import Reporter
+from captioner.run_folder import has_finished
 from tests.helpers import tiny_settings
 
 
@@ -26,4 +27,4 @@ def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):
     with Image.open(tmp_path / "demo" / "sheet.png") as sheet:
         assert min(sheet.size) > 400
     assert "lift: attention inside" in capsys.readouterr().out
-    assert all(runs.has_finished(tmp_path / name) for name in demo.MODELS.values())
+    assert all(has_finished(tmp_path / name) for name in demo.MODELS.values())

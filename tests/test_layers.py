@@ -14,14 +14,15 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["cli"],
     ["demo", "captioning"],
     ["evaluation"],
-    ["runs", "progress"],
+    ["runs"],
+    ["photos", "run_folder", "progress"],
     ["build"],
     ["training", "metrics", "visualize", "explain"],
     ["search"],
     ["model"],
     ["decoders", "encoders", "data"],
     ["attention"],
-    ["config", "regions", "vocabulary", "loops"],
+    ["config", "regions", "sections", "vocabulary", "loops"],
     ["errors", "ranges", "files"],
 ]
 HEIGHT = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}

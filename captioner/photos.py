@@ -1,0 +1,120 @@
+"""The photos of a run: read or seen before, captioned, and examined before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from captioner import build
+from captioner.config import Settings, read_settings
+from captioner.data.contract import Example, Splits
+from captioner.data.doctor import Finding, examine
+from captioner.encoders.preprocess import open_photo
+from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions
+from captioner.encoders.store import FeatureStore, store_row_bytes
+from captioner.encoders.views import VIEWS
+from captioner.errors import UserError
+from captioner.files import write_text_atomically
+from captioner.model import CaptionModel
+from captioner.search import Caption, Captioner
+from captioner.training.optimisation import mixed_precision
+
+Report = Callable[..., None]
+"""Hears what happens in a run: the name of an event, and its values."""
+_DECODE_BATCH = 32
+
+
+def silent(event: str, **values: Any) -> None:
+    """A report that shows nothing."""
+
+
+def read_splits(settings: Settings, report: Report = silent) -> Splits:
+    """The splits of the data; photos that are left out because they are missing are reported."""
+    splits, missing = build.make_splits(settings)
+    if missing:
+        report("missing", photos=missing)
+    return splits
+
+
+def photo_source(
+    settings: Settings,
+    model: CaptionModel,
+    examples: Sequence[Example],
+    split: str,
+    folder: Path,
+    report: Report = silent,
+    num_views: int = 1,
+    compute: bool = True,
+) -> tuple[PhotoFiles | StoredRegions, Sequence[Example]]:
+    """The photos themselves for an encoder that trains, stored regions for a frozen one; and the examples they are of.
+
+    Regions that are not stored yet are computed here, or waited for where another process of this run computes them.
+
+    Photos that cannot be read have no regions: they are reported, listed in the run's folder, and left out.
+    """
+    files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
+    if not model.encoder.frozen:
+        return files, examples
+    precision = mixed_precision(model.device) if settings["run"]["precision"] == "mixed" else torch.float32
+    root, name = Path(settings["run"]["features"]), settings["encoder"]["kind"]
+    store = FeatureStore.of(model.encoder, root, name, precision)
+    told = partial(report, split=split)
+    source, unreadable = store_regions(model.encoder, files, store, num_views, report=told, compute=compute)
+    if unreadable and compute:
+        listed = folder / f"unreadable_{split}.txt"
+        write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
+        report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
+    if not source.rows:
+        raise UserError(f"no photo of {split} can be read; the list is in {folder / f'unreadable_{split}.txt'}")
+    return source, [example for index, example in enumerate(examples) if index not in unreadable]
+
+
+def decode(
+    captioner: Captioner,
+    source: PhotoFiles | StoredRegions,
+    indices: Sequence[int],
+    tick: Callable[[int], None] = lambda count: None,
+) -> list[Caption]:
+    """Captions of some photos of a source, without their placements."""
+    captions: list[Caption] = []
+    for start in range(0, len(indices), _DECODE_BATCH):
+        batch = indices[start : start + _DECODE_BATCH]
+        captions += captioner.captions_of(source(batch))
+        tick(len(batch))
+    return captions
+
+
+def with_placement(caption: Caption, source: PhotoFiles | StoredRegions, index: int) -> Caption:
+    """The caption with the record of how the network's view lies on its photo."""
+    return replace(caption, placement=source.placement(index))
+
+
+def diagnose(
+    config: Path, overrides: Sequence[str] = (), report: Report = silent
+) -> tuple[list[Finding], dict[str, Any]]:
+    """What a training by this config would stumble over; and the sizes of what it would train on."""
+    settings = build.resolve(read_settings(config, overrides))
+    splits = build.make_all_splits(settings)
+    vocabulary = build.make_vocabulary(settings, splits)
+    encoder = build.make_encoder(settings, download=False)
+    rows = VIEWS[settings["data"]["augment"]] * len(splits["train"]) + len(splits.get("val", []))
+    sizes = {
+        "photos": {split: len(examples) for split, examples in splits.items()},
+        "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
+        "vocabulary": len(vocabulary),
+        "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
+        "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB"
+        if encoder.frozen
+        else "none: the encoder trains",
+    }
+    tick = partial(_tick, report)
+    return examine(splits, vocabulary, settings["data"]["max_length"], open_photo, tick), sizes
+
+
+def _tick(report: Report, done: int, total: int) -> None:
+    report("examine", done=done, total=total)

@@ -1,0 +1,73 @@
+"""A run's folder: whether a training may begin or go on in it, and what never changes there.
+
+It holds settings.yaml, vocabulary.json, log.jsonl, newest.safetensors, best.safetensors, and encoder.safetensors where the encoder is
+frozen: all that captioning needs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from captioner import build
+from captioner.config import Settings
+from captioner.errors import UserError
+from captioner.files import remove_unfinished, write_text_atomically
+from captioner.model import CaptionModel
+from captioner.training.checkpoints import load_checkpoint, model_tensors, save_checkpoint
+from captioner.training.loop import BEST, NEWEST
+from captioner.vocabulary import Vocabulary
+
+_FREE = {
+    "run": {"folder", "device", "features", "workers", "save_minutes"},
+    "log": {"wandb", "project", "samples"},
+    "data": {"root"},
+}
+"""Settings that may differ when a run goes on: they do not change what is learned."""
+
+
+def check_folder(folder: Path, settings: Settings) -> None:
+    """Refuse a folder that this training cannot go on in, before anything is computed."""
+    if (folder / build.SETTINGS).exists():
+        _check_same(folder, settings)
+        if (folder / NEWEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]:
+            raise UserError(
+                f"{folder} is a finished run; score it with `python eval.py {folder}`, or give run.folder=... to train another"
+            )
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} holds other files and no run; give run.folder=... another name, or empty it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(folder / ".writable", "")
+        (folder / ".writable").unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()  # until there is something to keep
+    except OSError as error:
+        raise UserError(
+            f"cannot write into {folder} ({error}); give run.folder=... a place that you may write to"
+        ) from error
+
+
+def _check_same(folder: Path, settings: Settings) -> None:
+    earlier = build.read_run_settings(folder)
+    for section, values in settings.items():
+        for key in values.keys() | earlier[section].keys():
+            before, now = (found[section].get(key, "nothing") for found in (earlier, settings))
+            if before != now and key not in _FREE.get(section, ()):
+                raise UserError(
+                    f"{folder} was started with {section}.{key}={before}, now it is {now}; give run.folder=... for a new run, "
+                    "or go back to the earlier settings to go on with this one"
+                )
+
+
+def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
+    """What never changes during a run; a start that was killed in between is simply made again."""
+    write_text_atomically(folder / build.SETTINGS, build.save_settings(settings))  # first: it marks the folder as a run
+    remove_unfinished(folder)
+    if model.encoder.frozen and not (folder / build.ENCODER).exists():
+        save_checkpoint(folder / build.ENCODER, model_tensors(model.encoder), {})
+    vocabulary.save(folder / build.VOCABULARY)
+
+
+def has_finished(folder: Path) -> bool:
+    """Whether a run's training has come to its end."""
+    return (folder / BEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]

@@ -24,6 +24,10 @@ class Memory:
     layout: Layout
     places: Tensor | None = None  # (1 or B, R, 2) where regions lie, for kinds that ask
 
+    @classmethod
+    def of(cls, regions: Regions, keys: Tensor, values: Tensor, places: Tensor | None = None) -> Memory:
+        return cls(keys, values, regions.mask, regions.mean(), regions.layout, places)
+
     def select(self, photos: Tensor | slice) -> Memory:
         """The memory of some of the photos: in the order of their indices, or a view of a stretch of them."""
         places = self.places if self.places is None or len(self.places) == 1 else self.places[photos]

@@ -11,8 +11,6 @@ there, fewer regions count. Regions that a mask leaves out never count; where no
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
@@ -41,8 +39,7 @@ class LocalMonotonicAttention(Attention):
         self.context_size = region_size
 
     def remember(self, regions: Regions) -> Memory:
-        keys = self.score.remember(regions.features)
-        return Memory(keys, regions.features, regions.mask, regions.mean(), regions.layout)
+        return Memory.of(regions, self.score.remember(regions.features), regions.features)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         last = memory.mask.sum(1, keepdim=True) - 1  # (B, 1)
@@ -79,9 +76,8 @@ class LocalPredictiveAttention(Attention):
         self.to_place = nn.Linear(size, 2, bias=False)
 
     def remember(self, regions: Regions) -> Memory:
-        keys = self.score.remember(regions.features)
-        memory = Memory(keys, regions.features, regions.mask, regions.mean(), regions.layout)
-        return replace(memory, places=_centres(regions.layout, regions.features))
+        keys, places = self.score.remember(regions.features), _centres(regions.layout, regions.features)
+        return Memory.of(regions, keys, regions.features, places)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         assert memory.places is not None

@@ -41,8 +41,7 @@ class MultiHeadAttention(Attention):
         self.to_context = LoopLinear(size, size, bias=False)
 
     def remember(self, regions: Regions) -> Memory:
-        keys, values = self.to_key(regions.features), self.to_value(regions.features)  # (B, R, S)
-        return Memory(keys, values, regions.mask, regions.mean(), regions.layout)
+        return Memory.of(regions, self.to_key(regions.features), self.to_value(regions.features))
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         queries = self.from_query(query.hidden).to(memory.keys.dtype)

@@ -29,8 +29,7 @@ class SoftAttention(Attention):
         self.context_size = region_size
 
     def remember(self, regions: Regions) -> Memory:
-        keys = self.score.remember(regions.features)
-        return Memory(keys, regions.features, regions.mask, regions.mean(), regions.layout)
+        return Memory.of(regions, self.score.remember(regions.features), regions.features)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         weights = masked_softmax(self.score(query.hidden, memory.keys), memory.mask[:, None])

@@ -54,7 +54,7 @@ _BESIDE: dict[str, list[Callable]] = {
 """What a section holds besides the part that its kind names."""
 _SUPPLIED: dict[str, set[str]] = {
     "encoder": {"network", "download"},
-    "attention": {"query_size", "region_size", "score"},
+    "attention": {"query_size", "region_size", "cell_input_size", "score"},
     "decoder": {"attention", "region_size", "vocabulary_size"},
     "objective": {"model"},
     "optimiser": {"parameters"},
@@ -145,13 +145,17 @@ def make_encoder(settings: Settings, download: bool = True) -> Encoder:
 def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True) -> CaptionModel:
     """Encoder, attention and decoder, with the sizes that follow from one another."""
     encoder = make_encoder(settings, download)
-    sizes = {"query_size": settings["decoder"]["hidden_size"], "region_size": encoder.region_size}
+    sizes = {
+        "query_size": settings["decoder"]["hidden_size"],
+        "region_size": encoder.region_size,
+        "cell_input_size": settings["decoder"]["word_size"] + encoder.region_size,
+    }
     looking = settings["attention"]
     kind = attention.KINDS[looking["kind"]]
     supplied = arguments(kind, sizes)
     if _takes_score(kind):
         score = attention.SCORES[looking["score"]]
-        supplied["score"] = score(**sizes, **arguments(score, looking))
+        supplied["score"] = score(**arguments(score, sizes | looking))
     decoder = _make(
         "decoder",
         settings["decoder"],

@@ -25,7 +25,14 @@ def make_attention(kind: str, score: str = "additive", query_size: int = QUERY, 
     """A small attention in float64. The dot score asks with queries as wide as regions, whatever `query_size` is."""
     torch.manual_seed(0)
     make, query_size = attention.KINDS[kind], region_size if score == "dot" else query_size
-    known = {"query_size": query_size, "region_size": region_size, "heads": 3, "size": SIZE, "radius": 1}
+    known = {
+        "query_size": query_size,
+        "region_size": region_size,
+        "heads": 3,
+        "size": SIZE,
+        "radius": 1,
+        "cell_input_size": 4 + region_size,
+    }
     if takes_score(kind):
         known["score"] = make_score(score, query_size, region_size)
     return make(**{name: value for name, value in known.items() if name in signature(make).parameters}).double()

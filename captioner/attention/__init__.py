@@ -3,6 +3,7 @@
 contract.py  what a kind gives and takes          scores.py  step 1: compare a query with a region
 soft.py      all regions, by a softmax             none.py    the mean region, for comparison
 multi_head.py  several maps side by side           local.py   regions around one place
+adaptive.py  regions, or the words so far
 
 To add one: write a class that meets contract.py, then add its line here; the contract tests check it from then on.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from captioner.attention.adaptive import AdaptiveAttention
 from captioner.attention.contract import Attended, Attention, Memory, Query, Score
 from captioner.attention.local import LocalMonotonicAttention, LocalPredictiveAttention
 from captioner.attention.multi_head import MultiHeadAttention
@@ -29,6 +31,7 @@ SCORES: dict[str, Callable[..., Score]] = {
 KINDS: dict[str, Callable[..., Attention]] = {
     "none": NoAttention,
     "soft": SoftAttention,
+    "adaptive": AdaptiveAttention,
     "local_monotonic": LocalMonotonicAttention,
     "local_predictive": LocalPredictiveAttention,
     "multi_head": MultiHeadAttention,

@@ -62,10 +62,12 @@ class Attended:
 class Attention(nn.Module):
     """A way of looking at regions.
 
-    `context_size` is C, the width of what `forward` returns as context.
+    `context_size` is C, the width of what `forward` returns as context. `needs_cell` says that queries must bring an LSTM's memory cell,
+    its previous state, and what it has just read.
     """
 
     context_size: int
+    needs_cell: bool = False
 
     def remember(self, regions: Regions) -> Memory:
         """Everything that depends on the photo alone."""

@@ -85,6 +85,10 @@ class LSTMDecoder(Decoder):
                 "output 'state' needs looks 'before', got 'after': what such a state sees would never reach the words; "
                 "choose output: deep, or looks: before"
             )
+        if looks == "before" and attention.needs_cell:
+            raise ValueError(
+                "this attention compares regions with what the LSTM has just read, got looks 'before'; choose looks: after, or another kind"
+            )
         self.looks, self.output = looks, output
         self.attention = attention
         context_size = attention.context_size
@@ -127,11 +131,11 @@ class LSTMDecoder(Decoder):
         vectors = self.dropout(self.embedding(words))  # (B, Q, E)
         from_word = self.from_word(vectors)
         if self.looks == "before":
-            attended = self._look(state, memory, need_weights)
+            attended = self._look(state, state, vectors, memory, need_weights)
             state = self._step(from_word + self.from_photo(attended.context), state)
         else:
-            state = self._step(from_word + self.from_photo(memory.mean)[:, None], state)
-            attended = self._look(state, memory, need_weights)
+            previous, state = state, self._step(from_word + self.from_photo(memory.mean)[:, None], state)
+            attended = self._look(state, previous, vectors, memory, need_weights)
         return self._predict(vectors, state.hidden, attended.context), attended, state
 
     def read(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
@@ -140,35 +144,50 @@ class LSTMDecoder(Decoder):
         if self.looks == "after":
             from_word = from_word + self.from_photo(memory.mean)[:, None, None]
         with word_loop():
-            hidden, attended = self._read(from_word, _still_open(words), memory, need_weights)
+            hidden, attended = self._read(vectors, from_word, _still_open(words), memory, need_weights)
         return self._predict(vectors, hidden, attended.context), attended
 
     def _read(
-        self, from_word: Tensor, still_open: list[tuple[int, int]], memory: Memory, need_weights: bool
+        self,
+        vectors: Tensor,
+        from_word: Tensor,
+        still_open: list[tuple[int, int]],
+        memory: Memory,
+        need_weights: bool,
     ) -> tuple[Tensor, Attended]:
         """States (B, Q, T, H) and looks; captions that have ended leave the loop."""
         size = (from_word.shape[0], from_word.shape[1])
         state = self.start(memory, size[1])
         states, looks = [], []
-        for word, (num_photos, num_captions) in zip(from_word.unbind(2), still_open, strict=True):
+        words = zip(vectors.unbind(2), from_word.unbind(2), still_open, strict=True)
+        for vector, word, (num_photos, num_captions) in words:
             if num_photos < len(memory.mask):
                 memory = memory.select(slice(num_photos))
-            state, gates = state.first(num_photos, num_captions), word[:num_photos, :num_captions]
+            previous = state.first(num_photos, num_captions)
+            vector, gates = (each[:num_photos, :num_captions] for each in (vector, word))
             if self.looks == "before":
-                looks.append(self._look(state, memory, need_weights))
+                looks.append(self._look(previous, previous, vector, memory, need_weights))
                 gates = gates + self.from_photo(looks[-1].context)
-            state = self._step(gates, state)
+            state = self._step(gates, previous)
             if self.looks == "after":
-                looks.append(self._look(state, memory, need_weights))
+                looks.append(self._look(state, previous, vector, memory, need_weights))
             states.append(state.hidden)
         return _stack(states, size), _stack_looks(looks, size)
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return self.to_vocabulary(output)
 
-    def _look(self, state: LSTMState, memory: Memory, need_weights: bool) -> Attended:
-        position = torch.full(state.hidden.shape[:2], state.position, device=state.hidden.device)
-        attended = self.attention(Query(state.hidden, position, cell=state.cell), memory, need_weights)
+    def _look(
+        self, state: LSTMState, previous: LSTMState, vectors: Tensor, memory: Memory, need_weights: bool
+    ) -> Attended:
+        """What `state` sees; `previous` is the state before the word (B, Q, E) that the LSTM reads at this step."""
+        position = torch.full(state.hidden.shape[:2], previous.position, device=state.hidden.device)
+        query = Query(state.hidden, position)
+        if self.attention.needs_cell:
+            mean = memory.mean[:, None].expand(-1, vectors.shape[1], -1)
+            read = torch.cat([vectors, mean.to(vectors.dtype)], -1)
+            query = replace(query, previous_hidden=previous.hidden, cell=state.cell, cell_input=read)
+        attended = self.attention(query, memory, need_weights)
         if self.gate is None:
             return attended
         gate = torch.sigmoid(self.gate(state.hidden))  # (B, Q, 1 or C)

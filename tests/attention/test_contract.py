@@ -12,6 +12,7 @@ from torch import nn
 from captioner.attention import KINDS, SCORES, Query
 from captioner.regions import Boxes, Grid
 from tests.helpers import QUERY, REGION, make_attention, make_regions, make_score, takes_score
+from tests.reference.adaptive import adaptive_attention
 from tests.reference.local import local_monotonic, local_predictive
 from tests.reference.multi_head import multi_head_attention
 from tests.reference.scores import EQUATIONS
@@ -19,7 +20,7 @@ from tests.reference.show_attend_tell import additive_soft_attention
 
 ALL = [(kind, score) for kind in KINDS for score in SCORES if takes_score(kind) or score == "additive"]
 LOOKING = [(kind, score) for kind, score in ALL if kind != "none"]
-NORMALISED = [(kind, score) for kind, score in LOOKING if kind != "local_predictive"]  # as published, it is not
+NORMALISED = [(kind, score) for kind, score in LOOKING if kind not in ("local_predictive", "adaptive")]
 WITHOUT_GEOMETRY = [(kind, score) for kind, score in LOOKING if not kind.startswith("local")]
 
 
@@ -28,7 +29,12 @@ def make_query(num_photos: int = 3, num_captions: int = 4, score: str = "additiv
     hidden = torch.randn(
         num_photos, num_captions, size, dtype=torch.float64, generator=torch.Generator().manual_seed(5)
     )
-    return Query(hidden, torch.zeros(num_photos, num_captions, dtype=torch.long))
+    generator = torch.Generator().manual_seed(6)
+    cell, previous, read = (
+        torch.randn(num_photos, num_captions, width, dtype=torch.float64, generator=generator)
+        for width in (size, size, 4 + REGION)
+    )
+    return Query(hidden, torch.zeros(num_photos, num_captions, dtype=torch.long), previous, cell, read)
 
 
 def test_the_tables_are_not_empty():
@@ -217,3 +223,31 @@ def test_boxes_are_placed_by_their_middles():
         attention(query, attention.remember(replace(regions, layout=layout))).weights for layout in (Grid(3, 3), boxes)
     )
     torch.testing.assert_close(one, two)
+
+
+def test_adaptive_attention_agrees_with_its_equations():
+    attention, regions, query = make_attention("adaptive"), make_regions(), make_query()
+    looked = attention(query, attention.remember(regions))
+    for photo, caption in product(range(3), range(4)):
+        given = {
+            "hidden": query.hidden,
+            "previous": query.previous_hidden,
+            "cell": query.cell,
+            "read": query.cell_input,
+        }
+        context, weights, share = adaptive_attention(
+            {name: tensor[photo, caption] for name, tensor in given.items()},
+            regions.features[photo],
+            regions.mask[photo],
+            attention,
+        )
+        torch.testing.assert_close(looked.context[photo, caption], context)
+        torch.testing.assert_close(looked.weights[photo, caption], weights)
+        torch.testing.assert_close(looked.sentinel[photo, caption], share)
+    torch.testing.assert_close(looked.weights.sum(-1), 1 - looked.sentinel)
+
+
+def test_adaptive_attention_without_a_memory_cell_says_what_to_use():
+    attention, query = make_attention("adaptive"), make_query()
+    with pytest.raises(ValueError, match="needs a memory cell .* looks: after"):
+        attention(Query(query.hidden, query.position), attention.remember(make_regions()))

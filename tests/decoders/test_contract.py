@@ -35,7 +35,7 @@ def step_by_step(decoder, words, memory):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_every_decoder_takes_every_attention(kind, attention):
-    decoder = make_decoder(kind, attention=attention)
+    decoder = make_decoder(kind, attention=attention, looks="after")
     output, _ = decoder.read(some_words(), decoder.remember(make_regions()))
     assert decoder.vocabulary_logits(output).shape == (3, 4, 5, VOCABULARY)
 
@@ -46,6 +46,24 @@ def test_step_by_step_agrees_with_all_at_once(lstm):
     stepped, weights = step_by_step(lstm, words, memory)
     torch.testing.assert_close(output, stepped)
     torch.testing.assert_close(attended.weights, torch.stack(weights, 2))
+
+
+@pytest.mark.parametrize("kind", ATTENTIONS)
+def test_step_by_step_agrees_with_all_at_once_for_every_attention(kind):
+    """Positions, previous states and what was read arrive alike."""
+    lstm = make_decoder(attention=kind, looks="after")
+    regions, words = (
+        make_regions(rows=1, columns=9),
+        torch.randint(4, 11, (3, 2, 4), generator=torch.Generator().manual_seed(0)),
+    )
+    output, attended = lstm.read(words, lstm.remember(regions))
+    memory = lstm.remember(regions)
+    state = lstm.start(memory, 2)
+    for position in range(4):
+        one, looked, state = lstm.advance(words[:, :, position], state, memory)
+        torch.testing.assert_close(one, output[:, :, position])
+        if looked.weights is not None:
+            torch.testing.assert_close(looked.weights, attended.weights[:, :, position])
 
 
 def test_gradients_of_both_forms_agree(lstm):
@@ -150,6 +168,11 @@ def test_states_are_gathered_with_their_beams(lstm):
     for photo in range(3):
         torch.testing.assert_close(chosen.hidden[photo], state.hidden[photo, beams[photo]])
     torch.testing.assert_close(state.select_photos(torch.tensor([2, 0])).cell, state.cell[[2, 0]])
+
+
+def test_adaptive_attention_refuses_a_state_that_looks_before():
+    with pytest.raises(ValueError, match="choose looks: after"):
+        make_decoder(attention="adaptive", looks="before")
 
 
 def test_a_state_that_looks_afterwards_cannot_write_alone():

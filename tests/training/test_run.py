@@ -65,7 +65,7 @@ def test_a_frozen_encoder_is_saved_once_and_needs_no_download(settings, pictures
 @pytest.mark.parametrize("kind", attention.KINDS)
 def test_every_kind_of_attention_is_chosen_by_one_word(settings, tmp_path, kind):
     others = [setting for setting in settings if not setting.startswith("attention.")]
-    runs.train(DRAWN, [*others, f"attention.kind={kind}", "run.epochs=1"])
+    runs.train(DRAWN, [*others, f"attention.kind={kind}", "decoder.looks=after", "run.epochs=1"])
     assert build.load(tmp_path / "run").model.decoder.attention.__class__.__name__ in str(attention.KINDS[kind])
 
 

@@ -1,0 +1,68 @@
+"""Adaptive attention: a place beside the regions where the decoder can look instead of the photo.
+
+Shapes: B photos, Q queries, R regions, H query size, D region feature, A comparison size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from captioner.attention.contract import Attended, Attention, Memory, Query
+from captioner.attention.scores import AdditiveScore
+from captioner.attention.soft import masked_softmax
+from captioner.loops import LoopLinear
+from captioner.ranges import Size
+from captioner.regions import Regions
+
+
+class AdaptiveAttention(Attention):
+    r"""One softmax over the regions and a visual sentinel, what the language model already knows:
+    $s_t = \mathrm{sigmoid}(W_x x_t + W_h h_{t-1}) \odot \tanh(m_t)$, and the context is $\beta_t s_t + \sum_i \alpha_{ti} v_i$.
+
+    Source: Lu et al. 2017, section 2.3: the sentinel (equations 9 and 10), the softmax over k + 1 places (12) and the context (11),
+    whose $(1 - \beta_t) c_t$ is our sum, since our weights are the softmax's own and sum to $1 - \beta_t$. `sentinel` is $\beta_t$.
+    Differs: regions are brought to the state's size by $v_i = \mathrm{ReLU}(W a_i)$, as in the paper's section 2.4, in here and not in the
+    encoder.
+
+    It needs a decoder with a memory cell whose state looks after it has read the previous word: $m_t$ and $h_t$ are that state's.
+
+    Args:
+        query_size: H, the size of the decoder's state, of its memory cell, and of the context.
+        region_size: D, the size of one region's feature.
+        cell_input_size: the width of $x_t$, what the LSTM has just read.
+        size: A, the width of the comparison's hidden layer.
+    """
+
+    needs_cell = True
+
+    def __init__(self, query_size: int, region_size: int, cell_input_size: int, size: Size = 512):
+        super().__init__()
+        self.context_size = query_size
+        self.to_value = nn.Linear(region_size, query_size)
+        self.score = AdditiveScore(query_size, query_size, size)
+        self.from_sentinel = LoopLinear(query_size, size, bias=False)
+        self.gate_from_input = LoopLinear(cell_input_size, query_size)
+        self.gate_from_hidden = LoopLinear(query_size, query_size, bias=False)
+
+    def remember(self, regions: Regions) -> Memory:
+        values = torch.relu(self.to_value(regions.features))  # (B, R, H)
+        return Memory.of(regions, self.score.remember(values), values)
+
+    def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
+        sentinel = self._sentinel(query)  # (B, Q, H)
+        mixed = torch.tanh(self.score.from_query(query.hidden) + self.from_sentinel(sentinel))
+        scores = [self.score(query.hidden, memory.keys), self.score.energy(mixed).to(memory.keys.dtype)]
+        mask = torch.cat([memory.mask, memory.mask.new_ones(len(memory.mask), 1)], 1)  # the sentinel is always there
+        weights, share = masked_softmax(torch.cat(scores, -1), mask[:, None]).split([memory.mask.shape[1], 1], -1)
+        seen = weights.to(memory.values.dtype) @ memory.values
+        return Attended(seen + share.to(seen.dtype) * sentinel.to(seen.dtype), weights, sentinel=share.squeeze(-1))
+
+    def _sentinel(self, query: Query) -> Tensor:
+        if query.cell is None or query.previous_hidden is None or query.cell_input is None:
+            raise ValueError(
+                "adaptive attention needs a memory cell and what it has just read, got a query without; "
+                "use decoder: lstm with looks: after"
+            )
+        gate = torch.sigmoid(self.gate_from_input(query.cell_input) + self.gate_from_hidden(query.previous_hidden))
+        return gate * torch.tanh(query.cell).to(gate.dtype)

@@ -249,5 +249,5 @@ def test_adaptive_attention_agrees_with_its_equations():
 
 def test_adaptive_attention_without_a_memory_cell_says_what_to_use():
     attention, query = make_attention("adaptive"), make_query()
-    with pytest.raises(ValueError, match="needs a memory cell .* looks: after"):
+    with pytest.raises(ValueError, match=r"needs a memory cell .* looks: after"):
         attention(Query(query.hidden, query.position), attention.remember(make_regions()))

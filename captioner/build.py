@@ -32,6 +32,7 @@ from captioner.training.loop import BEST, NEWEST
 from captioner.training.plan import Plan
 from captioner.vocabulary import Vocabulary
 
+_AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
 
 
@@ -167,6 +168,8 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
 
 
 def make_objective(settings: Settings, model: CaptionModel) -> nn.Module:
+    if settings["objective"].get("coverage") and settings["attention"]["kind"] == "none":
+        raise UserError("objective.coverage is set, but attention.kind=none has no weights to cover with; set it to 0")
     return _make("objective", settings["objective"], model=model)
 
 
@@ -207,6 +210,12 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
         raise UserError(
             f"{folder} is not a run: it has no {SETTINGS}; give the folder that train.py wrote, such as runs/demo"
         )
+    for override in overrides:
+        if not override.startswith(_AFTER_TRAINING):
+            raise UserError(
+                f"{override.partition('=')[0]} belongs to what was trained; a finished run takes overrides of search, data, "
+                "run.device and run.features"
+            )
     return resolve(read_settings(folder / SETTINGS, overrides))
 
 

@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+class Unreachable(UserError):
+    """A file that could not be opened this time: no permission, too many open files, a disk's error. Another time it may be read."""

@@ -36,8 +36,16 @@ class Evaluation:
     rows: dict[str, dict[str, float]]  # none where the split has no references
     protocol: Protocol
 
+    @property
+    def with_references(self) -> list[int]:
+        """Places of the photos that can be scored."""
+        return [place for place, example in enumerate(self.examples) if example.references]
+
     def texts(self) -> dict[int | str, str]:
         return {example.id: caption.text for example, caption in zip(self.examples, self.captions, strict=True)}
+
+    def references(self) -> dict[int | str, list[str]]:
+        return {self.examples[place].id: self.examples[place].references for place in self.with_references}
 
     def save(self, folder: Path) -> None:
         """Write results.json, and scores.json where there are scores."""
@@ -51,7 +59,7 @@ def evaluate(
 ) -> Evaluation:
     """Decode a split and score it; writes results.json and scores.json into the run's folder, under the split's name.
 
-    A split without references is captioned and not scored. `baselines` says whether to score, beside the model, the most frequent
+    Photos without references are captioned and not scored. `baselines` says whether to score, beside the model, the most frequent
     training caption and what training says about the most similar photos, which needs every training photo's features.
     """
     settings = build.read_run_settings(run, overrides)
@@ -67,9 +75,10 @@ def evaluate(
         range(len(source)),
         lambda count: report("decode", split=split, count=count, total=len(source)),
     )
-    splits[split] = list(examples)
-    evaluation = Evaluation(split, examples, captions, source, {}, _protocol(settings, split, examples, captioner))
-    if any(example.references for example in examples):
+    referenced = [example for example in examples if example.references] or examples
+    evaluation = Evaluation(split, examples, captions, source, {}, _protocol(settings, split, referenced, captioner))
+    evaluation.save(run / split)  # before the scores, which could fail
+    if evaluation.with_references:
         evaluation.rows.update(_rows(evaluation, splits, captioner.vocabulary.tokens))
         if baselines and splits.get("train"):
             train_source, train = photo_source(settings, captioner.model, splits["train"], "train", run, report)
@@ -99,8 +108,8 @@ def score_files(
 
 def _rows(evaluation: Evaluation, splits: Splits, tokens: str) -> dict[str, dict[str, float]]:
     """The model's scores, and those of the most frequent training caption."""
-    texts = evaluation.texts()
-    references = {example.id: example.references for example in evaluation.examples}
+    references = evaluation.references()
+    texts = {photo: text for photo, text in evaluation.texts().items() if photo in references}
     train = {example.id: example.references for example in splits.get("train", [])}
     ours = metrics.score(texts, references, tokens) | metrics.java_scores(texts, references, tokens)
     if not train:
@@ -113,10 +122,9 @@ def _neighbours(
     evaluation: Evaluation, train: Sequence[Example], train_features: Tensor, features: Tensor, tokens: str
 ) -> dict[str, dict[str, float]]:
     """The scores of what training says about the photos that look most alike."""
+    features, references = features[evaluation.with_references], evaluation.references()
     captions = metrics.neighbours_captions(features, train_features, [example.references for example in train], tokens)
-    texts = {example.id: caption for example, caption in zip(evaluation.examples, captions, strict=True)}
-    references = {example.id: example.references for example in evaluation.examples}
-    return {metrics.NEAREST: metrics.score(texts, references, tokens)}
+    return {metrics.NEAREST: metrics.score(dict(zip(references, captions, strict=True)), references, tokens)}
 
 
 @torch.inference_mode()

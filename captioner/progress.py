@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -97,7 +98,7 @@ class Reporter:
         self.clock = (time.monotonic(), 0)
 
     def _alarm(self, text) -> None:
-        errors.print(f"[yellow]alarm:[/] {text}")
+        errors.print(f"[yellow]alarm:[/] {escape(text)}")
 
     def _stopping(self) -> None:
         console.print("stopping after this step, and saving; once more to stop at once")

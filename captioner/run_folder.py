@@ -65,7 +65,14 @@ def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model:
     remove_unfinished(folder)
     if model.encoder.frozen and not (folder / build.ENCODER).exists():
         save_checkpoint(folder / build.ENCODER, model_tensors(model.encoder), {})
-    vocabulary.save(folder / build.VOCABULARY)
+    if not (folder / build.VOCABULARY).exists():
+        vocabulary.save(folder / build.VOCABULARY)
+    elif (stored := Vocabulary.load(folder / build.VOCABULARY)).words != vocabulary.words:
+        odd = sorted(set(stored.words) ^ set(vocabulary.words))
+        raise UserError(
+            f"the training captions have changed since {folder} was started: {len(stored)} words then, {len(vocabulary)} now"
+            f"{f', first difference {odd[0]!r}' if odd else ''}; bring the captions back, or give run.folder=... for a new run"
+        )
 
 
 def has_finished(folder: Path) -> bool:

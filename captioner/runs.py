@@ -26,7 +26,7 @@ from captioner.training.loop import Trainer
 from captioner.training.plan import Validation, check_batch_size
 from captioner.training.run_log import RunLog
 from captioner.visualize.sheet import sheet
-from captioner.vocabulary import Vocabulary
+from captioner.vocabulary import TOKENS, Vocabulary
 
 
 def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) -> Path:
@@ -38,11 +38,12 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
     """
     settings = build.resolve(read_settings(config, overrides))
     folder = Path(settings["run"]["folder"] or Path("runs") / config.stem)
-    check_folder(folder, settings)
     with processes(settings["run"]["device"]) as here:
         report = report if here.first else silent
+        if here.first:  # one process alone: it tries whether it may write
+            check_folder(folder, settings)
         splits = read_splits(settings, report)
-        _check_captions(splits)
+        _check_captions(splits, settings)
         check_batch_size(build.make_plan(settings), len(splits["train"]), here.count)
         torch.manual_seed(settings["run"]["seed"])
         vocabulary = build.make_vocabulary(settings, splits)
@@ -56,11 +57,14 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
     return folder
 
 
-def _check_captions(splits: Splits) -> None:
-    """Training needs captions, and so does watching it."""
+def _check_captions(splits: Splits, settings: Settings) -> None:
+    """Training needs captions with words, and so does watching it."""
+    split_words = TOKENS[settings["data"]["tokens"]]
+    if settings["run"]["watch"] == "CIDEr-D" and len(splits.get("val", [])) == 1:
+        raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.watch")
     for split in ("train", "val"):
         examples = splits.get(split, [])
-        bare = [example for example in examples if not any(example.references)]
+        bare = [example for example in examples if not any(map(split_words, example.references))]
         if bare or not examples:
             came = f"{len(bare)} of {len(examples)} photos without, first {bare[0].image}" if bare else "no photo"
             raise UserError(

@@ -98,6 +98,10 @@ class Vocabulary:
     def encode(self, caption: str, max_length: int | None = None) -> list[int]:
         """Start mark, at most `max_length` words, end mark."""
         numbers = [self.number_of.get(word, UNK) for word in self.split(caption)[:max_length]]
+        if numbers and min(numbers) < UNK:
+            raise UserError(
+                f"captions should not hold the marks {', '.join(MARKS[:UNK])}, got {caption[:100]!r}; take them out"
+            )
         return [START, *numbers, END]
 
     def decode(self, numbers: Iterable[int]) -> list[str]:

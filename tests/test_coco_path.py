@@ -103,8 +103,7 @@ def test_training_on_cocos_own_files(root, tmp_path, year):
     assert len(found.examples) == 12
 
 
-def test_fine_tuning_goes_on_where_it_stopped(root, tmp_path):
-    """Trained encoder weights are in the checkpoint, with their own learning rate."""
+def test_a_fine_tuned_encoder_is_in_the_checkpoint_and_needs_no_store(root, tmp_path):
     fine = ["encoder.train_from=features.10", "optimiser.encoder_learning_rate=1e-5", "run.precision=fp32"]
     places = [f"data.root={root}", f"run.folder={tmp_path / 'run'}", f"run.features={tmp_path / 'features'}"]
     runs.train(CONFIGS / "coco_soft.yaml", [*places, *SIZES, *fine, "data.augment=turns"])

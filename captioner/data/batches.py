@@ -5,6 +5,7 @@ Shapes: B photos, Q references of one photo, T words, h and w pixels.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -88,14 +89,13 @@ def epoch_order(
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(lengths), generator=generator).tolist()
-    batches: list[list[int]] = []
-    for start in range(0, len(order), _POOL * batch_size):
-        pool = order[start : start + _POOL * batch_size]
-        if by_length:
-            pool.sort(key=lambda index: lengths[index])
-        num_batches = -(-len(pool) // batch_size)
-        cuts = [len(pool) * cut // num_batches for cut in range(num_batches + 1)]
-        batches += [pool[begin:end] for begin, end in pairwise(cuts)]
+    num_batches = -(-len(order) // batch_size)
+    cuts = [len(order) * cut // num_batches for cut in range(num_batches + 1)]
+    if by_length:
+        pools = [cuts[start] for start in range(0, num_batches, _POOL)]
+        for begin, end in pairwise([*pools, len(order)]):
+            order[begin:end] = sorted(order[begin:end], key=lambda index: lengths[index])
+    batches = [order[begin:end] for begin, end in pairwise(cuts)]
     return [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]
 
 
@@ -135,4 +135,19 @@ class CaptionedPhotos(Dataset[Batch]):
 
     def batches(self, order: list[list[int]], workers: int = 0) -> Iterator[Batch]:
         """The batches named, read by `workers` processes beside this one."""
-        return iter(DataLoader(self, sampler=order, batch_size=None, num_workers=workers, collate_fn=None))
+        return iter(
+            DataLoader(
+                self,
+                sampler=order,
+                batch_size=None,
+                num_workers=workers,
+                collate_fn=None,
+                worker_init_fn=_leave_signals,
+            )
+        )
+
+
+def _leave_signals(worker: int) -> None:
+    """A stop is the training process's to hear: it saves, and then ends its readers."""
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)

@@ -123,7 +123,7 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
         for split, example in everything
         for caption in example.references
     ]
-    bare = [_named(split, one) for split, one in everything if not one.references]
+    bare = [(split, one) for split, one in everything if not any(map(vocabulary.split, one.references))]
     empty = [_named(split, one) for split, one, _, words in cut if not words]
     long = [
         f"{_named(split, one)}: {len(words)} words, {caption[:60]!r}..."
@@ -136,7 +136,12 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
         if len({tuple(vocabulary.split(caption)) for caption in one.references}) < len(one.references)
     ]
     return [
-        _finding("photos without a caption", bare, len(everything), bad=any("train" in one for one in bare)),
+        _finding(
+            "photos without a caption that has a word",
+            (_named(split, one) for split, one in bare),
+            len(everything),
+            bad=any(split in ("train", "val") for split, _ in bare),
+        ),
         _finding("captions without a word", empty, len(cut)),
         _finding(f"captions of more than {max_length} words, of which training reads the first", long, len(cut)),
         _finding("photos with copies among their references", repeating, len(everything)),

@@ -17,7 +17,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from captioner.errors import UserError
+from captioner.errors import Unreachable, UserError
 from captioner.regions import Placement
 
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
@@ -43,6 +43,8 @@ def open_photo(path: str | Path) -> Image.Image:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise UserError(f"{path} is too large to be a photo ({error}); make it smaller first") from error
     except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not the decoder's
+            raise Unreachable(f"{path} cannot be opened ({error.strerror}); check it and try again") from error
         raise UserError(f"{path} cannot be read as a photo ({error}); it may be cut off or damaged") from error
 
 

@@ -20,7 +20,7 @@ from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess, open_photo
 from captioner.encoders.store import FeatureStore, Mark, mark
 from captioner.encoders.views import seen_as
-from captioner.errors import UserError
+from captioner.errors import Unreachable, UserError
 from captioner.regions import Placement, Regions
 
 _KEEP_BYTES = 2**30
@@ -137,7 +137,7 @@ def store_regions(
     if store.missing(wanted):
         with store.lock():
             store.refresh()
-            _fill(encoder, files, store, marks, batch_size, report)
+            gone |= _fill(encoder, files, store, marks, batch_size, report)
     gone |= {
         index: store.unreadable[photo[0]] for index, photo in marks.items() if any(m in store.unreadable for m in photo)
     }
@@ -161,17 +161,21 @@ def _fill(
     marks: dict[int, list[Mark]],
     batch_size: int,
     report: Callable[..., None],
-) -> None:
+) -> dict[int, str]:
+    """Compute and store; returns the photos that could not be opened this time, which is not stored."""
     device = next(encoder.parameters()).device
     lacking = [index for index, photo in marks.items() if store.missing(photo)]
+    unreachable: dict[int, str] = {}
     if not lacking:  # somebody else was faster
-        return
+        return unreachable
     num_rows = sum(len(store.missing(marks[index])) for index in lacking)
     store.check_space(num_rows)
     report("store", folder=store.folder, num_bytes=store.size_of(num_rows), rows=num_rows)
     for batch in read_ahead(lambda index: files.read(index)[0], lacking, batch_size):
         read = [(index, pixels) for index, pixels in batch if isinstance(pixels, Tensor)]
-        unreadable = {found: str(why) for index, why in batch if isinstance(why, UserError) for found in marks[index]}
+        unreachable |= {index: str(why) for index, why in batch if isinstance(why, Unreachable)}
+        broken = [(index, why) for index, why in batch if isinstance(why, UserError) and index not in unreachable]
+        unreadable = {found: str(why) for index, why in broken for found in marks[index]}
         rows = [
             (marks[index][view], seen_as(pixels, view))
             for index, pixels in read
@@ -186,3 +190,4 @@ def _fill(
         if unreadable:
             store.add([], torch.empty(0, *store.shape), unreadable)
         report("regions", count=len(rows) + len(unreadable), total=num_rows)
+    return unreachable

@@ -22,6 +22,7 @@ from captioner.errors import UserError
 from captioner.ranges import Size
 from captioner.regions import Grid
 
+_SHIFTED = {"googlenet", "inception_v3"}
 _HEADS = ("classifier", "fc", "head", "heads", "aux", "AuxLogits")
 
 
@@ -61,10 +62,12 @@ class TorchvisionNetwork(Encoder):
     ):
         super().__init__()
         chosen = _weights(network, weights)
-        model = _make(network, chosen if download else None).eval()
+        model = _make(network, chosen if download else None, shifted=chosen is not None).eval()
         self.preprocess = _preprocess(chosen, input_size, fit)
         node, shape = _last_feature_map(model, network, self.preprocess.crop)
-        network_to_regions = create_feature_extractor(model, {node: "regions"}).requires_grad_(False)
+        network_to_regions = create_feature_extractor(
+            model, {node: "regions"}, suppress_diff_warning=True
+        ).requires_grad_(False)
         self.network = network_to_regions.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
         self.frozen = not train_from
@@ -92,9 +95,11 @@ def _weights(network: str, name: str) -> models.WeightsEnum | None:
     return known[name]
 
 
-def _make(network: str, weights: models.WeightsEnum | None) -> nn.Module:
+def _make(network: str, weights: models.WeightsEnum | None, shifted: bool) -> nn.Module:
+    """The network; `shifted` says that its weights, now or later, are torchvision's, for which some networks shift their input."""
+    options = {"transform_input": True} if shifted and network in _SHIFTED else {}
     try:
-        return models.get_model(network, weights=weights)
+        return models.get_model(network, weights=weights, **options)
     except (URLError, ConnectionError, TimeoutError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise UserError(
@@ -131,10 +136,17 @@ def _train_from(network: GraphModule, stage: str) -> None:
 
 def _last_feature_map(model: nn.Module, network: str, size: tuple[int, int]) -> tuple[str, torch.Size]:
     """The name of the last node with a map of more than one cell, outside the classifier, and its shape (1, D, rows, columns)."""
-    names = [name for name in get_graph_node_names(model)[1] if not name.startswith(_HEADS)]
+    pools = {name for name, module in model.named_modules() if isinstance(module, nn.AdaptiveAvgPool2d)}
+    names = [
+        name
+        for name in get_graph_node_names(model, suppress_diff_warning=True)[1]
+        if not name.startswith(_HEADS) and name not in pools
+    ]
     try:
         with torch.no_grad():
-            seen = create_feature_extractor(model, names).eval()(torch.zeros(1, 3, size[1], size[0]))
+            seen = create_feature_extractor(model, names, suppress_diff_warning=True).eval()(
+                torch.zeros(1, 3, size[1], size[0])
+            )
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"{network} takes no photo of {size[0]} x {size[1]} pixels ({error}); give another input_size"

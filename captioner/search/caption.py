@@ -20,7 +20,7 @@ class Caption:
     text: str
     words: list[str]  # T of them, the end mark not among them
     word_log_probs: Tensor  # (T,) natural logarithms
-    end_log_prob: float  # of the end mark after the last word; 0 where the caption was cut at the longest length
+    end_log_prob: float  # of the end mark after the last word, also where the caption was cut at the longest length
     ended: bool  # the decoder closed the caption itself
     weights: Tensor | None  # (T, R) where the decoder looked for each word; None where it does not look
     head_weights: Tensor | None  # (T, N, R)

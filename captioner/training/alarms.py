@@ -68,6 +68,6 @@ def check_loss(loss: float, step: int) -> None:
     """
     if not math.isfinite(loss):
         raise UserError(
-            f"the loss became {loss} at step {step}; the newest checkpoint is from before. Lower optimiser.learning_rate, "
-            "clip gradients (run.clip=norm run.clip_at=1), or train with run.precision=fp32"
+            f"the loss became {loss}, or its gradient did, at step {step}; the newest checkpoint is from before. Lower "
+            "optimiser.learning_rate, clip gradients (run.clip=norm run.clip_at=1), or train with run.precision=fp32"
         )

@@ -69,7 +69,9 @@ class Trainer:
         device = self.processes.device
         self.dtype = mixed_precision(device) if self.plan.precision == "mixed" else torch.float32
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
-        self.unchecked = torch.zeros(2, device=device)  # losses since they were last known to be numbers
+        self.unchecked = torch.zeros(
+            2, device=device
+        )  # losses and gradient norms since they were last known to be numbers
         self.stop_asked = False
         self.saved_at = time.monotonic()
 
@@ -129,6 +131,8 @@ class Trainer:
         terms = self._gradients(indices, batches)
         self.scaler.unscale_(self.optimiser)
         norm = clip_gradients(self.objective.parameters(), self.plan.clip, self.plan.clip_at)
+        if not self.scaler.is_enabled():  # a scaler leaves out steps whose gradient is no number
+            self.unchecked = self.unchecked + norm.to(self.unchecked)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.optimiser.zero_grad()
@@ -191,7 +195,7 @@ class Trainer:
             self.run_log.write("train", step, epoch=self.progress.epoch, seconds=round(seconds, 4), **values)
 
     def _check_losses(self) -> None:
-        """Every loss since the last check was a number; always asked before anything is saved."""
+        """Every loss and gradient since the last check was a number; always asked before anything is saved."""
         total = sum(self.processes.gather(float(self.unchecked.sum())))
         alarms.check_loss(total, self.progress.step)
         self.unchecked = torch.zeros_like(self.unchecked)

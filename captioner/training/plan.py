@@ -71,9 +71,11 @@ def check_batch_size(plan: Plan, num_photos: int, num_processes: int) -> None:
         UserError: a batch has fewer photos than it is cut into parts.
     """
     parts = num_processes * plan.accumulate
-    smallest = min(plan.batch_size, num_photos) // 2 + 1  # batches of an epoch differ in size; see epoch_order
+    smallest = num_photos // -(
+        -num_photos // plan.batch_size
+    )  # batches of an epoch differ by one photo; see epoch_order
     if parts > smallest:
         raise UserError(
             f"run.batch_size={plan.batch_size}, {num_processes} processes and run.accumulate={plan.accumulate} leave parts of a batch "
-            f"without photos; make run.batch_size at least {2 * parts}, or accumulate less"
+            f"without photos: the smallest batch has {smallest}; make run.batch_size larger, or accumulate less"
         )

@@ -23,8 +23,8 @@ def test_an_epoch_brings_every_photo_once_in_batches_of_like_size(lengths, batch
     assert sorted(index for batch in order for index in batch) == list(range(len(lengths)))
     sizes = {len(batch) for batch in order}
     assert max(sizes) <= batch_size
-    if len(lengths) <= 50 * batch_size:
-        assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) == len(lengths) // len(order)
 
 
 def test_the_order_follows_from_seed_and_epoch_alone():

@@ -65,7 +65,7 @@ BROKEN = {
     "small": ("photos with an edge under 32 pixels", False),
     "long": ("photos more than 4 times as long as wide, of which a crop shows little", False),
     "leak": ("photos that are in several splits, by name", True),
-    "bare": ("photos without a caption", True),
+    "bare": ("photos without a caption that has a word", True),
     "empty": ("captions without a word", False),
     "lengthy": ("captions of more than 5 words, of which training reads the first", False),
     "copy": ("photos with copies among their references", False),

@@ -120,3 +120,24 @@ def test_fine_tuning_trains_a_stage_and_what_comes_after_it_and_leaves_batch_nor
 def test_a_stage_that_is_not_there_is_answered_with_those_that_are():
     with pytest.raises(ValueError, match=r"got 'layer5'; it has .*layer3\.0.*layer4\.1"):
         TorchvisionNetwork("resnet18", "none", input_size=64, train_from="layer5")
+
+
+@pytest.mark.parametrize(("network", "grid"), [("vgg11", (8, 8)), ("alexnet", (7, 7)), ("resnet18", (8, 8))])
+def test_a_network_is_cut_before_its_pooling_at_any_size(network, grid):
+    """VGG's and AlexNet's average pool gives 7 x 7 and 6 x 6 of any photo: cells made of others."""
+    encoder = TorchvisionNetwork(network, "none", input_size=256)
+    assert (encoder.layout.rows, encoder.layout.columns) == grid
+
+
+def test_a_network_that_shifts_its_input_does_so_without_its_download_too(monkeypatch):
+    made = []
+    real = models.get_model
+
+    def get_model(name, weights=None, **options):
+        made.append(options)
+        return real(name, weights=None, init_weights=False, **options)
+
+    monkeypatch.setattr(models, "get_model", get_model)
+    TorchvisionNetwork("googlenet", "IMAGENET1K_V1", download=False)
+    TorchvisionNetwork("googlenet", "none")
+    assert made == [{"transform_input": True}, {}]

@@ -20,7 +20,7 @@ from captioner.encoders.small_cnn import SmallCNN
 from captioner.encoders.sources import PhotoFiles, store_regions
 from captioner.encoders.store import FeatureStore
 from captioner.encoders.views import VIEWS, seen_as
-from captioner.errors import UserError
+from captioner.errors import Unreachable, UserError
 
 
 def make_encoder(seed: int = 0) -> SmallCNN:
@@ -122,6 +122,25 @@ def test_a_photo_that_cannot_be_read_is_named_and_left_out(tmp_path):
         assert "no photo at" in unreadable[3]
         assert source.files.paths == [files.paths[index] for index in (0, 2, 4, 5, 6)]
         assert len(source) == 5
+
+
+def test_a_photo_that_could_not_be_opened_once_is_tried_again(tmp_path, monkeypatch):
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    real = PhotoFiles.read
+
+    def busy(self, index):
+        if index == 2:
+            raise Unreachable("too many open files")
+        return real(self, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PhotoFiles, "read", busy)
+        source, unreadable = store_regions(encoder, files, store_of(encoder, tmp_path))
+        assert unreadable == {2: "too many open files"}
+        assert len(source) == len(files) - 1
+    source, unreadable = store_regions(encoder, files, store_of(encoder, tmp_path))
+    assert not unreadable
+    assert len(source) == len(files)
 
 
 def test_the_size_is_said_before_and_is_the_size_after(tmp_path, events, report):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,6 +160,20 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(settings, tmp_p
         runs.train(DRAWN, settings, stop_after(4))
     before = (tmp_path / "run" / NEWEST).read_bytes()
     monkeypatch.setattr(objectives, "cross_entropy", lambda *given: cross_entropy(*given) * torch.nan)
-    with pytest.raises(UserError, match="the loss became nan at step"):
+    with pytest.raises(UserError, match="the loss became nan, or its gradient did, at step"):
         runs.train(DRAWN, settings)
     assert (tmp_path / "run" / NEWEST).read_bytes() == before
+
+
+def test_captions_that_changed_since_the_start_are_refused_and_the_vocabulary_stays(settings, pictures, tmp_path):
+    data = tmp_path / "drawn"
+    shutil.copytree(pictures, data)
+    settings = [*settings, f"data.root={data}"]
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, settings, stop_after(4))
+    before = (tmp_path / "run" / "vocabulary.json").read_bytes()
+    path = data / "captions_train.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("circle", "disc"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"captions have changed since .*'circle'"):
+        runs.train(DRAWN, settings)
+    assert (tmp_path / "run" / "vocabulary.json").read_bytes() == before

@@ -146,10 +146,14 @@ def make_encoder(settings: Settings, download: bool = True) -> Encoder:
 def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True) -> CaptionModel:
     """Encoder, attention and decoder, with the sizes that follow from one another."""
     encoder = make_encoder(settings, download)
+    writing = settings["decoder"]
+    cell_input_size = decoders.KINDS[writing["kind"]].cell_input_size(
+        writing["hidden_size"], writing.get("word_size", 0), encoder.region_size
+    )
     sizes = {
-        "query_size": settings["decoder"]["hidden_size"],
+        "query_size": writing["hidden_size"],
         "region_size": encoder.region_size,
-        "cell_input_size": settings["decoder"]["word_size"] + encoder.region_size,
+        "cell_input_size": cell_input_size,
     }
     looking = settings["attention"]
     kind = attention.KINDS[looking["kind"]]
@@ -159,7 +163,7 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
         supplied["score"] = score(**arguments(score, sizes | looking))
     decoder = _make(
         "decoder",
-        settings["decoder"],
+        writing,
         attention=_make("attention", looking, **supplied),
         region_size=encoder.region_size,
         vocabulary_size=len(vocabulary),

@@ -6,6 +6,7 @@ A UserError is printed in one line and ends with status 2; a stop on request end
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -132,6 +133,7 @@ def main(command: Callable[[], object] = app) -> NoReturn:
     """Run a command and turn its end into an exit status."""
     from captioner.training.loop import Interrupted
 
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; such photos get an error of ours
     try:
         command()
     except UserError as error:

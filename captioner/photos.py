@@ -15,13 +15,14 @@ from captioner.config import Settings, read_settings
 from captioner.data.contract import Example, Splits
 from captioner.data.doctor import Finding, examine
 from captioner.encoders.preprocess import open_photo
-from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions
+from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions, unreadable_photos
 from captioner.encoders.store import FeatureStore, store_row_bytes
 from captioner.encoders.views import VIEWS
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.model import CaptionModel
 from captioner.search import Caption, Captioner
+from captioner.training.distributed import Processes
 from captioner.training.optimisation import mixed_precision
 
 Report = Callable[..., None]
@@ -49,29 +50,51 @@ def photo_source(
     folder: Path,
     report: Report = silent,
     num_views: int = 1,
-    compute: bool = True,
+    here: Processes | None = None,
 ) -> tuple[PhotoFiles | StoredRegions, Sequence[Example]]:
     """The photos themselves for an encoder that trains, stored regions for a frozen one; and the examples they are of.
 
-    Regions that are not stored yet are computed here, or waited for where another process of this run computes them.
-
-    Photos that cannot be read have no regions: they are reported, listed in the run's folder, and left out.
+    Regions that are not stored yet are computed by the first process, and waited for by the others. Photos that cannot be read are
+    reported, listed in the run's folder, and left out.
     """
     files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
-    if not model.encoder.frozen:
-        return files, examples
+    here = here or Processes(model.device)
+    if model.encoder.frozen:
+        source, unreadable = _stored(settings, model, files, split, report, num_views, here.first)
+    else:
+        source, unreadable = _checked(files, report, here)
+    if unreadable and here.first:
+        listed = folder / f"unreadable_{split}.txt"
+        write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
+        report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
+    if not len(source):
+        raise UserError(f"no photo of {split} can be read; the list is in {folder / f'unreadable_{split}.txt'}")
+    return source, [example for index, example in enumerate(examples) if index not in unreadable]
+
+
+def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:
+    """The photos that can be read, so that none stops a training hours later; every process reads its share."""
+    share = range(here.rank, len(files), here.count)
+    unreadable: dict[int, str] = {}
+    for found in here.gather(unreadable_photos(files, share, partial(_tick, report))):
+        unreadable |= found
+    return files.without(unreadable), dict(sorted(unreadable.items()))
+
+
+def _stored(
+    settings: Settings,
+    model: CaptionModel,
+    files: PhotoFiles,
+    split: str,
+    report: Report,
+    num_views: int,
+    compute: bool,
+) -> tuple[StoredRegions, dict[int, str]]:
     precision = mixed_precision(model.device) if settings["run"]["precision"] == "mixed" else torch.float32
     root, name = Path(settings["run"]["features"]), settings["encoder"]["kind"]
     store = FeatureStore.of(model.encoder, root, name, precision)
     told = partial(report, split=split)
-    source, unreadable = store_regions(model.encoder, files, store, num_views, report=told, compute=compute)
-    if unreadable and compute:
-        listed = folder / f"unreadable_{split}.txt"
-        write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
-        report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
-    if not source.rows:
-        raise UserError(f"no photo of {split} can be read; the list is in {folder / f'unreadable_{split}.txt'}")
-    return source, [example for index, example in enumerate(examples) if index not in unreadable]
+    return store_regions(model.encoder, files, store, num_views, report=told, compute=compute)
 
 
 def decode(

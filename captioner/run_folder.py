@@ -6,7 +6,11 @@ frozen: all that captioning needs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from captioner import build
 from captioner.config import Settings
@@ -17,6 +21,7 @@ from captioner.training.checkpoints import load_checkpoint, model_tensors, save_
 from captioner.training.loop import BEST, NEWEST
 from captioner.vocabulary import Vocabulary
 
+LOCK = ".lock"
 _FREE = {
     "run": {"folder", "device", "features", "workers", "save_minutes"},
     "log": {"wandb", "project", "samples"},
@@ -33,7 +38,7 @@ def check_folder(folder: Path, settings: Settings) -> None:
             raise UserError(
                 f"{folder} is a finished run; score it with `python eval.py {folder}`, or give run.folder=... to train another"
             )
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(file.name != LOCK for file in folder.iterdir()):
         raise UserError(f"{folder} holds other files and no run; give run.folder=... another name, or empty it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +78,27 @@ def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model:
             f"the training captions have changed since {folder} was started: {len(stored)} words then, {len(vocabulary)} now"
             f"{f', first difference {odd[0]!r}' if odd else ''}; bring the captions back, or give run.folder=... for a new run"
         )
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a run's folder; a killed program lets go of it.
+
+    Raises:
+        UserError: another training holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(
+            f"another training is under way in {folder}; wait for it, or give run.folder=... for a new run"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def has_finished(folder: Path) -> bool:

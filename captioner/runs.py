@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from captioner.encoders.views import VIEWS
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.photos import Report, decode, photo_source, read_splits, silent, with_placement
-from captioner.run_folder import check_folder, write_start
+from captioner.run_folder import check_folder, held, write_start
 from captioner.search import Caption, Captioner
 from captioner.training.distributed import Processes, processes
 from captioner.training.loop import Trainer
@@ -48,11 +49,12 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
         torch.manual_seed(settings["run"]["seed"])
         vocabulary = build.make_vocabulary(settings, splits)
         model = build.make_model(settings, vocabulary).to(here.device)
-        if here.first:
-            write_start(folder, settings, vocabulary, model)
-        here.wait()
-        report("start", folder=folder, photos=len(splits["train"]), vocabulary=len(vocabulary), device=here.device)
-        make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
+        with held(folder) if here.first else nullcontext():
+            if here.first:
+                write_start(folder, settings, vocabulary, model)
+            here.wait()
+            report("start", folder=folder, photos=len(splits["train"]), vocabulary=len(vocabulary), device=here.device)
+            make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
     report("end", folder=folder)
     return folder
 
@@ -83,10 +85,8 @@ def make_trainer(
 ) -> Trainer:
     """Every part that training needs, finished."""
     num_views = VIEWS[settings["data"]["augment"]]
-    train_source, examples = photo_source(
-        settings, model, splits["train"], "train", folder, report, num_views, here.first
-    )
-    val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, compute=here.first)
+    train_source, examples = photo_source(settings, model, splits["train"], "train", folder, report, num_views, here)
+    val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, here=here)
     captions = encode_references(examples, vocabulary, settings["data"]["max_length"])
     captioner = Captioner(model, vocabulary, build.make_search(settings))
     validator = Validator(captioner, val_examples, val_source, here, settings["log"]["samples"])

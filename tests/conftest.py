@@ -9,7 +9,7 @@ import torch
 
 from captioner.data.drawn import drawn
 from captioner.decoders import Decoder
-from tests.helpers import LSTM_OPTIONS, TINY, make_decoder, tiny_settings
+from tests.helpers import DECODERS, LSTM_OPTIONS, TINY, make_decoder, tiny_settings
 
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 
@@ -18,6 +18,12 @@ torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 def lstm(request) -> Decoder:
     """The LSTM decoder in each of its forms."""
     return make_decoder("lstm", **request.param)
+
+
+@pytest.fixture(params=DECODERS)
+def decoder(request) -> Decoder:
+    """Every decoder, in every form."""
+    return make_decoder(**DECODERS[request.param])
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,13 @@ def make_score(score: str, query_size: int = QUERY, region_size: int = REGION) -
     return make(query_size, region_size, **({"size": SIZE} if "size" in signature(make).parameters else {}))
 
 
-def make_attention(kind: str, score: str = "additive", query_size: int = QUERY, region_size: int = REGION) -> Attention:
+def make_attention(
+    kind: str,
+    score: str = "additive",
+    query_size: int = QUERY,
+    region_size: int = REGION,
+    cell_input_size: int = 4 + REGION,
+) -> Attention:
     """A small attention in float64. The dot score asks with queries as wide as regions, whatever `query_size` is."""
     torch.manual_seed(0)
     make, query_size = attention.KINDS[kind], region_size if score == "dot" else query_size
@@ -31,7 +37,7 @@ def make_attention(kind: str, score: str = "additive", query_size: int = QUERY, 
         "heads": 3,
         "size": SIZE,
         "radius": 1,
-        "cell_input_size": 4 + region_size,
+        "cell_input_size": cell_input_size,
     }
     if takes_score(kind):
         known["score"] = make_score(score, query_size, region_size)
@@ -45,9 +51,14 @@ def takes_score(kind: str) -> bool:
 def make_decoder(kind: str = "lstm", vocabulary_size: int = VOCABULARY, attention: str = "soft", **options) -> Decoder:
     """A small decoder in float64, without dropout."""
     torch.manual_seed(1)
-    options = {"hidden_size": QUERY, "word_size": 4, "dropout": 0.0} | options
-    looking = make_attention(attention, query_size=options["hidden_size"])
-    return decoders.KINDS[kind](looking, REGION, vocabulary_size, **options).double()
+    if kind == "transformer":
+        options = {"hidden_size": 6, "layers": 2, "heads": 2, "feedforward_size": 8, "dropout": 0.0} | options
+    else:
+        options = {"hidden_size": QUERY, "word_size": 4, "dropout": 0.0} | options
+    make = decoders.KINDS[kind]
+    read = make.cell_input_size(options["hidden_size"], options.get("word_size", 0), REGION)
+    looking = make_attention(attention, query_size=options["hidden_size"], cell_input_size=read)
+    return make(looking, REGION, vocabulary_size, **options).double()
 
 
 def make_regions(num_photos: int = 3, seed: int = 0, rows: int = 2, columns: int = 3) -> Regions:
@@ -59,6 +70,23 @@ def make_regions(num_photos: int = 3, seed: int = 0, rows: int = 2, columns: int
         mask[photo, -photo:] = False
     return Regions(features, mask, Grid(rows, columns))
 
+
+RELATIVES = [
+    {"cell": "gru"},
+    {"cell": "rnn", "candidate": "maxout"},
+    {"cell": "gru", "candidate": "maxout", "looks": "after"},
+    {"enters": "candidate", "candidate": "maxout", "output": "state", "gate": "none"},
+    {"enters": "gates", "candidate": "maxout", "output": "state", "gate": "none"},
+]
+DECODERS = {
+    "lstm": {"kind": "lstm"},
+    "lstm-after": {"kind": "lstm", "looks": "after"},
+    **{"-".join(options.values()): {"kind": "lstm", **options} for options in RELATIVES},
+    "top_down": {"kind": "top_down"},
+    "transformer-pre": {"kind": "transformer", "norm": "pre"},
+    "transformer-post": {"kind": "transformer", "norm": "post"},
+    "show_and_tell": {"kind": "show_and_tell", "attention": "none"},
+}
 
 LSTM_OPTIONS = [
     {"looks": looks, "gate": gate, "output": output}

@@ -37,4 +37,4 @@ KINDS: dict[str, Callable[..., Attention]] = {
     "multi_head": MultiHeadAttention,
 }
 
-__all__ = ["KINDS", "SCORES", "Attended", "Attention", "Memory", "Query", "Score"]
+__all__ = ["KINDS", "SCORES", "Attended", "Attention", "Memory", "MultiHeadAttention", "NoAttention", "Query", "Score"]

@@ -32,12 +32,20 @@ class AdaptiveAttention(Attention):
         region_size: D, the size of one region's feature.
         cell_input_size: the width of $x_t$, what the LSTM has just read.
         size: A, the width of the comparison's hidden layer.
+
+    Raises:
+        ValueError: the decoder's cell reads nothing.
     """
 
     needs_cell = True
 
     def __init__(self, query_size: int, region_size: int, cell_input_size: int, size: Size = 512):
         super().__init__()
+        if cell_input_size == 0:
+            raise ValueError(
+                "adaptive attention asks the memory cell of an LSTM, which this decoder does not have; choose decoder.kind=lstm "
+                "with looks: after, or another kind of attention"
+            )
         self.context_size = query_size
         self.to_value = nn.Linear(region_size, query_size)
         self.score = AdditiveScore(query_size, query_size, size)

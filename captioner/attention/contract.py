@@ -23,6 +23,7 @@ class Memory:
     mean: Tensor  # (B, D) the mean real region, for decoders that start from it
     layout: Layout
     places: Tensor | None = None  # (1 or B, R, 2) where regions lie, for kinds that ask
+    below: tuple[Memory, ...] = ()  # of a decoder's other layers, where each has its own
 
     @classmethod
     def of(cls, regions: Regions, keys: Tensor, values: Tensor, places: Tensor | None = None) -> Memory:
@@ -31,8 +32,9 @@ class Memory:
     def select(self, photos: Tensor | slice) -> Memory:
         """The memory of some of the photos: in the order of their indices, or a view of a stretch of them."""
         places = self.places if self.places is None or len(self.places) == 1 else self.places[photos]
-        layout = self.layout.select(photos)
-        return Memory(self.keys[photos], self.values[photos], self.mask[photos], self.mean[photos], layout, places)
+        layout, below = self.layout.select(photos), tuple(memory.select(photos) for memory in self.below)
+        keys, values = self.keys[photos], self.values[photos]
+        return Memory(keys, values, self.mask[photos], self.mean[photos], layout, places, below)
 
 
 @dataclass(frozen=True)

@@ -44,16 +44,25 @@ class MultiHeadAttention(Attention):
         return Memory.of(regions, self.to_key(regions.features), self.to_value(regions.features))
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
-        queries = self.from_query(query.hidden).to(memory.keys.dtype)
-        queries, keys, values = (self._by_head(tensor) for tensor in (queries, memory.keys, memory.values))
-        mask = memory.mask[:, None, None]  # (B, 1, 1, R)
-        if not need_weights:
-            context = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-            return Attended(self._together(context))
-        scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(2, 3)
-        weights = masked_softmax(scores, mask)  # (B, N, Q, R)
-        context = self._together(weights.to(values.dtype) @ values)
+        queries = self.from_query(query.hidden)
+        context, weights = self.look(queries, memory.keys, memory.values, memory.mask[:, None, None], need_weights)
+        if weights is None:
+            return Attended(context)
         return Attended(context, weights.mean(1), weights.transpose(1, 2))
+
+    def look(
+        self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Contexts (B, Q, S) of queries (B, Q, S) over keys and values (B, R, S), and weights (B, N, Q, R) where they are wanted.
+
+        `mask` says which query may see what: True where it may, any shape that broadcasts to (B, N, Q, R).
+        """
+        queries, keys, values = (self._by_head(tensor) for tensor in (queries.to(keys.dtype), keys, values))
+        if not need_weights:
+            return self._together(functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)), None
+        scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(2, 3)
+        weights = masked_softmax(scores, mask)
+        return self._together(weights.to(values.dtype) @ values), weights
 
     def _by_head(self, tensor: Tensor) -> Tensor:
         """(B, N, *, S / N) of (B, *, S)."""

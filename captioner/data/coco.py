@@ -107,7 +107,8 @@ def _read_split(captions: Path, photos: Path, may_lack_captions: bool) -> list[E
 
 def _example(image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]], photos: Path) -> Example:
     references = [clean(annotation["caption"]) for annotation in annotations]
-    return Example(image["id"], photos / image["file_name"], references)
+    size = (image["width"], image["height"]) if "width" in image and "height" in image else None
+    return Example(image["id"], photos / image["file_name"], references, size)
 
 
 def _read_index(path: Path):

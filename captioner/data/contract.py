@@ -18,6 +18,7 @@ class Example:
     id: int | str  # COCO's image id, kept so that results can be scored elsewhere
     image: Path
     references: list[str]  # none where a photo is only to be captioned
+    size: tuple[int, int] | None = None  # (width, height) that the data set states
 
 
 Splits = dict[str, list[Example]]

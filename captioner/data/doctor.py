@@ -72,11 +72,11 @@ def _finding(what: str, found: Iterable[str], of: int, bad: bool = False) -> Fin
 def _photos(
     splits: Splits, open_photo: Callable[[Path], Image.Image], tick: Callable[[int, int], None]
 ) -> list[Finding]:
-    """Missing, unreadable, tiny, far longer than wide, and the same bytes under several names."""
+    """Missing, unreadable, of another size than stated, tiny, far longer than wide, and the same bytes under several names."""
     everything = list(_all(splits))
     there = [(split, example) for split, example in everything if example.image.is_file()]
     missing = [f"{_named(split, one)} at {one.image}" for split, one in everything if not one.image.is_file()]
-    unreadable, small, long = [], [], []
+    unreadable, resized, small, long = [], [], [], []
     copies: dict[str, list[tuple[str, Example]]] = defaultdict(list)
     with ThreadPoolExecutor(_READERS) as pool:
         seen = pool.map(lambda one: _look(one[1].image, open_photo), there)
@@ -86,6 +86,12 @@ def _photos(
                 unreadable.append(size)
                 continue
             copies[digest].append((split, example))
+            if example.size is not None and example.size not in (
+                size,
+                size[::-1],
+            ):  # stated before or after EXIF's turn
+                stated = f"{example.size[0]} x {example.size[1]}"
+                resized.append(f"{_named(split, example)}: {size[0]} x {size[1]}, stated {stated}")
             if min(size) < _SMALL:
                 small.append(f"{_named(split, example)}: {size[0]} x {size[1]}")
             elif max(size) > _LONG_ASPECT * min(size):
@@ -98,6 +104,7 @@ def _photos(
         _finding("photos that cannot be read", unreadable, total, bad=True),
         _finding("photos that are in several splits, byte for byte", map(_group, across), total, bad=True),
         _finding("photos that stand twice in one split, byte for byte", map(_group, within), total),
+        _finding("photos of another size than their data set states", resized, total),
         _finding(f"photos with an edge under {_SMALL} pixels", small, total),
         _finding(f"photos more than {_LONG_ASPECT} times as long as wide, of which a crop shows little", long, total),
     ]

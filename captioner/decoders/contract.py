@@ -34,6 +34,11 @@ class Decoder(nn.Module):
 
     looks: Literal["before", "after"]
 
+    @staticmethod
+    def cell_input_size(hidden_size: int, word_size: int, region_size: int) -> int:
+        """The width of what the LSTM that looks has just read, for attention that asks; 0 where there is none."""
+        return 0
+
     def remember(self, regions: Regions) -> Memory:
         """Everything that depends on the photo alone, once per photo."""
         raise NotImplementedError

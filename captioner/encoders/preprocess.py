@@ -5,7 +5,6 @@ The same code prepares photos for training and for captioning.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -30,17 +29,16 @@ def open_photo(path: str | Path) -> Image.Image:
         UserError: there is no such file, or it is not a picture that can be read whole, or it is absurdly large.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                return as_rgb(file)
+        with Image.open(path) as file:
+            _check_size(path, file.size)
+            return as_rgb(file)
     except FileNotFoundError as error:
         raise UserError(f"no photo at {path}; check the path") from error
     except UnidentifiedImageError as error:
         raise UserError(
             f"{path} is not a picture that Pillow can read; give a JPEG, PNG, or another photo format"
         ) from error
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large to be a photo ({error}); make it smaller first") from error
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the system's, not the decoder's
@@ -48,10 +46,26 @@ def open_photo(path: str | Path) -> Image.Image:
         raise UserError(f"{path} cannot be read as a photo ({error}); it may be cut off or damaged") from error
 
 
+def _check_size(path: str | Path, size: tuple[int, int]) -> None:
+    """Refuse at the size at which Pillow warns; it raises at twice that only."""
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and size[0] * size[1] > most:
+        raise UserError(
+            f"{path} is too large to be a photo: {size[0]:,} x {size[1]:,} pixels, at most {most:,} are read; "
+            "make it smaller first"
+        )
+
+
 def as_rgb(photo: Image.Image) -> Image.Image:
-    """8-bit RGB, upright; 16-bit grey is scaled, transparency lies on white."""
+    """8-bit RGB, upright; 16-bit grey is scaled, transparency lies on white.
+
+    Raises:
+        ValueError: grey values that 16 bits do not hold, or that are fractions: nobody knows which of them is white.
+    """
     photo = ImageOps.exif_transpose(photo)
-    if photo.mode.startswith("I;16"):
+    if photo.mode == "F" or (photo.mode == "I" and not 0 <= photo.getextrema()[0] <= photo.getextrema()[1] < 2**16):  # pyright: ignore
+        raise ValueError("its grey values are not 8 or 16 bits wide; convert it to an 8-bit picture first")
+    if photo.mode.startswith("I"):
         photo = Image.fromarray((numpy.asarray(photo) >> 8).astype(numpy.uint8))
     if photo.has_transparency_data:
         photo = photo.convert("RGBA")

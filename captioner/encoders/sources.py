@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess, open_photo
@@ -25,6 +26,7 @@ from captioner.regions import Placement, Regions
 
 _KEEP_BYTES = 2**30
 _READERS = 2
+_CHECK_BATCH = 32
 _POLL_SECONDS = 2.0
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -57,7 +59,10 @@ def read_ahead(
 
 @dataclass
 class PhotoFiles:
-    """Reads and prepares photos when they are asked for; keeps what fits into 1 GiB."""
+    """Reads and prepares photos when they are asked for; keeps what fits into 1 GiB.
+
+    A data loader's worker keeps none: it ends with its epoch. What was kept before it started is there for it too.
+    """
 
     paths: list[Path]
     preprocess: Preprocess
@@ -70,7 +75,7 @@ class PhotoFiles:
     def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Tensor:
         """Pixels (B, 3, h, w) of some photos, each in its view; upright where none are given."""
         views = views or [0] * len(indices)
-        return torch.stack([seen_as(self._pixels(index), view) for index, view in zip(indices, views, strict=True)])
+        return torch.stack([seen_as(self.pixels(index), view) for index, view in zip(indices, views, strict=True)])
 
     def placement(self, index: int) -> Placement:
         return self.read(index)[1]
@@ -79,11 +84,18 @@ class PhotoFiles:
         """The network's view (3, h, w), and how it lies on the photo."""
         return self.preprocess(open_photo(self.paths[index]))
 
-    def _pixels(self, index: int) -> Tensor:
+    def without(self, gone: Collection[int]) -> PhotoFiles:
+        """The other photos, with what is kept of them."""
+        left = [index for index in range(len(self)) if index not in gone]
+        kept = {place: self.kept[index] for place, index in enumerate(left) if index in self.kept}
+        return PhotoFiles([self.paths[index] for index in left], self.preprocess, kept, self.kept_bytes)
+
+    def pixels(self, index: int) -> Tensor:
+        """The network's view (3, h, w)."""
         if index in self.kept:
             return self.kept[index]
         pixels, _ = self.read(index)
-        if self.kept_bytes + pixels.nbytes <= _KEEP_BYTES:
+        if get_worker_info() is None and self.kept_bytes + pixels.nbytes <= _KEEP_BYTES:
             self.kept[index] = pixels
             self.kept_bytes += pixels.nbytes
         return pixels
@@ -109,6 +121,19 @@ class StoredRegions:
 
     def placement(self, index: int) -> Placement:
         return self.files.placement(index)
+
+
+def unreadable_photos(files: PhotoFiles, indices: Sequence[int], tick: Callable[[int, int], None]) -> dict[int, str]:
+    """Why some of these photos cannot be read; what can be is kept in `files` as far as it fits.
+
+    `tick` hears how many of how many are done.
+    """
+    unreadable, done = {}, 0
+    for batch in read_ahead(files.pixels, indices, _CHECK_BATCH):
+        unreadable |= {index: str(found) for index, found in batch if isinstance(found, UserError)}
+        done += len(batch)
+        tick(done, len(indices))
+    return unreadable
 
 
 @torch.no_grad()
@@ -141,10 +166,8 @@ def store_regions(
     gone |= {
         index: store.unreadable[photo[0]] for index, photo in marks.items() if any(m in store.unreadable for m in photo)
     }
-    readable = [index for index in range(len(files)) if index not in gone]
-    kept = PhotoFiles([files.paths[index] for index in readable], files.preprocess)
-    rows = [[store.rows[found] for found in marks[index]] for index in readable]
-    return StoredRegions(store, encoder, kept, rows), dict(sorted(gone.items()))
+    rows = [[store.rows[found] for found in marks[index]] for index in range(len(files)) if index not in gone]
+    return StoredRegions(store, encoder, files.without(gone), rows), dict(sorted(gone.items()))
 
 
 def _marks(paths: Sequence[Path], num_views: int) -> tuple[dict[int, list[Mark]], dict[int, str]]:
@@ -163,7 +186,6 @@ def _fill(
     report: Callable[..., None],
 ) -> dict[int, str]:
     """Compute and store; returns the photos that could not be opened this time, which is not stored."""
-    device = next(encoder.parameters()).device
     lacking = [index for index, photo in marks.items() if store.missing(photo)]
     unreachable: dict[int, str] = {}
     if not lacking:  # somebody else was faster
@@ -182,12 +204,16 @@ def _fill(
             for view in store.missing(marks[index])
         ]
         for start in range(0, len(rows), batch_size):
-            some = rows[start : start + batch_size]
-            pixels = torch.stack([pixels for _, pixels in some]).to(device)
-            with torch.autocast(device.type, store.precision, enabled=store.precision != torch.float32):
-                features = encoder(pixels).features
-            store.add([found for found, _ in some], features, {})
+            _encode(encoder, store, rows[start : start + batch_size])
         if unreadable:
             store.add([], torch.empty(0, *store.shape), unreadable)
         report("regions", count=len(rows) + len(unreadable), total=num_rows)
     return unreachable
+
+
+def _encode(encoder: Encoder, store: FeatureStore, rows: Sequence[tuple[Mark, Tensor]]) -> None:
+    device = next(encoder.parameters()).device
+    pixels = torch.stack([pixels for _, pixels in rows]).to(device)
+    with torch.autocast(device.type, store.precision, enabled=store.precision != torch.float32):
+        features = encoder(pixels).features
+    store.add([found for found, _ in rows], features, {})

@@ -153,6 +153,7 @@ class Trainer:
                 torch.autocast(self.processes.device.type, self.dtype, enabled=self.dtype != torch.float32),
             ):
                 loss, shares = self.wrapped(batch.to(self.processes.device), totals)
+            with self._synchronised(part):
                 self.scaler.scale(loss * self.processes.count).backward()  # DDP takes the mean over processes
             terms += shares
         self.unchecked = self.unchecked + terms

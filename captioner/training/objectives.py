@@ -68,7 +68,8 @@ class TeacherForcing(nn.Module):
         coverage = cross_entropy.new_zeros(())
         if self.coverage > 0 and attended.weights is not None:
             missing = coverage_gap(attended.weights, batch.targets != PAD, memory.mask)
-            coverage = _REDUCTIONS[self.coverage_reduction](missing[batch.caption_mask], memory.mask, totals.captions)
+            missing = missing * batch.caption_mask[..., None]
+            coverage = _REDUCTIONS[self.coverage_reduction](missing, memory.mask, totals.captions)
         loss = cross_entropy + self.coverage * coverage
         return loss, torch.stack([cross_entropy, coverage]).detach()
 
@@ -85,10 +86,15 @@ def coverage_gap(weights: Tensor, word_mask: Tensor, region_mask: Tensor) -> Ten
     return (1 - given).square() * region_mask[:, None]
 
 
+def _mean_over_regions(gap: Tensor, mask: Tensor) -> Tensor:
+    """(B, Q): each photo's mean over its own real regions."""
+    return gap.sum(2) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
 _REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "sum_regions": lambda gap, mask, captions: gap.sum() / captions,
-    "mean_regions": lambda gap, mask, captions: gap.sum() / mask.sum(1).max() / captions,
-    "sum_captions": lambda gap, mask, captions: gap.sum() / mask.sum(1).max(),
+    "mean_regions": lambda gap, mask, captions: _mean_over_regions(gap, mask).sum() / captions,
+    "sum_captions": lambda gap, mask, captions: _mean_over_regions(gap, mask).sum(),
 }
 
 KINDS: dict[str, Callable[..., nn.Module]] = {

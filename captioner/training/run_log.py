@@ -1,12 +1,13 @@
 """The record of a run: JSON lines always, Weights & Biases when asked.
 
-Every line has `kind`, `step` and `time`. A resumed run drops the lines that its checkpoint has not seen, so that the file reads as if
-the run had never stopped.
+Every line has `kind`, `step` and `time`; a value that is no number, as the gradient of a step that a loss scaler leaves out, is null.
+A resumed run drops the lines that its checkpoint has not seen, so that the file reads as if the run had never stopped.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class RunLog:
         self.wandb = _start_wandb(folder, project, settings or {}) if wandb else None
 
     def write(self, kind: str, step: int, **values: Any) -> None:
+        values = {name: value if _is_json(value) else None for name, value in values.items()}
         line = json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
@@ -72,6 +74,11 @@ class RunLog:
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
             write_text_atomically(self.path, "".join(kept) if step else "")
+
+
+def _is_json(value: Any) -> bool:
+    """Json has no word for infinity and for what is no number."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _start_wandb(folder: Path, project: str, settings: dict[str, Any]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
@@ -17,7 +19,8 @@ def splits(tmp_path):
     examples = []
     for number in range(6):
         Image.new("RGB", (64, 48), (number, 0, 0)).save(tmp_path / f"{number}.png")
-        examples.append(Example(number, tmp_path / f"{number}.png", [f"a dog {number}", f"a cat {number}"]))
+        references = [f"a dog {number}", f"a cat {number}"]
+        examples.append(Example(number, tmp_path / f"{number}.png", references, (48, 64) if number % 2 else None))
     return {"train": examples[:4], "val": examples[4:]}
 
 
@@ -44,6 +47,8 @@ def broken(splits, kind: str) -> None:
         Image.new("RGB", (31, 40)).save(photo)
     elif kind == "long":
         Image.new("RGB", (400, 40)).save(photo)
+    elif kind == "resized":
+        train[0] = replace(train[0], size=(640, 480))
     elif kind == "leak":
         splits["val"].append(train[0])
     elif kind == "bare":
@@ -64,6 +69,7 @@ BROKEN = {
     "twice": ("photos that stand twice in one split, byte for byte", False),
     "small": ("photos with an edge under 32 pixels", False),
     "long": ("photos more than 4 times as long as wide, of which a crop shows little", False),
+    "resized": ("photos of another size than their data set states", False),
     "leak": ("photos that are in several splits, by name", True),
     "bare": ("photos without a caption that has a word", True),
     "empty": ("captions without a word", False),

@@ -135,8 +135,22 @@ def test_a_photo_cut_off_is_named(tmp_path):
         open_photo(tmp_path / "photo.jpg")
 
 
-def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore:Image size")
+@pytest.mark.parametrize("side", [11, 20], ids=["Pillow warns", "Pillow refuses"])
+def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch, side):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    Image.new("L", (20, 20)).save(tmp_path / "bomb.png")
+    Image.new("L", (side, side)).save(tmp_path / "bomb.png")
     with pytest.raises(UserError, match="too large to be a photo"):
         open_photo(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize("mode", ["I", "I;16"])
+def test_16_bit_grey_is_scaled(mode):
+    assert as_rgb(Image.new(mode, (1, 1), 128 << 8)).getpixel((0, 0)) == (128, 128, 128)
+
+
+@pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 2**20), ("I", -1)])
+def test_grey_whose_white_nobody_knows_is_refused(tmp_path, mode, value):
+    Image.new(mode, (2, 2), value).save(tmp_path / "depth.tiff")
+    with pytest.raises(UserError, match="grey values are not 8 or 16 bits wide"):
+        open_photo(tmp_path / "depth.tiff")

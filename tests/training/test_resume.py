@@ -15,6 +15,7 @@ import torch
 
 from captioner import build, runs
 from captioner.errors import UserError
+from captioner.run_folder import held
 from captioner.training import objectives
 from captioner.training.checkpoints import load_checkpoint
 from captioner.training.cross_entropy import cross_entropy
@@ -147,6 +148,12 @@ def test_a_finished_run_says_so(settings):
     runs.train(DRAWN, [*settings, "run.epochs=1"])
     with pytest.raises(UserError, match=r"finished run.*eval\.py"):
         runs.train(DRAWN, [*settings, "run.epochs=1"])
+
+
+def test_two_trainings_in_one_folder_do_not_mix(settings, tmp_path):
+    with held(tmp_path / "run"), pytest.raises(UserError, match=r"another training is under way in .*run\.folder"):
+        runs.train(DRAWN, settings)
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
 
 
 def test_stopping_early_stops_on_the_decoded_score(settings, tmp_path):

@@ -12,6 +12,7 @@ from safetensors import safe_open
 from captioner import attention, build, runs
 from captioner.training import loop
 from captioner.training.loop import BEST, NEWEST
+from captioner.training.run_log import RunLog
 from tests.helpers import DRAWN, losses
 
 
@@ -38,7 +39,8 @@ def test_options_train(settings, tmp_path, option):
 def test_a_run_folder_holds_all_that_captioning_needs(settings, pictures, tmp_path):
     runs.train(DRAWN, settings)
     folder = tmp_path / "run"
-    assert {path.name for path in folder.iterdir()} == {"settings.yaml", "vocabulary.json", "log.jsonl", NEWEST, BEST}
+    files = {path.name for path in folder.iterdir()} - {".lock"}
+    assert files == {"settings.yaml", "vocabulary.json", "log.jsonl", NEWEST, BEST}
     moved = tmp_path / "moved"
     folder.rename(moved)
     caption = build.load(moved).caption(next(pictures.glob("images/val_*.png")))
@@ -77,17 +79,20 @@ def test_every_score_is_chosen_by_one_word(settings, tmp_path, score):
     assert (tmp_path / "run" / BEST).exists()
 
 
-def test_photos_that_cannot_be_read_are_left_out_reported_and_listed(settings, pictures, tmp_path):
+FROZEN = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "encoder.input_size=64"]
+
+
+@pytest.mark.parametrize("encoder", [FROZEN, []], ids=["frozen", "trained"])
+def test_photos_that_cannot_be_read_are_left_out_reported_and_listed(settings, pictures, tmp_path, encoder):
     broken = tmp_path / "drawn"
     shutil.copytree(pictures, broken)
     photo = sorted((broken / "images").glob("train_*.png"))[3]
     photo.write_bytes(b"")
     events = []
-    frozen = [setting for setting in settings if not setting.startswith("encoder.")]
-    options = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "encoder.input_size=64", "run.epochs=1"]
+    others = [setting for setting in settings if not (encoder and setting.startswith("encoder."))]
     runs.train(
         DRAWN,
-        [*frozen, *options, f"data.root={broken}"],
+        [*others, *encoder, "run.epochs=1", f"data.root={broken}"],
         lambda event, **values: events.append((event, values)),
     )
     unreadable = [values for event, values in events if event == "unreadable"]
@@ -105,6 +110,12 @@ def test_the_log_reads_as_json_lines_with_losses_scores_and_what_maps_do(setting
     assert kinds.count("validation") == 3
     assert {"loss", "coverage", "learning_rate", "gradient_norm"} <= lines[0].keys()
     assert {"CIDEr-D", "BLEU-4", "distinct_captions", "map_change"} <= lines[-1].keys()
+
+
+def test_a_value_that_is_no_number_is_null_in_the_log(tmp_path):
+    RunLog(tmp_path).write("train", 1, loss=0.5, gradient_norm=float("inf"))
+    line = json.loads((tmp_path / "log.jsonl").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert (line["loss"], line["gradient_norm"]) == (0.5, None)
 
 
 def test_weights_and_biases_gets_numbers_and_pictures_offline(settings, tmp_path, monkeypatch):

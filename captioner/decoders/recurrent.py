@@ -1,0 +1,160 @@
+"""What recurrent decoders share: a state, one step, and the loop over known words in which captions that have ended are left out.
+
+Shapes: B photos, Q captions of one photo, T words, H state, E word vector, G all gates together, C context, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from captioner.attention import Attended, Attention, Memory
+from captioner.decoders.contract import Decoder
+from captioner.loops import word_loop
+from captioner.regions import Regions
+from captioner.vocabulary import PAD
+
+
+@dataclass(frozen=True)
+class RecurrentState:
+    """What a recurrent decoder carries from one word to the next."""
+
+    values: tuple[Tensor, ...]  # (B, Q, H) each; the first is the state that words are predicted from
+    position: int = 0  # index of the word about to be predicted
+
+    @property
+    def hidden(self) -> Tensor:
+        return self.values[0]
+
+    def select(self, beams: Tensor) -> RecurrentState:
+        index = beams[..., None]
+        return replace(self, values=tuple(v.gather(1, index.expand(-1, -1, v.shape[-1])) for v in self.values))
+
+    def select_photos(self, photos: Tensor) -> RecurrentState:
+        return replace(self, values=tuple(value[photos] for value in self.values))
+
+    def first(self, num_photos: int, num_captions: int) -> RecurrentState:
+        """The states of the first captions of the first photos."""
+        return replace(self, values=tuple(value[:num_photos, :num_captions] for value in self.values))
+
+
+class RecurrentDecoder(Decoder):
+    """A decoder that reads one word after another.
+
+    A kind says how it starts (`start`), what of a word enters its cell whatever the state is (`entering`), how it steps and looks
+    (`step`), and what it predicts a word from (`predict`).
+    """
+
+    attention: Attention
+    embedding: nn.Embedding
+    dropout: nn.Dropout
+    to_vocabulary: nn.Linear
+
+    def entering(self, vectors: Tensor, memory: Memory) -> Tensor:
+        """What words (B, Q, E) or (B, Q, T, E) bring into the cell, (..., G): made for all words before the loop."""
+        raise NotImplementedError
+
+    def step(
+        self, vectors: Tensor, entering: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+    ) -> tuple[Attended, RecurrentState]:
+        """Read one word (B, Q, E) and look."""
+        raise NotImplementedError
+
+    def predict(self, vectors: Tensor, hidden: Tensor, context: Tensor) -> Tensor:
+        """Outputs (..., O) of words (..., E), the states that have read them (..., H), and contexts (..., C)."""
+        raise NotImplementedError
+
+    def remember(self, regions: Regions) -> Memory:
+        return self.attention.remember(regions)
+
+    def advance(
+        self, words: Tensor, state: RecurrentState, memory: Memory, need_weights: bool = True
+    ) -> tuple[Tensor, Attended, RecurrentState]:
+        vectors = self.dropout(self.embedding(words))  # (B, Q, E)
+        attended, state = self.step(vectors, self.entering(vectors, memory), state, memory, need_weights)
+        return self.predict(vectors, state.hidden, attended.context), attended, state
+
+    def read(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
+        vectors = self.dropout(self.embedding(words))  # (B, Q, T, E)
+        entering = self.entering(vectors, memory)
+        with word_loop():
+            hidden, attended = self._loop(vectors, entering, _still_open(words), memory, need_weights)
+        return self.predict(vectors, hidden, attended.context), attended
+
+    def _loop(
+        self,
+        vectors: Tensor,
+        entering: Tensor,
+        still_open: list[tuple[int, int]],
+        memory: Memory,
+        need_weights: bool,
+    ) -> tuple[Tensor, Attended]:
+        """States (B, Q, T, H) and looks; captions that have ended leave the loop."""
+        size = (entering.shape[0], entering.shape[1])
+        state: RecurrentState = self.start(memory, size[1])
+        states, looks = [], []
+        words = zip(vectors.unbind(2), entering.unbind(2), still_open, strict=True)
+        for vector, enters, (num_photos, num_captions) in words:
+            if num_photos < len(memory.mask):
+                memory = memory.select(slice(num_photos))
+            vector, enters = (each[:num_photos, :num_captions] for each in (vector, enters))
+            attended, state = self.step(vector, enters, state.first(num_photos, num_captions), memory, need_weights)
+            states.append(state.hidden)
+            looks.append(attended)
+        return _stack(states, size), _stack_looks(looks, size)
+
+    def vocabulary_logits(self, output: Tensor) -> Tensor:
+        return self.to_vocabulary(output)
+
+    def _initialise(self) -> None:
+        """Small words and logits, so that the first loss is log V."""
+        nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        nn.init.uniform_(self.to_vocabulary.weight, -0.1, 0.1)
+        nn.init.zeros_(self.to_vocabulary.bias)
+
+
+def for_captions(value: Tensor, num_captions: int) -> Tensor:
+    """(B, Q, *) of one value (B, *) for each photo, in memory of its own."""
+    return value[:, None].expand(-1, num_captions, -1).contiguous()
+
+
+def kept_exact(cell: Tensor) -> Tensor:
+    """A memory cell in float32 at least."""
+    return cell.to(torch.promote_types(cell.dtype, torch.float32))
+
+
+def beside(vectors: Tensor, of_photo: Tensor) -> Tensor:
+    """What is one photo's (B, *), shaped to be added to its words (B, Q, *) or (B, Q, T, *)."""
+    return of_photo[(slice(None), *[None] * (vectors.dim() - 2))]
+
+
+def _still_open(words: Tensor) -> list[tuple[int, int]]:
+    """For each of T words, how many photos and how many captions of a photo must be read, to reach every one that is still open.
+
+    Photos and captions that lie longest first, as batches lay them, leave the loop from the end.
+    """
+    real = words != PAD  # (B, Q, T)
+    numbers = [torch.arange(1, size + 1, device=words.device)[:, None] for size in real.shape[:2]]
+    open_ends = [(real.any(1 - side) * numbers[side]).amax(0).flip(0).cummax(0).values.flip(0) for side in (0, 1)]
+    return list(zip(*(ends.clamp(min=1).tolist() for ends in open_ends), strict=True))
+
+
+def _stack(steps: list[Tensor], size: tuple[int, int]) -> Tensor:
+    """(B, Q, T, ...) of T steps (at most B, at most Q, ...); zeros where a caption had ended."""
+    padded = []
+    for step in steps:
+        missing = [size[0] - step.shape[0], size[1] - step.shape[1]]
+        rest = [0, 0] * (step.dim() - 2)
+        padded.append(functional.pad(step, [*rest, 0, missing[1], 0, missing[0]]) if any(missing) else step)
+    return torch.stack(padded, 2)
+
+
+def _stack_looks(looks: list[Attended], size: tuple[int, int]) -> Attended:
+    """One record for T words; every field (B, Q, ...) becomes (B, Q, T, ...)."""
+    values: dict[str, Any] = {field.name: [getattr(look, field.name) for look in looks] for field in fields(Attended)}
+    stacked: dict[str, Any] = {name: None if one[0] is None else _stack(one, size) for name, one in values.items()}
+    return Attended(**stacked)

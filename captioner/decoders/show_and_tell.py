@@ -1,0 +1,83 @@
+"""Show and Tell: the photo as one vector, read once, before the first word. The baseline that knows no regions.
+
+Shapes: B photos, Q captions of one photo, D region feature, H state, E word vector, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from captioner.attention import Attended, Attention, Memory, NoAttention, Query
+from captioner.decoders.cells import lstm
+from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, kept_exact
+from captioner.loops import LoopLinear
+from captioner.ranges import Fraction, Size
+
+
+class ShowAndTellDecoder(RecurrentDecoder):
+    r"""An LSTM reads the mean region as if it were a word, $x_{-1} = W_v \bar v$, then the words; the photo is not seen again.
+
+    Source: Vinyals et al. 2015, section 3.1, equations 10 to 12, there with the network's pooled features, which are the mean region.
+
+    Args:
+        attention: none; there is nothing to look at.
+        region_size: D, the size of one region's feature.
+        vocabulary_size: V.
+        hidden_size: H, the size of the LSTM's state.
+        word_size: E, the size of a word's vector.
+        dropout: on word vectors and on the output.
+
+    Raises:
+        ValueError: another kind of attention.
+    """
+
+    looks = "after"
+
+    def __init__(
+        self,
+        attention: Attention,
+        region_size: int,
+        vocabulary_size: int,
+        hidden_size: Size = 512,
+        word_size: Size = 512,
+        dropout: Fraction = 0.5,
+    ):
+        super().__init__()
+        if not isinstance(attention, NoAttention):
+            raise ValueError(
+                f"show_and_tell sees the photo once and as one vector, got {type(attention).__name__}; "
+                "choose attention.kind=none, or a decoder that looks, such as lstm"
+            )
+        self.hidden_size = hidden_size
+        self.attention = attention
+        self.embedding = nn.Embedding(vocabulary_size, word_size)
+        self.photo_as_word = nn.Linear(region_size, word_size)
+        self.from_word = nn.Linear(word_size, 4 * hidden_size)
+        self.from_hidden = LoopLinear(hidden_size, 4 * hidden_size, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self.to_vocabulary = nn.Linear(hidden_size, vocabulary_size)
+        self._initialise()
+        with torch.no_grad():  # a forget gate that starts open
+            self.from_word.bias[hidden_size : 2 * hidden_size].fill_(1.0)
+
+    def start(self, memory: Memory, num_captions: int) -> RecurrentState:
+        photo = self.from_word(self.photo_as_word(memory.mean))  # (B, G)
+        nothing = photo.new_zeros(len(photo), self.hidden_size)
+        hidden, cell = lstm(photo, torch.zeros_like(photo), (nothing, kept_exact(nothing)), torch.tanh)
+        return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
+
+    def entering(self, vectors: Tensor, memory: Memory) -> Tensor:
+        return self.from_word(vectors)
+
+    def step(
+        self, vectors: Tensor, entering: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+    ) -> tuple[Attended, RecurrentState]:
+        values = lstm(entering, self.from_hidden(state.hidden), state.values, torch.tanh)
+        position = torch.full(state.hidden.shape[:2], state.position, device=state.hidden.device)
+        return self.attention(Query(values[0], position), memory, need_weights), RecurrentState(
+            values, state.position + 1
+        )
+
+    def predict(self, vectors: Tensor, hidden: Tensor, context: Tensor) -> Tensor:
+        return self.dropout(hidden)

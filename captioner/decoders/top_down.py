@@ -1,0 +1,94 @@
+"""The two LSTMs of Bottom-Up and Top-Down Attention: one looks, the other writes.
+
+Shapes: B photos, Q captions of one photo, T words, D region feature, H state, E word vector, C context, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from captioner.attention import Attended, Attention, Memory, Query
+from captioner.decoders.cells import lstm
+from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, beside, for_captions, kept_exact
+from captioner.loops import LoopLinear
+from captioner.ranges import Fraction, Size
+
+
+class TopDownDecoder(RecurrentDecoder):
+    r"""The attention LSTM reads the previous word, the mean region and the language LSTM's state, and looks; the language LSTM reads what
+    it saw and predicts the next word.
+
+    Source: Anderson et al. 2018, section 3.2: $x^1_t = [h^2_{t-1}, \bar v, W_e \Pi_t]$ (equation 2), any attention asked by $h^1_t$
+    (equations 3 to 5, there the additive score), $x^2_t = [\hat v_t, h^1_t]$ (6), $p(y_t) = \mathrm{softmax}(W_p h^2_t + b_p)$ (7).
+    Both LSTMs start from zero.
+
+    Args:
+        attention: how to look; any kind.
+        region_size: D, the size of one region's feature.
+        vocabulary_size: V.
+        hidden_size: H, the size of both states.
+        word_size: E, the size of a word's vector.
+        dropout: on word vectors and on the output.
+    """
+
+    looks = "after"
+
+    def __init__(
+        self,
+        attention: Attention,
+        region_size: int,
+        vocabulary_size: int,
+        hidden_size: Size = 512,
+        word_size: Size = 512,
+        dropout: Fraction = 0.5,
+    ):
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.attention = attention
+        self.embedding = nn.Embedding(vocabulary_size, word_size)
+        self.from_word = nn.Linear(word_size, 4 * hidden_size)
+        self.from_mean = nn.Linear(region_size, 4 * hidden_size, bias=False)
+        self.from_both = LoopLinear(2 * hidden_size, 4 * hidden_size, bias=False)  # h2 and h1 into the attention LSTM
+        self.from_seen = LoopLinear(attention.context_size, 4 * hidden_size)
+        self.from_states = LoopLinear(2 * hidden_size, 4 * hidden_size, bias=False)  # h1 and h2 into the language LSTM
+        self.dropout = nn.Dropout(dropout)
+        self.to_vocabulary = nn.Linear(hidden_size, vocabulary_size)
+        self._initialise()
+        with torch.no_grad():  # forget gates that start open
+            for bias in (self.from_word.bias, self.from_seen.bias):
+                bias[hidden_size : 2 * hidden_size].fill_(1.0)
+
+    @staticmethod
+    def cell_input_size(hidden_size: int, word_size: int, region_size: int) -> int:
+        return hidden_size + region_size + word_size
+
+    def start(self, memory: Memory, num_captions: int) -> RecurrentState:
+        """The language LSTM's state and cell, then the attention LSTM's."""
+        hidden = memory.mean.new_zeros(len(memory.mask), num_captions, self.hidden_size)
+        return RecurrentState((hidden, kept_exact(hidden), hidden, kept_exact(hidden)))
+
+    def entering(self, vectors: Tensor, memory: Memory) -> Tensor:
+        from_word = self.from_word(vectors)
+        return from_word + beside(from_word, self.from_mean(memory.mean))
+
+    def step(
+        self, vectors: Tensor, entering: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+    ) -> tuple[Attended, RecurrentState]:
+        written, writing_cell, looked, looking_cell = state.values
+        recurrent = self.from_both(torch.cat([written, looked], -1))
+        looking, new_looking_cell = lstm(entering, recurrent, (looked, looking_cell), torch.tanh)
+        query = Query(looking, torch.full(looking.shape[:2], state.position, device=looking.device))
+        if self.attention.needs_cell:
+            mean = for_captions(memory.mean, vectors.shape[1]).to(vectors.dtype)
+            read = torch.cat([written.to(vectors.dtype), mean, vectors], -1)
+            query = replace(query, previous_hidden=looked, cell=new_looking_cell, cell_input=read)
+        attended = self.attention(query, memory, need_weights)
+        recurrent = self.from_states(torch.cat([looking, written.to(looking.dtype)], -1))
+        values = lstm(self.from_seen(attended.context), recurrent, (written, writing_cell), torch.tanh)
+        return attended, RecurrentState((*values, looking, new_looking_cell), state.position + 1)
+
+    def predict(self, vectors: Tensor, hidden: Tensor, context: Tensor) -> Tensor:
+        return self.dropout(hidden)

@@ -26,7 +26,7 @@ from captioner.model import CaptionModel
 from captioner.search import Captioner
 from captioner.sections import EncoderRate, Log, Photos, Place, Words
 from captioner.training import objectives, optimisation
-from captioner.training.checkpoints import fill_model, load_checkpoint
+from captioner.training.checkpoints import fill_model, load_checkpoint, tensors_of
 from captioner.training.distributed import choose_device
 from captioner.training.loop import BEST, NEWEST
 from captioner.training.plan import Plan
@@ -252,5 +252,6 @@ def load(
 def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Path]:
     path = folder / {"best": BEST, "newest": NEWEST}[checkpoint]
     tensors, _ = load_checkpoint(path)
-    prefix = "model/" if checkpoint == "newest" else ""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}, path
+    if checkpoint == "newest":
+        tensors = tensors_of(tensors, "model/") | tensors_of(tensors, "average/")
+    return tensors, path

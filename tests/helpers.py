@@ -41,7 +41,8 @@ def make_attention(
     }
     if takes_score(kind):
         known["score"] = make_score(score, query_size, region_size)
-    return make(**{name: value for name, value in known.items() if name in signature(make).parameters}).double()
+    made = make(**{name: value for name, value in known.items() if name in signature(make).parameters})
+    return made.double().eval()  # no draws
 
 
 def takes_score(kind: str) -> bool:

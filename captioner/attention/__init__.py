@@ -3,7 +3,7 @@
 contract.py  what a kind gives and takes          scores.py  step 1: compare a query with a region
 soft.py      all regions, by a softmax             none.py    the mean region, for comparison
 multi_head.py  several maps side by side           local.py   regions around one place
-adaptive.py  regions, or the words so far
+adaptive.py  regions, or the words so far          hard.py    one region, drawn
 
 To add one: write a class that meets contract.py, then add its line here; the contract tests check it from then on.
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from captioner.attention.adaptive import AdaptiveAttention
 from captioner.attention.contract import Attended, Attention, Memory, Query, Score
+from captioner.attention.hard import HardAttention
 from captioner.attention.local import LocalMonotonicAttention, LocalPredictiveAttention
 from captioner.attention.multi_head import MultiHeadAttention
 from captioner.attention.none import NoAttention
@@ -31,6 +32,7 @@ SCORES: dict[str, Callable[..., Score]] = {
 KINDS: dict[str, Callable[..., Attention]] = {
     "none": NoAttention,
     "soft": SoftAttention,
+    "hard": HardAttention,
     "adaptive": AdaptiveAttention,
     "local_monotonic": LocalMonotonicAttention,
     "local_predictive": LocalPredictiveAttention,

@@ -58,6 +58,11 @@ def model_tensors(model: nn.Module, frozen: nn.Module | None = None) -> dict[str
     return {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in skipped}
 
 
+def tensors_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
 def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, frozen: nn.Module | None = None) -> None:
     """Load the tensors of `model_tensors` back.
 

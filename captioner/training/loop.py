@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from captioner.data.batches import Batch, CaptionedPhotos
 from captioner.regions import Regions
 from captioner.training import alarms
+from captioner.training.averaging import WeightAverage
 from captioner.training.checkpoints import (
     fill_model,
     fill_optimiser,
@@ -27,6 +28,7 @@ from captioner.training.checkpoints import (
     model_tensors,
     optimiser_tensors,
     save_checkpoint,
+    tensors_of,
 )
 from captioner.training.distributed import Processes
 from captioner.training.objectives import Totals
@@ -69,9 +71,8 @@ class Trainer:
         device = self.processes.device
         self.dtype = mixed_precision(device) if self.plan.precision == "mixed" else torch.float32
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
-        self.unchecked = torch.zeros(
-            2, device=device
-        )  # losses and gradient norms since they were last known to be numbers
+        self.average = WeightAverage(self.model, self.plan.average)
+        self.unchecked = torch.zeros(2, device=device)  # losses, gradient norms since they were last seen to be numbers
         self.stop_asked = False
         self.saved_at = time.monotonic()
 
@@ -137,6 +138,7 @@ class Trainer:
         self.scaler.update()
         self.optimiser.zero_grad()
         self.progress.step += 1
+        self.average.update(self.progress.step)
         self._note(terms, norm, len(indices), time.monotonic() - started)
 
     def _gradients(self, indices: Sequence[int], batches: Iterator[Batch]) -> Tensor:
@@ -203,6 +205,10 @@ class Trainer:
 
     def _validate(self) -> None:
         self._check_losses()
+        with self.average.in_place():
+            self._validate_and_keep()
+
+    def _validate_and_keep(self) -> None:
         validation = self.validate()
         score = validation.scores[self.plan.watch]
         self.schedule.after_validation(score)
@@ -236,37 +242,46 @@ class Trainer:
     def _save(self) -> None:
         self._check_losses()
         if self.processes.first:
-            tensors = {f"model/{name}": tensor for name, tensor in model_tensors(self.model, self.frozen).items()}
-            moments = {
-                f"optimiser/{name}": tensor for name, tensor in optimiser_tensors(self.optimiser, self.model).items()
+            tensors = {
+                f"{part}/{name}": tensor
+                for part, found in {
+                    "model": model_tensors(self.model, self.frozen),
+                    "average": self.average.averages,
+                    "objective": self._own_buffers(),
+                    "optimiser": optimiser_tensors(self.optimiser, self.model),
+                }.items()
+                for name, tensor in found.items()
             }
             state = {
                 "progress": asdict(self.progress),
                 "schedule": self.schedule.state(),
                 "scaler": self.scaler.state_dict(),
             }
-            save_checkpoint(self.folder / NEWEST, {**tensors, **moments}, state)
+            save_checkpoint(self.folder / NEWEST, tensors, state)
         self.processes.wait()
         self.saved_at = time.monotonic()
 
     def _restore(self) -> None:
         path = self.folder / NEWEST
         tensors, state = load_checkpoint(path)
-        fill_model(self.model, _part(tensors, "model/"), path, self.frozen)
-        fill_optimiser(self.optimiser, self.model, _part(tensors, "optimiser/"))
+        fill_model(self.model, tensors_of(tensors, "model/"), path, self.frozen)
+        self.average.fill(tensors_of(tensors, "average/"))
+        for name, buffer in self._own_buffers().items():
+            buffer.copy_(tensors[f"objective/{name}"])
+        fill_optimiser(self.optimiser, self.model, tensors_of(tensors, "optimiser/"))
         self.progress = Progress(**state["progress"])
         self.schedule.restore(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
+
+    def _own_buffers(self) -> dict[str, Tensor]:
+        """What the objective keeps beside the model, such as a baseline of rewards."""
+        return {name: one for name, one in self.objective.named_buffers() if not name.startswith("model.")}
 
     def _ask_to_stop(self, *_) -> None:
         if self.stop_asked:
             raise KeyboardInterrupt
         self.stop_asked = True
         self.report("stopping")
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _mix(seed: int, step: int, rank: int) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from captioner.errors import UserError
-from captioner.ranges import Count, NonNegative, Positive, Size
+from captioner.ranges import Count, Fraction, NonNegative, Positive, Size
 from captioner.search import Caption
 
 
@@ -20,6 +20,7 @@ class Plan:
         batch_size: photos in one step, over all processes and accumulated parts together.
         accumulate: parts into which each process cuts its share of a batch, to save memory.
         precision: `fp32`, or `mixed`: bfloat16 autocast, float16 with a gradient scaler on cards that lack it.
+        average: decay of a running average of the weights, which is then what is validated and kept as best; 0 for none.
         clip: gradients by their common norm, each by its value, or none.
         clip_at: the norm or value.
         validate_every: epochs between validations.
@@ -34,6 +35,7 @@ class Plan:
     batch_size: Size = 32
     accumulate: Size = 1
     precision: Literal["fp32", "mixed"] = "fp32"
+    average: Fraction = 0.0
     clip: Literal["none", "norm", "value"] = "norm"
     clip_at: Positive = 5.0
     validate_every: Size = 1

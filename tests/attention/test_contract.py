@@ -12,11 +12,7 @@ from torch import nn
 from captioner.attention import KINDS, SCORES, Query
 from captioner.regions import Boxes, Grid
 from tests.helpers import QUERY, REGION, make_attention, make_regions, make_score, takes_score
-from tests.reference.adaptive import adaptive_attention
-from tests.reference.local import local_monotonic, local_predictive
-from tests.reference.multi_head import multi_head_attention
 from tests.reference.scores import EQUATIONS
-from tests.reference.show_attend_tell import additive_soft_attention
 
 ALL = [(kind, score) for kind in KINDS for score in SCORES if takes_score(kind) or score == "additive"]
 LOOKING = [(kind, score) for kind, score in ALL if kind != "none"]
@@ -83,9 +79,11 @@ def test_selecting_photos_of_a_memory_is_remembering_those_photos(kind, score):
 
 @pytest.mark.parametrize(("kind", "score"), LOOKING)
 def test_gradients_reach_the_query_and_every_parameter(kind, score):
-    attention, query = make_attention(kind, score), make_query(score=score)
+    """Those of a kind that draws by the log-probability of what was drawn, which training judges."""
+    attention, query = make_attention(kind, score).train(), make_query(score=score)
     reached = [query.hidden.requires_grad_(), *attention.parameters()]
-    attention(query, attention.remember(make_regions())).context.square().sum().backward()
+    looked = attention(query, attention.remember(make_regions()))
+    (looked.context if looked.choice_log_prob is None else looked.choice_log_prob).square().sum().backward()
     assert all(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in reached)
 
 
@@ -142,18 +140,6 @@ def test_the_gradient_is_that_of_the_values(kind, score):
     assert torch.autograd.gradcheck(looked, [tensor.detach().requires_grad_() for tensor in inputs])
 
 
-def test_soft_additive_attention_agrees_with_its_equations():
-    attention, regions, query = make_attention("soft"), make_regions(), make_query()
-    looked = attention(query, attention.remember(regions))
-    for photo in range(3):
-        for caption in range(4):
-            context, weights = additive_soft_attention(
-                query.hidden[photo, caption], regions.features[photo], regions.mask[photo], attention
-            )
-            torch.testing.assert_close(looked.context[photo, caption], context)
-            torch.testing.assert_close(looked.weights[photo, caption], weights)
-
-
 @pytest.mark.parametrize(("kind", "score"), LOOKING)
 def test_the_context_does_not_depend_on_whether_anybody_wants_the_weights(kind, score):
     attention, query = make_attention(kind, score), make_query(score=score)
@@ -162,49 +148,16 @@ def test_the_context_does_not_depend_on_whether_anybody_wants_the_weights(kind, 
     torch.testing.assert_close(one, two)
 
 
-def test_multi_head_attention_agrees_with_its_equations():
-    attention, regions, query = make_attention("multi_head"), make_regions(), make_query()
-    looked = attention(query, attention.remember(regions))
-    for photo, caption in product(range(3), range(4)):
-        context, weights = multi_head_attention(
-            query.hidden[photo, caption], regions.features[photo], regions.mask[photo], attention
-        )
-        torch.testing.assert_close(looked.context[photo, caption], context)
-        torch.testing.assert_close(looked.head_weights[photo, caption], weights)
-        torch.testing.assert_close(looked.weights[photo, caption], weights.mean(0))
-
-
 def test_heads_that_do_not_share_the_size_evenly_are_refused():
     with pytest.raises(ValueError, match="multiple of heads, got 10 and 4"):
         KINDS["multi_head"](5, 7, heads=4, size=10)
 
 
 @pytest.mark.parametrize("score", SCORES)
-@pytest.mark.parametrize("position", [0, 3, 50])
-def test_local_monotonic_attention_agrees_with_its_equations(score, position):
-    attention, regions, query = make_attention("local_monotonic", score), make_regions(), make_query(score=score)
-    query = replace(query, position=torch.full_like(query.position, position))
-    weights = attention(query, attention.remember(regions)).weights
-    for photo, caption in product(range(3), range(4)):
-        wanted = local_monotonic(
-            query.hidden[photo, caption], position, regions.features[photo], regions.mask[photo], attention, score
-        )
-        torch.testing.assert_close(weights[photo, caption], wanted)
-
-
-@pytest.mark.parametrize("score", SCORES)
-@pytest.mark.parametrize(("rows", "columns"), [(1, 9), (2, 3), (4, 4)])
-def test_local_predictive_attention_agrees_with_its_equations(score, rows, columns):
-    attention, query = make_attention("local_predictive", score), make_query(score=score)
-    regions = make_regions(rows=rows, columns=columns)
-    looked = attention(query, attention.remember(regions))
-    for photo, caption in product(range(3), range(4)):
-        wanted = local_predictive(
-            query.hidden[photo, caption], regions.features[photo], regions.mask[photo], rows, columns, attention, score
-        )
-        torch.testing.assert_close(looked.weights[photo, caption], wanted)
-    assert (looked.weights.sum(-1) < 1).all()
-    torch.testing.assert_close(looked.context, looked.weights @ regions.features)
+def test_predicted_places_leave_less_than_a_whole_look(score):
+    """As published: the Gaussian comes after the softmax."""
+    attention, regions = make_attention("local_predictive", score), make_regions(rows=4, columns=4)
+    assert (attention(make_query(score=score), attention.remember(regions)).weights.sum(-1) < 1).all()
 
 
 def test_where_no_region_is_near_nothing_is_seen():
@@ -225,26 +178,49 @@ def test_boxes_are_placed_by_their_middles():
     torch.testing.assert_close(one, two)
 
 
-def test_adaptive_attention_agrees_with_its_equations():
-    attention, regions, query = make_attention("adaptive"), make_regions(), make_query()
-    looked = attention(query, attention.remember(regions))
-    for photo, caption in product(range(3), range(4)):
-        given = {
-            "hidden": query.hidden,
-            "previous": query.previous_hidden,
-            "cell": query.cell,
-            "read": query.cell_input,
-        }
-        context, weights, share = adaptive_attention(
-            {name: tensor[photo, caption] for name, tensor in given.items()},
-            regions.features[photo],
-            regions.mask[photo],
-            attention,
-        )
-        torch.testing.assert_close(looked.context[photo, caption], context)
-        torch.testing.assert_close(looked.weights[photo, caption], weights)
-        torch.testing.assert_close(looked.sentinel[photo, caption], share)
+def test_what_the_sentinel_takes_the_regions_lack():
+    attention, regions = make_attention("adaptive"), make_regions()
+    looked = attention(make_query(), attention.remember(regions))
     torch.testing.assert_close(looked.weights.sum(-1), 1 - looked.sentinel)
+
+
+def test_heads_are_kept_and_averaged():
+    attention = make_attention("multi_head")
+    looked = attention(make_query(), attention.remember(make_regions()))
+    assert looked.head_weights.shape == (3, 4, 3, 6)
+    torch.testing.assert_close(looked.weights, looked.head_weights.mean(2))
+
+
+def test_in_training_a_draw_is_one_region_with_its_log_probability():
+    attention, regions = make_attention("hard").train(), make_regions()
+    attention.expected = 0.0
+    torch.manual_seed(0)
+    looked = attention(make_query(), attention.remember(regions))
+    for photo, caption in product(range(3), range(4)):
+        (drawn,) = (regions.features[photo] == looked.context[photo, caption]).all(-1).nonzero().flatten().tolist()
+        assert regions.mask[photo, drawn]
+        wanted = looked.weights[photo, caption, drawn].log()
+        torch.testing.assert_close(looked.choice_log_prob[photo, caption], wanted)
+    entropy = torch.distributions.Categorical(looked.weights).entropy()
+    torch.testing.assert_close(looked.choice_entropy, entropy)
+
+
+def test_an_expected_look_is_soft_attention():
+    attention, soft, regions = make_attention("hard").train(), make_attention("soft"), make_regions()
+    attention.expected = 1.0
+    looked, wanted = (each(make_query(), each.remember(regions)) for each in (attention, soft))
+    torch.testing.assert_close(looked.context, wanted.context)
+    assert (looked.choice_log_prob == 0).all()
+
+
+def test_after_training_regions_are_drawn_only_where_asked():
+    attention, regions = make_attention("hard"), make_regions()
+    contexts = [attention(make_query(), attention.remember(regions)).context for _ in range(2)]
+    assert torch.equal(*contexts)
+    attention.decoding = "draw"
+    torch.manual_seed(0)
+    drawn = [attention(make_query(), attention.remember(regions)).context for _ in range(8)]
+    assert any(not torch.equal(drawn[0], other) for other in drawn)
 
 
 def test_adaptive_attention_without_a_memory_cell_says_what_to_use():

@@ -26,7 +26,8 @@ def test_mixed_precision_trains(settings, tmp_path, monkeypatch, dtype):
 
 
 @pytest.mark.parametrize(
-    "option", ["run.clip=value", "run.clip=none", "objective.label_smoothing=0.1", "attention.kind=none"]
+    "option",
+    ["run.clip=value", "run.clip=none", "run.average=0.9", "objective.label_smoothing=0.1", "attention.kind=none"],
 )
 def test_options_train(settings, tmp_path, option):
     if option == "attention.kind=none":

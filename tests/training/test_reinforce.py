@@ -1,0 +1,98 @@
+"""REINFORCE, against the exact gradient of the expectation over all draws."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+from torch import nn
+
+from captioner.attention import hard
+from captioner.data.batches import Batch
+from captioner.model import CaptionModel
+from captioner.regions import Grid, Regions
+from captioner.training.objectives import TeacherForcing, Totals
+from captioner.training.reinforce import Reinforce
+from captioner.vocabulary import START
+from tests.helpers import REGION, make_decoder
+
+REGIONS, WORDS = 3, [START, 5, 7]
+
+
+def make_batch(num_photos: int) -> Batch:
+    """The same photo and caption, over and over."""
+    features = torch.randn(1, REGIONS, REGION, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    regions = Regions.full(features.expand(num_photos, -1, -1), Grid(1, REGIONS))
+    return Batch(regions, torch.tensor(WORDS).expand(num_photos, 1, -1))
+
+
+def make_objective(**options) -> TeacherForcing:
+    decoder = make_decoder(attention="hard")
+    decoder.attention.expected = 0.0
+    with torch.no_grad():  # where it looks matters, and is not settled
+        decoder.to_vocabulary.weight.mul_(20)
+        decoder.attention.score.energy.weight.mul_(3)
+    return TeacherForcing(CaptionModel(nn.Identity(), decoder), **options).train()
+
+
+def gradients(objective: nn.Module, loss: torch.Tensor) -> dict[str, torch.Tensor]:
+    objective.zero_grad()
+    loss.backward()
+    return {name: one.grad.clone() for name, one in objective.named_parameters() if one.grad is not None}
+
+
+def exact_loss(objective: TeacherForcing, monkeypatch) -> torch.Tensor:
+    """The expected negative log-likelihood, over every way of drawing a region for each of the two words."""
+    ways = torch.tensor(list(product(range(REGIONS), repeat=2)))  # (9, 2)
+    batch, draws = make_batch(len(ways)), iter(ways.T)
+    monkeypatch.setattr(hard, "_draw", lambda weights: next(draws)[:, None])
+    memory = objective.model.remember(batch.photos)
+    output, attended = objective.model.decoder.read(batch.inputs, memory)
+    log_probs = objective.model.decoder.vocabulary_logits(output).log_softmax(-1)
+    of_caption = log_probs.gather(-1, batch.targets[..., None]).sum((1, 2, 3))
+    return -(attended.choice_log_prob.sum((1, 2)).exp() * of_caption).sum()
+
+
+def test_its_gradient_is_that_of_the_expectation(monkeypatch):
+    objective = make_objective(choice_entropy=0.0, reward="caption")
+    objective.reinforce.baseline.fill_(-5.0)
+    with monkeypatch.context() as patched:
+        exact = gradients(objective, exact_loss(objective, patched))
+    num_draws = 40_000
+    torch.manual_seed(0)
+    drawn = gradients(objective, objective(make_batch(num_draws), Totals(words=num_draws, captions=num_draws))[0])
+    looking = [name for name in exact if "attention.score" in name]
+    assert looking
+    for name in exact:
+        scale = float(exact[name].norm())
+        torch.testing.assert_close(drawn[name], exact[name], rtol=0, atol=0.05 * scale)
+    assert all(float(exact[name].norm()) > 0 for name in looking)
+
+
+def test_without_the_term_where_to_look_is_not_learned():
+    objective = make_objective(reinforce=0.0, choice_entropy=0.0)
+    found = gradients(objective, objective(make_batch(4), Totals(words=8, captions=4))[0])
+    assert all(float(grad.norm()) == 0 for name, grad in found.items() if "attention.score" in name)
+
+
+@pytest.mark.parametrize("reward", ["word", "caption"])
+def test_the_baseline_is_a_moving_average_of_what_was_earned(reward):
+    part = Reinforce(1.0, 0.0, reward)
+    mask = torch.tensor([[[True, True], [True, False]]])
+    looked = hard.Attended(torch.zeros(()), choice_log_prob=torch.zeros(1, 2, 2), choice_entropy=torch.zeros(1, 2, 2))
+    wanted = None
+    for step in range(1, 4):
+        log_probs = -step * torch.tensor([[[1.0, 2.0], [6.0, 50.0]]])
+        part(log_probs, looked, mask)
+        mean = -step * (3.0 if reward == "word" else 4.5)
+        wanted = mean if wanted is None else 0.9 * wanted + 0.1 * mean
+        assert part.baseline.item() == pytest.approx(wanted)
+    part.eval()(log_probs, looked, mask)
+    assert part.baseline.item() == pytest.approx(wanted)
+
+
+def test_a_bonus_for_entropy_spreads_the_looks():
+    mask, entropy = torch.ones(1, 1, 2, dtype=torch.bool), torch.tensor([[[0.3, 0.7]]])
+    looked = hard.Attended(torch.zeros(()), choice_log_prob=torch.zeros(1, 1, 2), choice_entropy=entropy)
+    assert Reinforce(1.0, 0.1, "word")(torch.zeros(1, 1, 2), looked, mask).item() == pytest.approx(-0.1)

@@ -64,6 +64,19 @@ _DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule
 SECTIONS = [*_TABLES, "run", "log"]
 
 
+def read(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """A config's resolved settings, under overrides.
+
+    Raises:
+        UserError: the config cannot be read, or something in it does not fit.
+    """
+    lasting = {
+        section: [name for part in parts for name in inspect.signature(part).parameters]
+        for section, parts in _BESIDE.items()
+    }
+    return resolve(read_settings(path, overrides, lasting))
+
+
 def resolve(settings: Settings) -> Settings:
     """Every section with its defaults filled in.
 
@@ -90,7 +103,20 @@ def _resolve_section(section: str, values: Settings) -> Settings:
         if _takes_score(constructors[0]):
             names["score"] = values.pop("score", "additive")
             constructors.append(_lookup("attention.score", names["score"], attention.SCORES))
-    return names | check_values(section, values, constructors, _SUPPLIED.get(section, set()))
+        elif section == "attention" and "score" in values:
+            takers = ", ".join(kind for kind, part in attention.KINDS.items() if _takes_score(part))
+            raise UserError(
+                f"attention.kind={names['kind']} takes no score, got attention.score={values['score']}; "
+                f"leave it out, or choose a kind that takes one: {takers}"
+            )
+    supplied = _SUPPLIED.get(section, set())
+    return names | check_values(section, values, constructors, supplied, partial(_kinds_that_take, section))
+
+
+def _kinds_that_take(section: str, key: str) -> str:
+    """Says which other kinds of a section know a key."""
+    kinds = [kind for kind, part in _TABLES.get(section, {}).items() if key in inspect.signature(part).parameters]
+    return f"; {section}.kind={' or '.join(kinds)} takes it" if kinds else ""
 
 
 def _part(section: str, kind: Any) -> Callable:
@@ -220,7 +246,7 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
                 f"{override.partition('=')[0]} belongs to what was trained; a finished run takes overrides of search, data, "
                 "run.device and run.features"
             )
-    return resolve(read_settings(folder / SETTINGS, overrides))
+    return read(folder / SETTINGS, overrides)
 
 
 def load(

@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from captioner.progress import console, errors
 from captioner.search import Caption, Captioner
 
 _ON_ONE_SHEET = 16
+_SETTING = re.compile(r"(search|data|run)\.\w+=.*")
 Found = list[tuple[Path, Caption]]
 
 
@@ -29,6 +31,8 @@ def find_photos(names: Sequence[str]) -> list[Path]:
     photos: dict[Path, None] = {}
     for name in names:
         path = Path(name)
+        if not path.exists() and _SETTING.fullmatch(name):
+            raise UserError(f"{name} is no photo; to change a setting of decoding write --set {name}")
         if path.is_dir():
             found = photos_in(path)
         elif path.exists() or not glob.has_magic(name):
@@ -47,10 +51,10 @@ def run(
     sheet: Path | None = None,
     table: Path | None = None,
     details: Path | None = None,
-) -> None:
+) -> int:
     """Caption photos, print each caption as it comes, and write what was asked for.
 
-    A photo among several that cannot be read is named and left out.
+    A photo among several that cannot be read is named and left out; returns how many were.
 
     Raises:
         UserError: no photo can be read, or a name matches nothing, or one sheet is asked for too many photos.
@@ -72,6 +76,7 @@ def run(
         errors.print(
             f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
         )
+    return len(unreadable)
 
 
 def _caption(captioner: Captioner, photos: list[Path]) -> tuple[Found, list[Path]]:

@@ -52,7 +52,7 @@ def evaluate(
         console.print(metrics.table(found.rows, found.protocol))
     else:
         console.print(f"{split} has no references: captions were written, and not scored")
-    console.print(f"written: {run / split}/", soft_wrap=True)
+    console.print(f"written: {found.folder}/", soft_wrap=True)
 
 
 @app.command()
@@ -109,12 +109,16 @@ def caption(
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="write a table: photo, caption, confidence")] = None,
     json: Annotated[Path | None, typer.Option(help="write words, log-probabilities and maps")] = None,
-    override: Annotated[list[str] | None, typer.Option("--set", help="change decoding: search.beams=5")] = None,
+    override: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="change decoding: search.max_length=12"),
+    ] = None,
 ) -> None:
-    """Caption photos that the model has never seen."""
+    """Caption photos that the model has never seen. Ends with status 1 where some of several photos could not be read."""
     from captioner import build, captioning
 
-    captioning.run(build.load(model, overrides=override or []), photos, sheet, csv, json)
+    if captioning.run(build.load(model, overrides=override or []), photos, sheet, csv, json):
+        sys.exit(1)
 
 
 @app.command()

@@ -39,18 +39,23 @@ def parse_yaml(text: str, origin: str) -> Any:
         raise UserError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
 
 
-def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
-    """The config, over its base, under the overrides (`section.key=value`)."""
+def read_settings(
+    path: Path, overrides: Sequence[str] = (), lasting: Mapping[str, Collection[str]] | None = None
+) -> Settings:
+    """The config, over its base, under the overrides (`section.key=value`).
+
+    `lasting` names the keys of a section that mean the same whatever its kind is.
+    """
     settings = _read_file(path)
     base = settings.pop("base", None)
     if base is not None:
         below = _read_file(path.parent / base)
         if "base" in below:
             raise UserError(f"{path.parent / base} has a base itself; one base is enough, write out the rest")
-        settings = merge(below, settings)
+        settings = merge(below, settings, lasting)
     changes = [parse_override(override) for override in overrides]
     for change in sorted(changes, key=_keeps_names):  # a new kind or score comes before the keys that mean it
-        settings = merge(settings, change)
+        settings = merge(settings, change, lasting)
     return settings
 
 
@@ -72,15 +77,22 @@ def _keeps_names(change: Settings) -> int:
     )
 
 
-def merge(below: Settings, above: Settings) -> Settings:
-    """`above` over `below`, key by key; a section whose kind or score changes starts afresh, since its keys meant the old one."""
+def merge(below: Settings, above: Settings, lasting: Mapping[str, Collection[str]] | None = None) -> Settings:
+    """`above` over `below`, key by key.
+
+    A section whose kind or score changes starts afresh, less its `lasting` keys: the others meant the old one.
+    """
     merged = dict(below)
     for section, values in above.items():
         old = merged.get(section)
-        if not (isinstance(old, dict) and isinstance(values, dict)) or _changes("kind", old, values):
+        if not (isinstance(old, dict) and isinstance(values, dict)):
             merged[section] = values
+            continue
+        kept = (lasting or {}).get(section, ())
+        if _changes("kind", old, values):
+            merged[section] = {**{key: old[key] for key in kept if key in old}, **values}
         elif _changes("score", old, values):
-            merged[section] = {"kind": old["kind"], **values} if "kind" in old else values
+            merged[section] = {**{key: old[key] for key in ("kind", *kept) if key in old}, **values}
         else:
             merged[section] = {**old, **values}
     return merged
@@ -90,10 +102,13 @@ def _changes(name: str, old: Settings, new: Settings) -> bool:
     return name in old and name in new and old[name] != new[name]
 
 
-def check_keys(given: Iterable[str], known: Collection[str], where: str) -> None:
+def check_keys(
+    given: Iterable[str], known: Collection[str], where: str, hint: Callable[[str], str] = lambda key: ""
+) -> None:
     for key in given:
         if key not in known:
-            raise UserError(f"unknown {where} {key!r}{suggestion(key, known)}; known: {', '.join(known)}")
+            more = suggestion(key, known) or hint(key)
+            raise UserError(f"unknown {where} {key!r}{more}; known: {', '.join(known)}")
 
 
 def suggestion(word: object, known: Collection[str]) -> str:
@@ -102,7 +117,11 @@ def suggestion(word: object, known: Collection[str]) -> str:
 
 
 def check_values(
-    section: str, values: Mapping[str, Any], constructors: Sequence[Callable], supplied: Collection[str]
+    section: str,
+    values: Mapping[str, Any],
+    constructors: Sequence[Callable],
+    supplied: Collection[str],
+    hint: Callable[[str], str] = lambda key: "",
 ) -> Settings:
     """The section with defaults filled in, if it fits the constructors' signatures.
 
@@ -111,13 +130,14 @@ def check_values(
         values: what the config gives, without `kind` and the names of inner parts.
         constructors: the parts that the section makes; each takes its own keys.
         supplied: arguments that the caller supplies itself, which no config may set.
+        hint: what to say of a key that the section does not know.
     """
     for key in values:
         if key in supplied:
             raise UserError(f"{section}.{key} is not a setting: it follows from the other parts; leave it out")
     schemas = [_schema(constructor, supplied) for constructor in constructors]
     known = [name for schema in schemas for name in schema.model_fields]
-    check_keys(values, known, f"key in {section}:")
+    check_keys(values, known, f"key in {section}:", hint)
     resolved: Settings = {}
     for schema in schemas:
         own = {name: value for name, value in values.items() if name in schema.model_fields}

@@ -15,7 +15,7 @@ import torch
 from rich import box
 from rich.table import Table
 
-from captioner import runs
+from captioner import build, runs
 from captioner.data.drawn import COLOURS, SHAPES, instances_path
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
@@ -52,8 +52,11 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
     if not CONFIG.is_file():
         raise UserError(f"the demo needs {CONFIG}; run it from a clone of the repository")
     for looks, name in MODELS.items():
-        if not has_finished(folder / name):
-            runs.train(CONFIG, [*overrides, f"decoder.looks={looks}", f"run.folder={folder / name}"], report)
+        settings = [*overrides, f"decoder.looks={looks}", f"run.folder={folder / name}"]
+        if has_finished(folder / name, build.read(CONFIG, settings)):
+            console.print(f"{folder / name} is trained already; delete it to train it again", soft_wrap=True)
+        else:
+            runs.train(CONFIG, settings, report)
     figures = []
     for looks, name in MODELS.items():
         for split in SPLITS:

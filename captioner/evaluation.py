@@ -30,6 +30,7 @@ class Evaluation:
     """A split's captions and what they are worth."""
 
     split: str
+    folder: Path  # what is written goes there
     examples: Sequence[Example]
     captions: Sequence[Caption]
     source: PhotoFiles | StoredRegions
@@ -47,11 +48,13 @@ class Evaluation:
     def references(self) -> dict[int | str, list[str]]:
         return {self.examples[place].id: self.examples[place].references for place in self.with_references}
 
-    def save(self, folder: Path) -> None:
+    def save(self) -> None:
         """Write results.json, and scores.json where there are scores."""
-        metrics.save_results(folder / "results.json", self.texts())
+        metrics.save_results(self.folder / "results.json", self.texts())
         if self.rows:
-            metrics.save_scores(folder / "scores.json", self.rows, self.protocol)
+            metrics.save_scores(self.folder / "scores.json", self.rows, self.protocol)
+        else:
+            (self.folder / "scores.json").unlink(missing_ok=True)  # those of other captions
 
 
 def evaluate(
@@ -76,16 +79,23 @@ def evaluate(
         lambda count: report("decode", split=split, count=count, total=len(source)),
     )
     referenced = [example for example in examples if example.references] or examples
-    evaluation = Evaluation(split, examples, captions, source, {}, _protocol(settings, split, referenced, captioner))
-    evaluation.save(run / split)  # before the scores, which could fail
+    folder, protocol = _folder(run, split, settings), _protocol(settings, split, referenced, captioner)
+    evaluation = Evaluation(split, folder, examples, captions, source, {}, protocol)
+    evaluation.save()  # before the scores, which could fail
     if evaluation.with_references:
         evaluation.rows.update(_rows(evaluation, splits, captioner.vocabulary.tokens))
         if baselines and splits.get("train"):
             train_source, train = photo_source(settings, captioner.model, splits["train"], "train", run, report)
             pooled = _pool(captioner, train_source, report, "train"), _pool(captioner, source, report, split)
             evaluation.rows.update(_neighbours(evaluation, train, *pooled, captioner.vocabulary.tokens))
-    evaluation.save(run / split)
+    evaluation.save()
     return evaluation
+
+
+def _folder(run: Path, split: str, settings: Settings) -> Path:
+    """The split's own; where other data than the run's were asked for, they have one beside it."""
+    own = build.read_run_settings(run)["data"]["kind"] == settings["data"]["kind"]
+    return run / (split if own else f"{split}-{Path(settings['data']['root']).name}")
 
 
 def score_files(

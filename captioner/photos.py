@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from captioner import build
-from captioner.config import Settings, read_settings
+from captioner.config import Settings
 from captioner.data.contract import Example, Splits
 from captioner.data.doctor import Finding, examine
 from captioner.encoders.preprocess import open_photo
@@ -121,7 +121,7 @@ def diagnose(
     config: Path, overrides: Sequence[str] = (), report: Report = silent
 ) -> tuple[list[Finding], dict[str, Any]]:
     """What a training by this config would stumble over; and the sizes of what it would train on."""
-    settings = build.resolve(read_settings(config, overrides))
+    settings = build.read(config, overrides)
     splits = build.make_all_splits(settings)
     vocabulary = build.make_vocabulary(settings, splits)
     encoder = build.make_encoder(settings, download=False)
@@ -136,7 +136,8 @@ def diagnose(
         else "none: the encoder trains",
     }
     tick = partial(_tick, report)
-    return examine(splits, vocabulary, settings["data"]["max_length"], open_photo, tick), sizes
+    words = settings["data"]
+    return examine(splits, vocabulary, words["min_count"], words["max_length"], open_photo, tick), sizes
 
 
 def _tick(report: Report, done: int, total: int) -> None:

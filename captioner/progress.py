@@ -90,10 +90,10 @@ class Reporter:
 
     def _validation(self, progress, better, watch, distinct_captions, map_change, **scores) -> None:
         moved = "" if map_change is None else f"  maps move {map_change:.2f}"
-        mark = "  best" if better else ""
+        mark = f"  best {watch}" if better else ""
         console.print(
             f"epoch {progress.epoch}  loss {self.loss:.3f}  {watch} {100 * scores[watch]:.1f}  "
-            f"distinct {distinct_captions:.0%}{moved}  {time.monotonic() - self.started:.0f} s{mark}"
+            f"distinct {distinct_captions:.0%}{moved}  {time.monotonic() - self.started:.0f} s so far{mark}"
         )
         self.clock = (time.monotonic(), 0)
 

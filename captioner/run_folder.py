@@ -101,6 +101,12 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def has_finished(folder: Path) -> bool:
-    """Whether a run's training has come to its end."""
+def has_finished(folder: Path, settings: Settings) -> bool:
+    """Whether a run's training has come to its end.
+
+    Raises:
+        UserError: it was another training than these settings ask for.
+    """
+    if (folder / build.SETTINGS).exists():
+        _check_same(folder, settings)
     return (folder / BEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]

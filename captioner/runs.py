@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from captioner import build, metrics
-from captioner.config import Settings, read_settings
+from captioner.config import Settings
 from captioner.data.batches import CaptionedPhotos, encode_references
 from captioner.data.contract import Example, Splits
 from captioner.encoders.preprocess import open_photo
@@ -37,7 +37,7 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
         UserError: something in the config, the data or the folder does not fit; nothing was written.
         Interrupted: asked to stop; the same call goes on.
     """
-    settings = build.resolve(read_settings(config, overrides))
+    settings = build.read(config, overrides)
     folder = Path(settings["run"]["folder"] or Path("runs") / config.stem)
     with processes(settings["run"]["device"]) as here:
         report = report if here.first else silent

@@ -56,7 +56,7 @@ BAD = ["cut.jpg", "empty.jpg", "text.jpg"]
 
 def test_a_folder_is_captioned_and_what_cannot_be_read_is_named(captioner, photos, tmp_path, capsys):
     table, details, sheets = tmp_path / "captions.csv", tmp_path / "captions.json", tmp_path / "sheets"
-    captioning.run(captioner, [str(photos)], sheets, table, details)
+    assert captioning.run(captioner, [str(photos)], sheets, table, details) == len(BAD)
     output, errors = capsys.readouterr()
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     assert [row["photo"] for row in rows] == [str(photos / name) for name in GOOD]
@@ -80,6 +80,16 @@ def test_a_name_with_brackets_is_a_file_where_there_is_one(photos):
     path = photos / "holiday [1].jpg"
     path.write_bytes((photos / "plain.jpg").read_bytes())
     assert captioning.find_photos([str(path)]) == [path]
+
+
+def test_a_setting_among_the_photos_is_told_where_it_goes():
+    with pytest.raises(UserError, match=r"no photo; .* --set search\.max_length=5"):
+        captioning.find_photos(["search.max_length=5"])
+
+
+def test_several_photos_go_to_captions(captioner, photos):
+    with pytest.raises(TypeError, match=r"got list; give several photos to captions"):
+        captioner.caption([photos / "plain.jpg"])
 
 
 def test_one_photo_that_cannot_be_read_is_an_error_and_nothing_is_written(captioner, photos, tmp_path):

@@ -12,7 +12,7 @@ import torch
 import typer
 from PIL import Image
 
-from captioner import cli, run_folder, runs
+from captioner import cli, runs
 from captioner.training.loop import BEST, NEWEST
 from tests.helpers import CONFIGS, DRAWN, tiny_settings
 
@@ -52,6 +52,8 @@ BAD_SETTINGS = {
     "encoder.kind=resnet_101": "or any torchvision network, got 'resnet_101'; did you mean 'resnet101'?",
     "decoder.vocabulary_size=100": "decoder.vocabulary_size is not a setting: it follows from the other parts",
     "attention.region_size=100": "attention.region_size is not a setting: it follows from the other parts",
+    "search.beams=5": "unknown key in search: 'beams'; search.kind=beam takes it; known:",
+    "attention.heads=4": "unknown key in attention: 'heads'; attention.kind=multi_head takes it; known:",
     "data.size=20": "data.size should be greater than or equal to 64, got 20",
     "optimiser.learning_rate=fast": "optimiser.learning_rate should be a valid number, got 'fast'",
     "run.batch_size=8.5": "run.batch_size should be a valid integer",
@@ -73,6 +75,20 @@ def test_a_bad_setting_is_named(capsys, settings, tmp_path, override):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_score_for_a_kind_that_takes_none_is_named(capsys, settings):
+    others = [setting for setting in settings if not setting.startswith("attention.")]
+    status, _, errors = run(capsys, cli.train, DRAWN, *others, "attention.kind=multi_head", "attention.score=dot")
+    assert status == 2
+    assert "attention.kind=multi_head takes no score, got attention.score=dot" in errors
+    assert "soft" in errors
+
+
+def test_a_data_folder_drawn_otherwise_is_named_by_the_difference(capsys, settings):
+    status, _, errors = run(capsys, cli.train, DRAWN, *settings, "data.num_train=47")
+    assert status == 2
+    assert "should have been drawn with num_train=47, got num_train=48" in errors
+
+
 def test_a_config_that_does_not_exist_is_named_with_its_neighbours(capsys):
     status, _, errors = run(capsys, cli.train, CONFIGS / "drawm.yaml")
     assert status == 2
@@ -90,7 +106,7 @@ def test_a_config_that_is_none_is_named(capsys, tmp_path, text):
 
 def test_a_number_in_scientific_notation_is_a_number(settings, tmp_path):
     runs.train(DRAWN, [*settings, "run.epochs=1", "optimiser.learning_rate=4e-4"])
-    assert run_folder.has_finished(tmp_path / "run")
+    assert (tmp_path / "run" / "best.safetensors").exists()
 
 
 @pytest.mark.parametrize("place", ["/proc/captioner", "{file}/run"])
@@ -225,8 +241,8 @@ def test_photos_without_references_are_captioned_and_not_scored(capsys, trained,
     status, output, _ = run(capsys, cli.evaluate, trained, *folder, "--split", "test")
     assert status == 0
     assert "no references" in output
-    assert len(json.loads((trained / "test" / "results.json").read_text(encoding="utf-8"))) == 64
-    assert not (trained / "test" / "scores.json").exists()
+    assert len(json.loads((trained / "test-images" / "results.json").read_text(encoding="utf-8"))) == 64
+    assert not (trained / "test").exists()
 
 
 def test_training_on_photos_without_captions_is_refused(capsys, settings, pictures, tmp_path):

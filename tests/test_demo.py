@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from captioner import demo
+from captioner.errors import UserError
 from captioner.progress import Reporter
-from captioner.run_folder import has_finished
 from tests.helpers import tiny_settings
 
 
@@ -27,4 +27,6 @@ def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):
     with Image.open(tmp_path / "demo" / "sheet.png") as sheet:
         assert min(sheet.size) > 400
     assert "lift: attention inside" in capsys.readouterr().out
-    assert all(has_finished(tmp_path / name) for name in demo.MODELS.values())
+    demo.run(tmp_path, options, lambda event, **values: pytest.fail("trained again") if event == "start" else None)
+    with pytest.raises(UserError, match=r"demo was started with run\.epochs=3, now it is 2"):
+        demo.run(tmp_path, [*options, "run.epochs=2"], report)

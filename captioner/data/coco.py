@@ -74,7 +74,8 @@ def read_results(path: Path) -> dict[int | str, str]:
     content = read_json(path, "the results file")
     if not isinstance(content, list):
         raise UserError(
-            f"{path} should hold a list of results, got a json {type(content).__name__}; give COCO's result format"
+            f"{path} should hold a list of results, got a json {type(content).__name__}; give COCO's result format, and after it "
+            "the references"
         )
     captions: dict[int | str, str] = {}
     for entry in content:

@@ -22,6 +22,8 @@ _SHOWN = 3
 _READERS = 4
 _SMALL = 32  # pixels; smaller photos show little
 _LONG_ASPECT = 4
+_TOO_MANY_UNKNOWN = 0.2  # of the words of training
+_FEW = 30  # photos
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Finding:
 def examine(
     splits: Splits,
     vocabulary: Vocabulary,
+    min_count: int,
     max_length: int,
     open_photo: Callable[[Path], Image.Image],
     tick: Callable[[int, int], None] = lambda done, total: None,
@@ -47,10 +50,17 @@ def examine(
     Args:
         splits: examples whose photos may be missing.
         vocabulary: what training would use.
+        min_count: how often a word of training stands there to be in the vocabulary.
         max_length: words of a caption that training reads.
         open_photo: reads a photo, and raises UserError where it cannot.
     """
-    findings = [*_photos(splits, open_photo, tick), *_captions(splits, vocabulary, max_length), *_leaks(splits)]
+    findings = [
+        *_photos(splits, open_photo, tick),
+        *_few(splits),
+        *_captions(splits, vocabulary, max_length),
+        *_dropped(splits, vocabulary, min_count),
+        *_leaks(splits),
+    ]
     return sorted((finding for finding in findings if finding.count), key=lambda finding: not finding.bad)
 
 
@@ -152,19 +162,29 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
         _finding("captions without a word", empty, len(cut)),
         _finding(f"captions of more than {max_length} words, of which training reads the first", long, len(cut)),
         _finding("photos with copies among their references", repeating, len(everything)),
-        *_dropped(cut, vocabulary),
     ]
 
 
-def _dropped(cut: Sequence[tuple[str, Example, str, list[str]]], vocabulary: Vocabulary) -> list[Finding]:
-    """Words that read as <unk>, split by split."""
+def _dropped(splits: Splits, vocabulary: Vocabulary, min_count: int) -> list[Finding]:
+    """Words that read as <unk>, split by split; bad where training cannot learn to write for them."""
     findings = []
-    for split in dict.fromkeys(split for split, *_ in cut):
-        words = Counter(word for name, _, _, caption in cut if name == split for word in caption)
+    for split, examples in splits.items():
+        words = Counter(word for one in examples for caption in one.references for word in vocabulary.split(caption))
         rare = Counter({word: count for word, count in words.items() if word not in vocabulary.number_of})
         shown = [f"{word} ({count})" for word, count in rare.most_common(_SHOWN)]
-        findings.append(Finding(f"words of {split} that read as <unk>", rare.total(), words.total(), shown))
+        what = f"words of {split} that read as <unk>, with data.min_count={min_count}"
+        bad = split == "train" and rare.total() > _TOO_MANY_UNKNOWN * words.total()
+        findings.append(Finding(what, rare.total(), words.total(), shown, bad))
     return findings
+
+
+def _few(splits: Splits) -> list[Finding]:
+    """Splits whose scores would be noise."""
+    return [
+        Finding(f"photos are all that {split} has to score on", len(examples), sum(map(len, splits.values())), [])
+        for split, examples in splits.items()
+        if split != "train" and 0 < len(examples) < _FEW
+    ]
 
 
 def _leaks(splits: Splits) -> list[Finding]:

@@ -312,12 +312,21 @@ def _check_recipe(folder: Path, recipe: dict[str, int]) -> None:
             f"data.root should be a folder of drawn pictures, or not exist yet, got {folder} without a {_RECIPE}; "
             "it is left as it is: choose another data.root"
         )
-    found = path.read_text(encoding="utf-8").strip()
-    if found != json.dumps(recipe):
-        raise UserError(
-            f"{folder} should have been drawn with {json.dumps(recipe)}, got {found}; choose another data.root, "
-            "or delete the folder to draw it anew"
-        )
+    found = _read_recipe(path)
+    for key in recipe.keys() | found.keys():
+        wanted, came = recipe.get(key), found.get(key)
+        if wanted != came:
+            raise UserError(
+                f"{folder} should have been drawn with {key}={wanted}, got {key}={came}; choose another data.root, "
+                "or delete the folder to draw it anew"
+            )
+
+
+def _read_recipe(path: Path) -> dict[str, int]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); delete its folder to draw it anew") from error
 
 
 def _remove_stale(folder: Path) -> None:

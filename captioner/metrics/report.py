@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rich import box
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from captioner.errors import UserError
@@ -104,7 +104,13 @@ def seen_share(captions: Captions, train_references: References, tokens: str = "
 def table(rows: Mapping[str, Row], protocol: Protocol) -> Table:
     """One line for each system, one column for each metric, x100; a metric that a row lacks is a dash."""
     metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-    printed = Table("x100", caption=Text(protocol.signature()), box=box.SIMPLE_HEAD, padding=0, collapse_padding=True)
+    printed = Table(
+        Column("x100", no_wrap=True, overflow="fold"),
+        caption=Text(protocol.signature()),
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        collapse_padding=True,
+    )
     for metric in metrics:
         printed.add_column(Text(metric), justify="right")
     for name, row in rows.items():

@@ -113,6 +113,11 @@ def _cut(captions: Captions, references: References, tokens: str) -> tuple[Cut, 
 def _check_photos(captions: Captions, references: References) -> None:
     if not references:
         raise UserError("scores need at least one photo with references, got none; check the split's name")
+    if captions and not any(photo in references for photo in captions):
+        raise UserError(
+            f"captions and references should be of the same photos, got none in common (first ids {next(iter(captions))!r} and "
+            f"{next(iter(references))!r}); are these the right references? Ids are compared as they are: 7 is not '7'"
+        )
     missing = [photo for photo in references if photo not in captions]
     if missing:
         raise UserError(

@@ -32,7 +32,9 @@ Photo = str | Path | Image.Image
 class Captioner:
     """Captions photos.
 
-    >>> captioner.load("runs/demo").caption("picture.png").text
+    >>> model = captioner.load("runs/demo")
+    >>> model.caption("picture.png").text
+    >>> [caption.text for caption in model.captions(["one.png", "two.png"])]
     """
 
     model: CaptionModel
@@ -92,6 +94,10 @@ class Captioner:
         ]
 
     def _prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
+        if not isinstance(photo, (str, Path, Image.Image)):
+            raise TypeError(
+                f"a photo is a path or a PIL picture, got {type(photo).__name__}; give several photos to captions([...])"
+            )
         return self.model.encoder.preprocess(as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo))
 
     @contextmanager

@@ -143,6 +143,10 @@ def test_kaggles_flickr8k_has_a_seeded_split(tmp_path):
     assert {example.id for example in again["val"]} == {example.id for example in splits["val"]}
     other = KINDS["table"](str(tmp_path), captions="captions.txt", images="Images", split_seed=1)
     assert {example.id for example in other["val"]} != {example.id for example in splits["val"]}
+    write(tmp_path / "captions.txt", "\n".join(["image,caption", *lines, "new.jpg,A cat sits ."]))
+    grown = KINDS["table"](str(tmp_path), captions="captions.txt", images="Images")
+    for split in ("val", "test"):
+        assert len({example.id for example in grown[split]} & {example.id for example in splits[split]}) >= 4
 
 
 def test_a_folder_of_photos_is_there_to_be_captioned(tmp_path):

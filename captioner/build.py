@@ -17,14 +17,15 @@ import yaml
 from torch import nn, optim
 
 from captioner import attention, data, decoders, encoders, search
+from captioner.attention import Attention, AttentionOnAttention
 from captioner.config import Settings, arguments, check_keys, check_values, read_settings, suggestion
 from captioner.data.contract import Example, Splits
 from captioner.data.presence import present
-from captioner.encoders import Encoder, TorchvisionNetwork
+from captioner.encoders import Encoder, Refiner, TorchvisionNetwork
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.search import Captioner
-from captioner.sections import EncoderRate, Log, Photos, Place, Words
+from captioner.sections import Around, EncoderRate, Log, Photos, Place, Words
 from captioner.training import objectives, optimisation
 from captioner.training.checkpoints import fill_model, load_checkpoint, tensors_of
 from captioner.training.distributed import choose_device
@@ -48,6 +49,8 @@ _TABLES: dict[str, dict[str, Callable]] = {
 }
 _BESIDE: dict[str, list[Callable]] = {
     "data": [Words, Photos],
+    "refiner": [Refiner],
+    "attention": [Around],
     "optimiser": [EncoderRate],
     "run": [Plan, Place],
     "log": [Log],
@@ -55,13 +58,14 @@ _BESIDE: dict[str, list[Callable]] = {
 """What a section holds besides the part that its kind names."""
 _SUPPLIED: dict[str, set[str]] = {
     "encoder": {"network", "download"},
+    "refiner": {"region_size"},
     "attention": {"query_size", "region_size", "cell_input_size", "score"},
     "decoder": {"attention", "region_size", "vocabulary_size"},
     "objective": {"model"},
     "optimiser": {"parameters"},
 }
 _DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule": "constant", "search": "beam"}
-SECTIONS = [*_TABLES, "run", "log"]
+SECTIONS = [*_TABLES, "refiner", "run", "log"]
 
 
 def read(path: Path, overrides: Sequence[str] = ()) -> Settings:
@@ -170,31 +174,45 @@ def make_encoder(settings: Settings, download: bool = True) -> Encoder:
 
 
 def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True) -> CaptionModel:
-    """Encoder, attention and decoder, with the sizes that follow from one another."""
+    """Encoder, refiner, attention and decoder, with the sizes that follow from one another."""
     encoder = make_encoder(settings, download)
+    refiner = make_refiner(settings, encoder.region_size)
+    region_size = refiner.region_size if refiner is not None else encoder.region_size
     writing = settings["decoder"]
     cell_input_size = decoders.KINDS[writing["kind"]].cell_input_size(
-        writing["hidden_size"], writing.get("word_size", 0), encoder.region_size
+        writing["hidden_size"], writing.get("word_size", 0), region_size
     )
-    sizes = {
-        "query_size": writing["hidden_size"],
-        "region_size": encoder.region_size,
-        "cell_input_size": cell_input_size,
-    }
+    sizes = {"query_size": writing["hidden_size"], "region_size": region_size, "cell_input_size": cell_input_size}
+    decoder = _make(
+        "decoder",
+        writing,
+        attention=make_attention(settings, sizes),
+        region_size=region_size,
+        vocabulary_size=len(vocabulary),
+    )
+    return CaptionModel(encoder, decoder, refiner)
+
+
+def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
+    """None without layers."""
+    if settings["refiner"]["layers"] == 0:
+        return None
+    try:
+        return Refiner(region_size, **settings["refiner"])
+    except ValueError as error:
+        raise UserError(f"refiner: {error}") from error
+
+
+def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
+    """The kind with its score, and what lies around it; `sizes` are those that follow from the other parts."""
     looking = settings["attention"]
     kind = attention.KINDS[looking["kind"]]
     supplied = arguments(kind, sizes)
     if _takes_score(kind):
         score = attention.SCORES[looking["score"]]
         supplied["score"] = score(**arguments(score, sizes | looking))
-    decoder = _make(
-        "decoder",
-        writing,
-        attention=_make("attention", looking, **supplied),
-        region_size=encoder.region_size,
-        vocabulary_size=len(vocabulary),
-    )
-    return CaptionModel(encoder, decoder)
+    made = _make("attention", looking, **supplied)
+    return AttentionOnAttention(made, sizes["query_size"]) if looking["on_attention"] else made
 
 
 def make_objective(settings: Settings, model: CaptionModel) -> nn.Module:
@@ -212,7 +230,7 @@ def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
         )
     groups = [
         {"params": encoder} | ({"lr": rate} if rate is not None else {}),
-        {"params": list(model.decoder.parameters())},
+        {"params": [one for name, one in model.named_parameters() if not name.startswith("encoder.")]},
     ]
     return _make("optimiser", settings["optimiser"], parameters=[group for group in groups if group["params"]])
 

@@ -7,16 +7,17 @@ from torch import Tensor, nn
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.encoders import Encoder
+from captioner.encoders import Encoder, Refiner
 from captioner.regions import Regions
 
 
 class CaptionModel(nn.Module):
-    """An encoder and the decoder that attends over its regions. The parts come finished."""
+    """An encoder, a refiner of its regions or none, and the decoder that attends over them. The parts come finished."""
 
-    def __init__(self, encoder: Encoder, decoder: Decoder):
+    def __init__(self, encoder: Encoder, decoder: Decoder, refiner: Refiner | None = None):
         super().__init__()
         self.encoder = encoder
+        self.refiner = refiner
         self.decoder = decoder
 
     @property
@@ -26,7 +27,8 @@ class CaptionModel(nn.Module):
     def remember(self, photos: Tensor | Regions) -> Memory:
         """What the decoder needs of photos: pixels (B, 3, h, w) as uint8, or regions that a frozen encoder made earlier."""
         regions = photos if isinstance(photos, Regions) else self.encoder(photos)
-        return self.decoder.remember(regions.to(dtype=self._product_dtype(regions.features.device.type)))
+        regions = regions.to(dtype=self._product_dtype(regions.features.device.type))
+        return self.decoder.remember(self.refiner(regions) if self.refiner is not None else regions)
 
     def _product_dtype(self, device_type: str) -> torch.dtype:
         """Features are cast once, here, and not at every word."""

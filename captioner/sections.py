@@ -38,6 +38,17 @@ class Photos:
 
 
 @dataclass(frozen=True)
+class Around:
+    """What lies around the attention that `kind` names.
+
+    Args:
+        on_attention: a second attention decides whether what was seen is of use (Huang et al. 2019).
+    """
+
+    on_attention: bool = False
+
+
+@dataclass(frozen=True)
 class EncoderRate:
     """How fast an encoder that trains is trained.
 

@@ -4,6 +4,7 @@ contract.py  what a kind gives and takes          scores.py  step 1: compare a q
 soft.py      all regions, by a softmax             none.py    the mean region, for comparison
 multi_head.py  several maps side by side           local.py   regions around one place
 adaptive.py  regions, or the words so far          hard.py    one region, drawn
+on_attention.py  around any kind: whether what was seen is of use
 
 To add one: write a class that meets contract.py, then add its line here; the contract tests check it from then on.
 """
@@ -18,6 +19,7 @@ from captioner.attention.hard import HardAttention
 from captioner.attention.local import LocalMonotonicAttention, LocalPredictiveAttention
 from captioner.attention.multi_head import MultiHeadAttention
 from captioner.attention.none import NoAttention
+from captioner.attention.on_attention import AttentionOnAttention
 from captioner.attention.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, ScaledDotScore
 from captioner.attention.soft import SoftAttention
 
@@ -39,4 +41,15 @@ KINDS: dict[str, Callable[..., Attention]] = {
     "multi_head": MultiHeadAttention,
 }
 
-__all__ = ["KINDS", "SCORES", "Attended", "Attention", "Memory", "MultiHeadAttention", "NoAttention", "Query", "Score"]
+__all__ = [
+    "KINDS",
+    "SCORES",
+    "Attended",
+    "Attention",
+    "AttentionOnAttention",
+    "Memory",
+    "MultiHeadAttention",
+    "NoAttention",
+    "Query",
+    "Score",
+]

@@ -18,6 +18,7 @@ from captioner.attention import Attended, Attention, Memory, MultiHeadAttention,
 from captioner.decoders.contract import Decoder
 from captioner.ranges import Fraction, Size
 from captioner.regions import Regions
+from captioner.sublayers import feedforward, sinusoids
 
 Past = tuple[Tensor, Tensor]
 """One layer's keys and values of the words read so far, (B, Q, P, H) each."""
@@ -194,22 +195,6 @@ class TransformerLayer(nn.Module):
         query = Query(hidden.flatten(1, 2), places.repeat(num_captions).expand(len(hidden), -1))
         attended = self.look(query, memory, need_weights)
         return _each_field(attended, lambda value: value.unflatten(1, (num_captions, num_words)))
-
-
-def feedforward(size: int, width: int, dropout: float) -> nn.Module:
-    """Two linear layers with a ReLU between them. Source: Vaswani et al. 2017, section 3.3, equation 2."""
-    return nn.Sequential(nn.Linear(size, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, size))
-
-
-def sinusoids(places: Tensor, size: int) -> Tensor:
-    """(T, size) float32: sines in the first half and cosines in the second, of wavelengths from 2 pi to 10,000 times that.
-
-    Source: Vaswani et al. 2017, section 3.5. Differs: there sines and cosines alternate, which is the same up to the order of columns.
-    """
-    half = (size + 1) // 2
-    rates = torch.exp(torch.arange(half, device=places.device) * (-math.log(10_000) / half))
-    angles = places[:, None] * rates
-    return torch.cat([angles.sin(), angles.cos()], 1)[:, :size]
 
 
 def _another(attention: Attention) -> Attention:

@@ -2,6 +2,7 @@
 
 contract.py             what an encoder gives and takes     preprocess.py  photo to pixels and Placement
 small_cnn.py            trained from scratch                torchvision_network.py  any torchvision network
+refiner.py              self-attention among regions, after any encoder
 sources.py              photos or stored regions            store.py       regions on disk                    views.py  flips and turns
 
 Besides the names in KINDS, the name of any torchvision classification network is a kind: `encoder: {kind: resnet101}`.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from captioner.encoders.contract import Encoder
+from captioner.encoders.refiner import Refiner
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.encoders.torchvision_network import TorchvisionNetwork, network_names
 
@@ -19,4 +21,4 @@ KINDS: dict[str, Callable[..., Encoder]] = {
     "small_cnn": SmallCNN,
 }
 
-__all__ = ["KINDS", "Encoder", "TorchvisionNetwork", "network_names"]
+__all__ = ["KINDS", "Encoder", "Refiner", "TorchvisionNetwork", "network_names"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from torch import Tensor
 
-from captioner.attention import KINDS, SCORES, Attention, Query
+from captioner.attention import KINDS, SCORES, Attention, AttentionOnAttention, Query
 from captioner.regions import Grid, Regions
 from tests.helpers import QUERY, REGION, make_attention, takes_score
 from tests.reference.adaptive import adaptive_attention
@@ -102,6 +103,22 @@ def test_every_kind_agrees_with_its_equations(kind, score, seed, rows, columns, 
         results.append((found.weights, weights))
     for ours, theirs in results:
         assert_same_gradients(ours, theirs, leaves)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attention_on_attention_agrees_with_its_equations_around_every_kind(kind):
+    torch.manual_seed(0)
+    inner = make_attention(kind)
+    around = AttentionOnAttention(inner, QUERY).double()
+    query, regions = random_case(0, 2, 3, 2, 2, wide_query=False)
+    found, seen = (each(query, each.remember(regions)) for each in (around, inner))
+    information, gate = around.to_both.weight.chunk(2), around.to_both.bias.chunk(2)
+    (of_information, of_gate), (information_bias, gate_bias) = information, gate
+    for photo, caption in product(range(2), range(2)):
+        both = torch.cat([query.hidden[photo, caption], seen.context[photo, caption]])
+        wanted = (of_information @ both + information_bias) * torch.sigmoid(of_gate @ both + gate_bias)
+        torch.testing.assert_close(found.context[photo, caption], wanted)
+    assert found.weights is seen.weights is None or torch.equal(found.weights, seen.weights)
 
 
 def assert_same_gradients(ours: Tensor, theirs: Tensor, leaves: dict[str, Tensor]) -> None:

@@ -80,6 +80,25 @@ def test_every_score_is_chosen_by_one_word(settings, tmp_path, score):
     assert (tmp_path / "run" / BEST).exists()
 
 
+DECODERS = [
+    ["attention.on_attention=true"],
+    ["refiner.layers=1", "refiner.size=16", "refiner.heads=2", "refiner.feedforward_size=16"],
+    ["decoder.kind=top_down", "decoder.word_size=8"],
+    ["decoder.kind=transformer", "decoder.layers=2", "decoder.heads=2", "decoder.feedforward_size=16"],
+    ["decoder.kind=show_and_tell", "attention.kind=none", "objective.coverage=0", "decoder.word_size=8"],
+]
+
+
+@pytest.mark.parametrize("options", DECODERS, ids=lambda options: options[0])
+def test_every_decoder_and_what_lies_around_attention_are_chosen_in_the_config(settings, pictures, tmp_path, options):
+    changed = {option.split(".")[0] for option in options if ".kind=" in option}
+    others = [setting for setting in settings if setting.split(".")[0] not in changed]
+    runs.train(DRAWN, [*others, *options, *["decoder.hidden_size=16"] * ("decoder" in changed), "run.epochs=2"])
+    found = [line["loss"] for line in losses(tmp_path / "run") if line["kind"] == "train"]
+    assert found[-1] < found[0]
+    assert build.load(tmp_path / "run").caption(next(pictures.glob("images/val_*.png"))).words
+
+
 FROZEN = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "encoder.input_size=64"]
 
 

@@ -1,0 +1,42 @@
+"""Attention on attention: a second look at what was seen, which may find it of no use.
+
+Shapes: B photos, Q queries, H query size, C the inner attention's context.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch.nn import functional
+
+from captioner.attention.contract import Attended, Attention, Memory, Query
+from captioner.loops import LoopLinear
+from captioner.regions import Regions
+
+
+class AttentionOnAttention(Attention):
+    r"""Around any kind: an information vector and a gate, both made from the query and what the kind saw,
+    $(W_q^i q + W_v^i \hat v + b^i) \odot \sigma(W_q^g q + W_v^g \hat v + b^g)$.
+
+    Source: Huang et al. 2019, section 3.1. The weights are the inner kind's.
+
+    Args:
+        attention: the kind inside.
+        query_size: H, the size of the decoder's state, and of the context.
+    """
+
+    def __init__(self, attention: Attention, query_size: int):
+        super().__init__()
+        self.attention = attention
+        self.needs_cell = attention.needs_cell
+        self.context_size = query_size
+        self.to_both = LoopLinear(query_size + attention.context_size, 2 * query_size)  # information, then gate
+
+    def remember(self, regions: Regions) -> Memory:
+        return self.attention.remember(regions)
+
+    def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
+        looked = self.attention(query, memory, need_weights)
+        both = self.to_both(torch.cat([query.hidden.to(looked.context.dtype), looked.context], -1))
+        return replace(looked, context=functional.glu(both, -1))

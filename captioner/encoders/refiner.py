@@ -1,0 +1,108 @@
+"""Self-attention among regions, before any decoder looks: each region learns what is around it.
+
+Shapes: B photos, R regions, D region feature, S size inside and of the result, N heads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from captioner.attention import MultiHeadAttention, Query
+from captioner.ranges import Count, Fraction, Size
+from captioner.regions import Grid, Regions
+from captioner.sublayers import feedforward, sinusoids
+
+
+class Refiner(nn.Module):
+    r"""Layers of $x + \mathrm{MultiHead}(\mathrm{LN}(x))$ and $x + \mathrm{FFN}(\mathrm{LN}(x))$ over the regions of a photo.
+
+    Source: Vaswani et al. 2017, section 3.1 and figure 1 (left), with the norms in front (Xiong et al. 2020).
+
+    Regions know where they lie by `position`: `sinusoids` of the column and row of a region's centre, half of the numbers each, as Carion
+    et al. 2020 use them; `geometry`, a linear layer of left, top, right, bottom and area, all as fractions of the view, after
+    Yu et al. 2017; or `none`, and permuting the regions permutes the result. Regions that the mask leaves out are never attended to.
+
+    Args:
+        region_size: D, the size of one region's feature.
+        layers: how many; 0 for no refiner.
+        heads: N.
+        size: S; a multiple of `heads`.
+        feedforward_size: the width of the network that is applied to each region.
+        dropout: on every sublayer's result.
+        position: how a region knows where it lies.
+    """
+
+    def __init__(
+        self,
+        region_size: int,
+        layers: Count = 0,
+        heads: Size = 8,
+        size: Size = 512,
+        feedforward_size: Size = 2048,
+        dropout: Fraction = 0.1,
+        position: Literal["sinusoids", "geometry", "none"] = "sinusoids",
+    ):
+        super().__init__()
+        self.region_size, self.position = size, position
+        self.enter = nn.Linear(region_size, size)
+        self.from_geometry = nn.Linear(5, size) if position == "geometry" else None
+        self.layers = nn.ModuleList(RefinerLayer(size, heads, feedforward_size, dropout) for _ in range(layers))
+        self.last_norm = nn.LayerNorm(size)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, regions: Regions) -> Regions:
+        return self._refine(regions, need_weights=False)[0]
+
+    @torch.no_grad()
+    def maps(self, regions: Regions) -> list[Tensor]:
+        """Each layer's weights (B, R, N, R): what every region attends to."""
+        return self._refine(regions, need_weights=True)[1]
+
+    def _refine(self, regions: Regions, need_weights: bool) -> tuple[Regions, list[Tensor]]:
+        features = self.dropout(self._placed(regions))
+        maps: list[Tensor] = []
+        for layer in self.layers:
+            features, weights = layer(Regions(features, regions.mask, regions.layout), need_weights)
+            if weights is not None:
+                maps.append(weights)
+        return Regions(self.last_norm(features), regions.mask, regions.layout), maps
+
+    def _placed(self, regions: Regions) -> Tensor:
+        """(B, R, S): features, and where they lie."""
+        features = self.enter(regions.features)
+        if self.position == "none":
+            return features
+        layout = regions.layout
+        corners = (layout.corners() if isinstance(layout, Grid) else layout.fractions).to(
+            features.device
+        )  # (..., R, 4)
+        sides = corners[..., 2:] - corners[..., :2]
+        if self.from_geometry is not None:
+            return features + self.from_geometry(torch.cat([corners, sides.prod(-1, keepdim=True)], -1).to(features))
+        centres = (corners[..., :2] + sides / 2) * (2 * math.pi)  # (..., R, 2)
+        across = features.shape[-1] // 2
+        sizes = (across, features.shape[-1] - across)
+        return features + torch.cat([sinusoids(centres[..., axis], sizes[axis]) for axis in (0, 1)], -1).to(features)
+
+
+class RefinerLayer(nn.Module):
+    """Self-attention among regions and a network for each."""
+
+    def __init__(self, size: int, heads: int, feedforward_size: int, dropout: float):
+        super().__init__()
+        self.attention = MultiHeadAttention(size, size, heads, size)
+        self.feedforward = feedforward(size, feedforward_size, dropout)
+        self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(2))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, regions: Regions, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        """New features (B, R, S), and the weights (B, R, N, R) where they are wanted."""
+        normed = Regions(self.norms[0](regions.features), regions.mask, regions.layout)
+        nowhere = torch.zeros(normed.mask.shape, device=normed.mask.device)
+        looked = self.attention(Query(normed.features, nowhere), self.attention.remember(normed), need_weights)
+        features = regions.features + self.dropout(looked.context)
+        return features + self.dropout(self.feedforward(self.norms[1](features))), looked.head_weights

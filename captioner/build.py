@@ -25,7 +25,7 @@ from captioner.encoders import Encoder, Refiner, TorchvisionNetwork
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.search import Captioner
-from captioner.sections import Around, EncoderRate, Log, Photos, Place, Words
+from captioner.sections import Around, EncoderRate, EncoderStart, Log, Photos, Place, Words
 from captioner.training import objectives, optimisation
 from captioner.training.checkpoints import fill_model, load_checkpoint, tensors_of
 from captioner.training.distributed import choose_device
@@ -49,6 +49,7 @@ _TABLES: dict[str, dict[str, Callable]] = {
 }
 _BESIDE: dict[str, list[Callable]] = {
     "data": [Words, Photos],
+    "encoder": [EncoderStart],
     "refiner": [Refiner],
     "attention": [Around],
     "optimiser": [EncoderRate],
@@ -74,11 +75,16 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Settings:
     Raises:
         UserError: the config cannot be read, or something in it does not fit.
     """
-    lasting = {
-        section: [name for part in parts for name in inspect.signature(part).parameters]
-        for section, parts in _BESIDE.items()
-    }
-    return resolve(read_settings(path, overrides, lasting))
+    return resolve(read_settings(path, overrides, {section: _lasting(section) for section in SECTIONS}))
+
+
+def _lasting(section: str) -> set[str]:
+    """Keys that mean the same whatever a section's kind is: what stands beside it, and what every kind takes."""
+    kinds = [set(inspect.signature(one).parameters) for one in _TABLES.get(section, {}).values()]
+    common = (
+        set.intersection(*kinds) if kinds and section != "encoder" else set()
+    )  # a torchvision network is a kind too
+    return common.union(*(inspect.signature(one).parameters for one in _BESIDE.get(section, [])))
 
 
 def resolve(settings: Settings) -> Settings:
@@ -103,7 +109,7 @@ def _resolve_section(section: str, values: Settings) -> Settings:
     names, constructors = {}, list(_BESIDE.get(section, []))
     if section in _TABLES:
         names["kind"] = values.pop("kind", _DEFAULT_KINDS.get(section))
-        constructors.insert(0, _part(section, names["kind"]))
+        constructors.insert(0, part(section, names["kind"]))
         if _takes_score(constructors[0]):
             names["score"] = values.pop("score", "additive")
             constructors.append(_lookup("attention.score", names["score"], attention.SCORES))
@@ -123,7 +129,8 @@ def _kinds_that_take(section: str, key: str) -> str:
     return f"; {section}.kind={' or '.join(kinds)} takes it" if kinds else ""
 
 
-def _part(section: str, kind: Any) -> Callable:
+def part(section: str, kind: Any) -> Callable:
+    """What a section's kind names: a class, or a function that makes one."""
     if section == "encoder" and kind in encoders.network_names():
         return partial(TorchvisionNetwork, network=kind)
     return _lookup(f"{section}.kind", kind, _TABLES[section])
@@ -144,7 +151,7 @@ def _takes_score(constructor: Callable) -> bool:
 
 def _make(section: str, values: Settings, **supplied: Any) -> Any:
     """The part that a resolved section names; a constructor's complaint becomes the user's."""
-    constructor = _part(section, values["kind"])
+    constructor = part(section, values["kind"])
     try:
         return constructor(**supplied, **arguments(constructor, {k: v for k, v in values.items() if k not in supplied}))
     except UserError:
@@ -169,8 +176,23 @@ def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
 
 
 def make_encoder(settings: Settings, download: bool = True) -> Encoder:
+    """The encoder with its first weights; without them where they will be filled in (not `download`)."""
     values = settings["encoder"]
-    return _make("encoder", values) if values["kind"] in encoders.KINDS else _make("encoder", values, download=download)
+    takes_download = "download" in inspect.signature(part("encoder", values["kind"])).parameters
+    supplied = {"download": download and not values["from_run"]} if takes_download else {}
+    encoder = _make("encoder", values, **supplied)
+    if download and values["from_run"]:
+        _fill_encoder(encoder, Path(values["from_run"]))
+    return encoder
+
+
+def _fill_encoder(encoder: Encoder, run: Path) -> None:
+    """The weights that the encoder of another run ended with."""
+    read_run_settings(run)  # complains where there is none
+    if (run / ENCODER).exists():
+        fill_model(encoder, load_checkpoint(run / ENCODER)[0], run / ENCODER)
+    else:
+        fill_model(encoder, tensors_of(load_checkpoint(run / BEST)[0], "encoder."), run / BEST)
 
 
 def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True) -> CaptionModel:
@@ -194,8 +216,8 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
 
 
 def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
-    """None without layers."""
-    if settings["refiner"]["layers"] == 0:
+    """None without layers, unless regions are to be projected."""
+    if settings["refiner"]["layers"] == 0 and not settings["refiner"]["project"]:
         return None
     try:
         return Refiner(region_size, **settings["refiner"])

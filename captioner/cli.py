@@ -81,6 +81,28 @@ def doctor(
 
 
 @app.command()
+def describe(
+    config: Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")],
+    overrides: Overrides = None,
+) -> None:
+    """Say what a config becomes: each part, its file, its parameters, and the shapes that flow through it."""
+    from rich import box
+    from rich.table import Table
+
+    from captioner import describe as parts
+
+    found, notes = parts.describe(config, overrides or [])
+    table = Table(caption="shapes for 2 photos and 5 captions of each, at one word", box=box.SIMPLE)
+    for name in ("part", "class", "file", "trained", "frozen", "what flows"):
+        table.add_column(name, justify="right" if name in ("trained", "frozen") else "left", overflow="fold")
+    for part in found:
+        table.add_row(part.name, part.what, part.file, f"{part.trained:,}", f"{part.frozen:,}", part.flow)
+    console.print(table)
+    for note in notes:
+        console.print(f"note: {note}", soft_wrap=True, markup=False)
+
+
+@app.command()
 def score(
     results: Annotated[Path, typer.Argument(help="captions in COCO's result format: a list of image_id and caption")],
     captions: Annotated[Path, typer.Argument(help="references: a captions file as COCO has them")],
@@ -119,6 +141,32 @@ def caption(
 
     if captioning.run(build.load(model, overrides=override or []), photos, sheet, csv, json):
         sys.exit(1)
+
+
+@app.command()
+def compare(
+    config: Annotated[Path, typer.Argument(help="the recipe that all share, such as configs/compare_drawn.yaml")],
+    overrides: Overrides = None,
+    attention: Annotated[
+        str,
+        typer.Option(
+            help="kind, kind:score or decoder/kind, with commas: soft:additive,soft:dot,transformer/multi_head"
+        ),
+    ] = "soft:additive,soft:dot,multi_head",
+    seeds: Annotated[int, typer.Option(min=1, help="runs of each")] = 3,
+    split: Annotated[str, typer.Option(help="splits to score on, with commas")] = "val",
+    folder: Annotated[Path | None, typer.Option(help="where runs and table are written")] = None,
+) -> None:
+    """Train kinds of attention on one recipe and compare them; the same command again goes on where it stopped."""
+    from captioner import comparison
+
+    where = folder or Path("runs") / config.stem
+    names, splits = comparison.check_names(attention), [name.strip() for name in split.split(",")]
+    with Reporter() as report:
+        lines = comparison.compare(config, names, seeds, where, splits, overrides or [], report)
+    comparison.save(where, lines, config)
+    console.print(comparison.table(lines))
+    console.print(f"written: {where}/comparison.md, .json and .png", soft_wrap=True)
 
 
 @app.command()

@@ -16,11 +16,11 @@ from rich import box
 from rich.table import Table
 
 from captioner import build, runs
-from captioner.data.drawn import COLOURS, SHAPES, instances_path
+from captioner.comparison import pair_agreement
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.evaluation import MODEL, Evaluation, evaluate
-from captioner.explain import PairAgreement, agree, read_objects
+from captioner.explain import PairAgreement
 from captioner.files import write_text_atomically
 from captioner.photos import Report, with_placement
 from captioner.progress import console
@@ -73,10 +73,8 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
 
 def measure(looks: str, evaluation: Evaluation) -> Figure:
     """Compare captions and maps with the objects that were drawn."""
-    root = evaluation.examples[0].image.parents[1]
-    objects = read_objects(instances_path(root, evaluation.split))
-    placed = [with_placement(caption, evaluation.source, index) for index, caption in enumerate(evaluation.captions)]
-    agreement = agree(placed, [objects[example.id] for example in evaluation.examples], COLOURS, SHAPES)
+    agreement = pair_agreement(evaluation)
+    assert agreement is not None
     return Figure(looks, evaluation.split, evaluation.rows[MODEL], agreement)
 
 

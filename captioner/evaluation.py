@@ -13,7 +13,7 @@ from captioner import build, metrics
 from captioner.config import Settings
 from captioner.data.coco import read_references, read_results
 from captioner.data.contract import Example, Splits
-from captioner.encoders.sources import PhotoFiles, StoredRegions
+from captioner.encoders.sources import Source
 from captioner.errors import UserError
 from captioner.metrics.report import Protocol
 from captioner.photos import Report, decode, photo_source, read_splits, silent
@@ -33,7 +33,7 @@ class Evaluation:
     folder: Path  # what is written goes there
     examples: Sequence[Example]
     captions: Sequence[Caption]
-    source: PhotoFiles | StoredRegions
+    source: Source
     rows: dict[str, dict[str, float]]  # none where the split has no references
     protocol: Protocol
 
@@ -138,7 +138,7 @@ def _neighbours(
 
 
 @torch.inference_mode()
-def _pool(captioner: Captioner, source: PhotoFiles | StoredRegions, report: Report, split: str) -> Tensor:
+def _pool(captioner: Captioner, source: Source, report: Report, split: str) -> Tensor:
     """(N, D): the mean region of every photo of a source."""
     encoder, means = captioner.model.encoder, []
     for start in range(0, len(source), _POOL_BATCH):

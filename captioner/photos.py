@@ -15,7 +15,8 @@ from captioner.config import Settings
 from captioner.data.contract import Example, Splits
 from captioner.data.doctor import Finding, examine
 from captioner.encoders.preprocess import open_photo
-from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions, unreadable_photos
+from captioner.encoders.region_files import RegionFiles, RegionsOfFiles
+from captioner.encoders.sources import PhotoFiles, Source, StoredRegions, store_regions, unreadable_photos
 from captioner.encoders.store import FeatureStore, store_row_bytes
 from captioner.encoders.views import VIEWS
 from captioner.errors import UserError
@@ -51,7 +52,7 @@ def photo_source(
     report: Report = silent,
     num_views: int = 1,
     here: Processes | None = None,
-) -> tuple[PhotoFiles | StoredRegions, Sequence[Example]]:
+) -> tuple[Source, Sequence[Example]]:
     """The photos themselves for an encoder that trains, stored regions for a frozen one; and the examples they are of.
 
     Regions that are not stored yet are computed by the first process, and waited for by the others. Photos that cannot be read are
@@ -59,7 +60,9 @@ def photo_source(
     """
     files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
     here = here or Processes(model.device)
-    if model.encoder.frozen:
+    if isinstance(model.encoder, RegionFiles):
+        source, unreadable = _published(files, model.encoder)
+    elif model.encoder.frozen:
         source, unreadable = _stored(settings, model, files, split, report, num_views, here.first)
     else:
         source, unreadable = _checked(files, report, here)
@@ -70,6 +73,13 @@ def photo_source(
     if not len(source):
         raise UserError(f"no photo of {split} can be read; the list is in {folder / f'unreadable_{split}.txt'}")
     return source, [example for index, example in enumerate(examples) if index not in unreadable]
+
+
+def _published(files: PhotoFiles, encoder: RegionFiles) -> tuple[RegionsOfFiles, dict[int, str]]:
+    """Regions that others made; each process looks whether they are there."""
+    regions = RegionsOfFiles(files.paths, encoder)
+    unreadable = regions.unreadable()
+    return regions.without(unreadable), unreadable
 
 
 def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:
@@ -99,7 +109,7 @@ def _stored(
 
 def decode(
     captioner: Captioner,
-    source: PhotoFiles | StoredRegions,
+    source: Source,
     indices: Sequence[int],
     tick: Callable[[int], None] = lambda count: None,
 ) -> list[Caption]:
@@ -112,7 +122,7 @@ def decode(
     return captions
 
 
-def with_placement(caption: Caption, source: PhotoFiles | StoredRegions, index: int) -> Caption:
+def with_placement(caption: Caption, source: Source, index: int) -> Caption:
     """The caption with the record of how the network's view lies on its photo."""
     return replace(caption, placement=source.placement(index))
 
@@ -132,8 +142,8 @@ def diagnose(
         "vocabulary": len(vocabulary),
         "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
         "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB"
-        if encoder.frozen
-        else "none: the encoder trains",
+        if encoder.frozen and not isinstance(encoder, RegionFiles)
+        else "none",
     }
     tick = partial(_tick, report)
     words = settings["data"]

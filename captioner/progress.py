@@ -90,12 +90,15 @@ class Reporter:
 
     def _validation(self, progress, better, watch, distinct_captions, map_change, **scores) -> None:
         moved = "" if map_change is None else f"  maps move {map_change:.2f}"
-        mark = f"  best {watch}" if better else ""
+        mark = "  best" if better else ""
         console.print(
             f"epoch {progress.epoch}  loss {self.loss:.3f}  {watch} {100 * scores[watch]:.1f}  "
             f"distinct {distinct_captions:.0%}{moved}  {time.monotonic() - self.started:.0f} s so far{mark}"
         )
         self.clock = (time.monotonic(), 0)
+
+    def _variant(self, name, seed, number, total) -> None:
+        console.print(f"{number} of {total}: {name}, seed {seed}")
 
     def _alarm(self, text) -> None:
         errors.print(f"[yellow]alarm:[/] {escape(text)}")

@@ -32,6 +32,9 @@ class Grid:
     def select(self, photos: Tensor | slice) -> Grid:
         return self
 
+    def to(self, device: torch.device | None) -> Grid:
+        return self
+
     def of_photo(self, index: int) -> Grid:
         return self
 
@@ -56,6 +59,9 @@ class Boxes:
 
     def select(self, photos: Tensor | slice) -> Boxes:
         return Boxes(self.fractions[photos])
+
+    def to(self, device: torch.device | None) -> Boxes:
+        return Boxes(self.fractions.to(device))
 
     def of_photo(self, index: int) -> Boxes:
         return Boxes(self.fractions[index])
@@ -87,7 +93,7 @@ class Regions:
 
     def to(self, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Regions:
         features = self.features.to(device=device, dtype=dtype, non_blocking=True)
-        return Regions(features, self.mask.to(device, non_blocking=True), self.layout)
+        return Regions(features, self.mask.to(device, non_blocking=True), self.layout.to(device))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from captioner.config import Settings
 from captioner.data.batches import CaptionedPhotos, encode_references
 from captioner.data.contract import Example, Splits
 from captioner.encoders.preprocess import open_photo
-from captioner.encoders.sources import PhotoFiles, StoredRegions
+from captioner.encoders.sources import Source
 from captioner.encoders.views import VIEWS
 from captioner.errors import UserError
 from captioner.model import CaptionModel
@@ -112,7 +112,7 @@ class Validator:
 
     captioner: Captioner
     examples: Sequence[Example]
-    source: PhotoFiles | StoredRegions
+    source: Source
     here: Processes
     num_samples: int = 4
     samples: list[Caption] = field(default_factory=list)

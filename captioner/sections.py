@@ -49,6 +49,17 @@ class Around:
 
 
 @dataclass(frozen=True)
+class EncoderStart:
+    """Where an encoder's first weights come from besides its own.
+
+    Args:
+        from_run: the folder of a run with an encoder of the same kind and sizes.
+    """
+
+    from_run: str = ""
+
+
+@dataclass(frozen=True)
 class EncoderRate:
     """How fast an encoder that trains is trained.
 

@@ -2,6 +2,7 @@
 
 contract.py             what an encoder gives and takes     preprocess.py  photo to pixels and Placement
 small_cnn.py            trained from scratch                torchvision_network.py  any torchvision network
+detector.py             boxes that a detector finds         region_files.py         regions that others published
 refiner.py              self-attention among regions, after any encoder
 sources.py              photos or stored regions            store.py       regions on disk                    views.py  flips and turns
 
@@ -13,12 +14,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from captioner.encoders.contract import Encoder
+from captioner.encoders.detector import Detector
 from captioner.encoders.refiner import Refiner
+from captioner.encoders.region_files import RegionFiles
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.encoders.torchvision_network import TorchvisionNetwork, network_names
 
 KINDS: dict[str, Callable[..., Encoder]] = {
     "small_cnn": SmallCNN,
+    "detector": Detector,
+    "region_files": RegionFiles,
 }
 
 __all__ = ["KINDS", "Encoder", "Refiner", "TorchvisionNetwork", "network_names"]

@@ -28,12 +28,13 @@ class Refiner(nn.Module):
 
     Args:
         region_size: D, the size of one region's feature.
-        layers: how many; 0 for no refiner.
+        layers: how many; with 0 there is no refiner, or, with `project`, only the way in and the last norm.
         heads: N.
         size: S; a multiple of `heads`.
         feedforward_size: the width of the network that is applied to each region.
         dropout: on every sublayer's result.
         position: how a region knows where it lies.
+        project: bring regions to `size` without any layer too, for scores that need it as large as the decoder's state.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Refiner(nn.Module):
         feedforward_size: Size = 2048,
         dropout: Fraction = 0.1,
         position: Literal["sinusoids", "geometry", "none"] = "sinusoids",
+        project: bool = False,
     ):
         super().__init__()
         self.region_size, self.position = size, position

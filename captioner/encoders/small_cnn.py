@@ -24,16 +24,17 @@ class SmallCNN(Encoder):
         size: edge of the square view in pixels; photos are resized to it whole. A multiple of 8.
         width: channels of the first convolution.
         region_size: D, channels of the last.
+        frozen: not trained; for weights that come from another run (`encoder.from_run`).
     """
 
-    def __init__(self, size: Size = 80, width: Size = 32, region_size: Size = 128):
+    def __init__(self, size: Size = 80, width: Size = 32, region_size: Size = 128, frozen: bool = False):
         super().__init__()
         if size % 8:
             raise ValueError(f"size must be a multiple of 8, since a region covers 8 x 8 pixels, got {size}")
         self.region_size = region_size
         self.layout = Grid(size // 8, size // 8)
         self.preprocess = Preprocess((size, size), (size, size))
-        self.frozen = False
+        self.frozen = frozen
         self.layers = nn.Sequential(
             _convolution(3, width, stride=2),
             _convolution(width, 2 * width, stride=2),
@@ -41,6 +42,8 @@ class SmallCNN(Encoder):
             _convolution(region_size, region_size, stride=1),
         )
         self.place = nn.Parameter(torch.randn(self.layout.num_regions, region_size) * 0.02)
+        if frozen:
+            self.requires_grad_(False).eval()
 
     def look(self, pixels: Tensor) -> Tensor:
         return self.layers(pixels).flatten(2).transpose(1, 2) + self.place  # (B, R, D)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -55,6 +55,20 @@ def read_ahead(
                 yield [waiting.popleft().result() for _ in items[start : start + batch_size]]
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class Source(Protocol):
+    """Where photos come from, by their place in a split."""
+
+    def __len__(self) -> int: ...
+
+    def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Tensor | Regions:
+        """Pixels (B, 3, h, w) or regions of some photos, each in its view; upright where none are given."""
+        ...
+
+    def placement(self, index: int) -> Placement:
+        """How the network's view lies on a photo."""
+        ...
 
 
 @dataclass
@@ -117,7 +131,7 @@ class StoredRegions:
         """Regions of some photos, each in its view; upright where none are given."""
         views = views or [0] * len(indices)
         rows = [self.rows[index][view] for index, view in zip(indices, views, strict=True)]
-        return Regions.full(self.store.read(rows), self.encoder.layout)
+        return self.encoder.unpack(self.store.read(rows))
 
     def placement(self, index: int) -> Placement:
         return self.files.placement(index)
@@ -215,5 +229,5 @@ def _encode(encoder: Encoder, store: FeatureStore, rows: Sequence[tuple[Mark, Te
     device = next(encoder.parameters()).device
     pixels = torch.stack([pixels for _, pixels in rows]).to(device)
     with torch.autocast(device.type, store.precision, enabled=store.precision != torch.float32):
-        features = encoder(pixels).features
-    store.add([found for found, _ in rows], features, {})
+        packed = encoder.pack(encoder(pixels))
+    store.add([found for found, _ in rows], packed, {})

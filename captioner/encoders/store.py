@@ -60,12 +60,13 @@ def _about(encoder: Encoder, precision: torch.dtype) -> dict:
         "regions": encoder.layout.num_regions,
         "region_size": encoder.region_size,
         "preprocess": asdict(encoder.preprocess),
+        **encoder.choices(),
     }
 
 
 def store_row_bytes(encoder: Encoder) -> int:
     """Bytes that one photo in one view takes on the disk, its line in the index included."""
-    return 2 * encoder.layout.num_regions * encoder.region_size + _LINE_BYTES
+    return 2 * encoder.layout.num_regions * encoder.packed_size + _LINE_BYTES
 
 
 @dataclass
@@ -92,7 +93,7 @@ class FeatureStore:
     @classmethod
     def of(cls, encoder: Encoder, root: Path, name: str, precision: torch.dtype = torch.float32) -> FeatureStore:
         """The store of this encoder below `root`, there or not there yet."""
-        shape = (encoder.layout.num_regions, encoder.region_size)
+        shape = (encoder.layout.num_regions, encoder.packed_size)
         folder, about = store_folder(root, encoder, name, precision), _about(encoder, precision) | {"network": name}
         store = cls(folder, shape, about, precision)
         store.refresh()

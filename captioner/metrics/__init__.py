@@ -1,6 +1,7 @@
 """How good captions are, in the numbers that papers print.
 
 scores.py      BLEU, ROUGE-L and CIDEr-D by coco-caption's own scorers; METEOR where there is Java
+bootstrap.py   how far a difference of scores would swing on other photos
 neighbours.py  a baseline that copies from the most similar training photos
 report.py      the protocol a score belongs to, baselines, tables, and results on disk
 
@@ -19,7 +20,7 @@ from captioner.metrics.report import (
     seen_share,
     table,
 )
-from captioner.metrics.scores import cider_d, java_scores, score
+from captioner.metrics.scores import cider_d, cider_d_each, java_scores, score
 
 __all__ = [
     "IN_TRAINING",
@@ -27,6 +28,7 @@ __all__ = [
     "Protocol",
     "baselines",
     "cider_d",
+    "cider_d_each",
     "count_references",
     "java_scores",
     "most_frequent_caption",

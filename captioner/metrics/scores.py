@@ -53,6 +53,14 @@ def cider_d(captions: Captions, references: References, tokens: str = "simple") 
     return _cider_d(*_cut(captions, references, tokens))
 
 
+def cider_d_each(captions: Captions, references: References, tokens: str = "simple") -> list[float]:
+    """Every photo's CIDEr-D, in the references' order: their mean is the score of all."""
+    from pycocoevalcap.cider.cider import Cider
+
+    written, wanted = _cut(captions, references, tokens)
+    return [float(value) for value in Cider().compute_score(wanted, written)[1]]
+
+
 def java_scores(captions: Captions, references: References, tokens: str = "simple") -> dict[str, float]:
     """METEOR 1.5 (English), 0 to 1, where there is Java; nothing otherwise: no other METEOR gives the numbers that papers print."""
     if shutil.which("java") is None:

@@ -19,7 +19,7 @@ from captioner.encoders.preprocess import as_rgb, open_photo
 from captioner.encoders.sources import read_ahead
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.regions import Placement, Regions
+from captioner.regions import Boxes, Placement, Regions
 from captioner.search.caption import Caption
 from captioner.search.tape import Trace
 from captioner.vocabulary import Vocabulary
@@ -117,6 +117,14 @@ class Captioner:
             (self.vocabulary.join(self.vocabulary.decode(found.tolist())), log_prob)
             for found, log_prob in trace.candidates
         ]
+        real = memory.mask[index].cpu()
+        layout, seen = memory.layout.of_photo(index), trace.attended
+        if isinstance(layout, Boxes):  # a photo has its own number of boxes
+            layout = Boxes(layout.fractions.cpu()[real])
+            seen = {
+                name: _real(values, real) if name in ("weights", "head_weights") else values
+                for name, values in seen.items()
+            }
         return Caption(
             text=self.vocabulary.join(words),
             words=words,
@@ -124,8 +132,13 @@ class Captioner:
             end_log_prob=trace.end_log_prob,
             ended=trace.ended,
             looks=self.model.decoder.looks,
-            layout=memory.layout.of_photo(index),
+            layout=layout,
             placement=placement,
             candidates=candidates,
-            **trace.attended,
+            **seen,
         )
+
+
+def _real(values: Tensor | None, mask: Tensor) -> Tensor | None:
+    """Columns (..., R) of real regions."""
+    return None if values is None else values[..., mask]

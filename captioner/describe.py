@@ -1,0 +1,109 @@
+"""A config, part by part: which class and file it becomes, how many parameters it has, and what flows through it.
+
+Shapes: B photos, Q captions of one photo, R regions, D region feature, O output, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from captioner import build
+from captioner.attention import Attention, Score
+from captioner.config import Settings
+from captioner.decoders import Decoder, TransformerDecoder
+from captioner.errors import UserError
+from captioner.vocabulary import START, Vocabulary
+
+_PHOTOS, _CAPTIONS = 2, 5  # B and Q of the example
+_WORDS = 9_000  # of a vocabulary that stands in for one that cannot be read
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a model."""
+
+    name: str
+    what: str  # its class
+    file: str
+    trained: int  # parameters
+    frozen: int
+    flow: str  # what comes in and goes out
+
+
+@torch.inference_mode()
+def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], list[str]]:
+    """The parts in the order in which a photo meets them, and what else there is to say. Nothing is downloaded or trained.
+
+    Raises:
+        UserError: the config does not fit.
+    """
+    settings = build.read(config, overrides)
+    vocabulary, notes = _vocabulary(settings)
+    model = build.make_model(settings, vocabulary, download=False).eval()
+    encoder, decoder = model.encoder, model.decoder
+    width, height = encoder.preprocess.crop
+    pixels = torch.zeros(_PHOTOS, 3, height, width, dtype=torch.uint8)
+    regions = encoder(pixels)
+    parts = [_part("encoder", [encoder], f"pixels {_size(pixels)} -> regions {_size(regions.features)}")]
+    refined = model.refiner(regions) if model.refiner is not None else regions
+    if model.refiner is not None:
+        parts.append(_part("refiner", [model.refiner], f"-> regions {_size(refined.features)}"))
+    memory = decoder.remember(refined)
+    words = torch.full((_PHOTOS, _CAPTIONS), START)
+    output, attended, _ = decoder.advance(words, decoder.start(memory, _CAPTIONS), memory)
+    looks, heads = attended.weights, attended.head_weights
+    maps = "no weights" if looks is None else f"weights {_size(looks)}"
+    maps += f", {heads.shape[2]} heads" if heads is not None else ""
+    flow = f"keys {_size(memory.keys)}, values {_size(memory.values)} -> {maps}, context {_size(attended.context)}"
+    looking = _outermost(decoder)
+    flow += f"; in each of {len(looking)} layers" if len(looking) > 1 else ""
+    inside = [[part for part in look.modules() if isinstance(part, (Attention, Score))][1:] for look in looking]
+    parts.append(_part("attention", looking, flow, less=[part for layer in inside for part in layer]))
+    parts += [
+        _part("inside it", same, "", less=[part for layer in inside for part in layer[depth:]])
+        for depth, same in enumerate(zip(*inside, strict=True), start=1)
+    ]
+    logits = decoder.vocabulary_logits(output)
+    flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.looks}"
+    parts.append(_part("decoder", [decoder], flow, less=looking))
+    used = [(name, build.part(name, settings[name]["kind"])) for name in ("objective", "search")]
+    return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
+
+
+def _vocabulary(settings: Settings) -> tuple[Vocabulary, list[str]]:
+    try:
+        return build.make_vocabulary(settings, build.make_all_splits(settings)), []
+    except UserError as error:
+        note = f"the data cannot be read, so that the vocabulary is taken to have {_WORDS:,} words: {error}"
+        return Vocabulary([f"word{number}" for number in range(_WORDS)]), [note]
+
+
+def _outermost(decoder: Decoder) -> list[nn.Module]:
+    """What looks at regions, one for each layer that does; not what lies inside another, nor self-attention among words."""
+    if isinstance(decoder, TransformerDecoder):
+        return [layer.get_submodule("look") for layer in decoder.layers]
+    return [decoder.get_submodule("attention")]
+
+
+def _part(name: str, modules: Sequence[nn.Module], flow: str, less: Sequence[nn.Module] = ()) -> Part:
+    """The same part of every layer; parameters of `less` are counted elsewhere."""
+    others = {id(one) for part in less for one in part.parameters()}
+    counted = [one for module in modules for one in module.parameters() if id(one) not in others]
+    trained = sum(one.numel() for one in counted if one.requires_grad)
+    frozen = sum(one.numel() for one in counted if not one.requires_grad)
+    return Part(name, type(modules[0]).__name__, _file(type(modules[0])), trained, frozen, flow)
+
+
+def _file(part: object) -> str:
+    path = Path(inspect.getfile(part))  # pyright: ignore[reportArgumentType]
+    return path.relative_to(Path(__file__).parents[1]).as_posix()
+
+
+def _size(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape))

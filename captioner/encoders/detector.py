@@ -1,0 +1,155 @@
+"""Boxes that a detector finds, as regions: between ten and a hundred of them, as many as the photo has things to see.
+
+Shapes: B photos, R regions at most, D region feature, n boxes of one photo, C classes, h and w pixels of the network's view.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+from torchvision.models.detection import (
+    FasterRCNN_MobileNet_V3_Large_320_FPN_Weights,
+    fasterrcnn_mobilenet_v3_large_320_fpn,
+)
+from torchvision.models.detection.image_list import ImageList
+from torchvision.ops import clip_boxes_to_image, nms
+
+from captioner.encoders.contract import Encoder
+from captioner.encoders.preprocess import Preprocess
+from captioner.errors import UserError
+from captioner.ranges import Probability, Size
+from captioner.regions import Boxes, Regions
+
+_MEAN, _STD = (
+    (0.485, 0.456, 0.406),
+    (0.229, 0.224, 0.225),
+)  # ImageNet's, which torchvision's detectors were trained with
+_OVERLAP = 0.7  # of two boxes of which only the likelier is kept
+
+
+class Detector(Encoder):
+    """Torchvision's Faster R-CNN on MobileNetV3, frozen; a region is a box, its feature what the box head makes of it.
+
+    Source: Anderson et al. 2018, section 3.1 (bottom-up attention): the boxes whose likeliest class passes a threshold, after leaving
+    out those that overlap a likelier one by more than 0.7. Differs: their detector knows 1,600 classes and attributes of Visual Genome,
+    this one COCO's 90; and at least `fewest` boxes are kept, whatever their score. The photo is shown whole, with bars where it is not
+    square.
+
+    Regions come likeliest first. Where a photo has fewer than R, the rest are zeros that the mask leaves out.
+
+    Args:
+        weights: `COCO_V1`, or `none` for random ones.
+        input_size: edge of the square view in pixels.
+        fewest: boxes that are kept whatever their score.
+        most: R, boxes kept at most.
+        threshold: probability of its likeliest class from which a box counts.
+        download: whether to fetch the weights; without, they are random until they are filled in.
+
+    Raises:
+        UserError: the weights cannot be downloaded.
+    """
+
+    def __init__(
+        self,
+        weights: Literal["COCO_V1", "none"] = "COCO_V1",
+        input_size: Size = 320,
+        fewest: Size = 10,
+        most: Size = 36,
+        threshold: Probability = 0.2,
+        download: bool = True,
+    ):
+        super().__init__()
+        if fewest > most:
+            raise ValueError(f"fewest should be at most most, got {fewest} and {most}")
+        self.detector = _make(
+            FasterRCNN_MobileNet_V3_Large_320_FPN_Weights[weights] if weights != "none" and download else None
+        )
+        self.detector.requires_grad_(False)
+        self.fewest, self.most, self.threshold = fewest, most, threshold
+        self.region_size = self.detector.roi_heads.box_predictor.cls_score.in_features  # pyright: ignore
+        self.layout = Boxes(torch.zeros(most, 4))
+        self.preprocess = Preprocess("inside", (input_size, input_size), _MEAN, _STD)
+        self.frozen = True
+        self.eval()
+
+    def forward(self, pixels: Tensor) -> Regions:
+        with torch.no_grad():
+            return self._look(self.preprocess.normalise(self.checked(pixels)))
+
+    def _look(self, pixels: Tensor) -> Regions:
+        size = (pixels.shape[2], pixels.shape[3])
+        sizes, heads = [size] * len(pixels), self.detector.roi_heads
+        maps = self.detector.backbone(pixels)
+        proposals, _ = self.detector.rpn(ImageList(pixels, sizes), maps)  # pyright: ignore
+        features = heads.box_head(heads.box_roi_pool(maps, proposals, sizes))  # pyright: ignore
+        logits, offsets = heads.box_predictor(features)  # pyright: ignore
+        boxes = heads.box_coder.decode(offsets, proposals)  # pyright: ignore
+        counts = [len(proposal) for proposal in proposals]
+        chosen = [
+            self._choose(features, probabilities, boxes, size)
+            for features, probabilities, boxes in zip(
+                features.split(counts), logits.softmax(-1).split(counts), boxes.split(counts), strict=True
+            )
+        ]
+        found, corners = ([_padded(each, self.most) for each in side] for side in zip(*chosen, strict=True))
+        mask = (
+            torch.arange(self.most, device=pixels.device) < pixels.new_tensor([len(one) for one, _ in chosen])[:, None]
+        )
+        scale = pixels.new_tensor([size[1], size[0], size[1], size[0]])
+        return Regions(torch.stack(found), mask, Boxes(torch.stack(corners) / scale))
+
+    def _choose(
+        self, features: Tensor, probabilities: Tensor, boxes: Tensor, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Features and corners of the boxes that count, likeliest first, of all: (n, D), (n, C) and (n, C, 4)."""
+        scores, classes = probabilities[:, 1:].max(1)  # class 0 is the background
+        corners = clip_boxes_to_image(boxes[torch.arange(len(boxes)), classes + 1], size)
+        kept = nms(corners.float(), scores.float(), _OVERLAP)
+        num_likely = int((scores[kept] >= self.threshold).sum())
+        kept = kept[: min(self.most, max(self.fewest, num_likely))]
+        return features[kept], corners[kept]
+
+    def pack(self, regions: Regions) -> Tensor:
+        assert isinstance(regions.layout, Boxes)
+        return pack_boxes(regions)
+
+    def unpack(self, stored: Tensor) -> Regions:
+        return unpack_boxes(stored)
+
+    @property
+    def packed_size(self) -> int:
+        return self.region_size + 5
+
+    def choices(self) -> dict[str, Any]:
+        return {"fewest": self.fewest, "threshold": self.threshold}
+
+
+def pack_boxes(regions: Regions) -> Tensor:
+    """(B, R, D + 5): features, corners, and 1 where there is a region, for a store that knows numbers only."""
+    assert isinstance(regions.layout, Boxes)
+    corners = regions.layout.fractions.to(regions.features)
+    return torch.cat([regions.features, corners, regions.mask[..., None].to(regions.features)], -1)
+
+
+def unpack_boxes(stored: Tensor) -> Regions:
+    """What `pack_boxes` packed. In half precision a corner is right to a two-thousandth of the view."""
+    return Regions(stored[..., :-5], stored[..., -1] > 0, Boxes(stored[..., -5:-1].float()))
+
+
+def _padded(rows: Tensor, length: int) -> Tensor:
+    return torch.cat([rows, rows.new_zeros(length - len(rows), rows.shape[1])])
+
+
+def _make(weights: FasterRCNN_MobileNet_V3_Large_320_FPN_Weights | None):
+    try:
+        return fasterrcnn_mobilenet_v3_large_320_fpn(weights=weights, weights_backbone=None)
+    except (URLError, ConnectionError, TimeoutError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise UserError(
+            f"the detector's weights cannot be downloaded ({error}); fetch {weights.url if weights else None} elsewhere and put it into "
+            f"{folder}, or choose encoder.weights=none for random ones"
+        ) from error

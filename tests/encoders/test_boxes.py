@@ -1,0 +1,172 @@
+"""Boxes as regions: from a detector, and from files that others published."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from captioner import build, runs
+from captioner.encoders import KINDS
+from captioner.encoders.detector import pack_boxes, unpack_boxes
+from captioner.encoders.preprocess import open_photo
+from captioner.encoders.region_files import RegionFiles, RegionsOfFiles
+from captioner.errors import UserError
+from captioner.evaluation import evaluate
+from captioner.regions import Boxes, Grid
+from tests.helpers import DRAWN
+
+RANDOM = [
+    "encoder.kind=detector",
+    "encoder.weights=none",
+    "encoder.input_size=96",
+    "encoder.fewest=3",
+    "encoder.most=8",
+]
+
+
+@pytest.fixture(scope="module")
+def detector():
+    torch.manual_seed(0)
+    return KINDS["detector"](weights="none", input_size=96, fewest=3, most=8)
+
+
+@pytest.fixture
+def batch(detector, pictures):
+    photos = [open_photo(path) for path in sorted(pictures.glob("images/val_*.png"))[:3]]
+    return torch.stack([detector.preprocess(photo)[0] for photo in photos])
+
+
+def test_boxes_lie_in_the_view_and_padding_is_masked(detector, batch):
+    detector.threshold = 0.0
+    regions = detector(batch)
+    counts = regions.mask.sum(1)
+    assert regions.features.shape == (3, 8, detector.region_size)
+    assert ((counts >= 3) & (counts <= 8)).all()
+    corners = regions.layout.fractions[regions.mask]
+    assert ((corners >= 0) & (corners <= 1)).all()
+    assert (corners[:, 2:] >= corners[:, :2]).all()
+    assert (regions.features[~regions.mask] == 0).all()
+
+
+def test_a_high_threshold_leaves_the_fewest(detector, batch):
+    detector.threshold = 1.0
+    assert (detector(batch).mask.sum(1) == 3).all()
+
+
+def test_photos_are_looked_at_as_if_alone(detector, batch):
+    together, alone = detector(batch), detector(batch[1:2])
+    torch.testing.assert_close(together.features[1], alone.features[0], rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_packed_is_unpacked(detector, batch):
+    regions = detector(batch)
+    again = unpack_boxes(pack_boxes(regions).half())
+    assert torch.equal(again.mask, regions.mask)
+    torch.testing.assert_close(again.layout.fractions, regions.layout.fractions, rtol=0, atol=1 / 2048)
+
+
+@pytest.mark.parametrize("attention", ["soft", "local_predictive", "multi_head"])
+def test_a_model_on_boxes_trains_from_the_store_and_draws_its_boxes(settings, pictures, tmp_path, attention):
+    others = [one for one in settings if not one.startswith(("encoder.", "attention."))]
+    boxes = [
+        *RANDOM,
+        f"attention.kind={attention}",
+        "refiner.project=true",
+        "refiner.position=geometry",
+        "refiner.size=16",
+    ]
+    runs.train(DRAWN, [*others, *boxes, "run.epochs=1"])
+    caption = build.load(tmp_path / "run").caption(next(pictures.glob("images/val_*.png")))
+    assert isinstance(caption.layout, Boxes)
+    assert caption.weights.shape == (len(caption.words), caption.layout.num_regions)
+    assert 3 <= caption.layout.num_regions <= 8
+    assert json.dumps(caption.as_json())
+
+
+@pytest.fixture
+def published(pictures, tmp_path):
+    """Region files in the ways in which they are published, for the photos of the drawn set."""
+    folder = tmp_path / "regions"
+    (folder / "boxes").mkdir(parents=True)
+    generator = numpy.random.default_rng(0)
+    for number, photo in enumerate(sorted(pictures.glob("images/*.png"))):
+        count = 2 + number % 3
+        features = generator.random((count, 12), dtype=numpy.float32)
+        boxes = numpy.array([[0, 0, 40, 80]] * count, numpy.float32)
+        if number % 2:
+            numpy.savez(folder / f"{photo.stem}.npz", features=features, bbox=boxes, image_w=80, image_h=80)
+        else:
+            numpy.save(folder / f"{photo.stem}.npy", features)
+            numpy.save(folder / "boxes" / f"{photo.stem}.npy", boxes)
+    return folder
+
+
+def test_a_model_trains_on_published_regions_and_is_scored(settings, pictures, published, tmp_path):
+    others = [one for one in settings if not one.startswith("encoder.")]
+    files = ["encoder.kind=region_files", f"encoder.folder={published}", f"encoder.boxes={published / 'boxes'}"]
+    photo = sorted(pictures.glob("images/train_*.png"))[0]
+    for path in published.glob(f"{photo.stem}.np?"):
+        path.unlink()
+    events = []
+    runs.train(
+        DRAWN, [*others, *files, "encoder.region_size=12", "run.epochs=1"], lambda name, **more: events.append(name)
+    )
+    assert events.count("unreadable") == 1
+    found = evaluate(tmp_path / "run", "val")
+    assert {caption.layout.num_regions for caption in found.captions} == {2, 3, 4}
+    assert found.rows["this model"]
+    with pytest.raises(UserError, match=r"cannot look at a new photo; score splits with eval\.py"):
+        build.load(tmp_path / "run").caption(photo)
+
+
+def test_published_regions_of_every_shape_are_read(tmp_path):
+    Image.new("RGB", (50, 20)).save(tmp_path / "COCO_val2014_000000000042.jpg")
+    photo, size = tmp_path / "COCO_val2014_000000000042.jpg", 6
+    encoder = RegionFiles(str(tmp_path), size, most=3)
+    boxes = numpy.array([[0, 0, 25, 20], [25, 10, 50, 20]], numpy.float32)
+    features = numpy.arange(12, dtype=numpy.float16).reshape(2, 6)
+    numpy.savez(tmp_path / "42.npz", x=features.T, bbox=boxes)
+    read, corners = encoder.read(photo)
+    torch.testing.assert_close(read, torch.from_numpy(features).float())
+    torch.testing.assert_close(corners, torch.tensor([[0, 0, 0.5, 1], [0.5, 0.5, 1, 1]]))
+    numpy.savez(tmp_path / "42.npz", feat=numpy.ones((2, 2, 6), numpy.float32))
+    read, corners = encoder.read(photo)
+    assert len(read) == 3
+    torch.testing.assert_close(corners, Grid(2, 2).corners()[:3])
+
+
+BAD = {
+    "nothing": ({}, r"should hold features under one of .*, got nothing"),
+    "other size": (
+        {"features": numpy.ones((2, 5))},
+        r"features of 6 numbers, got shape \(2, 5\); set encoder.region_size",
+    ),
+    "no boxes": ({"features": numpy.ones((2, 6))}, "needs boxes"),
+    "more boxes": (
+        {"features": numpy.ones((2, 6)), "boxes": numpy.ones((3, 4))},
+        "as many boxes as features, got 3 and 2",
+    ),
+    "pickle": ({"features": numpy.array([{}], object)}, "without pickles"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_published_regions_that_are_not_as_they_should_be_are_named(tmp_path, kind):
+    Image.new("RGB", (50, 20)).save(tmp_path / "one.png")
+    held, complaint = BAD[kind]
+    numpy.savez(tmp_path / "one.npz", **held)
+    with pytest.raises(UserError, match=complaint):
+        RegionFiles(str(tmp_path), 6).read(tmp_path / "one.png")
+
+
+def test_a_photo_without_published_regions_is_named(tmp_path):
+    source = RegionsOfFiles([tmp_path / "one_0007.png"], RegionFiles(str(tmp_path), 6))
+    (reason,) = source.unreadable().values()
+    assert "no regions of one_0007.png" in reason
+    assert "7.npz" in reason
+    shutil.rmtree(tmp_path)

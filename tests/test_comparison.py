@@ -1,0 +1,61 @@
+"""A comparison of kinds from end to end, on a few pictures."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from captioner import comparison, runs
+from captioner.errors import UserError
+from tests.helpers import CONFIGS, DRAWN, tiny_settings
+
+COMPARE = CONFIGS / "compare_drawn.yaml"
+KINDS = ["soft:additive", "soft:dot", "transformer/multi_head"]
+
+
+@pytest.fixture
+def options(pictures, tmp_path):
+    tiny = tiny_settings(pictures, tmp_path / "demo")
+    runs.train(DRAWN, [*tiny, "run.epochs=1"])
+    shared = [
+        one for one in tiny if not one.startswith(("run.folder", "attention.", "decoder.word_size", "run.epochs"))
+    ]
+    return [*shared, f"encoder.from_run={tmp_path / 'demo'}", "refiner.size=16", "run.epochs=1"]
+
+
+def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys):
+    folder, trained = tmp_path / "compared", []
+
+    def report(event, **values):
+        if event == "start":
+            trained.append(values["folder"].relative_to(folder).as_posix())
+
+    comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], options, report)
+    lines = comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options, report)
+    assert sorted(trained) == sorted(
+        f"{name}/seed-{seed}" for name in ("soft-additive", "soft-dot", "transformer-multi_head") for seed in (0, 1)
+    )
+    assert [(line.name, line.split) for line in lines] == [
+        (name, split) for split in ("val", "unseen") for name in KINDS
+    ]
+    assert lines[0].difference is None
+    for line in lines[1:3]:
+        middle, low, high = line.difference
+        assert low <= middle <= high
+        assert middle == pytest.approx(sum(line.scores) / 2 - sum(lines[0].scores) / 2, abs=1e-9)
+    assert all(0 < line.entropy <= 1 and line.step_ms > 0 and line.parameters > 0 for line in lines)
+    comparison.save(folder, lines, COMPARE)
+    assert (folder / "comparison.md").read_text(encoding="utf-8").count("\n") == 2 + len(lines)
+    assert len(json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["lines"]) == len(lines)
+    with Image.open(folder / "comparison.png") as figure:
+        assert min(figure.size) > 200
+
+
+def test_a_kind_that_is_none_is_named_before_anything_is_trained(options, tmp_path):
+    with pytest.raises(UserError, match="got 'sfot'; did you mean 'soft'"):
+        comparison.compare(COMPARE, ["soft:dot", "sfot:dot"], 1, tmp_path / "compared", overrides=options)
+    assert not (tmp_path / "compared").exists()
+    with pytest.raises(UserError, match="needs kinds of attention, got none"):
+        comparison.check_names(" , ")

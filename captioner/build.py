@@ -129,6 +129,19 @@ def _kinds_that_take(section: str, key: str) -> str:
     return f"; {section}.kind={' or '.join(kinds)} takes it" if kinds else ""
 
 
+def keys_of(section: str, kind: str, score: str = "") -> set[str]:
+    """The keys that a section has for this kind, and for this score where it takes one.
+
+    Raises:
+        UserError: there is no such kind or score.
+    """
+    made = part(section, kind)
+    keys = set(inspect.signature(made).parameters)
+    if section == "attention" and _takes_score(made):
+        keys |= set(inspect.signature(_lookup("attention.score", score or "additive", attention.SCORES)).parameters)
+    return keys - _SUPPLIED.get(section, set())
+
+
 def part(section: str, kind: Any) -> Callable:
     """What a section's kind names: a class, or a function that makes one."""
     if section == "encoder" and kind in encoders.network_names():

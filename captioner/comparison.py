@@ -20,6 +20,7 @@ from rich.table import Table
 from torch import nn
 
 from captioner import build, metrics, runs
+from captioner.config import Settings
 from captioner.data.batches import Batch, encode_references, pad_words
 from captioner.data.drawn import COLOURS, SHAPES, instances_path
 from captioner.errors import UserError
@@ -43,12 +44,21 @@ class Variant:
 
     name: str
 
-    @property
-    def overrides(self) -> list[str]:
+    def overrides(self, recipe: Settings) -> list[str]:
+        """What makes it of the recipe: its names, and sizes and options of the recipe that its parts know too."""
         decoder, _, looking = self.name.rpartition("/")
         kind, _, score = looking.partition(":")
-        settings = {"decoder.kind": decoder, "attention.kind": kind, "attention.score": score}
-        return [f"{key}={value}" for key, value in settings.items() if value]
+        names = {"decoder.kind": decoder or recipe["decoder"]["kind"], "attention.kind": kind, "attention.score": score}
+        known = {
+            section: build.keys_of(section, names[f"{section}.kind"], score) for section in ("attention", "decoder")
+        }
+        shared = {
+            f"{section}.{key}": value
+            for section, keys in known.items()
+            for key, value in recipe[section].items()
+            if key in keys and value is not None
+        }
+        return [f"{key}={value}" for key, value in {**names, **shared}.items() if value != ""]
 
     def folder(self, root: Path, seed: int) -> Path:
         return root / self.name.replace("/", "-").replace(":", "-") / f"seed-{seed}"
@@ -87,10 +97,11 @@ def compare(
         UserError: a name is none of a kind, score or decoder, or its settings do not fit; nothing was trained.
     """
     variants = [Variant(name) for name in dict.fromkeys(names)]
+    recipe = build.read(config, overrides)
     plans = {
         (variant, seed): [
             *overrides,
-            *variant.overrides,
+            *variant.overrides(recipe),
             f"run.seed={seed}",
             f"run.folder={variant.folder(folder, seed)}",
         ]

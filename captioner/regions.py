@@ -70,6 +70,23 @@ class Boxes:
 Layout = Grid | Boxes
 
 
+def centres(layout: Layout, like: Tensor) -> Tensor:
+    """(1 or B, R, 2): the middle of each region, in regions from the left and from the top, on the other tensor's device."""
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    if isinstance(layout, Grid):
+        region = torch.arange(layout.num_regions, device=like.device)
+        return torch.stack([region % layout.columns, region // layout.columns], -1)[None].to(dtype) + 0.5
+    corners = layout.fractions.to(like.device, dtype)
+    return (corners[..., :2] + corners[..., 2:]) / 2 * corners.new_tensor(extent_of(layout))
+
+
+def extent_of(layout: Layout) -> tuple[float, float]:
+    """Width and height of the view, in regions; of boxes, as if the view were a square of R cells."""
+    if isinstance(layout, Grid):
+        return float(layout.columns), float(layout.rows)
+    return layout.num_regions**0.5, layout.num_regions**0.5
+
+
 @dataclass(frozen=True)
 class Regions:
     """What an encoder saw in a batch of photos."""

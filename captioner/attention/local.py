@@ -18,7 +18,7 @@ from captioner.attention.contract import Attended, Attention, Memory, Query, Sco
 from captioner.attention.soft import masked_softmax
 from captioner.loops import LoopLinear
 from captioner.ranges import Positive, Size
-from captioner.regions import Grid, Layout, Regions
+from captioner.regions import Regions, centres, extent_of
 
 
 class LocalMonotonicAttention(Attention):
@@ -76,12 +76,12 @@ class LocalPredictiveAttention(Attention):
         self.to_place = nn.Linear(size, 2, bias=False)
 
     def remember(self, regions: Regions) -> Memory:
-        keys, places = self.score.remember(regions.features), _centres(regions.layout, regions.features)
+        keys, places = self.score.remember(regions.features), centres(regions.layout, regions.features)
         return Memory.of(regions, keys, regions.features, places)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         assert memory.places is not None
-        extent = _extent(memory.layout)
+        extent = extent_of(memory.layout)
         place = self.predict(query.hidden) * memory.places.new_tensor(extent)  # (B, Q, 2)
         distance = memory.places[:, None] - place[:, :, None]  # (B, Q, R, 2)
         if extent[1] == 1:  # a sequence
@@ -101,20 +101,3 @@ def _softmax_where(scores: Tensor, counted: Tensor) -> Tensor:
     """A softmax over the regions that count; 0 elsewhere, and everywhere where none does."""
     some = counted.any(-1, keepdim=True)
     return masked_softmax(scores, counted | ~some) * some
-
-
-def _centres(layout: Layout, like: Tensor) -> Tensor:
-    """(1 or B, R, 2): the middle of each region, in regions from the left and from the top."""
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    if isinstance(layout, Grid):
-        region = torch.arange(layout.num_regions, device=like.device)
-        return torch.stack([region % layout.columns, region // layout.columns], -1)[None].to(dtype) + 0.5
-    corners = layout.fractions.to(like.device, dtype)
-    return (corners[..., :2] + corners[..., 2:]) / 2 * corners.new_tensor(_extent(layout))
-
-
-def _extent(layout: Layout) -> tuple[float, float]:
-    """Width and height of the view, in regions."""
-    if isinstance(layout, Grid):
-        return float(layout.columns), float(layout.rows)
-    return layout.num_regions**0.5, layout.num_regions**0.5

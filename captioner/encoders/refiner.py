@@ -5,7 +5,6 @@ Shapes: B photos, R regions, D region feature, S size inside and of the result, 
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from captioner.attention import MultiHeadAttention, Query
 from captioner.ranges import Count, Fraction, Size
-from captioner.regions import Grid, Regions
+from captioner.regions import Grid, Regions, centres
 from captioner.sublayers import feedforward, sinusoids
 
 
@@ -23,8 +22,9 @@ class Refiner(nn.Module):
     Source: Vaswani et al. 2017, section 3.1 and figure 1 (left), with the norms in front (Xiong et al. 2020).
 
     Regions know where they lie by `position`: `sinusoids` of the column and row of a region's centre, half of the numbers each, as Carion
-    et al. 2020 use them; `geometry`, a linear layer of left, top, right, bottom and area, all as fractions of the view, after
-    Yu et al. 2017; or `none`, and permuting the regions permutes the result. Regions that the mask leaves out are never attended to.
+    et al. 2020 use them, in units of regions, so that of a sequence, a grid of one row, they are Vaswani's; `geometry`, a linear layer of
+    left, top, right, bottom and area, all as fractions of the view, after Yu et al. 2017; or `none`, and permuting the regions permutes
+    the result. Regions that the mask leaves out are never attended to.
 
     Args:
         region_size: D, the size of one region's feature.
@@ -78,17 +78,15 @@ class Refiner(nn.Module):
         features = self.enter(regions.features)
         if self.position == "none":
             return features
-        layout = regions.layout
-        corners = (layout.corners() if isinstance(layout, Grid) else layout.fractions).to(
-            features.device
-        )  # (..., R, 4)
-        sides = corners[..., 2:] - corners[..., :2]
         if self.from_geometry is not None:
-            return features + self.from_geometry(torch.cat([corners, sides.prod(-1, keepdim=True)], -1).to(features))
-        centres = (corners[..., :2] + sides / 2) * (2 * math.pi)  # (..., R, 2)
-        across = features.shape[-1] // 2
-        sizes = (across, features.shape[-1] - across)
-        return features + torch.cat([sinusoids(centres[..., axis], sizes[axis]) for axis in (0, 1)], -1).to(features)
+            layout = regions.layout
+            corners = (layout.corners() if isinstance(layout, Grid) else layout.fractions).to(features)  # (..., R, 4)
+            area = (corners[..., 2:] - corners[..., :2]).prod(-1, keepdim=True)
+            return features + self.from_geometry(torch.cat([corners, area], -1))
+        across, down = centres(regions.layout, features).unbind(-1)  # (1 or B, R)
+        half = features.shape[-1] // 2
+        places = [sinusoids(across, half), sinusoids(down, features.shape[-1] - half)]
+        return features + torch.cat(places, -1).to(features)
 
 
 class RefinerLayer(nn.Module):

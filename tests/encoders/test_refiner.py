@@ -53,8 +53,8 @@ def test_places_matter_unless_there_are_none(position):
 
 @pytest.mark.parametrize("position", POSITIONS)
 def test_boxes_that_tile_the_view_are_a_grid(position):
-    refiner, regions = make_refiner(position), make_regions()
-    boxes = Boxes(Grid(2, 3).corners().expand(3, -1, -1))
+    refiner, regions = make_refiner(position), make_regions(rows=3, columns=3)
+    boxes = Boxes(Grid(3, 3).corners().expand(3, -1, -1))
     torch.testing.assert_close(refiner(regions).features, refiner(replace(regions, layout=boxes)).features)
 
 

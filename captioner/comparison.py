@@ -128,7 +128,7 @@ def _measure(run: Path, split: str, report: Report) -> None:
     """Decode and score, once."""
     if (run / f"measured_{split}.json").exists():
         return
-    found = evaluate(run, split, report=report, baselines=False)
+    found = evaluate(run, split, report=report, baselines=False, java=False)
     references = found.references()
     texts = {photo: text for photo, text in found.texts().items() if photo in references}
     shape, pairs = map_shape(found.captions), pair_agreement(found)

@@ -60,7 +60,7 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
     figures = []
     for looks, name in MODELS.items():
         for split in SPLITS:
-            evaluation = evaluate(folder / name, split, report=report, baselines=False)
+            evaluation = evaluate(folder / name, split, report=report, baselines=False, java=False)
             figures.append(measure(looks, evaluation))
             if (looks, split) == ("after", "val"):
                 show(folder / name, evaluation)

@@ -58,12 +58,18 @@ class Evaluation:
 
 
 def evaluate(
-    run: Path, split: str = "val", overrides: Sequence[str] = (), report: Report = silent, baselines: bool = True
+    run: Path,
+    split: str = "val",
+    overrides: Sequence[str] = (),
+    report: Report = silent,
+    baselines: bool = True,
+    java: bool = True,
 ) -> Evaluation:
     """Decode a split and score it; writes results.json and scores.json into the run's folder, under the split's name.
 
     Photos without references are captioned and not scored. `baselines` says whether to score, beside the model, the most frequent
-    training caption and what training says about the most similar photos, which needs every training photo's features.
+    training caption and what training says about the most similar photos, which needs every training photo's features;
+    `java` whether to score METEOR where there is Java, which takes some seconds.
     """
     settings = build.read_run_settings(run, overrides)
     splits = read_splits(settings, report)
@@ -83,7 +89,7 @@ def evaluate(
     evaluation = Evaluation(split, folder, examples, captions, source, {}, protocol)
     evaluation.save()  # before the scores, which could fail
     if evaluation.with_references:
-        evaluation.rows.update(_rows(evaluation, splits, captioner.vocabulary.tokens))
+        evaluation.rows.update(_rows(evaluation, splits, captioner.vocabulary.tokens, java))
         if baselines and splits.get("train"):
             train_source, train = photo_source(settings, captioner.model, splits["train"], "train", run, report)
             pooled = _pool(captioner, train_source, report, "train"), _pool(captioner, source, report, split)
@@ -116,12 +122,14 @@ def score_files(
     return rows, protocol
 
 
-def _rows(evaluation: Evaluation, splits: Splits, tokens: str) -> dict[str, dict[str, float]]:
+def _rows(evaluation: Evaluation, splits: Splits, tokens: str, java: bool) -> dict[str, dict[str, float]]:
     """The model's scores, and those of the most frequent training caption."""
     references = evaluation.references()
     texts = {photo: text for photo, text in evaluation.texts().items() if photo in references}
     train = {example.id: example.references for example in splits.get("train", [])}
-    ours = metrics.score(texts, references, tokens) | metrics.java_scores(texts, references, tokens)
+    ours = metrics.score(texts, references, tokens)
+    if java:
+        ours |= metrics.java_scores(texts, references, tokens)
     if not train:
         return {MODEL: ours}
     seen = {metrics.IN_TRAINING: metrics.seen_share(texts, train, tokens)}

@@ -14,6 +14,13 @@ from tests.helpers import DECODERS, LSTM_OPTIONS, TINY, make_decoder, tiny_setti
 torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 
 
+@pytest.fixture(autouse=True)
+def _no_java(request, monkeypatch):
+    """Tests say the same with and without Java, less those that are marked."""
+    if "java" not in request.keywords:
+        monkeypatch.setattr("captioner.metrics.scores.shutil.which", lambda name: None)
+
+
 @pytest.fixture(params=LSTM_OPTIONS, ids=lambda options: "-".join(options.values()))
 def lstm(request) -> Decoder:
     """The LSTM decoder in each of its forms."""

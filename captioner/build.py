@@ -253,7 +253,7 @@ def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
 def make_objective(settings: Settings, model: CaptionModel) -> nn.Module:
     if settings["objective"].get("coverage") and settings["attention"]["kind"] == "none":
         raise UserError("objective.coverage is set, but attention.kind=none has no weights to cover with; set it to 0")
-    return _make("objective", settings["objective"], model=model)
+    return _make("objective", settings["objective"], model=model).to(model.device)
 
 
 def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:

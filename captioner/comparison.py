@@ -30,7 +30,7 @@ from captioner.files import write_text_atomically
 from captioner.metrics.bootstrap import paired_interval
 from captioner.photos import Report, photo_source, read_splits, silent, with_placement
 from captioner.run_folder import has_finished
-from captioner.search import Captioner
+from captioner.search import Captioner, Greedy
 from captioner.training.objectives import Totals
 from captioner.vocabulary import PAD
 
@@ -109,7 +109,7 @@ def compare(
         for variant in variants
     }
     for settings in plans.values():
-        build.read(config, settings)  # complains before anything is trained
+        _check_splits(build.read(config, settings), splits)  # complains before anything is trained
     for number, ((variant, seed), settings) in enumerate(plans.items(), start=1):
         report("variant", name=variant.name, seed=seed, number=number, total=len(plans))
         if not has_finished(variant.folder(folder, seed), build.read(config, settings)):
@@ -122,6 +122,13 @@ def compare(
         for split in splits
         for variant in variants
     ]
+
+
+def _check_splits(settings: Settings, splits: Sequence[str]) -> None:
+    known = [name for name, examples in build.make_all_splits(settings).items() if examples]
+    for split in splits:
+        if split not in known:
+            raise UserError(f"the data has no split {split!r} with photos; it has {', '.join(known)}")
 
 
 def _measure(run: Path, split: str, report: Report) -> None:
@@ -199,7 +206,8 @@ class Times:
 
 
 def _times(variants: Sequence[Variant], folder: Path) -> dict[str, Times]:
-    """Milliseconds of a training step and of a greedy word, for 16 photos of training: medians of 7, all variants in turn."""
+    """Milliseconds for 16 photos of training, in fp32: of a step's forward and backward, and of a word of greedy decoding. Medians of 7,
+    all variants in turn."""
     timed = {variant.name: _Timed.of(variant.folder(folder, 0)) for variant in variants}
     rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in timed}
     for _ in range(_ROUNDS):
@@ -227,7 +235,7 @@ class _Timed:
     @classmethod
     def of(cls, run: Path) -> _Timed:
         settings = build.read_run_settings(run)
-        captioner = build.load(run)
+        captioner = build.load(run, device=settings["run"]["device"]).with_search(Greedy())
         examples = read_splits(settings)["train"][:_TIMED_PHOTOS]
         source, examples = photo_source(settings, captioner.model, examples, "timed", run)
         captions = encode_references(examples, captioner.vocabulary, settings["data"]["max_length"])

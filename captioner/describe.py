@@ -17,7 +17,9 @@ from captioner import build
 from captioner.attention import Attention, Score
 from captioner.config import Settings
 from captioner.decoders import Decoder, TransformerDecoder
+from captioner.encoders.region_files import RegionFiles
 from captioner.errors import UserError
+from captioner.regions import Boxes, Regions
 from captioner.vocabulary import START, Vocabulary
 
 _PHOTOS, _CAPTIONS = 2, 5  # B and Q of the example
@@ -49,7 +51,7 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
     encoder, decoder = model.encoder, model.decoder
     width, height = encoder.preprocess.crop
     pixels = torch.zeros(_PHOTOS, 3, height, width, dtype=torch.uint8)
-    regions = encoder(pixels)
+    regions = encoder(pixels) if not isinstance(encoder, RegionFiles) else _regions_of(encoder)
     parts = [_part("encoder", [encoder], f"pixels {_size(pixels)} -> regions {_size(regions.features)}")]
     refined = model.refiner(regions) if model.refiner is not None else regions
     if model.refiner is not None:
@@ -84,6 +86,12 @@ def _vocabulary(settings: Settings) -> tuple[Vocabulary, list[str]]:
         return Vocabulary([f"word{number}" for number in range(_WORDS)]), [note]
 
 
+def _regions_of(encoder: RegionFiles) -> Regions:
+    """As many regions as its files may hold."""
+    fractions = torch.zeros(_PHOTOS, encoder.most, 4)
+    return Regions.full(torch.zeros(_PHOTOS, encoder.most, encoder.region_size), Boxes(fractions))
+
+
 def _outermost(decoder: Decoder) -> list[nn.Module]:
     """What looks at regions, one for each layer that does; not what lies inside another, nor self-attention among words."""
     if isinstance(decoder, TransformerDecoder):
@@ -101,8 +109,8 @@ def _part(name: str, modules: Sequence[nn.Module], flow: str, less: Sequence[nn.
 
 
 def _file(part: object) -> str:
-    path = Path(inspect.getfile(part))  # pyright: ignore[reportArgumentType]
-    return path.relative_to(Path(__file__).parents[1]).as_posix()
+    path, repository = Path(inspect.getfile(part)), Path(__file__).parents[1]  # pyright: ignore[reportArgumentType]
+    return path.relative_to(repository).as_posix() if path.is_relative_to(repository) else str(path)
 
 
 def _size(tensor: Tensor) -> str:

@@ -61,7 +61,9 @@ def photo_source(
     files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
     here = here or Processes(model.device)
     if isinstance(model.encoder, RegionFiles):
-        source, unreadable = _published(files, model.encoder)
+        if num_views > 1:
+            raise UserError("data.augment needs photos to turn, got regions that others made; set data.augment=none")
+        source, unreadable = _published(files, model.encoder, here)
     elif model.encoder.frozen:
         source, unreadable = _stored(settings, model, files, split, report, num_views, here.first)
     else:
@@ -75,11 +77,12 @@ def photo_source(
     return source, [example for index, example in enumerate(examples) if index not in unreadable]
 
 
-def _published(files: PhotoFiles, encoder: RegionFiles) -> tuple[RegionsOfFiles, dict[int, str]]:
-    """Regions that others made; each process looks whether they are there."""
-    regions = RegionsOfFiles(files.paths, encoder)
-    unreadable = regions.unreadable()
-    return regions.without(unreadable), unreadable
+def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tuple[RegionsOfFiles, dict[int, str]]:
+    """Regions that others made; every process looks whether its share is there and whole."""
+    regions, unreadable = RegionsOfFiles(files.paths, encoder), {}
+    for found in here.gather(regions.unreadable(range(here.rank, len(files), here.count))):
+        unreadable |= found
+    return regions.without(unreadable), dict(sorted(unreadable.items()))
 
 
 def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:

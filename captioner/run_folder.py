@@ -109,4 +109,5 @@ def has_finished(folder: Path, settings: Settings) -> bool:
     """
     if (folder / build.SETTINGS).exists():
         _check_same(folder, settings)
-    return (folder / BEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]
+    both = (folder / BEST).exists() and (folder / NEWEST).exists()
+    return both and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]

@@ -57,5 +57,7 @@ def test_a_kind_that_is_none_is_named_before_anything_is_trained(options, tmp_pa
     with pytest.raises(UserError, match="got 'sfot'; did you mean 'soft'"):
         comparison.compare(COMPARE, ["soft:dot", "sfot:dot"], 1, tmp_path / "compared", overrides=options)
     assert not (tmp_path / "compared").exists()
+    with pytest.raises(UserError, match="no split 'vall' with photos; it has train, val, unseen"):
+        comparison.compare(COMPARE, ["soft:dot"], 1, tmp_path / "compared", ["vall"], options)
     with pytest.raises(UserError, match="needs kinds of attention, got none"):
         comparison.check_names(" , ")

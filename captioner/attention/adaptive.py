@@ -44,7 +44,7 @@ class AdaptiveAttention(Attention):
         if cell_input_size == 0:
             raise ValueError(
                 "adaptive attention asks the memory cell of an LSTM, which this decoder does not have; choose decoder.kind=lstm "
-                "with looks: after, or another kind of attention"
+                "with looks: after or top_down, or another kind of attention"
             )
         self.context_size = query_size
         self.to_value = nn.Linear(region_size, query_size)

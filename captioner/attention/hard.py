@@ -22,10 +22,9 @@ class HardAttention(Attention):
     Source: Xu et al. 2015, section 4.1, equations 8 and 9. No gradient passes through a draw: a training objective adds the REINFORCE term
     of their section 4.1 to teach where to look, from `choice_log_prob` ($\log \alpha_{t, s_t}$) and `choice_entropy` ($H[s_t]$).
     Following the end of that section, a share of the looks in training takes the expected region, as soft attention does, which calms the
-    gradient; there `choice_log_prob` is 0. The paper lets chance decide once for a photo; here, as in the authors' code, for every word.
+    gradient; there `choice_log_prob` is 0. Differs: the paper lets chance decide once for a photo, here it decides for every word.
 
     `weights` are the probabilities $\alpha$, in training and in decoding; the region seen is the one drawn from them, or the likeliest.
-    Where a mask leaves no region, weights are not numbers: there is nothing to draw from.
 
     Args:
         score: how a query is compared with a region.
@@ -64,5 +63,5 @@ class HardAttention(Attention):
 
 
 def _draw(weights: Tensor) -> Tensor:
-    """One region (B, Q) of the probabilities (B, Q, R)."""
-    return torch.multinomial(weights.detach().flatten(0, 1), 1).view(weights.shape[:2])
+    """One region (B, Q) of the probabilities (B, Q, R): the first of as many exponential clocks to ring."""
+    return (weights.detach() / torch.empty_like(weights).exponential_()).argmax(-1)

@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from captioner.attention import Attended, Attention, Memory, MultiHeadAttention, Query
+from captioner.attention import Attended, Attention, Memory, MultiHeadAttention, NoAttention, Query
 from captioner.decoders.contract import Decoder
 from captioner.ranges import Fraction, Size
 from captioner.regions import Regions
@@ -127,12 +127,12 @@ class TransformerDecoder(Decoder):
         places = torch.arange(state.position, state.position + words.shape[2], device=words.device)  # (T,)
         vectors = self.embedding(words) * math.sqrt(self.hidden_size)
         hidden = self.dropout(vectors + sinusoids(places, self.hidden_size).to(vectors.dtype))
-        attended, past = None, []
+        looks, past = [], []
         for layer, before, seen in zip(self.layers, state.past, [*memory.below, memory], strict=True):
             hidden, attended, kept = layer(hidden, before, places, seen, need_weights and seen is memory)
+            looks.append(attended)
             past.append(kept)
-        assert attended is not None
-        return self.last_norm(hidden), attended, tuple(past)
+        return self.last_norm(hidden), _together(looks), tuple(past)
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return self.to_vocabulary(output)
@@ -156,7 +156,10 @@ class TransformerLayer(nn.Module):
         self.look = look
         self.from_context = nn.Linear(look.context_size, size) if look.context_size != size else nn.Identity()
         self.feedforward = feedforward(size, feedforward_size, dropout)
-        self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(3))
+        asks = not isinstance(look, NoAttention)  # what asks nothing would leave its norm without a gradient
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(size) if asks or place != 1 or not self.pre else nn.Identity() for place in range(3)
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(
@@ -164,10 +167,9 @@ class TransformerLayer(nn.Module):
     ) -> tuple[Tensor, Attended, Past]:
         """Words (B, Q, T, H) after those before them: their new vectors, what they saw, and all words for the next to ask."""
         entering = self._enter(0, hidden)
-        keys, values = (
-            torch.cat([kept, made(entering)], 2)
-            for kept, made in zip(before, (self.words.to_key, self.words.to_value), strict=True)
-        )
+        keys, values = self.words.to_key(entering), self.words.to_value(entering)
+        if before[0].shape[2]:
+            keys, values = (torch.cat([kept, new], 2) for kept, new in zip(before, (keys, values), strict=True))
         hidden = self._leave(0, hidden, self._among_words(entering, keys, values))
         attended = self._look(self._enter(1, hidden), places, memory, need_weights)
         hidden = self._leave(1, hidden, self.from_context(attended.context))
@@ -195,6 +197,18 @@ class TransformerLayer(nn.Module):
         query = Query(hidden.flatten(1, 2), places.repeat(num_captions).expand(len(hidden), -1))
         attended = self.look(query, memory, need_weights)
         return _each_field(attended, lambda value: value.unflatten(1, (num_captions, num_words)))
+
+
+def _together(looks: list[Attended]) -> Attended:
+    """The last layer's look; of draws, those of all layers: the log-probability that all of them fell as they did."""
+    last = looks[-1]
+    if last.choice_log_prob is None:
+        return last
+    sums: dict[str, Any] = {
+        name: torch.stack([getattr(look, name) for look in looks]).sum(0)
+        for name in ("choice_log_prob", "choice_entropy")
+    }
+    return replace(last, **sums)
 
 
 def _another(attention: Attention) -> Attention:

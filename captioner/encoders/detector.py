@@ -35,16 +35,16 @@ class Detector(Encoder):
     """Torchvision's Faster R-CNN on MobileNetV3, frozen; a region is a box, its feature what the box head makes of it.
 
     Source: Anderson et al. 2018, section 3.1 (bottom-up attention): the boxes whose likeliest class passes a threshold, after leaving
-    out those that overlap a likelier one by more than 0.7. Differs: their detector knows 1,600 classes and attributes of Visual Genome,
-    this one COCO's 90; and at least `fewest` boxes are kept, whatever their score. The photo is shown whole, with bars where it is not
-    square.
+    out those that overlap a likelier one by more than 0.7, of whatever class. Differs: their detector knows 1,600 classes and
+    attributes of Visual Genome, this one COCO's 90; and at least `fewest` boxes are kept, whatever their score. The photo is shown
+    whole, with bars where it is not square.
 
     Regions come likeliest first. Where a photo has fewer than R, the rest are zeros that the mask leaves out.
 
     Args:
         weights: `COCO_V1`, or `none` for random ones.
         input_size: edge of the square view in pixels.
-        fewest: boxes that are kept whatever their score.
+        fewest: boxes that are kept whatever their score, where as many are proposed.
         most: R, boxes kept at most.
         threshold: probability of its likeliest class from which a box counts.
         download: whether to fetch the weights; without, they are random until they are filled in.
@@ -85,6 +85,8 @@ class Detector(Encoder):
         sizes, heads = [size] * len(pixels), self.detector.roi_heads
         maps = self.detector.backbone(pixels)
         proposals, _ = self.detector.rpn(ImageList(pixels, sizes), maps)  # pyright: ignore
+        whole = pixels.new_tensor([[0.0, 0.0, size[1], size[0]]])
+        proposals = [proposal if len(proposal) else whole for proposal in proposals]
         features = heads.box_head(heads.box_roi_pool(maps, proposals, sizes))  # pyright: ignore
         logits, offsets = heads.box_predictor(features)  # pyright: ignore
         boxes = heads.box_coder.decode(offsets, proposals)  # pyright: ignore
@@ -131,8 +133,8 @@ class Detector(Encoder):
 def pack_boxes(regions: Regions) -> Tensor:
     """(B, R, D + 5): features, corners, and 1 where there is a region, for a store that knows numbers only."""
     assert isinstance(regions.layout, Boxes)
-    corners = regions.layout.fractions.to(regions.features)
-    return torch.cat([regions.features, corners, regions.mask[..., None].to(regions.features)], -1)
+    features = regions.features.float()  # bfloat16 is too coarse for corners
+    return torch.cat([features, regions.layout.fractions.to(features), regions.mask[..., None].to(features)], -1)
 
 
 def unpack_boxes(stored: Tensor) -> Regions:
@@ -146,7 +148,7 @@ def _padded(rows: Tensor, length: int) -> Tensor:
 
 def _make(weights: FasterRCNN_MobileNet_V3_Large_320_FPN_Weights | None):
     try:
-        return fasterrcnn_mobilenet_v3_large_320_fpn(weights=weights, weights_backbone=None)
+        return fasterrcnn_mobilenet_v3_large_320_fpn(weights=weights, weights_backbone=None, rpn_score_thresh=0.0)
     except (URLError, ConnectionError, TimeoutError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise UserError(

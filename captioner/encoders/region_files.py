@@ -6,6 +6,8 @@ Shapes: B photos, R regions at most, n regions of one photo, D region feature.
 from __future__ import annotations
 
 import re
+import zipfile
+import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +18,11 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.encoders.contract import Encoder
-from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.ranges import Size
 from captioner.regions import Boxes, Grid, Placement, Regions
 
+_ORIENTATION = 0x0112  # EXIF; 5 to 8 are turned on their side
 _FEATURES = ("features", "feat", "x", "att_feat")
 _BOXES = ("boxes", "bbox")
 _WIDTHS, _HEIGHTS = ("image_w", "image_width", "width"), ("image_h", "image_height", "height")
@@ -63,13 +65,7 @@ class RegionFiles(Encoder):
             UserError: no file, or it does not hold what it should.
         """
         path = self._file(photo)
-        try:
-            found = numpy.load(path, allow_pickle=False)
-            held = {"features": found} if isinstance(found, numpy.ndarray) else dict(found)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path} cannot be read as regions ({error}); give .npz or .npy files without pickles"
-            ) from error
+        held = _load(path)
         features = _first(held, _FEATURES)
         if features is None:
             raise UserError(
@@ -85,6 +81,10 @@ class RegionFiles(Encoder):
         features = torch.from_numpy(numpy.ascontiguousarray(features, dtype=numpy.float32)).flatten(0, -2)
         if len(corners) != len(features):
             raise UserError(f"{path} should hold as many boxes as features, got {len(corners)} and {len(features)}")
+        if not len(features) or not features.isfinite().all():
+            raise UserError(
+                f"{path} should hold at least one region, of finite numbers; make it anew, or leave its photo out"
+            )
         return features[: self.most], corners[: self.most]
 
     def _corners(self, path: Path, photo: Path, held: dict, features: numpy.ndarray) -> Tensor:
@@ -92,12 +92,12 @@ class RegionFiles(Encoder):
             return Grid(*features.shape[:2]).corners()
         boxes = _first(held, _BOXES)
         if boxes is None and self.boxes is not None and (self.boxes / f"{path.stem}.npy").is_file():
-            boxes = numpy.load(self.boxes / f"{path.stem}.npy", allow_pickle=False)
+            boxes = _load(self.boxes / f"{path.stem}.npy")["features"]
         if boxes is None or boxes.ndim != 2 or boxes.shape[1] != 4:
             came = "none" if boxes is None else f"shape {boxes.shape}"
             raise UserError(f"{path} needs boxes (n, 4) under boxes or bbox, or in encoder.boxes, got {came}")
         width, height = _first(held, _WIDTHS), _first(held, _HEIGHTS)
-        size = open_photo(photo).size if width is None or height is None else (float(width), float(height))
+        size = _size_of(photo) if width is None or height is None else (float(width), float(height))
         return torch.from_numpy(boxes.astype(numpy.float32)) / torch.tensor([*size, *size])
 
     def _file(self, photo: Path) -> Path:
@@ -142,9 +142,9 @@ class RegionsOfFiles:
         mask = torch.arange(most) < torch.tensor([len(features) for features, _ in found])[:, None]
         return Regions(features, mask, Boxes(corners))
 
-    def unreadable(self) -> dict[int, str]:
-        """Why some photos have no regions."""
-        reasons = {index: self._why_not(path) for index, path in enumerate(self.paths)}
+    def unreadable(self, indices: Sequence[int]) -> dict[int, str]:
+        """Why some of these photos have no regions."""
+        reasons = {index: self._why_not(self.paths[index]) for index in indices}
         return {index: reason for index, reason in reasons.items() if reason is not None}
 
     def _why_not(self, photo: Path) -> str | None:
@@ -158,7 +158,31 @@ class RegionsOfFiles:
         return RegionsOfFiles([path for index, path in enumerate(self.paths) if index not in gone], self.encoder)
 
     def placement(self, index: int) -> Placement:
-        return Placement.whole(open_photo(self.paths[index]).size)
+        return Placement.whole(_size_of(self.paths[index]))
+
+
+def _load(path: Path) -> dict:
+    """What a file holds by its names; an .npy holds `features`."""
+    try:
+        with path.open("rb") as file:
+            found = numpy.load(file, allow_pickle=False)
+            return {"features": found} if isinstance(found, numpy.ndarray) else dict(found)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(
+            f"{path} cannot be read as regions ({error}); give .npz or .npy files without pickles"
+        ) from error
+
+
+def _size_of(photo: Path) -> tuple[int, int]:
+    """Width and height of the upright photo, without reading its pixels."""
+    try:
+        with Image.open(photo) as file:
+            turned = file.getexif().get(_ORIENTATION, 1) >= 5
+            return file.size[::-1] if turned else file.size
+    except OSError as error:
+        raise UserError(
+            f"{photo} cannot be read as a photo ({error}); its regions' file states no size either"
+        ) from error
 
 
 def _first(held: dict, names: Sequence[str]):

@@ -21,8 +21,8 @@ class Reinforce(nn.Module):
     Source: Xu et al. 2015, section 4.1, the learning rule below equation 12:
     $\lambda_r (\log p(y | \tilde s, a) - b) \, \partial \log p(\tilde s | a) + \lambda_e \, \partial H[\tilde s]$, with the moving average
     $b_k = 0.9 \, b_{k-1} + 0.1 \log p(y | \tilde s_k, a)$ of earlier steps as the baseline.
-    Differs: `reward="word"` judges a look by the word written from it alone, as the authors' code does; `"caption"` by the whole caption,
-    as the paper does. The baseline starts from the first step's mean.
+    `reward="caption"` judges a look by the whole caption, as the paper does. Differs: `"word"` judges it by the word written from it alone,
+    which is less noisy. The baseline starts from the first mean, and moves with every part of an accumulated batch.
 
     Args:
         weight: $\lambda_r$.
@@ -33,8 +33,10 @@ class Reinforce(nn.Module):
     def __init__(self, weight: float, entropy: float, reward: Literal["word", "caption"]):
         super().__init__()
         self.weight, self.entropy, self.reward = weight, entropy, reward
-        self.register_buffer("baseline", torch.tensor(torch.nan))
+        self.register_buffer("baseline", torch.zeros(()))
+        self.register_buffer("has_baseline", torch.tensor(False))
         self.baseline: Tensor
+        self.has_baseline: Tensor
 
     def forward(self, log_probs: Tensor, attended: Attended, word_mask: Tensor) -> Tensor:
         """The term, summed over the words that the mask (B, Q, T) keeps, of draws whose words got these log-probabilities (B, Q, T)."""
@@ -57,7 +59,8 @@ class Reinforce(nn.Module):
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(sums)
         mean = sums[0] / sums[1]
-        before = torch.where(self.baseline.isnan(), mean, self.baseline)
+        before = torch.where(self.has_baseline, self.baseline, mean)
         if self.training:
             self.baseline.copy_(_KEPT * before + (1 - _KEPT) * mean)
+            self.has_baseline.fill_(True)
         return before

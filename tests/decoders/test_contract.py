@@ -79,6 +79,21 @@ def test_gradients_of_both_forms_agree(decoder):
         torch.testing.assert_close(gradient, gradients[1][name])
 
 
+def assert_gradients_reach_everything(decoder) -> None:
+    """Processes that train together wait for the gradient of every parameter."""
+    output, _ = decoder.read(some_words(), decoder.remember(make_regions()))
+    decoder.vocabulary_logits(output).square().sum().backward()
+    assert [name for name, one in decoder.named_parameters() if one.grad is None] == []
+
+
+def test_gradients_reach_every_parameter(decoder):
+    assert_gradients_reach_everything(decoder)
+
+
+def test_gradients_reach_every_parameter_of_a_transformer_that_does_not_look():
+    assert_gradients_reach_everything(make_decoder("transformer", attention="none"))
+
+
 def test_the_lstm_agrees_with_its_equations(lstm):
     words, regions = some_words(), make_regions()
     output, attended = lstm.read(words, lstm.remember(regions))

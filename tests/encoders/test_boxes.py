@@ -53,6 +53,13 @@ def test_boxes_lie_in_the_view_and_padding_is_masked(detector, batch):
     assert (regions.features[~regions.mask] == 0).all()
 
 
+def test_a_photo_in_which_nothing_is_proposed_is_one_region(detector, batch, monkeypatch):
+    nothing = [torch.empty(0, 4)] + [torch.tensor([[5.0, 5.0, 50.0, 60.0]])] * 2
+    monkeypatch.setattr(detector.detector.rpn, "forward", lambda *given: (nothing, {}))
+    regions = detector(batch)
+    assert regions.mask.sum(1).tolist() == [1, 1, 1]
+
+
 def test_a_high_threshold_leaves_the_fewest(detector, batch):
     detector.threshold = 1.0
     assert (detector(batch).mask.sum(1) == 3).all()
@@ -151,6 +158,8 @@ BAD = {
         {"features": numpy.ones((2, 6)), "boxes": numpy.ones((3, 4))},
         "as many boxes as features, got 3 and 2",
     ),
+    "none": ({"features": numpy.ones((0, 6)), "boxes": numpy.ones((0, 4))}, "at least one region"),
+    "no number": ({"features": numpy.full((1, 6), numpy.nan), "boxes": numpy.ones((1, 4))}, "of finite numbers"),
     "pickle": ({"features": numpy.array([{}], object)}, "without pickles"),
 }
 
@@ -164,9 +173,26 @@ def test_published_regions_that_are_not_as_they_should_be_are_named(tmp_path, ki
         RegionFiles(str(tmp_path), 6).read(tmp_path / "one.png")
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+def test_a_damaged_file_of_regions_is_named(tmp_path, content, suffix):
+    (tmp_path / f"one{suffix}").write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as regions"):
+        RegionFiles(str(tmp_path), 6).read(tmp_path / "one.png")
+
+
+def test_boxes_are_fractions_of_the_upright_photo(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (50, 20)).save(tmp_path / "one.jpg", exif=exif)
+    numpy.savez(tmp_path / "one.npz", features=numpy.ones((1, 6)), boxes=numpy.array([[0, 0, 10, 50]]))
+    _, corners = RegionFiles(str(tmp_path), 6).read(tmp_path / "one.jpg")
+    assert corners.tolist() == [[0, 0, 0.5, 1]]
+
+
 def test_a_photo_without_published_regions_is_named(tmp_path):
     source = RegionsOfFiles([tmp_path / "one_0007.png"], RegionFiles(str(tmp_path), 6))
-    (reason,) = source.unreadable().values()
+    (reason,) = source.unreadable([0]).values()
     assert "no regions of one_0007.png" in reason
     assert "7.npz" in reason
     shutil.rmtree(tmp_path)

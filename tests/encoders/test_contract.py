@@ -10,9 +10,12 @@ from torchvision import models
 from captioner.encoders import KINDS, TorchvisionNetwork
 from captioner.encoders.torchvision_network import network_names
 from captioner.errors import UserError
+from captioner.regions import Grid
 
 NETWORKS = ["squeezenet1_1", "mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5", "alexnet"]
-MAKERS = {**KINDS, **{name: lambda name=name: TorchvisionNetwork(name, weights="none") for name in NETWORKS}}
+SEEING = {kind: make for kind, make in KINDS.items() if kind != "region_files"}  # which reads what others saw
+SEEING["detector"] = lambda: KINDS["detector"](weights="none", input_size=96)
+MAKERS = {**SEEING, **{name: lambda name=name: TorchvisionNetwork(name, weights="none") for name in NETWORKS}}
 
 
 @pytest.fixture(scope="module", params=MAKERS)
@@ -29,8 +32,9 @@ def pixels_of(encoder, count: int = 2) -> torch.Tensor:
 def test_it_gives_what_it_states(encoder):
     regions = encoder.eval()(pixels_of(encoder))
     assert regions.features.shape == (2, encoder.layout.num_regions, encoder.region_size)
-    assert regions.layout == encoder.layout
-    assert regions.mask.all()
+    if isinstance(encoder.layout, Grid):  # boxes differ from photo to photo
+        assert regions.layout == encoder.layout
+        assert regions.mask.all()
 
 
 def test_pixels_scaled_before_are_refused(encoder):

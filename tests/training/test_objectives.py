@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from captioner import build
 from captioner.data.batches import Batch, pad_words
 from captioner.model import CaptionModel
 from captioner.training.objectives import TeacherForcing, Totals, coverage_gap
 from captioner.vocabulary import END, PAD, START
-from tests.helpers import VOCABULARY, make_decoder, make_regions
+from tests.helpers import DRAWN, VOCABULARY, make_decoder, make_regions
 
 CAPTIONS = [[[START, 4, 5, 6, END], [START, 7, END]], [[START, 8, 9, END]], [[START, 5, END], [START, 6, END]]]
 TOTALS = Totals(words=sum(len(c) - 1 for photo in CAPTIONS for c in photo), captions=5)
@@ -64,6 +65,14 @@ def test_shares_of_parts_add_up_to_the_whole(options):
     whole = objective(make_batch(), TOTALS)[0]
     parts = sum(objective(make_batch(photos=part), TOTALS)[0] for part in (slice(0, 1), slice(1, 3)))
     torch.testing.assert_close(parts, whole)
+
+
+def test_all_of_an_objective_lies_where_its_model_does():
+    """Processes exchange its buffers too, over the model's device."""
+    settings = build.read(DRAWN)
+    model = CaptionModel(nn.Identity(), make_decoder()).to("meta")
+    objective = build.make_objective(settings, model)
+    assert {one.device.type for one in [*objective.parameters(), *objective.buffers()]} == {"meta"}
 
 
 def test_what_stands_in_padding_does_not_matter():

@@ -295,10 +295,9 @@ _COLUMNS = [
 
 
 def _cells(line: Line) -> list[str]:
-    mean, spread = (
-        100 * statistics.fmean(line.scores),
-        100 * statistics.stdev(line.scores) if len(line.scores) > 1 else 0,
-    )
+    score = f"{100 * statistics.fmean(line.scores):.1f}"
+    if len(line.scores) > 1:
+        score += f" ± {100 * statistics.stdev(line.scores):.1f}"
     difference = "-"
     if line.difference is not None:
         middle, low, high = (100 * value for value in line.difference)
@@ -306,7 +305,7 @@ def _cells(line: Line) -> list[str]:
     right = "-" if line.right is None else f"{line.right:.1%}"
     others = ["-" if one is None else f"{one:.2f}" for one in (line.lift, line.entropy, line.sharpness, line.change)]
     sizes = [f"{line.parameters:,}", f"{line.step_ms:.1f}", f"{line.word_ms:.2f}"]
-    return [line.name, line.split, f"{mean:.1f} ± {spread:.1f}", difference, right, *others, *sizes]
+    return [line.name, line.split, score, difference, right, *others, *sizes]
 
 
 def check_names(text: str) -> list[str]:

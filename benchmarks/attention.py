@@ -121,10 +121,6 @@ def main(device: torch.device, rounds: int, sizes: list[int]) -> None:
     console = Console()
     console.print(where(device))
     rate = best_rate(device, torch.float32)
-    table = Table(
-        "kind", *(f"{name}, {size} regions" for size in sizes for name in ("ms", "of additive", "of floor", "MiB"))
-    )
-    cells: dict[str, list[str]] = {}
     for size in sizes:
         torch.manual_seed(0)
         steps = {kind: training_step(make_attention(*kind), size, device) for kind in kinds()}
@@ -132,18 +128,12 @@ def main(device: torch.device, rounds: int, sizes: list[int]) -> None:
         peaks = {kind: peak(step) for kind, step in steps.items()}
         times = dict(zip(steps, in_turn(list(steps.values()), rounds, device), strict=True))
         rate = max(rate, best_rate(device, torch.float32))
+        table = Table("kind", "ms", "of additive", "share of floor", "peak MiB", title=f"{size} regions")
         for kind, took in times.items():
-            floor = counts[kind] / rate
-            found = [
-                f"{1000 * took:.0f}",
-                f"{took / times['soft', 'additive']:.2f}",
-                f"{floor / took:.0%}",
-                f"{peaks[kind] / 2**20:.0f}",
-            ]
-            cells.setdefault(":".join(name for name in kind if name), []).extend(found)
-    for name, row in cells.items():
-        table.add_row(name, *row)
-    console.print(table)
+            of_additive, of_floor = took / times["soft", "additive"], counts[kind] / rate / took
+            found = [f"{1000 * took:.0f}", f"{of_additive:.2f}", f"{of_floor:.0%}", f"{peaks[kind] / 2**20:.0f}"]
+            table.add_row(":".join(name for name in kind if name), *found)
+        console.print(table)
     ours, bare = in_turn(multi_head_and_bare(device), 5 * rounds, device)
     console.print(
         f"multi-head without weights, {QUERIES} queries: {1000 * ours:.2f} ms, bare {1000 * bare:.2f} ms, {ours / bare:.2f} times"

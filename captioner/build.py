@@ -81,9 +81,9 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Settings:
 def _lasting(section: str) -> set[str]:
     """Keys that mean the same whatever a section's kind is: what stands beside it, and what every kind takes."""
     kinds = [set(inspect.signature(one).parameters) for one in _TABLES.get(section, {}).values()]
-    common = (
-        set.intersection(*kinds) if kinds and section != "encoder" else set()
-    )  # a torchvision network is a kind too
+    if section == "encoder":
+        kinds.append(set())  # torchvision's networks are kinds too, and share no key with ours
+    common = set.intersection(*kinds) if kinds else set()
     return common.union(*(inspect.signature(one).parameters for one in _BESIDE.get(section, [])))
 
 

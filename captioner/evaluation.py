@@ -34,7 +34,10 @@ class Evaluation:
     examples: Sequence[Example]
     captions: Sequence[Caption]
     source: Source
-    rows: dict[str, dict[str, float]]  # none where the split has no references
+    systems: dict[
+        str, dict[int | str, str]
+    ]  # captions of the photos that can be scored, by this model and by the baselines
+    rows: dict[str, dict[str, float]]  # what each of them is worth
     protocol: Protocol
 
     @property
@@ -73,9 +76,7 @@ def evaluate(
     """
     settings = build.read_run_settings(run, overrides)
     splits = read_splits(settings, report)
-    if not splits.get(split):
-        known = ", ".join(name for name in splits if splits[name])
-        raise UserError(f"the data has no split {split!r} with photos; it has {known}")
+    check_split(splits, split)
     captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
     source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
     captions = decode(
@@ -86,16 +87,25 @@ def evaluate(
     )
     referenced = [example for example in examples if example.references] or examples
     folder, protocol = _folder(run, split, settings), _protocol(settings, split, referenced, captioner)
-    evaluation = Evaluation(split, folder, examples, captions, source, {}, protocol)
+    evaluation = Evaluation(split, folder, examples, captions, source, {}, {}, protocol)
     evaluation.save()  # before the scores, which could fail
     if evaluation.with_references:
-        evaluation.rows.update(_rows(evaluation, splits, captioner.vocabulary.tokens, java))
+        texts = evaluation.texts()
+        evaluation.systems[MODEL] = {photo: texts[photo] for photo in evaluation.references()}
         if baselines and splits.get("train"):
             train_source, train = photo_source(settings, captioner.model, splits["train"], "train", run, report)
             pooled = _pool(captioner, train_source, report, "train"), _pool(captioner, source, report, split)
-            evaluation.rows.update(_neighbours(evaluation, train, *pooled, captioner.vocabulary.tokens))
+            evaluation.systems.update(_baselines(evaluation, splits["train"], train, *pooled))
+        evaluation.rows.update(_rows(evaluation, splits.get("train", []), java))
     evaluation.save()
     return evaluation
+
+
+def check_split(splits: Splits, split: str) -> None:
+    """Complain about a split that is not there, or empty."""
+    if not splits.get(split):
+        known = ", ".join(name for name in splits if splits[name])
+        raise UserError(f"the data has no split {split!r} with photos; it has {known}")
 
 
 def _folder(run: Path, split: str, settings: Settings) -> Path:
@@ -122,27 +132,42 @@ def score_files(
     return rows, protocol
 
 
-def _rows(evaluation: Evaluation, splits: Splits, tokens: str, java: bool) -> dict[str, dict[str, float]]:
-    """The model's scores, and those of the most frequent training caption."""
-    references = evaluation.references()
-    texts = {photo: text for photo, text in evaluation.texts().items() if photo in references}
-    train = {example.id: example.references for example in splits.get("train", [])}
-    ours = metrics.score(texts, references, tokens)
+def _rows(evaluation: Evaluation, train: Sequence[Example], java: bool) -> dict[str, dict[str, float]]:
+    """Every system's scores; the model's own METEOR too, and its share of captions that stand in training."""
+    references, tokens = evaluation.references(), evaluation.protocol.tokens
+    rows = {name: metrics.score(captions, references, tokens) for name, captions in evaluation.systems.items()}
+    written = evaluation.systems[MODEL]
     if java:
-        ours |= metrics.java_scores(texts, references, tokens)
-    if not train:
-        return {MODEL: ours}
-    seen = {metrics.IN_TRAINING: metrics.seen_share(texts, train, tokens)}
-    return {MODEL: ours | seen, **metrics.baselines(train, references, tokens)}
+        rows[MODEL] |= metrics.java_scores(written, references, tokens)
+    if train:
+        rows[MODEL][metrics.IN_TRAINING] = metrics.seen_share(written, _references(train), tokens)
+    return rows
 
 
-def _neighbours(
-    evaluation: Evaluation, train: Sequence[Example], train_features: Tensor, features: Tensor, tokens: str
-) -> dict[str, dict[str, float]]:
-    """The scores of what training says about the photos that look most alike."""
-    features, references = features[evaluation.with_references], evaluation.references()
-    captions = metrics.neighbours_captions(features, train_features, [example.references for example in train], tokens)
-    return {metrics.NEAREST: metrics.score(dict(zip(references, captions, strict=True)), references, tokens)}
+def _baselines(
+    evaluation: Evaluation, train: Sequence[Example], seen: Sequence[Example], seen_features: Tensor, features: Tensor
+) -> dict[str, dict[int | str, str]]:
+    """Captions without a captioner: the most frequent of training, and what training says about the photos that look most alike.
+
+    Args:
+        train: all training photos.
+        seen: those of them that can be looked at.
+        seen_features: their mean regions (N, D).
+        features: of the evaluated photos (M, D).
+    """
+    references, tokens = evaluation.references(), evaluation.protocol.tokens
+    most_frequent = metrics.most_frequent_caption(_references(train), tokens)
+    copied = metrics.neighbours_captions(
+        features[evaluation.with_references], seen_features, [example.references for example in seen], tokens
+    )
+    return {
+        metrics.MOST_FREQUENT: dict.fromkeys(references, most_frequent),
+        metrics.NEAREST: dict(zip(references, copied, strict=True)),
+    }
+
+
+def _references(examples: Sequence[Example]) -> dict[int | str, list[str]]:
+    return {example.id: example.references for example in examples}
 
 
 @torch.inference_mode()

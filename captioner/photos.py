@@ -79,19 +79,26 @@ def photo_source(
 
 def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tuple[RegionsOfFiles, dict[int, str]]:
     """Regions that others made; every process looks whether its share is there and whole."""
-    regions, unreadable = RegionsOfFiles(files.paths, encoder), {}
-    for found in here.gather(regions.unreadable(range(here.rank, len(files), here.count))):
-        unreadable |= found
-    return regions.without(unreadable), dict(sorted(unreadable.items()))
+    regions = RegionsOfFiles(files.paths, encoder)
+    unreadable = _of_all(here, regions.unreadable(_share(here, files)))
+    return regions.without(unreadable), unreadable
 
 
 def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:
     """The photos that can be read, so that none stops a training hours later; every process reads its share."""
-    share = range(here.rank, len(files), here.count)
-    unreadable: dict[int, str] = {}
-    for found in here.gather(unreadable_photos(files, share, partial(_tick, report))):
-        unreadable |= found
-    return files.without(unreadable), dict(sorted(unreadable.items()))
+    unreadable = _of_all(here, unreadable_photos(files, _share(here, files), partial(_tick, report)))
+    return files.without(unreadable), unreadable
+
+
+def _share(here: Processes, files: PhotoFiles) -> range:
+    """The photos that this process looks through."""
+    return range(here.rank, len(files), here.count)
+
+
+def _of_all(here: Processes, found: dict[int, str]) -> dict[int, str]:
+    """What every process found, in the photos' order."""
+    together = [item for each in here.gather(found) for item in each.items()]
+    return dict(sorted(together))
 
 
 def _stored(

@@ -6,10 +6,12 @@ Coordinates are continuous: a picture of width w spans 0 to w, pixel i covers i 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,23 @@ class Regions:
     def full(cls, features: Tensor, layout: Layout) -> Regions:
         """All regions real."""
         return cls(features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device), layout)
+
+    @classmethod
+    def of_boxes(cls, features: Sequence[Tensor], corners: Sequence[Tensor], most: int | None = None) -> Regions:
+        """Photos with different numbers of boxes, filled up with zeros that the mask leaves out.
+
+        Args:
+            features: (n, D) of each photo.
+            corners: (n, 4) of each photo, as fractions of the view.
+            most: R; the largest n unless given.
+        """
+        counts = torch.tensor([len(each) for each in features], device=features[0].device)
+        length = int(counts.max()) if most is None else most
+        filled = [
+            [functional.pad(each, (0, 0, 0, length - len(each))) for each in side] for side in (features, corners)
+        ]
+        mask = torch.arange(length, device=counts.device) < counts[:, None]
+        return cls(torch.stack(filled[0]), mask, Boxes(torch.stack(filled[1])))
 
     def mean(self) -> Tensor:
         """(B, D): the mean over real regions."""

@@ -96,10 +96,8 @@ def _photos(
                 unreadable.append(size)
                 continue
             copies[digest].append((split, example))
-            if example.size is not None and example.size not in (
-                size,
-                size[::-1],
-            ):  # stated before or after EXIF's turn
+            either_way = (size, size[::-1])  # what is stated may come before or after EXIF's turn
+            if example.size is not None and example.size not in either_way:
                 stated = f"{example.size[0]} x {example.size[1]}"
                 resized.append(f"{_named(split, example)}: {size[0]} x {size[1]}, stated {stated}")
             if min(size) < _SMALL:

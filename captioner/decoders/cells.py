@@ -52,6 +52,12 @@ def maxout(candidate: Tensor) -> Tensor:
     return candidate.unflatten(-1, (2, -1)).amax(-2)
 
 
+@torch.no_grad()
+def open_forget_gate(bias: Tensor, hidden_size: int) -> None:
+    """Let an LSTM's forget gate start open: 1 in the bias (G,) that enters it. Source: Jozefowicz et al. 2015, section 2.2."""
+    bias[hidden_size : 2 * hidden_size].fill_(1.0)
+
+
 def _gates(all_gates: Tensor, num_gates: int, size: int) -> tuple[Tensor, ...]:
     return all_gates.split([size] * num_gates + [all_gates.shape[-1] - num_gates * size], -1)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from captioner.attention import Attended, Attention, Memory, Query
-from captioner.decoders.cells import CANDIDATES, CELLS
+from captioner.decoders.cells import CANDIDATES, CELLS, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, beside, for_captions, kept_exact
 from captioner.loops import LoopLinear
 from captioner.ranges import Fraction, Size
@@ -99,9 +99,8 @@ class LSTMDecoder(RecurrentDecoder):
         self.dropout = nn.Dropout(dropout)
         self.to_vocabulary = nn.Linear(word_size if output == "deep" else hidden_size, vocabulary_size)
         self._initialise()
-        if self.cell.has_memory:  # a forget gate that starts open
-            with torch.no_grad():
-                self.from_word.bias[hidden_size : 2 * hidden_size].fill_(1.0)
+        if self.cell.has_memory:
+            open_forget_gate(self.from_word.bias, hidden_size)
 
     @staticmethod
     def cell_input_size(hidden_size: int, word_size: int, region_size: int) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from captioner.attention import Attended, Attention, Memory, NoAttention, Query
-from captioner.decoders.cells import lstm
+from captioner.decoders.cells import lstm, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, kept_exact
 from captioner.loops import LoopLinear
 from captioner.ranges import Fraction, Size
@@ -58,8 +58,7 @@ class ShowAndTellDecoder(RecurrentDecoder):
         self.dropout = nn.Dropout(dropout)
         self.to_vocabulary = nn.Linear(hidden_size, vocabulary_size)
         self._initialise()
-        with torch.no_grad():  # a forget gate that starts open
-            self.from_word.bias[hidden_size : 2 * hidden_size].fill_(1.0)
+        open_forget_gate(self.from_word.bias, hidden_size)
 
     def start(self, memory: Memory, num_captions: int) -> RecurrentState:
         photo = self.from_word(self.photo_as_word(memory.mean))  # (B, G)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from captioner.attention import Attended, Attention, Memory, Query
-from captioner.decoders.cells import lstm
+from captioner.decoders.cells import lstm, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, beside, for_captions, kept_exact
 from captioner.loops import LoopLinear
 from captioner.ranges import Fraction, Size
@@ -57,9 +57,8 @@ class TopDownDecoder(RecurrentDecoder):
         self.dropout = nn.Dropout(dropout)
         self.to_vocabulary = nn.Linear(hidden_size, vocabulary_size)
         self._initialise()
-        with torch.no_grad():  # forget gates that start open
-            for bias in (self.from_word.bias, self.from_seen.bias):
-                bias[hidden_size : 2 * hidden_size].fill_(1.0)
+        open_forget_gate(self.from_word.bias, hidden_size)
+        open_forget_gate(self.from_seen.bias, hidden_size)
 
     @staticmethod
     def cell_input_size(hidden_size: int, word_size: int, region_size: int) -> int:

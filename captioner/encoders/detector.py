@@ -5,9 +5,7 @@ Shapes: B photos, R regions at most, D region feature, n boxes of one photo, C c
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
@@ -20,14 +18,11 @@ from torchvision.ops import clip_boxes_to_image, nms
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
-from captioner.errors import UserError
+from captioner.encoders.weights import downloading
 from captioner.ranges import Probability, Size
 from captioner.regions import Boxes, Regions
 
-_MEAN, _STD = (
-    (0.485, 0.456, 0.406),
-    (0.229, 0.224, 0.225),
-)  # ImageNet's, which torchvision's detectors were trained with
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torchvision's detectors were trained
 _OVERLAP = 0.7  # of two boxes of which only the likelier is kept
 
 
@@ -97,12 +92,8 @@ class Detector(Encoder):
                 features.split(counts), logits.softmax(-1).split(counts), boxes.split(counts), strict=True
             )
         ]
-        found, corners = ([_padded(each, self.most) for each in side] for side in zip(*chosen, strict=True))
-        mask = (
-            torch.arange(self.most, device=pixels.device) < pixels.new_tensor([len(one) for one, _ in chosen])[:, None]
-        )
         scale = pixels.new_tensor([size[1], size[0], size[1], size[0]])
-        return Regions(torch.stack(found), mask, Boxes(torch.stack(corners) / scale))
+        return Regions.of_boxes([found for found, _ in chosen], [corners / scale for _, corners in chosen], self.most)
 
     def _choose(
         self, features: Tensor, probabilities: Tensor, boxes: Tensor, size: tuple[int, int]
@@ -142,16 +133,6 @@ def unpack_boxes(stored: Tensor) -> Regions:
     return Regions(stored[..., :-5], stored[..., -1] > 0, Boxes(stored[..., -5:-1].float()))
 
 
-def _padded(rows: Tensor, length: int) -> Tensor:
-    return torch.cat([rows, rows.new_zeros(length - len(rows), rows.shape[1])])
-
-
 def _make(weights: FasterRCNN_MobileNet_V3_Large_320_FPN_Weights | None):
-    try:
+    with downloading(weights, "the detector"):
         return fasterrcnn_mobilenet_v3_large_320_fpn(weights=weights, weights_backbone=None, rpn_score_thresh=0.0)
-    except (URLError, ConnectionError, TimeoutError) as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise UserError(
-            f"the detector's weights cannot be downloaded ({error}); fetch {weights.url if weights else None} elsewhere and put it into "
-            f"{folder}, or choose encoder.weights=none for random ones"
-        ) from error

@@ -134,13 +134,7 @@ class RegionsOfFiles:
     def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Regions:
         """Regions of some photos, as many as the photo with the most has; the others' are padded."""
         found = [self.encoder.read(self.paths[index]) for index in indices]
-        most = max(len(features) for features, _ in found)
-        features, corners = (
-            torch.stack([torch.cat([one, one.new_zeros(most - len(one), one.shape[1])]) for one in side])
-            for side in zip(*found, strict=True)
-        )
-        mask = torch.arange(most) < torch.tensor([len(features) for features, _ in found])[:, None]
-        return Regions(features, mask, Boxes(corners))
+        return Regions.of_boxes([features for features, _ in found], [corners for _, corners in found])
 
     def unreadable(self, indices: Sequence[int]) -> dict[int, str]:
         """Why some of these photos have no regions."""

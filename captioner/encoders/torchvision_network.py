@@ -5,9 +5,7 @@ Shapes: B photos, R regions, D region feature, h and w pixels.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +16,7 @@ from torchvision.transforms._presets import ImageClassification
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
+from captioner.encoders.weights import downloading
 from captioner.errors import UserError
 from captioner.ranges import Size
 from captioner.regions import Grid
@@ -98,14 +97,8 @@ def _weights(network: str, name: str) -> models.WeightsEnum | None:
 def _make(network: str, weights: models.WeightsEnum | None, shifted: bool) -> nn.Module:
     """The network; `shifted` says that its weights, now or later, are torchvision's, for which some networks shift their input."""
     options = {"transform_input": True} if shifted and network in _SHIFTED else {}
-    try:
+    with downloading(weights, network):
         return models.get_model(network, weights=weights, **options)
-    except (URLError, ConnectionError, TimeoutError) as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise UserError(
-            f"the weights of {network} cannot be downloaded ({error}); fetch {weights.url if weights else None} elsewhere and put it into "
-            f"{folder}, or choose encoder.weights=none for random ones"
-        ) from error
 
 
 def _preprocess(weights: models.WeightsEnum | None, input_size: int | list[int] | None, fit: str) -> Preprocess:

@@ -11,6 +11,7 @@ Captions are one text a photo, by photo id; references are the texts of that pho
 from captioner.metrics.neighbours import NEAREST, neighbours_captions
 from captioner.metrics.report import (
     IN_TRAINING,
+    MOST_FREQUENT,
     Protocol,
     baselines,
     count_references,
@@ -24,6 +25,7 @@ from captioner.metrics.scores import cider_d, cider_d_each, java_scores, score
 
 __all__ = [
     "IN_TRAINING",
+    "MOST_FREQUENT",
     "NEAREST",
     "Protocol",
     "baselines",

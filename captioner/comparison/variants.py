@@ -1,0 +1,46 @@
+"""What is compared: one recipe's settings with another kind of attention, score or decoder in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner import build
+from captioner.config import Settings
+from captioner.errors import UserError
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One line of a comparison: `soft:dot`, `multi_head`, or with another decoder `transformer/multi_head`."""
+
+    name: str
+
+    def overrides(self, recipe: Settings) -> list[str]:
+        """What makes it of the recipe: its names, and sizes and options of the recipe that its parts know too."""
+        decoder, _, looking = self.name.rpartition("/")
+        kind, _, score = looking.partition(":")
+        names = {"decoder.kind": decoder or recipe["decoder"]["kind"], "attention.kind": kind, "attention.score": score}
+        known = {
+            section: build.keys_of(section, names[f"{section}.kind"], score) for section in ("attention", "decoder")
+        }
+        shared = {
+            f"{section}.{key}": value
+            for section, keys in known.items()
+            for key, value in recipe[section].items()
+            if key in keys and value is not None
+        }
+        return [f"{key}={value}" for key, value in {**names, **shared}.items() if value != ""]
+
+    def folder(self, root: Path, seed: int) -> Path:
+        return root / self.name.replace("/", "-").replace(":", "-") / f"seed-{seed}"
+
+
+def check_names(text: str) -> list[str]:
+    """The names in a list with commas between them."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UserError(
+            "a comparison needs kinds of attention, got none; write --attention soft:additive,soft:dot,multi_head"
+        )
+    return names

@@ -150,7 +150,7 @@ def compare(
     attention: Annotated[
         str,
         typer.Option(
-            help="kind, kind:score or decoder/kind, with commas: soft:additive,soft:dot,transformer/multi_head"
+            help="kind, kind:score or decoder/kind, with commas: soft:dot,multi_head+heads=4,transformer+layers=2/multi_head"
         ),
     ] = "soft:additive,soft:dot,multi_head",
     seeds: Annotated[int, typer.Option(min=1, help="runs of each")] = 3,

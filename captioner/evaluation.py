@@ -84,6 +84,7 @@ def evaluate(
         source,
         range(len(source)),
         lambda count: report("decode", split=split, count=count, total=len(source)),
+        settings["run"]["seed"],
     )
     referenced = [example for example in examples if example.references] or examples
     folder, protocol = _folder(run, split, settings), _protocol(settings, split, referenced, captioner)

@@ -122,9 +122,11 @@ def decode(
     source: Source,
     indices: Sequence[int],
     tick: Callable[[int], None] = lambda count: None,
+    seed: int = 0,
 ) -> list[Caption]:
-    """Captions of some photos of a source, without their placements."""
+    """Captions of some photos of a source, without their placements; where chance has a say, it is the seed's."""
     captions: list[Caption] = []
+    torch.manual_seed(seed)
     for start in range(0, len(indices), _DECODE_BATCH):
         batch = indices[start : start + _DECODE_BATCH]
         captions += captioner.captions_of(source(batch))

@@ -22,6 +22,6 @@ def sinusoids(places: Tensor, size: int) -> Tensor:
     Source: Vaswani et al. 2017, section 3.5. Differs: there sines and cosines alternate, which is the same up to the order of columns.
     """
     half = (size + 1) // 2
-    rates = torch.exp(torch.arange(half, device=places.device) * (-math.log(10_000) / half))
+    rates = torch.exp(torch.arange(half, device=places.device) * (-math.log(10_000) / max(half, 1)))
     angles = places[..., None] * rates
     return torch.cat([angles.sin(), angles.cos()], -1)[..., :size]

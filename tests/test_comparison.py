@@ -6,6 +6,7 @@ import json
 from statistics import fmean
 
 import pytest
+import yaml
 from PIL import Image
 
 from captioner import comparison, runs
@@ -13,7 +14,7 @@ from captioner.errors import UserError
 from tests.helpers import CONFIGS, DRAWN, tiny_settings
 
 COMPARE = CONFIGS / "compare_drawn.yaml"
-KINDS = ["soft:additive", "soft:dot", "transformer/multi_head"]
+KINDS = ["soft:additive", "soft:dot", "transformer+layers=1/multi_head+heads=4"]
 
 
 @pytest.fixture
@@ -36,12 +37,16 @@ def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys)
     comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], options, report)
     lines = comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options, report)
     assert sorted(trained) == sorted(
-        f"{name}/seed-{seed}" for name in ("soft-additive", "soft-dot", "transformer-multi_head") for seed in (0, 1)
+        f"{name}/seed-{seed}"
+        for name in ("soft-additive", "soft-dot", "transformer-layers-1-multi_head-heads-4")
+        for seed in (0, 1)
     )
     assert [(line.name, line.split) for line in lines] == [
         (name, split) for split in ("val", "unseen") for name in [*KINDS, "most frequent", "20 nearest photos"]
     ]
     assert lines[0].difference is None
+    own = yaml.safe_load((folder / "transformer-layers-1-multi_head-heads-4" / "seed-0" / "settings.yaml").read_text())
+    assert (own["decoder"]["layers"], own["attention"]["heads"]) == (1, 4)
     for line in lines[1:5]:
         middle, low, high = line.difference
         assert low <= middle <= high

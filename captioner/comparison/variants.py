@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,18 @@ from captioner.errors import UserError
 
 @dataclass(frozen=True)
 class Variant:
-    """One line of a comparison: `soft:dot`, `multi_head`, or with another decoder `transformer/multi_head`."""
+    """One line of a comparison: `soft:dot`, `multi_head`, or with another decoder `transformer/multi_head`.
+
+    Options of its own follow a part's name: `transformer+layers=2/multi_head+heads=4`.
+    """
 
     name: str
 
     def overrides(self, recipe: Settings) -> list[str]:
-        """What makes it of the recipe: its names, and sizes and options of the recipe that its parts know too."""
+        """What makes it of the recipe: its names, sizes and options of the recipe that its parts know too, and options of its own."""
         decoder, _, looking = self.name.rpartition("/")
+        decoder, *decoder_options = decoder.split("+")
+        looking, *options = looking.split("+")
         kind, _, score = looking.partition(":")
         names = {"decoder.kind": decoder or recipe["decoder"]["kind"], "attention.kind": kind, "attention.score": score}
         known = {
@@ -30,10 +36,11 @@ class Variant:
             for key, value in recipe[section].items()
             if key in keys and value is not None
         }
-        return [f"{key}={value}" for key, value in {**names, **shared}.items() if value != ""]
+        own = [f"decoder.{option}" for option in decoder_options] + [f"attention.{option}" for option in options]
+        return [f"{key}={value}" for key, value in {**names, **shared}.items() if value != ""] + own
 
     def folder(self, root: Path, seed: int) -> Path:
-        return root / self.name.replace("/", "-").replace(":", "-") / f"seed-{seed}"
+        return root / re.sub("[/:+=]", "-", self.name) / f"seed-{seed}"
 
 
 def check_names(text: str) -> list[str]:

@@ -74,8 +74,9 @@ class Refiner(nn.Module):
         return Regions(self.last_norm(features), regions.mask, regions.layout), maps
 
     def _placed(self, regions: Regions) -> Tensor:
-        """(B, R, S): features, and where they lie."""
+        """(B, R, S): features, and where they lie; sums of layers stay exact under autocast."""
         features = self.enter(regions.features)
+        features = features.to(torch.promote_types(features.dtype, torch.float32))
         if self.position == "none":
             return features
         if self.from_geometry is not None:

@@ -71,3 +71,19 @@ def test_gradients_reach_every_parameter(position):
     refiner = make_refiner(position)
     refiner(make_regions()).features.pow(3).sum().backward()
     assert all(one.grad is not None and one.grad.abs().sum() > 0 for one in refiner.parameters())
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_sums_of_layers_stay_exact_under_autocast(position):
+    refiner, regions = make_refiner(position).float(), make_regions()
+    regions = replace(regions, features=regions.features.float())
+    placed = refiner._placed(regions)
+    with torch.autocast("cpu", torch.bfloat16):
+        entered = refiner._placed(regions)
+    assert entered.dtype == placed.dtype == torch.float32
+    torch.testing.assert_close(entered, placed, atol=0.05, rtol=0.05)
+
+
+def test_one_number_can_hold_a_place():
+    refiner = Refiner(REGION, size=1, project=True).double()
+    assert refiner(make_regions()).features.shape == (3, make_regions().mask.shape[1], 1)

@@ -38,7 +38,8 @@ from captioner.data.batches import Batch, pad_words  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
-from captioner.training.objectives import TeacherForcing, Totals  # noqa: E402
+from captioner.training.contract import Totals  # noqa: E402
+from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.vocabulary import END, START  # noqa: E402
 
 PHOTOS, CAPTIONS, WORDS, SIZE, VOCABULARY = 8, 5, 14, 512, 9490
@@ -70,7 +71,7 @@ def training_step(made: attention.Attention, num_regions: int, device: torch.dev
     words = torch.randint(4, VOCABULARY, (PHOTOS, CAPTIONS, WORDS), generator=generator).tolist()
     captions = [[[START, *caption, END] for caption in photo] for photo in words]
     batch = Batch(Regions.full(features, Grid(*GRIDS[num_regions])), pad_words(captions).to(device))
-    totals = Totals(words=PHOTOS * CAPTIONS * (WORDS + 1), captions=PHOTOS * CAPTIONS)
+    totals = Totals(words=PHOTOS * CAPTIONS * (WORDS + 1), captions=PHOTOS * CAPTIONS, photos=PHOTOS)
 
     def step() -> None:
         objective(batch, totals)[0].backward()

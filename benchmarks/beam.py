@@ -25,7 +25,7 @@ from captioner.attention.scores import AdditiveScore  # noqa: E402
 from captioner.attention.soft import SoftAttention  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
-from captioner.search import BeamSearch  # noqa: E402
+from captioner.search import BeamSearch, Limits  # noqa: E402
 from captioner.vocabulary import END  # noqa: E402
 
 REGIONS, REGION, SIZE, VOCABULARY, WORDS = 49, 2048, 512, 9490, 16
@@ -40,12 +40,12 @@ def main(device: torch.device, rounds: int, photos: int, beams: int) -> None:
         decoder.to_vocabulary.bias[END] = -100  # every caption takes all of its words
     textbook = textbook_of(decoder).eval()
     features = torch.randn(photos, REGIONS, REGION, device=device)
-    regions, search = Regions.full(features, Grid(7, 7)), BeamSearch(beams, WORDS)
+    regions, search = Regions.full(features, Grid(7, 7)), BeamSearch(beams, limits=Limits(WORDS))
     found: dict[str, list[list[int]]] = {}
 
     @torch.no_grad()
     def ours() -> None:
-        found["ours"] = [trace.words.tolist() for trace in search(decoder, decoder.remember(regions))]
+        found["ours"] = [traces[0].words.tolist() for traces in search(decoder, decoder.remember(regions))]
 
     def theirs() -> None:
         found["textbook"] = [textbook.beam(photo, beams, WORDS) for photo in features]

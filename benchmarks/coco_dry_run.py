@@ -30,7 +30,8 @@ from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.encoders.store import FeatureStore  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
-from captioner.training.objectives import TeacherForcing, Totals  # noqa: E402
+from captioner.training.contract import Totals  # noqa: E402
+from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.training.optimisation import adam, clip_gradients, mixed_precision  # noqa: E402
 from captioner.vocabulary import END, START  # noqa: E402
 
@@ -89,7 +90,9 @@ def steps(
             started = time.perf_counter()
         on_device = batch.to(device)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            loss, _ = objective(on_device, Totals(int((on_device.targets != 0).sum()), len(batch.words) * CAPTIONS))
+            loss, _ = objective(
+                on_device, Totals(int((on_device.targets != 0).sum()), len(batch.words) * CAPTIONS, len(batch.words))
+            )
         scaler.scale(loss).backward()
         scaler.unscale_(optimiser)
         clip_gradients(objective.parameters(), "value", 5.0)

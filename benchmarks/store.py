@@ -33,7 +33,8 @@ from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions 
 from captioner.encoders.store import FeatureStore  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Regions  # noqa: E402
-from captioner.training.objectives import TeacherForcing, Totals  # noqa: E402
+from captioner.training.contract import Totals  # noqa: E402
+from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
 from captioner.vocabulary import END, START  # noqa: E402
 
@@ -109,7 +110,7 @@ def training_epoch(source: PhotoSource, encoder: TorchvisionNetwork, count: int)
     def epoch() -> None:
         for batch in photos.batches(photos.order(BATCH, seed=0, epoch=0)):
             num_captions = batch.words.shape[0] * CAPTIONS
-            loss, _ = objective(batch, Totals(num_captions * (WORDS + 1), num_captions))
+            loss, _ = objective(batch, Totals(num_captions * (WORDS + 1), num_captions, len(batch.words)))
             loss.backward()
             clip_gradients(decoder.parameters(), "norm", 5.0)
             optimiser.step()

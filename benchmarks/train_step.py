@@ -32,7 +32,8 @@ from captioner.data.batches import Batch, pad_words  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
-from captioner.training.objectives import TeacherForcing, Totals  # noqa: E402
+from captioner.training.contract import Totals  # noqa: E402
+from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
 from captioner.vocabulary import END, PAD, START  # noqa: E402
 
@@ -60,7 +61,7 @@ def our_step(batch: Batch, precision: torch.dtype, **options: str) -> Callable[[
     attention = SoftAttention(AdditiveScore(HIDDEN, REGION, COMPARISON), REGION)
     decoder = LSTMDecoder(attention, REGION, VOCABULARY, HIDDEN, WORD, dropout=0.5, **options)
     objective = TeacherForcing(CaptionModel(nn.Identity(), decoder)).to(device)
-    totals = Totals(int((batch.targets != PAD).sum()), PHOTOS * CAPTIONS)
+    totals = Totals(int((batch.targets != PAD).sum()), PHOTOS * CAPTIONS, PHOTOS)
     optimiser = adam(objective.parameters())
 
     def step() -> Tensor:

@@ -22,9 +22,10 @@ from captioner.config import Settings, arguments, check_keys, check_values, read
 from captioner.data.contract import Example, Splits
 from captioner.data.presence import present
 from captioner.encoders import Encoder, Refiner, TorchvisionNetwork
+from captioner.endings import BAD_ENDINGS
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.search import Captioner
+from captioner.search import Captioner, Limits
 from captioner.sections import Around, EncoderRate, EncoderStart, Log, Photos, Place, Words
 from captioner.training import objectives, optimisation
 from captioner.training.checkpoints import fill_model, load_checkpoint, tensors_of
@@ -53,6 +54,7 @@ _BESIDE: dict[str, list[Callable]] = {
     "refiner": [Refiner],
     "attention": [Around],
     "optimiser": [EncoderRate],
+    "search": [Limits],
     "run": [Plan, Place],
     "log": [Log],
 }
@@ -64,6 +66,7 @@ _SUPPLIED: dict[str, set[str]] = {
     "decoder": {"attention", "region_size", "vocabulary_size"},
     "objective": {"model"},
     "optimiser": {"parameters"},
+    "search": {"limits", "bad_words"},
 }
 _DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule": "constant", "search": "beam"}
 SECTIONS = [*_TABLES, "refiner", "run", "log"]
@@ -274,8 +277,14 @@ def make_schedule(settings: Settings) -> optimisation.Constant:
     return _make("schedule", settings["schedule"])
 
 
-def make_search(settings: Settings) -> search.Search:
-    return _make("search", settings["search"])
+def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
+    """The way of decoding, with the limits on what a caption may be."""
+    endings = tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
+    try:
+        limits = Limits(**arguments(Limits, settings["search"]), bad_words=endings)
+    except ValueError as error:
+        raise UserError(f"search: {error}") from error
+    return _make("search", settings["search"], limits=limits)
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -325,7 +334,7 @@ def load(
         fill_model(frozen, load_checkpoint(folder / ENCODER)[0], folder / ENCODER)
     fill_model(model, *_weights(folder, checkpoint), frozen)
     model.to(choose_device(device)).eval()
-    return Captioner(model, vocabulary, make_search(settings))
+    return Captioner(model, vocabulary, make_search(settings, vocabulary))
 
 
 def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Path]:

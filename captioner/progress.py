@@ -37,7 +37,7 @@ class Reporter:
             transient=True,
         )
         self.tasks: dict[str, TaskID] = {}
-        self.loss = float("nan")
+        self.term = ("loss", float("nan"))
         self.clock = (time.monotonic(), 0)  # since when, and photos seen since
         self.started = time.monotonic()
 
@@ -79,23 +79,27 @@ class Reporter:
     def _compare(self, split, count, total) -> None:
         self._advance(f"looking for neighbours in {split}", count, total, "photos")
 
-    def _step(self, progress, steps_per_epoch, num_photos, loss=None) -> None:
-        self.loss = self.loss if loss is None else loss
+    def _step(self, progress, steps_per_epoch, num_photos, term=None) -> None:
+        self.term = term or self.term
         since, seen = self.clock
         self.clock = (since, seen + num_photos)
         rate = (seen + num_photos) / max(time.monotonic() - since, 1e-9)
         name = f"epoch {progress.epoch + 1}"
-        note = f"loss {self.loss:.3f}  {rate:,.0f} photos/s"
+        note = f"{self._shown_term()}  {rate:,.0f} photos/s"
         self._advance(name, progress.batch + 1, steps_per_epoch, note, to=True)
 
     def _validation(self, progress, better, watch, distinct_captions, map_change, **scores) -> None:
         moved = "" if map_change is None else f"  maps move {map_change:.2f}"
         mark = "  best" if better else ""
         console.print(
-            f"epoch {progress.epoch}  loss {self.loss:.3f}  {watch} {100 * scores[watch]:.1f}  "
+            f"epoch {progress.epoch}  {self._shown_term()}  {watch} {100 * scores[watch]:.1f}  "
             f"distinct {distinct_captions:.0%}{moved}  {time.monotonic() - self.started:.0f} s so far{mark}"
         )
         self.clock = (time.monotonic(), 0)
+
+    def _shown_term(self) -> str:
+        name, value = self.term
+        return f"{name} {value:.3f}"
 
     def _variant(self, name, seed, number, total) -> None:
         console.print(f"{number} of {total}: {name}, seed {seed}")

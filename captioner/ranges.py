@@ -11,3 +11,5 @@ NonNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 """0 up to, but not including, 1: a dropout, a share of training steps."""
 Probability = Annotated[float, Ge(0), Le(1)]
+Share = Annotated[float, Gt(0), Le(1)]
+"""Some of it or all of it, but not nothing."""

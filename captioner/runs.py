@@ -88,7 +88,7 @@ def make_trainer(
     train_source, examples = photo_source(settings, model, splits["train"], "train", folder, report, num_views, here)
     val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, here=here)
     captions = encode_references(examples, vocabulary, settings["data"]["max_length"])
-    captioner = Captioner(model, vocabulary, build.make_search(settings))
+    captioner = Captioner(model, vocabulary, build.make_search(settings, vocabulary))
     validator = Validator(captioner, val_examples, val_source, here, settings["log"]["samples"])
     log = settings["log"]
     return Trainer(

@@ -9,8 +9,9 @@ from benchmarks.textbook import same_layers, textbook_of, torchs_order
 from captioner.data.batches import Batch, pad_words
 from captioner.model import CaptionModel
 from captioner.regions import Regions
-from captioner.search import BeamSearch
-from captioner.training.objectives import TeacherForcing, Totals
+from captioner.search import BeamSearch, Limits
+from captioner.training.contract import Totals
+from captioner.training.objectives import TeacherForcing
 from captioner.vocabulary import END, START
 from tests.helpers import make_decoder, make_regions
 
@@ -23,7 +24,9 @@ def test_the_textbook_decoder_takes_the_same_step_as_ours():
     regions, words = make_regions(num_photos=1), pad_words(CAPTIONS)
     features = torch.cat([regions.features, regions.features.flip(1)])
     batch = Batch(Regions.full(features, regions.layout), words)
-    loss, _ = TeacherForcing(CaptionModel(nn.Identity(), ours))(batch, Totals(words=5 + 2 + 3 + 2, captions=4))
+    loss, _ = TeacherForcing(CaptionModel(nn.Identity(), ours))(
+        batch, Totals(words=5 + 2 + 3 + 2, captions=4, photos=2)
+    )
     expected = textbook.loss(features, words, torch.tensor([[5, 2], [3, 2]]))
     torch.testing.assert_close(loss, expected)
     loss.backward()
@@ -40,7 +43,7 @@ def test_the_textbook_beam_search_finds_our_captions():
         ours.to_vocabulary.bias[END] += 0.5
     features = torch.cat([make_regions(1, seed).features for seed in range(6)])
     regions = Regions.full(features, make_regions(1).layout)
-    found = [trace.words.tolist() for trace in BeamSearch(beams=3, max_length=6)(ours, ours.remember(regions))]
+    found = [traces[0].words.tolist() for traces in BeamSearch(3, limits=Limits(6))(ours, ours.remember(regions))]
     assert len({len(words) for words in found}) > 1
     textbook = textbook_of(ours)
     assert [textbook.beam(photo, 3, 6) for photo in features] == found

@@ -15,7 +15,7 @@ from captioner.data.coco import read_results
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.search import Captioner, Greedy
+from captioner.search import Captioner, Greedy, Limits
 from captioner.vocabulary import Vocabulary
 from tests.helpers import make_decoder
 
@@ -28,7 +28,7 @@ def captioner() -> Captioner:
         decoder.to_vocabulary.weight *= 30  # so that captions of different photos differ
         encoder.place *= 0
         encoder.layers[-1][1].weight *= 20
-    return Captioner(CaptionModel(encoder, decoder), Vocabulary(list("abcdefg")), Greedy(max_length=4))
+    return Captioner(CaptionModel(encoder, decoder), Vocabulary(list("abcdefg")), Greedy(Limits(4)))
 
 
 @pytest.fixture

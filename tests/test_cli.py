@@ -52,7 +52,7 @@ BAD_SETTINGS = {
     "encoder.kind=resnet_101": "or any torchvision network, got 'resnet_101'; did you mean 'resnet101'?",
     "decoder.vocabulary_size=100": "decoder.vocabulary_size is not a setting: it follows from the other parts",
     "attention.region_size=100": "attention.region_size is not a setting: it follows from the other parts",
-    "search.beams=5": "unknown key in search: 'beams'; search.kind=beam takes it; known:",
+    "search.beams=5": "unknown key in search: 'beams'; search.kind=beam or diverse_beam takes it; known:",
     "attention.heads=4": "unknown key in attention: 'heads'; attention.kind=multi_head takes it; known:",
     "data.size=20": "data.size should be greater than or equal to 64, got 20",
     "optimiser.learning_rate=fast": "optimiser.learning_rate should be a valid number, got 'fast'",

@@ -23,7 +23,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["model"],
     ["decoders", "encoders", "data"],
     ["attention"],
-    ["config", "regions", "sections", "vocabulary", "loops", "sublayers"],
+    ["config", "regions", "sections", "endings", "vocabulary", "loops", "sublayers"],
     ["errors", "ranges", "files"],
 ]
 HEIGHT = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}

@@ -16,7 +16,7 @@ from captioner.comparison.variants import Variant
 from captioner.data.batches import Batch, encode_references, pad_words
 from captioner.photos import photo_source, read_splits
 from captioner.search import Captioner, Greedy
-from captioner.training.objectives import Totals
+from captioner.training.contract import Totals
 from captioner.vocabulary import PAD
 
 _TIMED_PHOTOS = 16
@@ -68,7 +68,7 @@ class _Timed:
         captions = encode_references(examples, captioner.vocabulary, settings["data"]["max_length"])
         batch = Batch(source(range(len(examples))), pad_words(captions)).to(captioner.device)
         words = int((batch.targets != PAD).sum())
-        totals = Totals(words=words, captions=int(batch.caption_mask.sum()))
+        totals = Totals(words=words, captions=int(batch.caption_mask.sum()), photos=len(examples))
         return cls(captioner, build.make_objective(settings, captioner.model), batch, totals)
 
     @property

@@ -33,6 +33,7 @@ class Batch:
 
     photos: Photos
     words: Tensor  # (B, Q, T) start mark, words, end mark, then PAD; a photo with fewer references has rows of PAD
+    places: Sequence[int] = ()  # B of them: which examples of the split these are
 
     @property
     def inputs(self) -> Tensor:
@@ -50,7 +51,7 @@ class Batch:
         return self.words[..., 0] != PAD
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(self.photos.to(device), self.words.to(device, non_blocking=True))
+        return Batch(self.photos.to(device), self.words.to(device, non_blocking=True), self.places)
 
 
 def encode_references(examples: Sequence[Example], vocabulary: Vocabulary, max_length: int) -> list[list[list[int]]]:
@@ -128,7 +129,7 @@ class CaptionedPhotos(Dataset[Batch]):
     def __getitem__(self, items: list[int]) -> Batch:
         seen = sorted((divmod(item, len(self)) for item in items), key=lambda one: self.lengths[one[1]], reverse=True)
         views, photos = [view for view, _ in seen], [photo for _, photo in seen]
-        return Batch(self.source(photos, views), pad_words([self.captions[photo] for photo in photos]))
+        return Batch(self.source(photos, views), pad_words([self.captions[photo] for photo in photos]), photos)
 
     def captions_of(self, item: int) -> list[list[int]]:
         return self.captions[item % len(self)]

@@ -1,21 +1,38 @@
 """How words are chosen: every way of decoding, by the name a config gives it. All return words and maps together.
 
-caption.py  what a caption is      captioner.py  photos in, captions out
-beam.py     beam search, greedy    rules.py      ranking captions of different lengths
-tape.py     what each step saw, read back
+caption.py   what a caption is                     captioner.py  photos in, captions out
+beam.py      greedy, beam search, diverse beams    sampling.py   drawn by chance
+limits.py    which words may come next             rules.py      ranking captions of different lengths
+steps.py     word by word, for all of them         tape.py       what each step saw, read back
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from captioner.search.beam import BeamSearch, Greedy
+from captioner.search.beam import BeamSearch, DiverseBeamSearch, Greedy
 from captioner.search.caption import Caption
-from captioner.search.captioner import Captioner, Search
+from captioner.search.captioner import Captioner
+from captioner.search.limits import Limits
+from captioner.search.sampling import Sampling
+from captioner.search.steps import Search, draw
 
 KINDS: dict[str, Callable[..., Search]] = {
     "greedy": Greedy,
     "beam": BeamSearch,
+    "diverse_beam": DiverseBeamSearch,
+    "sample": Sampling,
 }
 
-__all__ = ["KINDS", "Caption", "Captioner", "Search"]
+__all__ = [
+    "KINDS",
+    "BeamSearch",
+    "Caption",
+    "Captioner",
+    "DiverseBeamSearch",
+    "Greedy",
+    "Limits",
+    "Sampling",
+    "Search",
+    "draw",
+]

@@ -1,6 +1,6 @@
-"""Beam search and greedy decoding, batched over photos.
+"""Beam search, in groups that differ where asked for, and greedy decoding, batched over photos.
 
-Shapes: B photos, n photos still in the batch, K beams, V vocabulary.
+Shapes: n photos still in the batch, K beams, G groups, V vocabulary.
 """
 
 from __future__ import annotations
@@ -10,97 +10,18 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.ranges import Size
+from captioner.ranges import NonNegative, Size
+from captioner.search.limits import USUAL, Limits
 from captioner.search.rules import LENGTH_RULES
-from captioner.search.tape import Tape, Trace
-from captioner.vocabulary import END, PAD, START, UNK
+from captioner.search.steps import Chosen, Standing, write
+from captioner.search.tape import Trace
+from captioner.vocabulary import END
 
-
-@dataclass(frozen=True)
-class BeamSearch:
-    """Keeps the K best beginnings of a caption at every word.
-
-    Never empty: the end mark is not allowed as the first word. Never cut short without saying so: after `max_length` words the only
-    word allowed is the end mark, with the probability that the decoder gives it, and the caption says that it was not `ended`.
-    A beam that has ended keeps its place and its score. All beams of all photos are one batch; a photo leaves it when all its beams
-    have ended. A beam as wide as the tree finds the most probable caption.
-
-    Args:
-        beams: K; 1 is greedy decoding.
-        max_length: the most words in a caption, the end mark not counted.
-        length_rule: how captions of different lengths are ranked.
-        unknown: whether `<unk>` may be written.
-    """
-
-    beams: Size = 3
-    max_length: Size = 20
-    length_rule: Literal["none", "mean", "gnmt"] = "none"
-    unknown: Literal["forbid", "allow"] = "forbid"
-
-    @torch.no_grad()
-    def __call__(self, decoder: Decoder, memory: Memory) -> list[Trace]:
-        """One caption for each photo that `memory` remembers."""
-        num_photos, device = len(memory.mask), memory.mask.device
-        tape = Tape(num_photos)
-        scores = torch.zeros(num_photos, 1, device=device)  # (B, K) log-probabilities; one beam until the first word
-        ranks, ended = scores, torch.zeros(num_photos, 1, dtype=torch.bool, device=device)
-        active = torch.arange(num_photos, device=device)
-        words, state = torch.full((num_photos, 1), START, device=device), decoder.start(memory, 1)
-        for position in range(self.max_length + 1):
-            output, attended, state = decoder.advance(words, state, memory)
-            log_probs = self._log_probs(decoder.vocabulary_logits(output), ended[active], position)  # (n, K, V)
-            chosen = self._choose(log_probs, scores[active], ranks[active], ended[active], position)
-            words, parents, word_log_probs, new_scores, new_ranks = chosen
-            tape.record(active, words, word_log_probs, parents, attended)
-            new_ended = (words == END) | (words == PAD) | new_scores.isinf()
-            if position == 0:
-                scores, ranks, ended = new_scores, new_ranks, new_ended
-            else:
-                scores[active], ranks[active], ended[active] = new_scores, new_ranks, new_ended
-            state = state.select(parents)
-            staying = (~ended[active].all(1)).nonzero().squeeze(1)
-            if len(staying) == 0:
-                break
-            if len(staying) < len(active):
-                active, words = active[staying], words[staying]
-                memory, state = memory.select(staying), state.select_photos(staying)
-        return tape.traces(ranks.sort(dim=1, descending=True, stable=True).indices, scores, self.max_length)
-
-    def _log_probs(self, logits: Tensor, ended: Tensor, position: int) -> Tensor:
-        """Of every word that may come next; an ended beam may only stay where it is."""
-        log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
-        if position == self.max_length:
-            only_end = torch.full_like(log_probs, -torch.inf)
-            only_end[..., END] = log_probs[..., END]
-            log_probs = only_end
-        else:
-            forbidden = [PAD, START] + [UNK] * (self.unknown == "forbid") + [END] * (position == 0)
-            log_probs[..., forbidden] = -torch.inf
-        log_probs.masked_fill_(ended[..., None], -torch.inf)
-        log_probs[..., PAD].masked_fill_(ended, 0.0)
-        return log_probs
-
-    def _choose(
-        self, log_probs: Tensor, scores: Tensor, ranks: Tensor, ended: Tensor, position: int
-    ) -> tuple[Tensor, ...]:
-        """The K best continuations: words, parents, the words' log-probabilities, scores and ranks, (n, K) each."""
-        totals = scores[..., None] + log_probs  # (n, K, V)
-        ranked = LENGTH_RULES[self.length_rule](totals, position + 1)
-        if self.length_rule != "none":  # a caption that has ended keeps the rank of its own length
-            ranked = torch.where(ended[..., None], ranks[..., None] + log_probs, ranked)
-        new_ranks, best = _padded(ranked.flatten(1), self.beams).topk(self.beams)
-        best = best.clamp(max=ranked[0].numel() - 1)
-        parents, words = best // log_probs.shape[-1], best % log_probs.shape[-1]
-        scores = totals.flatten(1).gather(1, best).masked_fill(new_ranks.isinf(), -torch.inf)
-        return words, parents, log_probs.flatten(1).gather(1, best), scores, new_ranks
-
-
-def _padded(ranks: Tensor, width: int) -> Tensor:
-    """Ranks (n, *) with columns of minus infinity where there are fewer than `width`."""
-    return torch.nn.functional.pad(ranks, (0, max(0, width - ranks.shape[1])), value=-torch.inf)
+LengthRule = Literal["none", "mean", "gnmt"]
 
 
 @dataclass(frozen=True)
@@ -108,12 +29,96 @@ class Greedy:
     """Takes the most probable word at every step: a beam of one.
 
     Args:
-        max_length: the most words in a caption, the end mark not counted.
-        unknown: whether `<unk>` may be written.
+        limits: what a caption may be.
     """
 
-    max_length: Size = 20
-    unknown: Literal["forbid", "allow"] = "forbid"
+    limits: Limits = USUAL
 
-    def __call__(self, decoder: Decoder, memory: Memory) -> list[Trace]:
-        return BeamSearch(1, self.max_length, "none", self.unknown)(decoder, memory)
+    def __call__(self, decoder: Decoder, memory: Memory, most: int = 1) -> list[list[Trace]]:
+        return write(self, decoder, memory, most)
+
+    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
+        return _best(log_probs, standing, 1, "none")
+
+
+@dataclass(frozen=True)
+class BeamSearch:
+    """Keeps the K best beginnings of a caption at every word. A beam as wide as the tree finds the most probable caption.
+
+    Args:
+        beams: K; 1 is greedy decoding.
+        length_rule: how captions of different lengths are ranked.
+        limits: what a caption may be.
+    """
+
+    beams: Size = 3
+    length_rule: LengthRule = "none"
+    limits: Limits = USUAL
+
+    def __call__(self, decoder: Decoder, memory: Memory, most: int = 1) -> list[list[Trace]]:
+        """The best `most` captions of each photo, best first."""
+        return write(self, decoder, memory, most)
+
+    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
+        return _best(log_probs, standing, self.beams, self.length_rule)
+
+
+@dataclass(frozen=True)
+class DiverseBeamSearch:
+    r"""Beams in G groups. At every word the groups choose one after another, and each is told off for words that groups before it chose
+    for the same photo: $\Theta(y) - \lambda \sum_{h < g} \sum_b [y_t = y^h_{b,t}]$ is what group g takes the best of.
+
+    Source: Vijayakumar et al. 2018, equations 3 and 4, with their Hamming diversity. The penalty counts while choosing a word; scores and
+    the final order are those of plain beam search. One group is plain beam search; where lambda is 0 all groups write the same.
+
+    Args:
+        beams: K, of all groups together; a multiple of `groups`.
+        groups: G.
+        diversity: lambda, in natural logarithms of probability.
+        length_rule: how captions of different lengths are ranked.
+        limits: what a caption may be.
+    """
+
+    beams: Size = 6
+    groups: Size = 3
+    diversity: NonNegative = 0.5
+    length_rule: LengthRule = "none"
+    limits: Limits = USUAL
+
+    def __post_init__(self):
+        if self.beams % self.groups:
+            raise ValueError(f"beams should be a multiple of groups, got {self.beams} and {self.groups}")
+
+    def __call__(self, decoder: Decoder, memory: Memory, most: int = 1) -> list[list[Trace]]:
+        """The best `most` captions of each photo, of all groups, best first."""
+        return write(self, decoder, memory, most)
+
+    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
+        size = self.beams // self.groups
+        chosen: list[Chosen] = []
+        told_off = torch.zeros_like(log_probs[:, 0])  # (n, V) how often groups before chose each word
+        for group in range(self.groups):
+            own = slice(None) if standing.length == 0 else slice(group * size, (group + 1) * size)
+            ours = Standing(standing.scores[:, own], standing.ranks[:, own], standing.ended[:, own], standing.length)
+            found = _best(log_probs[:, own], ours, size, self.length_rule, self.diversity * told_off)
+            told_off = told_off.scatter_add(1, found.words, (found.words >= END).to(told_off))  # not for staying ended
+            offset = 0 if standing.length == 0 else group * size
+            chosen.append(found._replace(parents=found.parents + offset))
+        return Chosen(*(torch.cat(values, 1) for values in zip(*chosen, strict=True)))
+
+
+def _best(log_probs: Tensor, standing: Standing, beams: int, length_rule: str, penalty: Tensor | None = None) -> Chosen:
+    """The best continuations of all beams (n, K, V); a penalty (n, V) on words counts in the choice alone."""
+    totals = standing.scores[..., None] + log_probs
+    ranked = LENGTH_RULES[length_rule](totals, standing.length + 1)
+    if length_rule != "none":  # a caption that has ended keeps the rank of its own length
+        ranked = torch.where(standing.ended[..., None], standing.ranks[..., None] + log_probs, ranked)
+    judged = (ranked if penalty is None else ranked - penalty[:, None]).flatten(1)
+    width = judged.shape[1]
+    judged, best = functional.pad(judged, (0, max(0, beams - width)), value=-torch.inf).topk(beams)
+    best = best.clamp(max=width - 1)
+    scores, ranks = (
+        values.flatten(1).gather(1, best).masked_fill(judged.isinf(), -torch.inf) for values in (totals, ranked)
+    )
+    parents, words = best // log_probs.shape[-1], best % log_probs.shape[-1]
+    return Chosen(words, parents, log_probs.flatten(1).gather(1, best), scores, ranks)

@@ -5,7 +5,7 @@ Shapes: B photos, h and w pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +21,10 @@ from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.regions import Boxes, Placement, Regions
 from captioner.search.caption import Caption
+from captioner.search.steps import Search, write
 from captioner.search.tape import Trace
 from captioner.vocabulary import Vocabulary
 
-Search = Callable[..., list[Trace]]
 Photo = str | Path | Image.Image
 
 
@@ -79,18 +79,29 @@ class Captioner:
             for photo, found in batch:
                 yield photo, found if isinstance(found, UserError) else next(captions)
 
-    @torch.inference_mode()
     def captions_of(
         self, photos: Tensor | Regions, placements: Sequence[Placement | None] | None = None
     ) -> list[Caption]:
         """Captions of one batch: prepared pixels (B, 3, h, w), or regions made earlier."""
+        return [found[0] for found in self.candidates_of(photos, 1, placements)]
+
+    def candidates(self, photo: Photo, most: int = 100) -> list[Caption]:
+        """What the search found for one photo, best first: beams or samples, each with its maps."""
+        pixels, placement = self._prepare(photo)
+        return self.candidates_of(pixels[None], most, [placement])[0]
+
+    @torch.inference_mode()
+    def candidates_of(
+        self, photos: Tensor | Regions, most: int, placements: Sequence[Placement | None] | None = None
+    ) -> list[list[Caption]]:
+        """The best `most` captions of each photo of a batch, or as many as the search found, best first."""
         with self._evaluation():
             memory = self.model.remember(photos.to(self.device))
-            traces = self.search(self.model.decoder, memory)
+            traces = write(self.search, self.model.decoder, memory, most)
         placements = placements or [None] * len(traces)
         return [
-            self._caption(trace, memory, index, placement)
-            for index, (trace, placement) in enumerate(zip(traces, placements, strict=True))
+            [self._caption(trace, memory, index, placement) for trace in found]
+            for index, (found, placement) in enumerate(zip(traces, placements, strict=True))
         ]
 
     def _prepare(self, photo: Photo) -> tuple[Tensor, Placement]:

@@ -26,7 +26,9 @@ class Trace:
     ended: bool
     log_prob: float
     attended: dict[str, Tensor | None]  # (T, ...) each
-    candidates: list[tuple[Tensor, float]]  # words and log-probability of every beam, best first
+    candidates: list[
+        tuple[Tensor, float]
+    ]  # words and log-probability of all that were found for this photo, best first
 
 
 class Tape:
@@ -50,36 +52,27 @@ class Tape:
         self.parents.append(self._spread(photos, parents, torch.arange(num_beams, device=words.device)[None]))
         self.attended.append({name: self._seen(photos, parents, getattr(attended, name)) for name in _KEPT})
 
-    def traces(self, order: Tensor, scores: Tensor, max_length: int) -> list[Trace]:
-        """One caption for each photo, its best beam; `order` (B, K) ranks the beams, `scores` (B, K) are log-probabilities."""
-        words, log_probs, slots = self._walk_back(order)
+    def traces(self, order: Tensor, scores: Tensor, max_length: int, most: int) -> list[list[Trace]]:
+        """Each photo's best captions, `most` or fewer; `order` (B, K) ranks the beams, `scores` (B, K) are log-probabilities."""
+        words, log_probs, slots = self.walk_back(order)
+        words, log_probs = words.cpu(), log_probs.cpu()
         scores = scores.gather(1, order).cpu()
-        slots = [slot[:, 0].cpu() for slot in slots]
         attended = [
-            {name: _at(values, slot) for name, values in step.items()}
+            {name: _at(values, slot[:, :most]) for name, values in step.items()}
             for step, slot in zip(self.attended, slots, strict=True)
         ]
-        return [self._trace(photo, words, log_probs, scores, attended, max_length) for photo in range(self.num_photos)]
+        lengths = (words > END).sum(-1)  # (B, K)
+        found = []
+        for photo in range(self.num_photos):
+            there = [beam for beam in range(order.shape[1]) if scores[photo, beam] > -torch.inf]
+            candidates = [(words[photo, beam, : lengths[photo, beam]], float(scores[photo, beam])) for beam in there]
+            found.append(
+                [_trace(photo, beam, candidates, log_probs[photo, beam], attended, max_length) for beam in there[:most]]
+            )
+        return found
 
-    def _trace(self, photo, words, log_probs, scores, attended, max_length) -> Trace:
-        lengths = (words[photo] > END).sum(-1)  # (K,)
-        length = int(lengths[0])
-        seen = {
-            name: None if attended[0][name] is None else torch.stack([step[name][photo] for step in attended[:length]])
-            for name in _KEPT
-        }
-        found = [
-            (words[photo, beam, : lengths[beam]], float(scores[photo, beam]))
-            for beam in range(words.shape[1])
-            if scores[photo, beam] > -torch.inf
-        ]
-        best = log_probs[photo, 0]
-        return Trace(
-            found[0][0], best[:length], float(best[length]), length < max_length, float(scores[photo, 0]), seen, found
-        )
-
-    def _walk_back(self, order: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Words and log-probabilities (B, K, T) on the CPU, and each step's slots (B, K), following the ranked beams back."""
+    def walk_back(self, order: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Words and log-probabilities (B, K, T), and each step's slots (B, K), following the ranked beams back."""
         slots, words, log_probs = order, [], []
         all_slots = []
         for step in reversed(range(len(self.words))):
@@ -87,7 +80,7 @@ class Tape:
             log_probs.append(self.log_probs[step].gather(1, slots))
             all_slots.append(slots)
             slots = self.parents[step].gather(1, slots)
-        return torch.stack(words[::-1], -1).cpu(), torch.stack(log_probs[::-1], -1).cpu(), all_slots[::-1]
+        return torch.stack(words[::-1], -1), torch.stack(log_probs[::-1], -1), all_slots[::-1]
 
     def _seen(self, photos: Tensor, parents: Tensor, values: Tensor | None) -> Tensor | None:
         if values is None:
@@ -105,9 +98,31 @@ class Tape:
         return spread
 
 
+def _trace(
+    photo: int,
+    beam: int,
+    candidates: list[tuple[Tensor, float]],
+    log_probs: Tensor,
+    attended: list[dict[str, Tensor | None]],
+    max_length: int,
+) -> Trace:
+    words, log_prob = candidates[beam]
+    length = len(words)
+    seen = {
+        name: None
+        if attended[0][name] is None
+        else torch.stack([step[name][photo, beam] for step in attended[:length]])  # pyright: ignore
+        for name in _KEPT
+    }
+    return Trace(words, log_probs[:length], float(log_probs[length]), length < max_length, log_prob, seen, candidates)
+
+
 def _at(values: Tensor | None, slots: Tensor) -> Tensor | None:
-    """Values (B, K, ...) at one slot (B,) for each photo, on the CPU."""
-    return None if values is None else values[torch.arange(len(slots)), slots.to(values.device)].cpu()
+    """Values (B, K, ...) at some slots (B, k) of each photo, on the CPU."""
+    if values is None:
+        return None
+    slots = slots.to(values.device)
+    return values[torch.arange(len(slots), device=values.device)[:, None], slots].cpu()
 
 
 assert {field.name for field in fields(Attended)} >= set(_KEPT)

@@ -30,8 +30,8 @@ from captioner.training.checkpoints import (
     save_checkpoint,
     tensors_of,
 )
+from captioner.training.contract import Objective, Totals
 from captioner.training.distributed import Processes
-from captioner.training.objectives import Totals
 from captioner.training.optimisation import Constant, clip_gradients, mixed_precision
 from captioner.training.plan import Plan, Progress, Validation
 from captioner.training.run_log import RunLog
@@ -52,7 +52,7 @@ class Trainer:
     user: it hears of every step and every validation.
     """
 
-    objective: nn.Module
+    objective: Objective
     optimiser: optim.Optimizer
     schedule: Constant
     photos: CaptionedPhotos
@@ -72,7 +72,9 @@ class Trainer:
         self.dtype = mixed_precision(device) if self.plan.precision == "mixed" else torch.float32
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         self.average = WeightAverage(self.model, self.plan.average)
-        self.unchecked = torch.zeros(2, device=device)  # losses, gradient norms since they were last seen to be numbers
+        self.unchecked = torch.zeros(
+            len(self.objective.terms), device=device
+        )  # terms and gradient norms since the last check
         self.stop_asked = False
         self.saved_at = time.monotonic()
 
@@ -142,11 +144,16 @@ class Trainer:
         self._note(terms, norm, len(indices), time.monotonic() - started)
 
     def _gradients(self, indices: Sequence[int], batches: Iterator[Batch]) -> Tensor:
-        """Accumulate the step's gradients; returns the losses (2,) of this process's share."""
+        """Accumulate the step's gradients; returns the objective's terms, this process's share."""
         captions = [caption for index in indices for caption in self.photos.captions_of(index)]
-        totals = Totals(words=sum(len(caption) - 1 for caption in captions), captions=len(captions))
+        totals = Totals(
+            words=sum(len(caption) - 1 for caption in captions),
+            captions=len(captions),
+            photos=len(indices),
+            step=self.progress.step,
+        )
         torch.manual_seed(_mix(self.plan.seed, self.progress.step, self.processes.rank))
-        terms = torch.zeros(2, device=self.processes.device)
+        terms = torch.zeros_like(self.unchecked)
         for part in range(self.plan.accumulate):
             batch = next(batches)
             self._check_photos(batch)
@@ -184,15 +191,14 @@ class Trainer:
             return
         self._check_losses()
         shares = torch.tensor(self.processes.gather(terms.tolist())).sum(0)
-        cross_entropy, coverage = (float(share) for share in shares)
-        rate = self.optimiser.param_groups[0]["lr"]
-        values = {"loss": cross_entropy, "coverage": coverage, "learning_rate": rate, "gradient_norm": float(norm)}
+        found = dict(zip(self.objective.terms, shares.tolist(), strict=True))
+        values = {**found, "learning_rate": self.optimiser.param_groups[0]["lr"], "gradient_norm": float(norm)}
         self.report(
             "step",
             progress=self.progress,
             steps_per_epoch=self.steps_per_epoch,
             num_photos=num_photos,
-            loss=cross_entropy,
+            term=next(iter(found.items())),
         )
         if self.run_log is not None:
             self.run_log.write("train", step, epoch=self.progress.epoch, seconds=round(seconds, 4), **values)

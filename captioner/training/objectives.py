@@ -1,37 +1,30 @@
 """What training minimises: every objective, by the name a config gives it.
 
-An objective is a module that holds the model and turns a batch into a loss, so that DDP wraps all there is to differentiate.
-
 Shapes: B photos, Q references of one photo, T words, R regions, O output, V vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from captioner.attention import Attended, Memory
 from captioner.data.batches import Batch
 from captioner.model import CaptionModel
-from captioner.ranges import Fraction, NonNegative
+from captioner.ranges import Fraction, NonNegative, Probability, Size
+from captioner.training.contract import Objective, Totals
 from captioner.training.cross_entropy import cross_entropy
 from captioner.training.reinforce import Reinforce
+from captioner.training.scheduled import read_scheduled, reference_share
+from captioner.training.self_critical import SelfCritical
 from captioner.vocabulary import PAD
 
 
-@dataclass(frozen=True)
-class Totals:
-    """What one step holds over all processes and all parts of an accumulated batch; losses are divided by these."""
-
-    words: int  # end marks among them
-    captions: int
-
-
-class TeacherForcing(nn.Module):
+class TeacherForcing(Objective):
     r"""Cross-entropy of the next reference word given the reference so far, with the coverage penalty of Xu et al. 2015.
 
     Where attention draws regions (`hard`), the REINFORCE term of their section 4.1 is added; see `Reinforce`.
@@ -49,7 +42,12 @@ class TeacherForcing(nn.Module):
         reinforce: weight of the REINFORCE term, for attention that draws.
         choice_entropy: bonus for looks that could have gone elsewhere, for attention that draws.
         reward: what a look that was drawn is judged by.
+        sampling: how the share of references that are read falls in scheduled sampling; see `reference_share`.
+        sampling_steps: k, over how many steps.
+        sampling_least: the share that it ends with.
     """
+
+    terms = ("loss", "coverage")
 
     def __init__(
         self,
@@ -60,6 +58,9 @@ class TeacherForcing(nn.Module):
         reinforce: NonNegative = 1.0,
         choice_entropy: NonNegative = 0.01,
         reward: Literal["word", "caption"] = "word",
+        sampling: Literal["none", "linear", "exponential", "inverse_sigmoid"] = "none",
+        sampling_steps: Size = 10_000,
+        sampling_least: Probability = 0.75,
     ):
         super().__init__()
         self.model = model
@@ -67,14 +68,11 @@ class TeacherForcing(nn.Module):
         self.coverage = coverage
         self.coverage_reduction = coverage_reduction
         self.reinforce = Reinforce(reinforce, choice_entropy, reward)
+        self.sampling, self.sampling_steps, self.sampling_least = sampling, sampling_steps, sampling_least
 
     def forward(self, batch: Batch, totals: Totals) -> tuple[Tensor, Tensor]:
-        """This batch's share of the step's loss; and, detached, its shares of cross-entropy and coverage (2,).
-
-        Shares add up, over the parts of an accumulated batch and over processes, to the loss of the whole.
-        """
         memory = self.model.remember(batch.photos)
-        output, attended = self.model.decoder.read(batch.inputs, memory, need_weights=self.coverage > 0)
+        output, attended = self._read(batch.inputs, memory, totals.step)
         real = batch.targets != PAD  # (B, Q, T)
         logits, targets = self._logits(output, real), batch.targets[real]  # (words, V), (words,)
         wrong = cross_entropy(logits, targets, self.label_smoothing) / totals.words
@@ -89,6 +87,13 @@ class TeacherForcing(nn.Module):
             log_probs[real] = -functional.cross_entropy(logits.detach(), targets, reduction="none").to(log_probs)
             loss = loss + self.reinforce(log_probs, attended, real) / totals.words
         return loss, torch.stack([wrong, coverage]).detach()
+
+    def _read(self, words: Tensor, memory: Memory, step: int) -> tuple[Tensor, Attended]:
+        need_weights = self.coverage > 0
+        if self.sampling == "none" or not self.training:
+            return self.model.decoder.read(words, memory, need_weights)
+        share = max(self.sampling_least, reference_share(self.sampling, step, self.sampling_steps))
+        return read_scheduled(self.model.decoder, words, memory, share, need_weights)
 
     def _logits(self, output: Tensor, real: Tensor) -> Tensor:
         """Of real words only: padding never reaches the vocabulary product."""
@@ -113,6 +118,7 @@ _REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "sum_captions": lambda gap, mask, captions: _mean_over_regions(gap, mask).sum(),
 }
 
-KINDS: dict[str, Callable[..., nn.Module]] = {
+KINDS: dict[str, Callable[..., Objective]] = {
     "teacher_forcing": TeacherForcing,
+    "self_critical": SelfCritical,
 }

@@ -8,12 +8,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from captioner.search.beam import BeamSearch, Greedy
+from captioner.search import BeamSearch, DiverseBeamSearch, Greedy, Limits
 from captioner.search.rules import LENGTH_RULES
 from captioner.vocabulary import END, START, UNK
 from tests.helpers import DECODERS, make_decoder, make_regions
 
 VOCABULARY = 7  # four marks and three words
+
+
+def best_of(found):
+    return [traces[0] for traces in found]
 
 
 def every_caption(unknown: str, max_length: int):
@@ -43,8 +47,8 @@ def small(request):
 def test_a_beam_as_wide_as_the_tree_finds_the_best_caption(small, rule, unknown):
     memory = small.remember(make_regions())
     captions = every_caption(unknown, max_length=3)
-    found = BeamSearch(beams=len(captions) * 2, max_length=3, length_rule=rule, unknown=unknown)(small, memory)
-    for photo, trace in enumerate(found):
+    found = BeamSearch(len(captions) * 2, rule, Limits(max_length=3, unknown=unknown))(small, memory)
+    for photo, trace in enumerate(best_of(found)):
         ranks = [
             float(LENGTH_RULES[rule](torch.tensor(log_prob(small, memory, photo, caption)), len(caption) + 1))
             for caption in captions
@@ -59,7 +63,7 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best_caption(small, rule, unknown)
 @pytest.mark.parametrize("beams", [1, 2, 3, 5])
 def test_a_caption_carries_its_own_log_probabilities_and_maps(small, beams):
     memory = small.remember(make_regions())
-    for photo, trace in enumerate(BeamSearch(beams=beams, max_length=6)(small, memory)):
+    for photo, trace in enumerate(best_of(BeamSearch(beams, limits=Limits(6))(small, memory))):
         words = torch.tensor([[[START, *trace.words.tolist()]]])
         output, attended = small.read(words, memory.select(torch.tensor([photo])))
         log_probs = small.vocabulary_logits(output).log_softmax(-1)[0, 0]
@@ -76,7 +80,7 @@ def test_a_caption_carries_its_own_log_probabilities_and_maps(small, beams):
 @torch.no_grad()
 def test_a_beam_of_one_is_greedy(small):
     memory = small.remember(make_regions())
-    for photo, trace in enumerate(Greedy(max_length=5)(small, memory)):
+    for photo, trace in enumerate(best_of(Greedy(Limits(5))(small, memory))):
         words, alone = [START], memory.select(torch.tensor([photo]))
         while len(words) <= 5 and words[-1] != END:
             output, _ = small.read(torch.tensor([[words]]), alone)
@@ -90,11 +94,11 @@ def test_a_beam_of_one_is_greedy(small):
 def test_photos_in_a_batch_are_captioned_as_if_alone(small):
     regions = make_regions(num_photos=8, rows=4)
     memory = small.remember(replace(regions, features=10 * regions.features))
-    search = BeamSearch(beams=3, max_length=6)
-    together = search(small, memory)
+    search = BeamSearch(3, limits=Limits(6))
+    together = best_of(search(small, memory))
     assert len({len(trace.words) for trace in together}) > 1  # photos leave the batch at different words
     for photo, trace in enumerate(together):
-        alone = search(small, memory.select(torch.tensor([photo])))[0]
+        alone = search(small, memory.select(torch.tensor([photo])))[0][0]
         assert trace.words.tolist() == alone.words.tolist()
         if trace.attended["weights"] is not None:
             torch.testing.assert_close(trace.attended["weights"], alone.attended["weights"])
@@ -105,14 +109,14 @@ def test_photos_in_a_batch_are_captioned_as_if_alone(small):
 def test_a_caption_is_never_empty():
     decoder = make_decoder(vocabulary_size=VOCABULARY)
     decoder.to_vocabulary.bias[END] = 50
-    assert all(len(trace.words) == 1 for trace in BeamSearch()(decoder, decoder.remember(make_regions())))
+    assert all(len(trace.words) == 1 for trace in best_of(BeamSearch()(decoder, decoder.remember(make_regions()))))
 
 
 @torch.no_grad()
 def test_a_caption_that_does_not_end_is_cut_and_says_so():
     decoder = make_decoder(vocabulary_size=VOCABULARY)
     decoder.to_vocabulary.bias[END] = -50
-    for trace in BeamSearch(max_length=4)(decoder, decoder.remember(make_regions())):
+    for trace in best_of(BeamSearch(limits=Limits(4))(decoder, decoder.remember(make_regions()))):
         assert len(trace.words) == 4
         assert not trace.ended
 
@@ -124,7 +128,7 @@ def test_unknown_words_are_written_only_where_allowed(beams):
     decoder.to_vocabulary.bias[UNK] = 50
     memory = decoder.remember(make_regions())
     forbidden, allowed = (
-        BeamSearch(beams, max_length=3, unknown=unknown)(decoder, memory)[0] for unknown in ("forbid", "allow")
+        BeamSearch(beams, limits=Limits(3, unknown=unknown))(decoder, memory)[0][0] for unknown in ("forbid", "allow")
     )
     assert UNK not in forbidden.words
     assert UNK in allowed.words
@@ -133,4 +137,83 @@ def test_unknown_words_are_written_only_where_allowed(beams):
 @torch.no_grad()
 def test_a_decoder_that_does_not_look_has_no_maps():
     decoder = make_decoder(attention="none")
-    assert BeamSearch()(decoder, decoder.remember(make_regions()))[0].attended["weights"] is None
+    assert BeamSearch()(decoder, decoder.remember(make_regions()))[0][0].attended["weights"] is None
+
+
+@torch.no_grad()
+def test_candidates_carry_their_own_log_probabilities_and_maps(small):
+    memory = small.remember(make_regions())
+    for photo, traces in enumerate(BeamSearch(4, limits=Limits(5))(small, memory, most=3)):
+        assert len(traces) == 3
+        for trace, (words, total) in zip(traces, traces[0].candidates, strict=False):
+            assert trace.words.tolist() == words.tolist()
+            assert (
+                trace.log_prob
+                == pytest.approx(total)
+                == pytest.approx(log_prob(small, memory, photo, words.tolist()), abs=1e-4)
+            )
+            _, attended = small.read(torch.tensor([[[START, *words.tolist()]]]), memory.select(torch.tensor([photo])))
+            if attended.weights is not None:
+                seen = trace.attended["weights"].double()
+                torch.testing.assert_close(seen, attended.weights[0, 0, : len(words)], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_one_group_is_beam_search_and_without_a_penalty_groups_agree(small):
+    memory = small.remember(make_regions())
+    plain = BeamSearch(4, "gnmt", Limits(5))(small, memory, most=4)
+    grouped = DiverseBeamSearch(4, 1, 0.5, "gnmt", Limits(5))(small, memory, most=4)
+    assert [[trace.words.tolist() for trace in traces] for traces in plain] == [
+        [trace.words.tolist() for trace in traces] for traces in grouped
+    ]
+    alike = DiverseBeamSearch(4, 2, 0.0, limits=Limits(5))(small, memory, most=4)
+    two = BeamSearch(2, limits=Limits(5))(small, memory, most=2)
+    for traces, expected in zip(alike, two, strict=True):
+        assert [trace.words.tolist() for trace in traces[::2]] == [trace.words.tolist() for trace in expected]
+        assert [trace.words.tolist() for trace in traces[1::2]] == [trace.words.tolist() for trace in expected]
+
+
+def diverse_beams(decoder, memory, size, groups, diversity, max_length):
+    """One photo, word by word, group by group, caption by caption. Vijayakumar et al. 2018, algorithm 1."""
+    beams = [[([], 0.0, False)] for _ in range(groups)]
+    for position in range(max_length + 1):
+        said = {}
+        for group in range(groups):
+            options = []
+            for words, score, ended in beams[group]:
+                if ended:
+                    options.append((score, (words, score, True), None))
+                    continue
+                output, _ = decoder.read(torch.tensor([[[START, *words]]]), memory)
+                log_probs = decoder.vocabulary_logits(output)[0, 0, -1].log_softmax(-1)
+                allowed = [END] if position == max_length else [4, 5, 6] + [END] * (position > 0)
+                for word in allowed:
+                    total = score + float(log_probs[word])
+                    new = (words, total, True) if word == END else ([*words, word], total, False)
+                    options.append((total - diversity * said.get(word, 0), new, word))
+            best = sorted(options, key=lambda option: -option[0])[:size]
+            beams[group] = [new for _, new, _ in best]
+            if position == 0:
+                beams[group] = beams[group][:size]
+            for _, _, word in best:
+                if word is not None:
+                    said[word] = said.get(word, 0) + 1
+    return sorted((score, words) for group in beams for words, score, _ in group)[::-1]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("beams", "groups"), [(2, 2), (4, 2), (3, 3), (6, 3)])
+def test_groups_agree_with_the_algorithm_written_out(small, beams, groups):
+    memory = small.remember(make_regions())
+    found = DiverseBeamSearch(beams, groups, 2.0, limits=Limits(4))(small, memory, most=beams)
+    for photo, traces in enumerate(found):
+        alone = memory.select(torch.tensor([photo]))
+        expected = diverse_beams(small, alone, beams // groups, groups, 2.0, 4)
+        for trace, (score, words) in zip(traces, expected, strict=True):
+            assert trace.log_prob == pytest.approx(score, abs=1e-4)
+            assert trace.words.tolist() == words
+
+
+def test_groups_share_out_the_beams():
+    with pytest.raises(ValueError, match="beams should be a multiple of groups, got 5 and 2"):
+        DiverseBeamSearch(5, 2)

@@ -9,12 +9,13 @@ from torch import nn
 from captioner import build
 from captioner.data.batches import Batch, pad_words
 from captioner.model import CaptionModel
-from captioner.training.objectives import TeacherForcing, Totals, coverage_gap
+from captioner.training.contract import Totals
+from captioner.training.objectives import TeacherForcing, coverage_gap
 from captioner.vocabulary import END, PAD, START
 from tests.helpers import DRAWN, VOCABULARY, make_decoder, make_regions
 
 CAPTIONS = [[[START, 4, 5, 6, END], [START, 7, END]], [[START, 8, 9, END]], [[START, 5, END], [START, 6, END]]]
-TOTALS = Totals(words=sum(len(c) - 1 for photo in CAPTIONS for c in photo), captions=5)
+TOTALS = Totals(words=sum(len(c) - 1 for photo in CAPTIONS for c in photo), captions=5, photos=len(CAPTIONS))
 
 
 def make_batch(captions=CAPTIONS, photos=slice(None)) -> Batch:

@@ -12,7 +12,8 @@ from captioner.attention import hard
 from captioner.data.batches import Batch
 from captioner.model import CaptionModel
 from captioner.regions import Grid, Regions
-from captioner.training.objectives import TeacherForcing, Totals
+from captioner.training.contract import Totals
+from captioner.training.objectives import TeacherForcing
 from captioner.training.reinforce import Reinforce
 from captioner.vocabulary import START
 from tests.helpers import REGION, make_decoder
@@ -71,7 +72,9 @@ def test_its_gradient_is_that_of_the_expectation(kind, monkeypatch):
         exact = gradients(objective, exact_loss(objective, LOOKS[kind], patched))
     num_draws = 40_000
     torch.manual_seed(0)
-    drawn = gradients(objective, objective(make_batch(num_draws), Totals(words=num_draws, captions=num_draws))[0])
+    drawn = gradients(
+        objective, objective(make_batch(num_draws), Totals(words=num_draws, captions=num_draws, photos=num_draws))[0]
+    )
     looking = [name for name in exact if "score" in name]
     assert looking
     for name in exact:
@@ -82,7 +85,7 @@ def test_its_gradient_is_that_of_the_expectation(kind, monkeypatch):
 
 def test_without_the_term_where_to_look_is_not_learned():
     objective = make_objective(reinforce=0.0, choice_entropy=0.0)
-    found = gradients(objective, objective(make_batch(4), Totals(words=8, captions=4))[0])
+    found = gradients(objective, objective(make_batch(4), Totals(words=8, captions=4, photos=4))[0])
     assert all(float(grad.norm()) == 0 for name, grad in found.items() if "attention.score" in name)
 
 

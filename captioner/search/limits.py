@@ -1,0 +1,95 @@
+"""Which words may come next, whatever the way of decoding.
+
+Shapes: n photos, K captions side by side, t words so far, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from captioner.ranges import Count, Size
+from captioner.vocabulary import END, PAD, START, UNK
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a caption may be.
+
+    Never empty: the end mark is not allowed as the first word. Never cut short without saying so: after `max_length` words the only word
+    allowed is the end mark, with the probability that the decoder gives it, and the caption says that it was not `ended`. Where the
+    limits leave a photo no word at all, its captions end, although they break a limit with that.
+
+    Probabilities stay the decoder's own: what limits take away is not shared out among other words.
+
+    Args:
+        max_length: the most words in a caption, the end mark not counted.
+        min_length: the fewest.
+        no_repeat: n, where no sequence of n words may stand in a caption twice; 0 for no such limit.
+        unknown: whether `<unk>` may be written.
+        bad_endings: whether a caption may end with a word such as "a" or "with"; see `captioner/endings.py`.
+        bad_words: the numbers of those words.
+    """
+
+    max_length: Size = 20
+    min_length: Size = 1
+    no_repeat: Count = 0
+    unknown: Literal["forbid", "allow"] = "forbid"
+    bad_endings: Literal["forbid", "allow"] = "allow"
+    bad_words: Sequence[int] = ()
+
+    def __post_init__(self):
+        if self.min_length > self.max_length:
+            raise ValueError(
+                f"min_length should be at most max_length, got {self.min_length} and {self.max_length}; change one of them"
+            )
+
+    def next_words(self, logits: Tensor, so_far: Tensor, ended: Tensor) -> Tensor:
+        """Log-probabilities (n, K, V) of the words that may come next, minus infinity for all others.
+
+        Args:
+            logits: (n, K, V).
+            so_far: (n, K, t), the words of each caption.
+            ended: (n, K); an ended caption may only stay as it is, writing PAD.
+        """
+        log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+        end = log_probs[..., END].clone()
+        if so_far.shape[-1] == self.max_length:
+            log_probs = torch.full_like(log_probs, -torch.inf)
+            log_probs[..., END] = end
+        else:
+            self._forbid(log_probs, so_far)
+        log_probs.masked_fill_(ended[..., None], -torch.inf)
+        log_probs[..., PAD].masked_fill_(ended, 0.0)
+        if self._can_get_stuck:
+            stuck = log_probs.amax(-1).isneginf().all(1, keepdim=True)  # (n, 1)
+            log_probs[..., END] = torch.where(stuck, end, log_probs[..., END])
+        return log_probs
+
+    def _forbid(self, log_probs: Tensor, so_far: Tensor) -> None:
+        length = so_far.shape[-1]
+        never = [PAD, START] + [UNK] * (self.unknown == "forbid") + [END] * (length < self.min_length)
+        log_probs[..., never] = -torch.inf
+        if self.bad_endings == "forbid" and self.bad_words:
+            bad = torch.tensor(self.bad_words, device=so_far.device)
+            if length == self.max_length - 1:  # the end mark is all that may follow
+                log_probs[..., bad] = -torch.inf
+            if length:
+                log_probs[..., END].masked_fill_(torch.isin(so_far[..., -1], bad), -torch.inf)
+        if 0 < self.no_repeat <= length:
+            seen = so_far.unfold(-1, self.no_repeat, 1)  # (n, K, sequences, words of one)
+            begun = so_far[..., length - self.no_repeat + 1 :]
+            again = (seen[..., :-1] == begun[..., None, :]).all(-1)  # (n, K, sequences)
+            told = torch.where(again, seen[..., -1], PAD)  # PAD is forbidden already
+            log_probs.scatter_(-1, told, -torch.inf)
+
+    @property
+    def _can_get_stuck(self) -> bool:
+        return self.min_length > 1 or self.no_repeat > 0 or self.bad_endings == "forbid" or self.unknown == "forbid"
+
+
+USUAL = Limits()

@@ -1,0 +1,140 @@
+"""Training on the score itself: captions are drawn, judged, and made more or less likely.
+
+Shapes: B photos, K samples of a photo, T words, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy
+import torch
+from torch import Tensor, nn
+
+from captioner.attention import Memory
+from captioner.data.batches import Batch
+from captioner.model import CaptionModel
+from captioner.ranges import NonNegative, Positive, Size
+from captioner.search import Greedy, Limits, Sampling, draw
+from captioner.training.contract import Objective, Totals
+from captioner.vocabulary import END, PAD, START, UNK
+
+Reward = Callable[[Sequence[int], numpy.ndarray, numpy.ndarray, numpy.ndarray], numpy.ndarray]
+"""Scores (B, K) of captions: places of the photos in the training split, words (B, K, T), how many of them count (B, K), and whether the
+end mark followed (B, K)."""
+
+
+class SelfCritical(Objective):
+    r"""REINFORCE with captions as actions: the gradient is $-\frac1K \sum_k (r(w^k) - b_k) \, \nabla \log p(w^k)$ for each photo.
+
+    Source: Rennie et al. 2017, section 3. With `baseline="greedy"`, $b$ is the reward of the greedy caption, as there; with `"mean"`,
+    $b_k$ is the mean reward of the photo's other samples (Luo 2020, equation 5).
+    The end mark is one of the actions, and one of the words that are rewarded: without it, captions learn to end on "with a".
+    Differs: dropout is off, so that the captions that are judged come from the very distribution whose gradient is taken; they are
+    drawn first, and read again all at once for their gradient. Words that decoding forbids (`<unk>`, an end mark in first place) are
+    neither drawn nor given any probability.
+
+    Args:
+        model: what to train; best begun from a checkpoint that teacher forcing made (`run.from_run`).
+        rewards: by name, `cider` and `bleu`.
+        bad_words: numbers of words that no caption should end with; their share is logged.
+        cider: weight of CIDEr-D, 0 to 10, in the reward.
+        bleu: weight of BLEU-4 of each caption, 0 to 1, in the reward.
+        samples: K.
+        baseline: what a reward is compared with.
+        temperature: what logits are divided by, in drawing and in the gradient.
+        max_length: the most words in a caption that is drawn; one that reaches it is judged without its end mark.
+    """
+
+    terms = ("reward", "baseline", "bad_endings", "length")
+
+    def __init__(
+        self,
+        model: CaptionModel,
+        rewards: Mapping[str, Reward],
+        bad_words: Sequence[int] = (),
+        cider: NonNegative = 1.0,
+        bleu: NonNegative = 0.0,
+        samples: Size = 5,
+        baseline: Literal["mean", "greedy"] = "mean",
+        temperature: Positive = 1.0,
+        max_length: Size = 20,
+    ):
+        super().__init__()
+        if baseline == "mean" and samples < 2:
+            raise ValueError(
+                f"the mean of a photo's other samples needs at least 2 samples, got {samples}; or take baseline: greedy"
+            )
+        self.weights = {name: weight for name, weight in (("cider", cider), ("bleu", bleu)) if weight > 0}
+        if not self.weights:
+            raise ValueError("a reward needs cider or bleu above 0, got 0 for both")
+        self.model = model
+        self.rewards, self.baseline, self.bad_words = rewards, baseline, bad_words
+        self.samples, self.temperature, self.limits = samples, temperature, Limits(max_length)
+
+    def forward(self, batch: Batch, totals: Totals) -> tuple[Tensor, Tensor]:
+        with _without_dropout(self.model):
+            memory = self.model.remember(batch.photos)
+            words = draw(Sampling(self.samples, self.temperature, limits=self.limits), self.model.decoder, memory)
+            rewards = self._judge(batch.places, words)
+            baseline = self._baseline(batch.places, rewards, memory)
+            words, order = _longest_first(words)
+            judged = (rewards - baseline).gather(1, order)
+            loss = -(judged * self._log_probs(words, memory)).sum()
+        share = 1 / (totals.photos * self.samples)
+        lengths = _lengths(words)
+        last = words.gather(2, (lengths - 1)[..., None]).squeeze(2)
+        bad = torch.isin(last, torch.tensor(self.bad_words, dtype=last.dtype, device=last.device))
+        terms = [rewards.sum(), baseline.expand_as(rewards).sum(), bad.sum(), lengths.sum()]
+        return loss * share, torch.stack([term.float() for term in terms]).detach() * share
+
+    def _judge(self, places: Sequence[int], words: Tensor) -> Tensor:
+        """Rewards (B, K) of captions (B, K, T)."""
+        numbers, lengths = words.cpu().numpy(), _lengths(words).cpu().numpy()
+        ended = (words == END).any(-1).cpu().numpy()
+        found = sum(
+            weight * self.rewards[name](places, numbers, lengths, ended) for name, weight in self.weights.items()
+        )
+        return torch.as_tensor(found, dtype=torch.float32, device=words.device)
+
+    def _baseline(self, places: Sequence[int], rewards: Tensor, memory: Memory) -> Tensor:
+        """(B, 1) or (B, K)."""
+        if self.baseline == "greedy":
+            return self._judge(places, draw(Greedy(self.limits), self.model.decoder, memory))
+        return (rewards.sum(1, keepdim=True) - rewards) / (self.samples - 1)
+
+    def _log_probs(self, words: Tensor, memory: Memory) -> Tensor:
+        """(B, K) of captions (B, K, T), their end marks included, with gradients."""
+        inputs = torch.cat([torch.full_like(words[..., :1], START), words[..., :-1]], -1)
+        real = words != PAD
+        output, _ = self.model.decoder.read(inputs.masked_fill(~real, PAD), memory, need_weights=False)
+        logits = self.model.decoder.vocabulary_logits(output[real]).float() / self.temperature  # (words, V)
+        first = real.new_zeros(words.shape)
+        first[..., 0] = True
+        logits[:, [PAD, START, UNK]] = -torch.inf
+        logits[first[real], END] = -torch.inf
+        log_probs = logits.log_softmax(-1).gather(1, words[real][:, None]).squeeze(1)
+        return log_probs.new_zeros(words.shape).masked_scatter(real, log_probs).sum(-1)
+
+
+def _lengths(words: Tensor) -> Tensor:
+    """How many words each caption has, the end mark not counted."""
+    return (words > END).sum(-1)
+
+
+def _longest_first(words: Tensor) -> tuple[Tensor, Tensor]:
+    """Each photo's captions (B, K, T), longest first, so that decoders can leave those that have ended; and the order (B, K)."""
+    order = (words != PAD).sum(-1).argsort(dim=1, descending=True, stable=True)
+    return words.gather(1, order[..., None].expand_as(words)), order
+
+
+@contextmanager
+def _without_dropout(model: nn.Module) -> Iterator[None]:
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

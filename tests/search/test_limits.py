@@ -1,0 +1,85 @@
+"""What a caption may be, against trying every caption."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from captioner.search import BeamSearch, Greedy, Limits, Sampling
+from captioner.vocabulary import END, START
+from tests.helpers import make_decoder, make_regions
+
+VOCABULARY = 8  # four marks and four words
+LIMITS = [
+    Limits(3),
+    Limits(3, min_length=2),
+    Limits(4, no_repeat=1),
+    Limits(4, no_repeat=2),
+    Limits(4, min_length=3, no_repeat=3),
+    Limits(3, bad_endings="forbid", bad_words=(4, 6)),
+    Limits(4, min_length=2, no_repeat=1, bad_endings="forbid", bad_words=(5,)),
+]
+
+
+@pytest.fixture
+def decoder():
+    decoder = make_decoder(vocabulary_size=VOCABULARY)
+    with torch.no_grad():
+        decoder.to_vocabulary.weight.mul_(20)
+    return decoder
+
+
+def keeps(caption: tuple[int, ...], limits: Limits) -> bool:
+    """The limits, as one would say them."""
+    sequences = [caption[place : place + limits.no_repeat] for place in range(len(caption) - limits.no_repeat + 1)]
+    return (
+        limits.min_length <= len(caption) <= limits.max_length
+        and (limits.no_repeat == 0 or len(set(sequences)) == len(sequences))
+        and (limits.bad_endings == "allow" or caption[-1] not in limits.bad_words)
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+def test_a_beam_as_wide_as_the_tree_finds_every_caption_that_keeps_the_limits(decoder, limits):
+    memory = decoder.remember(make_regions())
+    every = [
+        caption
+        for length in range(1, limits.max_length + 1)
+        for caption in itertools.product([4, 5, 6, 7], repeat=length)
+        if keeps(caption, limits)
+    ]
+    for photo, traces in enumerate(BeamSearch(4 ** (limits.max_length + 1), limits=limits)(decoder, memory)):
+        found = {tuple(words.tolist()): score for words, score in traces[0].candidates}
+        assert found.keys() == set(every)
+        words = torch.tensor([[[START, *traces[0].words.tolist()]]])
+        output, _ = decoder.read(words, memory.select(torch.tensor([photo])))
+        log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0]
+        total = log_probs[torch.arange(words.shape[-1]), [*traces[0].words.tolist(), END]].sum()
+        assert traces[0].log_prob == max(found.values()) == pytest.approx(float(total), abs=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("limits", LIMITS, ids=str)
+@pytest.mark.parametrize("search", [Greedy, lambda limits: Sampling(50, limits=limits)], ids=["greedy", "sample"])
+def test_every_way_of_decoding_keeps_the_limits(decoder, limits, search):
+    torch.manual_seed(0)
+    for traces in search(limits)(decoder, decoder.remember(make_regions()), most=50):
+        assert traces
+        assert all(keeps(tuple(trace.words.tolist()), limits) for trace in traces)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("search", [Greedy, lambda limits: BeamSearch(3, limits=limits)], ids=["greedy", "beam"])
+def test_where_limits_leave_no_word_a_caption_ends(decoder, search):
+    limits = Limits(9, min_length=7, no_repeat=1)  # there are four words
+    for traces in search(limits)(decoder, decoder.remember(make_regions())):
+        assert sorted(traces[0].words.tolist()) == [4, 5, 6, 7]
+        assert traces[0].log_prob > -torch.inf
+
+
+def test_limits_that_contradict_each_other_are_an_error():
+    with pytest.raises(ValueError, match="min_length should be at most max_length, got 5 and 4"):
+        Limits(4, min_length=5)

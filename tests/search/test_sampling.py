@@ -1,0 +1,106 @@
+"""Captions drawn by chance, against the distribution written out."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.search import Limits, Sampling
+from captioner.search.sampling import likeliest, nucleus
+from captioner.vocabulary import END, START
+from tests.helpers import DECODERS, make_decoder, make_regions
+
+VOCABULARY, WORDS, DRAWS = 7, [4, 5, 6], 4000
+
+
+def cut(probabilities: dict[int, float], temperature: float, top_k: int, top_p: float) -> dict[int, float]:
+    """The likely part of a distribution, as one would say it."""
+    warm = {word: value ** (1 / temperature) for word, value in probabilities.items()}
+    ranked = sorted(warm, key=lambda word: -warm[word])[: top_k or None]
+    total, kept, so_far = sum(warm[word] for word in ranked), [], 0.0
+    for word in ranked:
+        if so_far < top_p:
+            kept.append(word)
+        so_far += warm[word] / total
+    mass = sum(warm[word] for word in kept)
+    return {word: warm[word] / mass for word in kept}
+
+
+def distribution(decoder, memory, begun: list[int], chance: float, left: int, options) -> dict[tuple[int, ...], float]:
+    """The probability of every caption that begins so."""
+    if left == 0:
+        return {tuple(begun): chance}
+    output, _ = decoder.read(torch.tensor([[[START, *begun]]]), memory)
+    shares = decoder.vocabulary_logits(output)[0, 0, -1].softmax(-1)
+    allowed = WORDS + [END] * bool(begun)
+    found = {}
+    for word, share in cut({word: float(shares[word]) for word in allowed}, **options).items():
+        if word == END:
+            found[tuple(begun)] = chance * share
+        else:
+            found |= distribution(decoder, memory, [*begun, word], chance * share, left - 1, options)
+    return found
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", DECODERS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": 1.0, "top_k": 0, "top_p": 1.0},
+        {"temperature": 0.5, "top_k": 0, "top_p": 1.0},
+        {"temperature": 1.0, "top_k": 2, "top_p": 1.0},
+        {"temperature": 1.5, "top_k": 3, "top_p": 0.7},
+    ],
+    ids=str,
+)
+def test_samples_follow_the_distribution(kind, options):
+    decoder = make_decoder(**DECODERS[kind], vocabulary_size=VOCABULARY)
+    decoder.to_vocabulary.weight.mul_(10)
+    memory = decoder.remember(make_regions(num_photos=1))
+    expected = distribution(decoder, memory, [], 1.0, 2, options)
+    torch.manual_seed(0)
+    (traces,) = Sampling(DRAWS, **options, limits=Limits(2))(decoder, memory, most=DRAWS)
+    counts = dict.fromkeys(expected, 0)
+    for trace in traces:
+        counts[tuple(trace.words.tolist())] += 1  # a caption that cannot be is a KeyError
+    assert sum(counts.values()) == DRAWS
+    chi_square = sum((counts[caption] - DRAWS * share) ** 2 / (DRAWS * share) for caption, share in expected.items())
+    freedom = len(expected) - 1
+    assert chi_square < freedom + 4 * math.sqrt(2 * freedom) + 4
+
+
+@given(st.lists(st.floats(-20, 5), min_size=2, max_size=9), st.integers(1, 9), st.floats(0.01, 1.0))
+def test_what_is_kept_is_the_likely_part(logits, count, mass):
+    log_probs = torch.tensor(logits, dtype=torch.float64).log_softmax(-1)
+    kept = likeliest(log_probs, count)
+    assert int(kept.isfinite().sum()) == min(count, len(logits))
+    assert log_probs[kept.isfinite()].min() >= log_probs[~kept.isfinite()].max() if count < len(logits) else True
+    shares = nucleus(log_probs, mass).exp()
+    real = shares[shares > 0]
+    assert len(real) >= 1
+    assert float(real.sum()) >= mass - 1e-9
+    assert float(real.sum() - real.min()) < mass + 1e-9  # without the least likely of them it is too little
+
+
+@torch.no_grad()
+def test_a_seed_repeats_samples_and_they_carry_the_decoders_own_log_probabilities():
+    decoder = make_decoder(vocabulary_size=VOCABULARY)
+    memory, search = decoder.remember(make_regions()), Sampling(5, temperature=0.7, top_k=2, limits=Limits(4))
+    runs = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        runs.append([[trace.words.tolist() for trace in traces] for traces in search(decoder, memory, most=5)])
+    assert runs[0] == runs[1] != runs[2]
+    for photo, traces in enumerate(search(decoder, memory, most=5)):
+        assert [trace.log_prob for trace in traces] == sorted((trace.log_prob for trace in traces), reverse=True)
+        for trace in traces:
+            words = torch.tensor([[[START, *trace.words.tolist()]]])
+            output, _ = decoder.read(words, memory.select(torch.tensor([photo])))
+            log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0].float()
+            own = log_probs[torch.arange(len(trace.words)), trace.words]
+            torch.testing.assert_close(trace.word_log_probs.float(), own, atol=1e-5, rtol=0)

@@ -1,6 +1,11 @@
 """How good captions are, in the numbers that papers print.
 
-scores.py      BLEU, ROUGE-L and CIDEr-D by coco-caption's own scorers; METEOR where there is Java
+scores.py      BLEU, ROUGE-L and CIDEr-D as coco-caption has them, of all captions and of each; METEOR where there is Java
+bleu.py        BLEU
+rouge.py       ROUGE-L
+cider.py       CIDEr-D for many captions at once, also as a reward of training
+frequencies.py in how many photos' references a word sequence stands, stored
+sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
 bootstrap.py   how far a difference of scores would swing on other photos
 neighbours.py  a baseline that copies from the most similar training photos
 report.py      the protocol a score belongs to, baselines, tables, and results on disk
@@ -8,6 +13,8 @@ report.py      the protocol a score belongs to, baselines, tables, and results o
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
 
+from captioner.metrics.cider import CiderD
+from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.neighbours import NEAREST, neighbours_captions
 from captioner.metrics.report import (
     IN_TRAINING,
@@ -20,11 +27,13 @@ from captioner.metrics.report import (
     seen_share,
     table,
 )
-from captioner.metrics.scores import cider_d, cider_d_each, java_scores, score
+from captioner.metrics.scores import cider_d, cider_d_each, java_scores, score, score_each
 
 __all__ = [
     "IN_TRAINING",
     "NEAREST",
+    "CiderD",
+    "DocumentFrequencies",
     "Protocol",
     "baselines",
     "cider_d",
@@ -36,6 +45,7 @@ __all__ = [
     "save_results",
     "save_scores",
     "score",
+    "score_each",
     "seen_share",
     "table",
 ]

@@ -13,6 +13,7 @@ Shapes: B photos, Q captions of one photo, T words, n captions.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy
 from numpy import ndarray
@@ -58,7 +59,7 @@ class CiderD:
         self._weights, norms = self._weigh(references.counts)
         self._units = self._weights / norms
 
-    def __call__(self, candidates: Mapping[Hashable, Caption]) -> ndarray:
+    def __call__(self, candidates: Mapping[Any, Caption]) -> ndarray:
         """(n,) the score of each photo's caption, 0 to 10, in the candidates' order: their mean is the score of all."""
         return self.each(list(candidates), list(candidates.values()))
 

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy
@@ -36,9 +37,8 @@ class DocumentFrequencies:
 
     @classmethod
     def of(cls, references: CountedReferences) -> DocumentFrequencies:
-        return cls(
-            len(references.num_references), references.numbering, references.photos_with(), references.end_mark
-        )
+        assert len(references.numbering.layers) == 1, "references with a numbering of their own"
+        return cls(len(references.num_references), references.numbering, references.photos_with(), references.end_mark)
 
     def rarity(self, numbers: ndarray) -> ndarray:
         """log(photos) - log(photos with the sequence), which is taken to be 1 at least."""
@@ -65,7 +65,7 @@ class DocumentFrequencies:
         layer = self.numbering.layers[0]
         about = {"num_photos": self.num_photos, "end_mark": self.end_mark, "words": list(layer.words)}
         text = numpy.frombuffer(json.dumps(about).encode(), dtype=numpy.uint8)
-        keys = {f"keys_{length}": found for length, found in enumerate(layer.keys, start=1)}
+        keys: dict[str, Any] = {f"keys_{length}": found for length, found in enumerate(layer.keys, start=1)}
         with replacing(path) as beside, beside.open("wb") as file:
             numpy.savez_compressed(file, about=text, photos_with=self.photos_with, **keys)
 

@@ -30,7 +30,7 @@ IN_TRAINING = "in training"
 
 
 def _scorers() -> str:
-    return f"pycocoevalcap {version('pycocoevalcap')}"
+    return f"captioner's, equal to pycocoevalcap {version('pycocoevalcap')}"
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,7 @@ def word_rule(tokens: str) -> Callable[[str], list[str]]:
     return TOKENS[tokens]
 
 
-def _score(
-    captions: Captions, references: References, tokens: str
-) -> tuple[dict[str, float], dict[str, list[float]]]:
+def _score(captions: Captions, references: References, tokens: str) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Of all captions together, and of each photo."""
     written, wanted = _cut(captions, references, tokens)
     counted = CountedReferences(wanted)
@@ -109,7 +107,9 @@ def _score(
     return dict(zip(NAMES, [*together.tolist(), *means], strict=True)), every
 
 
-def _cut(captions: Captions, references: References, tokens: str) -> tuple[dict[PhotoId, str], dict[PhotoId, list[str]]]:
+def _cut(
+    captions: Captions, references: References, tokens: str
+) -> tuple[dict[PhotoId, str], dict[PhotoId, list[str]]]:
     """Captions and references with one space between words, in the references' order."""
     _check_photos(captions, references)
     split = word_rule(tokens)

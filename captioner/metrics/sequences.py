@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy
 from numpy import ndarray
@@ -19,7 +20,7 @@ from captioner.errors import UserError
 
 Caption = str | Sequence[Hashable]
 """A text with spaces between its words, or its words: texts, or the numbers that a vocabulary gives them."""
-ReferencesOf = Mapping[Hashable, Sequence[Caption]]
+ReferencesOf = Mapping[Any, Sequence[Caption]]
 
 LONGEST = 4
 """Words of the longest sequence."""
@@ -28,22 +29,6 @@ _END = object()  # the end mark, unlike any word
 
 def words_of(caption: Caption) -> Sequence[Hashable]:
     return caption.split() if isinstance(caption, str) else caption
-
-
-class _Numbers(dict):
-    """Numbers of words: those known, and from there on one for each new word."""
-
-    def __init__(self, known: Sequence[Mapping[Hashable, int]]):
-        super().__init__({_END: 0})
-        self.known, self.first = known, 1 + sum(len(words) for words in known)
-        self.new: dict[Hashable, int] = {}
-
-    def __missing__(self, word: Hashable) -> int:
-        number = next((words[word] for words in self.known if word in words), None)
-        if number is None:
-            number = self.new[word] = self.first + len(self.new)
-        self[word] = number
-        return number
 
 
 @dataclass(frozen=True)
@@ -78,7 +63,7 @@ class Numbering:
         self.size = layers[-1].starts[-1] if layers else 0
 
     def find(self, captions: Sequence[Sequence[Hashable]]) -> Found:
-        numbers = _Numbers([layer.words for layer in self.layers])
+        numbers, new_words = self._number_words(captions)
         lengths = numpy.fromiter(map(len, captions), dtype=numpy.int64, count=len(captions))
         every_word = map(numbers.__getitem__, chain.from_iterable(captions))
         words = numpy.fromiter(every_word, dtype=numpy.int64, count=int(lengths.sum()))
@@ -94,7 +79,19 @@ class Numbering:
             new.append(fresh)
             first += len(fresh)
         stacked, captions_of = (numpy.concatenate(parts) for parts in zip(*found, strict=True))
-        return Found(stacked, captions_of, lengths, Layer(numbers.new, new, self.size))
+        return Found(stacked, captions_of, lengths, Layer(new_words, new, self.size))
+
+    def _number_words(self, captions: Sequence[Sequence[Hashable]]) -> tuple[dict[Hashable, int], dict[Hashable, int]]:
+        """The number of each word in the captions; and of those that have none before, counting on."""
+        numbers: dict[Hashable, int] = {_END: 0}
+        new: dict[Hashable, int] = {}
+        known = [layer.words for layer in self.layers]
+        first = 1 + sum(map(len, known))
+        for word in dict.fromkeys(chain.from_iterable(captions)):
+            if word is not _END:
+                number = next((words[word] for words in known if word in words), None)
+                numbers[word] = new.setdefault(word, first + len(new)) if number is None else number
+        return numbers, new
 
     def _look_up(self, keys: ndarray, length: int, first: int) -> tuple[ndarray, ndarray]:
         """The number of each key, and the keys that have none yet: those are numbered from `first` on."""

@@ -6,6 +6,7 @@ rouge.py       ROUGE-L
 cider.py       CIDEr-D for many captions at once, also as a reward of training
 frequencies.py in how many photos' references a word sequence stands, stored
 sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
+diversity.py   how varied captions are, what repeats, what ends badly
 bootstrap.py   how far a difference of scores would swing on other photos
 neighbours.py  a baseline that copies from the most similar training photos
 report.py      the protocol a score belongs to, baselines, tables, and results on disk
@@ -14,6 +15,7 @@ Captions are one text a photo, by photo id; references are the texts of that pho
 """
 
 from captioner.metrics.cider import CiderD
+from captioner.metrics.diversity import diversity, variety
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.neighbours import NEAREST, neighbours_captions
 from captioner.metrics.report import (
@@ -39,6 +41,7 @@ __all__ = [
     "cider_d",
     "cider_d_each",
     "count_references",
+    "diversity",
     "java_scores",
     "most_frequent_caption",
     "neighbours_captions",
@@ -48,4 +51,5 @@ __all__ = [
     "score_each",
     "seen_share",
     "table",
+    "variety",
 ]

@@ -7,6 +7,7 @@ cider.py       CIDEr-D for many captions at once, also as a reward of training
 frequencies.py in how many photos' references a word sequence stands, stored
 sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
 diversity.py   how varied captions are, what repeats, what ends badly
+chair.py       objects that a caption names and that are not there; synonyms.py has the words
 bootstrap.py   how far a difference of scores would swing on other photos
 neighbours.py  a baseline that copies from the most similar training photos
 report.py      the protocol a score belongs to, baselines, tables, and results on disk
@@ -14,6 +15,7 @@ report.py      the protocol a score belongs to, baselines, tables, and results o
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
 
+from captioner.metrics.chair import chair, read_instances
 from captioner.metrics.cider import CiderD
 from captioner.metrics.diversity import diversity, variety
 from captioner.metrics.frequencies import DocumentFrequencies
@@ -38,6 +40,7 @@ __all__ = [
     "DocumentFrequencies",
     "Protocol",
     "baselines",
+    "chair",
     "cider_d",
     "cider_d_each",
     "count_references",
@@ -45,6 +48,7 @@ __all__ = [
     "java_scores",
     "most_frequent_caption",
     "neighbours_captions",
+    "read_instances",
     "save_results",
     "save_scores",
     "score",

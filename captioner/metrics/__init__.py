@@ -1,6 +1,13 @@
 """How good captions are, in the numbers that papers print.
 
-scores.py      BLEU, ROUGE-L and CIDEr-D by coco-caption's own scorers; METEOR where there is Java
+scores.py      BLEU, ROUGE-L and CIDEr-D as coco-caption has them, of all captions and of each; METEOR where there is Java
+bleu.py        BLEU
+rouge.py       ROUGE-L
+cider.py       CIDEr-D for many captions at once, also as a reward of training
+frequencies.py in how many photos' references a word sequence stands, stored
+sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
+diversity.py   how varied captions are, what repeats, what ends badly
+chair.py       objects that a caption names and that are not there; synonyms.py has the words
 bootstrap.py   how far a difference of scores would swing on other photos
 neighbours.py  a baseline that copies from the most similar training photos
 report.py      the protocol a score belongs to, baselines, tables, and results on disk
@@ -8,6 +15,10 @@ report.py      the protocol a score belongs to, baselines, tables, and results o
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
 
+from captioner.metrics.chair import chair, read_instances
+from captioner.metrics.cider import CiderD
+from captioner.metrics.diversity import diversity, variety
+from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.neighbours import NEAREST, neighbours_captions
 from captioner.metrics.report import (
     IN_TRAINING,
@@ -21,23 +32,30 @@ from captioner.metrics.report import (
     seen_share,
     table,
 )
-from captioner.metrics.scores import cider_d, cider_d_each, java_scores, score
+from captioner.metrics.scores import cider_d, cider_d_each, java_scores, score, score_each
 
 __all__ = [
     "IN_TRAINING",
     "MOST_FREQUENT",
     "NEAREST",
+    "CiderD",
+    "DocumentFrequencies",
     "Protocol",
     "baselines",
+    "chair",
     "cider_d",
     "cider_d_each",
     "count_references",
+    "diversity",
     "java_scores",
     "most_frequent_caption",
     "neighbours_captions",
+    "read_instances",
     "save_results",
     "save_scores",
     "score",
+    "score_each",
     "seen_share",
     "table",
+    "variety",
 ]

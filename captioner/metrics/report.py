@@ -18,6 +18,7 @@ from rich.text import Text
 
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+from captioner.metrics.diversity import AS_THEY_ARE
 from captioner.metrics.scores import Captions, References, score, word_rule
 
 Row = Mapping[str, float]
@@ -30,7 +31,7 @@ IN_TRAINING = "in training"
 
 
 def _scorers() -> str:
-    return f"pycocoevalcap {version('pycocoevalcap')}"
+    return f"captioner's, equal to pycocoevalcap {version('pycocoevalcap')}"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def seen_share(captions: Captions, train_references: References, tokens: str = "
 
 
 def table(rows: Mapping[str, Row], protocol: Protocol) -> Table:
-    """One line for each system, one column for each metric, x100; a metric that a row lacks is a dash."""
+    """One line for each system, one column for each metric, x100, but for numbers of words; a metric that a row lacks is a dash."""
     metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
     printed = Table(
         Column("x100", no_wrap=True, overflow="fold"),
@@ -114,8 +115,14 @@ def table(rows: Mapping[str, Row], protocol: Protocol) -> Table:
     for metric in metrics:
         printed.add_column(Text(metric), justify="right")
     for name, row in rows.items():
-        printed.add_row(Text(name), *(f"{100 * row[metric]:.1f}" if metric in row else "-" for metric in metrics))
+        printed.add_row(Text(name), *(_printed(row, metric) for metric in metrics))
     return printed
+
+
+def _printed(row: Row, metric: str) -> str:
+    if metric not in row:
+        return "-"
+    return f"{row[metric]:,.1f}" if metric in AS_THEY_ARE else f"{100 * row[metric]:.1f}"
 
 
 def save_scores(path: Path, scores: Row | Mapping[str, Row], protocol: Protocol) -> None:

@@ -1,7 +1,7 @@
-"""BLEU, ROUGE-L and CIDEr-D, by coco-caption's own scorers and in its own scale.
+"""BLEU, ROUGE-L and CIDEr-D, as coco-caption computes them and in its own scale.
 
-The scorers are pycocoevalcap's, called one by one, so no Java is needed. Only the tokens are ours: a number compares
-with a paper's where the captions were cut into words by the same rule.
+The scorers are ours, without Java, and equal pycocoevalcap's to 1e-9 for every photo; a number compares with a paper's where the captions
+were cut into words by the same rule.
 
 CIDEr-D counts in how many photos' references a word sequence stands, over exactly the references given here. A score
 therefore belongs to its set of photos, and on one photo it is 0: every sequence stands in all of the references.
@@ -13,12 +13,18 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence, Sized
 
 from captioner.errors import UserError
+from captioner.metrics.bleu import bleu
+from captioner.metrics.cider import CiderD
+from captioner.metrics.rouge import rouge_l
+from captioner.metrics.sequences import LONGEST, CountedReferences
 from captioner.vocabulary import TOKENS
 
 PhotoId = int | str
 Captions = Mapping[PhotoId, str]
 References = Mapping[PhotoId, Sequence[str]]
-Cut = dict[PhotoId, list[str]]  # what the scorers take: texts with one space between words
+
+
+NAMES = [*(f"BLEU-{length}" for length in range(1, LONGEST + 1)), "ROUGE-L", "CIDEr-D"]
 
 
 def score(captions: Captions, references: References, tokens: str = "simple") -> dict[str, float]:
@@ -38,27 +44,26 @@ def score(captions: Captions, references: References, tokens: str = "simple") ->
     Raises:
         UserError: photos and captions do not pair up, a photo has no reference with words, or the rule is unknown.
     """
-    from pycocoevalcap.bleu.bleu import Bleu
-    from pycocoevalcap.rouge.rouge import Rouge
+    return _score(captions, references, tokens)[0]
 
-    written, wanted = _cut(captions, references, tokens)
-    bleu, _ = Bleu(4).compute_score(wanted, written, verbose=0)
-    rouge, _ = Rouge().compute_score(wanted, written)
-    by_length = {f"BLEU-{length}": float(value) for length, value in enumerate(bleu, start=1)}
-    return {**by_length, "ROUGE-L": float(rouge), "CIDEr-D": _cider_d(written, wanted)}
+
+def score_each(captions: Captions, references: References, tokens: str = "simple") -> dict[str, list[float]]:
+    """Every photo's scores, by metric, in the references' order.
+
+    The means of ROUGE-L and CIDEr-D are the scores of all; BLEU of all is that of the photos' sums, and no mean.
+    """
+    return _score(captions, references, tokens)[1]
 
 
 def cider_d(captions: Captions, references: References, tokens: str = "simple") -> float:
     """CIDEr-D alone, 0 to 10: the same number as in `score`, for following a training."""
-    return _cider_d(*_cut(captions, references, tokens))
+    return sum(cider_d_each(captions, references, tokens)) / len(references)
 
 
 def cider_d_each(captions: Captions, references: References, tokens: str = "simple") -> list[float]:
     """Every photo's CIDEr-D, in the references' order: their mean is the score of all."""
-    from pycocoevalcap.cider.cider import Cider
-
     written, wanted = _cut(captions, references, tokens)
-    return [float(value) for value in Cider().compute_score(wanted, written)[1]]
+    return CiderD(wanted)(written).tolist()
 
 
 def java_scores(captions: Captions, references: References, tokens: str = "simple") -> dict[str, float]:
@@ -70,7 +75,7 @@ def java_scores(captions: Captions, references: References, tokens: str = "simpl
     written, wanted = _cut(captions, references, tokens)
     scorer = Meteor()
     try:
-        value, _ = scorer.compute_score(wanted, written)
+        value, _ = scorer.compute_score(wanted, {photo: [caption] for photo, caption in written.items()})
     except (OSError, ValueError) as error:
         raise UserError(
             f"METEOR's Java program failed ({error}); mend Java, or take it off the PATH to leave METEOR out"
@@ -89,25 +94,26 @@ def word_rule(tokens: str) -> Callable[[str], list[str]]:
     return TOKENS[tokens]
 
 
-def _cider_d(written: Cut, wanted: Cut) -> float:
-    r"""$10 \cdot \frac14 \sum_n \frac1m \sum_j e^{-(l - l_j)^2 / 2\sigma^2}
-    \frac{\min(g_n, g_n^j) \cdot g_n^j}{|g_n| |g_n^j|}$, with $\sigma = 6$, the mean over photos.
+def _score(captions: Captions, references: References, tokens: str) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Of all captions together, and of each photo."""
+    written, wanted = _cut(captions, references, tokens)
+    counted = CountedReferences(wanted)
+    counts, places = counted.count(list(written.values())), counted.places(list(written))
+    together, each = bleu(counted, counts, places)
+    rouge = [rouge_l(caption, wanted[photo]) for photo, caption in written.items()]
+    cider = CiderD(counted).of_counts(counts, places)
+    every = dict(zip(NAMES, [*each.tolist(), rouge, cider.tolist()], strict=True))
+    means = [sum(every[name]) / len(places) for name in NAMES[LONGEST:]]
+    return dict(zip(NAMES, [*together.tolist(), *means], strict=True)), every
 
-    g are term frequencies times log(photos / photos whose references hold the sequence).
-    Source: Vedantam, Zitnick and Parikh 2015, who name it CIDEr-D; coco-caption's class is named `Cider`.
-    Differs: the length l is the number of word pairs, so captions of no word and of one word are equally long.
-    """
-    from pycocoevalcap.cider.cider import Cider
 
-    value, _ = Cider().compute_score(wanted, written)
-    return float(value)
-
-
-def _cut(captions: Captions, references: References, tokens: str) -> tuple[Cut, Cut]:
-    """Captions and references as the scorers take them, in the references' order."""
+def _cut(
+    captions: Captions, references: References, tokens: str
+) -> tuple[dict[PhotoId, str], dict[PhotoId, list[str]]]:
+    """Captions and references with one space between words, in the references' order."""
     _check_photos(captions, references)
     split = word_rule(tokens)
-    written = {photo: [" ".join(split(captions[photo]))] for photo in references}
+    written = {photo: " ".join(split(captions[photo])) for photo in references}
     wanted = {photo: [" ".join(split(text)) for text in texts] for photo, texts in references.items()}
     wordless = [photo for photo, texts in wanted.items() if not any(texts)]
     if wordless:

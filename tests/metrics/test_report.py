@@ -23,7 +23,9 @@ from captioner.metrics import (
     score,
     seen_share,
     table,
+    variety,
 )
+from captioner.metrics.diversity import AS_THEY_ARE
 from captioner.metrics.report import MOST_FREQUENT
 from captioner.vocabulary import TOKENS
 
@@ -94,6 +96,12 @@ def test_a_table_prints_a_hundred_times_the_score_and_its_protocol():
     assert other.replace("│", " ").split() == ["frequent", "1.0", "-"]
     assert PROTOCOL.signature() in " ".join(text.split())
     assert "x100" in text
+
+
+def test_a_table_prints_numbers_of_words_as_they_are():
+    assert set(variety({1: "a dog"})) > AS_THEY_ARE
+    row = printed({"soft": {"words used": 1234.0, "mean length": 9.26, "novel": 0.5}}).splitlines()
+    assert next(line for line in row if "soft" in line).split() == ["soft", "1,234.0", "9.3", "50.0"]
 
 
 def test_scores_are_saved_in_their_own_scale_with_their_protocol(tmp_path):

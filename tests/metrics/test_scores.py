@@ -7,25 +7,26 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocoevalcap.bleu.bleu import Bleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
 
 from captioner.errors import UserError
-from captioner.metrics.scores import cider_d, java_scores, score
+from captioner.metrics.scores import NAMES, cider_d, cider_d_each, java_scores, score, score_each
 from captioner.vocabulary import TOKENS
 from tests.reference.cider_d import cider_d as cider_d_in_loops
 
-NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"]
 WORDS = ["a", "red", "blue", "circle", "square", "is", "above", "two", "the", "on"]
-
-sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9)
 
 
 @st.composite
-def corpora(draw, shortest_caption: int = 0):
+def corpora(draw, shortest_caption: int = 0, shortest_reference: int = 1):
     """Captions and references as lists of words, of 2 to 5 photos."""
     photos = range(draw(st.integers(2, 5)))
     captions = {
         photo: draw(st.lists(st.sampled_from(WORDS), min_size=shortest_caption, max_size=9)) for photo in photos
     }
+    sentences = st.lists(st.sampled_from(WORDS), min_size=shortest_reference, max_size=9)
     references = {photo: draw(st.lists(sentences, min_size=1, max_size=3)) for photo in photos}
     return captions, references
 
@@ -33,6 +34,37 @@ def corpora(draw, shortest_caption: int = 0):
 def as_text(captions, references):
     texts = {photo: " ".join(words) for photo, words in captions.items()}
     return texts, {photo: [" ".join(words) for words in of_photo] for photo, of_photo in references.items()}
+
+
+def pycocoevalcaps(captions, references) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Of all captions, and of each."""
+    in_lists = {photo: [captions[photo]] for photo in references}
+    together, each = Bleu(4).compute_score(references, in_lists, verbose=0)
+    for scorer in (Rouge(), Cider()):
+        mean, found = scorer.compute_score(references, in_lists)
+        together, each = [*together, mean], [*each, found.tolist()]
+    return dict(zip(NAMES, together, strict=True)), dict(zip(NAMES, each, strict=True))
+
+
+@settings(deadline=None, max_examples=60)
+@given(corpora(shortest_reference=0))
+def test_every_score_is_pycocoevalcaps_for_every_photo(corpus):
+    captions, references = as_text(*corpus)
+    references = {photo: [*of_photo, "a red circle"] for photo, of_photo in references.items()}
+    expected, expected_each = pycocoevalcaps(captions, references)
+    scores, each = score(captions, references), score_each(captions, references)
+    assert list(each) == NAMES
+    for name in NAMES:
+        assert scores[name] == pytest.approx(expected[name], rel=1e-12, abs=1e-12)
+        assert each[name] == pytest.approx(expected_each[name], rel=1e-12, abs=1e-12)
+
+
+def test_long_captions_score_as_in_pycocoevalcap():
+    words = [random.Random(0).choice(WORDS) for _ in range(400)]
+    captions = {1: " ".join(words[:150]), 2: " ".join(words[150:])}
+    references = {1: [" ".join(words[100:300]), "a"], 2: [" ".join(words[::2]), " ".join(words[::-1])]}
+    expected, _ = pycocoevalcaps(captions, references)
+    assert score(captions, references) == pytest.approx(expected, rel=1e-12)
 
 
 @settings(deadline=None)
@@ -121,6 +153,17 @@ def test_captions_are_cut_by_the_rule_named(tokens):
     )
     assert score(captions, references, tokens) == cut_first
     assert (cut_first["BLEU-1"] > 0.99) == (tokens == "simple")
+
+
+def test_the_metrics_are_named_as_tables_print_them():
+    assert NAMES == ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"]
+
+
+def test_cider_d_of_each_photo_stands_in_the_references_order():
+    captions, references = {2: "a blue square", 1: "a dog"}, {1: ["a red circle"], 2: ["a blue square"]}
+    each = cider_d_each(captions, references)
+    assert each[0] < each[1]
+    assert each == score_each(captions, references)["CIDEr-D"]
 
 
 @pytest.mark.parametrize("compute", [score, cider_d])

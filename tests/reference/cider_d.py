@@ -7,15 +7,18 @@ word pairs as a caption's length.
 import math
 
 
-def cider_d(captions: dict[int, list[str]], references: dict[int, list[list[str]]], sigma: float = 6.0) -> float:
-    """0 to 10, of captions that are lists of words."""
+def cider_d(
+    captions: dict[int, list[str]], references: dict[int, list[list[str]]], corpus=None, sigma: float = 6.0
+) -> float:
+    """0 to 10, of captions that are lists of words; sequences are as rare as in the corpus's references, or in these."""
+    corpus = references if corpus is None else corpus
     total = 0.0
     for photo, caption in captions.items():
         for reference in references[photo]:
             difference = max(len(caption) - 1, 0) - max(len(reference) - 1, 0)
             penalty = math.exp(-(difference**2) / (2 * sigma**2))
             for length in (1, 2, 3, 4):
-                cosine = clipped_cosine(caption, reference, length, references)
+                cosine = clipped_cosine(caption, reference, length, corpus)
                 total += 10 * penalty * cosine / (4 * len(references[photo]))
     return total / len(captions)
 

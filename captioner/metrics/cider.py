@@ -1,0 +1,121 @@
+r"""CIDEr-D (Vedantam, Zitnick and Parikh 2015), as coco-caption's class `Cider` computes it, for many captions at once.
+
+$$10 \cdot \frac14 \sum_{n=1}^4 \frac1m \sum_j e^{-(l - l_j)^2 / 2\sigma^2} \frac{\min(g_n, g_n^j) \cdot g_n^j}{|g_n| |g_n^j|}$$
+
+with $\sigma = 6$; g holds, for each sequence of n words, how often it stands in the caption times
+$\log N - \log \max(1, \text{photos whose references hold it})$ of N photos.
+
+Differs from the paper: the length l is the number of word pairs, so captions of no word and of one word are equally long.
+
+Shapes: B photos, Q captions of one photo, T words, n captions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy
+from numpy import ndarray
+
+from captioner.errors import UserError
+from captioner.metrics.frequencies import DocumentFrequencies
+from captioner.metrics.sequences import LONGEST, Caption, CountedReferences, Counts, ReferencesOf, spread
+
+SIGMA = 6.0
+"""Of the Gaussian over the difference of lengths, in word pairs."""
+LARGEST = 10.0
+"""The score of a copy of every reference."""
+
+
+class CiderD:
+    """CIDEr-D of captions against references that are counted once.
+
+    As a reward of training, either count all training references once, or keep only their `DocumentFrequencies` and make a new
+    scorer of each batch's references, which takes a few milliseconds and gives the same numbers.
+
+    Args:
+        references: one or more for each photo.
+        frequencies: in how many photos' references each sequence stands; counted from `references` where none are given.
+        end_mark: the end of a caption counts as a word. Without it, training on this score learns to end on "with a".
+    """
+
+    def __init__(
+        self,
+        references: ReferencesOf | CountedReferences,
+        frequencies: DocumentFrequencies | None = None,
+        end_mark: bool = False,
+    ):
+        if frequencies is not None and frequencies.end_mark != end_mark:
+            raise UserError(
+                f"end_mark should be as in the document frequencies, got {end_mark} and {frequencies.end_mark}; "
+                "count the frequencies again, or change end_mark"
+            )
+        if not isinstance(references, CountedReferences):
+            known = frequencies.numbering if frequencies else None
+            references = CountedReferences(references, known, end_mark)
+        self.references = references
+        self.frequencies = frequencies or DocumentFrequencies.of(references)
+        self._weights, norms = self._weigh(references.counts)
+        self._units = self._weights / norms
+
+    def __call__(self, candidates: Mapping[Any, Caption]) -> ndarray:
+        """(n,) the score of each photo's caption, 0 to 10, in the candidates' order: their mean is the score of all."""
+        return self.each(list(candidates), list(candidates.values()))
+
+    def each(
+        self, photos: Sequence[Hashable], captions: Sequence[Caption], ended: Sequence[bool] | None = None
+    ) -> ndarray:
+        """(n,) the score of each caption, of the photo at the same place; a photo may stand there many times.
+
+        Args:
+            photos: n of them.
+            captions: n of them.
+            ended: which captions the model ended itself, where the end mark counts: all, unless told.
+        """
+        return self.of_counts(self.references.count(captions, ended), self.references.places(photos))
+
+    def samples(
+        self,
+        photos: Sequence[Hashable],
+        words: ndarray,
+        lengths: ndarray,
+        vocabulary: Sequence[Hashable],
+        ended: ndarray | None = None,
+    ) -> ndarray:
+        """(B, Q) the score of every caption of a batch.
+
+        Args:
+            photos: B of them.
+            words: (B, Q, T) numbers.
+            lengths: (B, Q) how many of them are words; the end mark is none.
+            vocabulary: the word of each number, as the references have it.
+            ended: (B, Q) whether the end mark followed, where it counts: behind all, unless told.
+        """
+        rows = zip(words.reshape(-1, words.shape[-1]).tolist(), lengths.reshape(-1).tolist(), strict=True)
+        captions = [[vocabulary[number] for number in row[:length]] for row, length in rows]
+        repeated = [photo for photo in photos for _ in range(lengths.shape[1])]
+        scores = self.each(repeated, captions, None if ended is None else ended.reshape(-1).tolist())
+        return scores.reshape(lengths.shape)
+
+    def of_counts(self, counts: Counts, places: ndarray) -> ndarray:
+        """(n,) the score of captions that the references have counted, of the photos at these places."""
+        weights, norms = self._weigh(counts)
+        entries, pairs = self.references.meet(counts, places)
+        starts = self.references.starts
+        theirs, run = spread(starts[pairs], starts[pairs + 1] - starts[pairs])
+        ours = entries[run]
+        product = numpy.minimum(weights[ours], self._weights[theirs]) * self._units[theirs] / norms[ours]
+        caption = counts.caption[ours]
+        own, other = self.references.counts.lengths[self.references.counts.caption[theirs]], counts.lengths[caption]
+        difference = (own - 1).clip(min=0) - (other - 1).clip(min=0)
+        product *= numpy.exp(-(difference**2) / (2 * SIGMA**2))
+        total = numpy.bincount(caption, product, minlength=len(places))
+        return LARGEST / LONGEST * total / self.references.num_references[places]
+
+    def _weigh(self, counts: Counts) -> tuple[ndarray, ndarray]:
+        """(E,) count times rarity, and its caption's norm over sequences of this length; 1 for a norm of 0."""
+        weights = counts.count * self.frequencies.rarity(counts.number)
+        group = counts.caption * LONGEST + counts.length
+        norms = numpy.sqrt(numpy.bincount(group, weights**2))
+        return weights, numpy.where(norms > 0, norms, 1.0)[group]

@@ -1,0 +1,164 @@
+"""CHAIR, worked out by hand; and the words that name objects, with the traps that are known."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.data.drawn import COLOURS, SHAPES, drawn, instances_path
+from captioner.errors import UserError
+from captioner.metrics.chair import Instances, ObjectWords, chair, read_instances
+from captioner.metrics.synonyms import SYNONYMS
+from captioner.vocabulary import simple_words
+
+COCO = ObjectWords(SYNONYMS)
+INSTANCES = Instances(list(SYNONYMS), {1: frozenset({"dog", "frisbee"}), 2: frozenset(), 3: frozenset({"person"})})
+REFERENCES = {1: ["a puppy on a couch"], 2: ["two trains"], 3: ["a man waits"]}
+
+
+def named(caption: str) -> list[str]:
+    return [category for _, _, category in COCO(simple_words(caption))]
+
+
+def test_chair_worked_out_by_hand():
+    captions = {1: "A dog and a cat with a frisbee on a sofa", 2: "a train beside cats, a bench", 3: "nothing to see"}
+    found = chair(captions, REFERENCES, INSTANCES)
+    assert found.chair_i == 3 / 7  # dog, cat, frisbee, sofa; train, cats, bench
+    assert found.chair_s == 2 / 3
+    assert found.recall == 2 / 3
+    wrong = [mention for mention in found.mentions[2] if not mention.there]
+    assert [(mention.place, mention.words, mention.category) for mention in wrong] == [
+        (3, "cats", "cat"),
+        (5, "bench", "bench"),
+    ]
+    assert found.row == {"CHAIR_i": 3 / 7, "CHAIR_s": 2 / 3, "object recall": 2 / 3}
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("a hot dog", ["hot dog"]),
+        ("hot dogs and a hot, tired dog", ["hot dog", "dog"]),
+        ("a baby elephant", ["elephant"]),
+        ("baby elephants", ["elephant"]),
+        ("a baby", ["person"]),
+        ("a bear cub and an adult bear", ["bear", "bear"]),
+        ("a baby animal", []),
+        ("on the train tracks", []),
+        ("a train on the train track", ["train"]),
+        ("passenger trains and a passenger jet", ["train", "airplane"]),
+        ("a passenger", ["person"]),
+        ("the toilet seat", ["toilet"]),
+        ("the seat of the toilet", ["toilet"]),
+        ("a seat", ["chair"]),
+        ("a bow tie", ["tie"]),
+        ("a teddy bear", ["teddy bear"]),
+        ("at home plate", []),
+        ("two wine glasses", ["wine glass"]),
+        ("a pair of glasses", []),
+        ("men, women, children and grandchildren", ["person"] * 4),
+        ("people on buses", ["person", "bus"]),
+        ("knives, mice, geese, oxen", ["knife", "mouse", "bird", "cow"]),
+        ("puppies on couches and benches", ["dog", "couch", "bench"]),
+        ("the dog's bowl", ["dog", "bowl"]),
+        ("a stove top oven", ["oven"]),
+        ("skis", ["skis"]),
+        ("a stop-sign", ["stop sign"]),
+        ("TVs", ["tv"]),
+        ("a traffic jam", []),
+        ("", []),
+    ],
+)
+def test_a_caption_names_these_objects(caption, expected):
+    assert named(caption) == expected
+
+
+@pytest.mark.parametrize("category", SYNONYMS)
+def test_every_word_of_the_table_names_its_category_and_no_other(category):
+    words = [category, *filter(None, SYNONYMS[category].split(", "))]
+    assert len(words) == len(set(words))
+    for word in words:
+        assert named(f"the {word} there") == [category]
+
+
+def test_the_table_has_cocos_categories():
+    assert len(SYNONYMS) == 80
+
+
+def test_other_categories_are_named_by_their_own_names(tmp_path):
+    drawn(str(tmp_path / "drawn"), num_train=1, num_val=5, num_unseen=1)
+    instances = read_instances(instances_path(tmp_path / "drawn", "val"))
+    assert sorted(instances.categories) == sorted(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
+    assert len(instances.of_photo) == 5
+    photo, there = next(iter(instances.of_photo.items()))
+    right = next(iter(there))
+    wrong = next(name for name in instances.categories if name not in there)
+    found = chair({photo: f"a {right} left of two {wrong}s"}, {photo: ["a picture"]}, instances)
+    assert (found.chair_i, found.chair_s) == (1 / 2, 1)
+    assert ObjectWords(["train track"])(["a", "train", "track"]) == [(1, "train track", "train track")]
+    assert ObjectWords(["Bench"])(["benches"]) == [(0, "benches", "Bench")]
+
+
+def test_categories_that_the_instances_lack_are_not_looked_for():
+    assert ObjectWords(["dog"])(["a", "cat", "and", "a", "hot", "dog", "and", "a", "baby", "elephant"]) == [
+        (5, "dog", "dog")
+    ]
+
+
+@given(st.dictionaries(st.sampled_from([1, 2, 3]), st.text(alphabet="adogct s", max_size=12), min_size=1))
+def test_chair_is_a_share_whatever_is_written(captions):
+    found = chair(captions, REFERENCES, INSTANCES)
+    assert all(0 <= value <= 1 for value in found.row.values())
+
+
+@given(st.permutations([1, 2, 3]))
+def test_the_order_of_photos_does_not_matter(order):
+    captions = {1: "a cat", 2: "a train", 3: "two men"}
+    assert (
+        chair({photo: captions[photo] for photo in order}, REFERENCES, INSTANCES).row
+        == chair(captions, REFERENCES, INSTANCES).row
+    )
+
+
+def test_a_reference_never_names_what_is_not_there():
+    found = chair({photo: of[0] for photo, of in REFERENCES.items()}, REFERENCES, INSTANCES)
+    assert (found.chair_i, found.chair_s) == (0, 0)
+
+
+def test_an_error_says_what_is_missing():
+    with pytest.raises(UserError, match="at least one caption"):
+        chair({}, REFERENCES, INSTANCES)
+    with pytest.raises(
+        UserError, match=r"needs the references of every captioned photo, 1 of 2 have none \(first: 9\)"
+    ):
+        chair({1: "a", 9: "b"}, REFERENCES, INSTANCES)
+    with pytest.raises(UserError, match="needs the instances of every captioned photo"):
+        chair({9: "b"}, {9: ["a"]}, INSTANCES)
+
+
+IMAGES, CATEGORIES = [{"id": 1}], [{"id": 3, "name": "dog"}]
+
+
+def test_instances_are_read_as_coco_has_them(tmp_path):
+    path = tmp_path / "instances.json"
+    annotations = [{"image_id": 1, "category_id": 3}, {"image_id": 1, "category_id": 3}]
+    path.write_text(json.dumps({"images": [*IMAGES, {"id": 2}], "categories": CATEGORIES, "annotations": annotations}))
+    assert read_instances(path) == Instances(["dog"], {1: frozenset({"dog"}), 2: frozenset()})
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ([], "list"),
+        ({"images": IMAGES, "annotations": []}, "categories"),
+        ({"images": [{}], "categories": CATEGORIES, "annotations": []}, "id"),
+        ({"images": IMAGES, "categories": CATEGORIES, "annotations": [{"image_id": 2, "category_id": 3}]}, "2"),
+        ({"images": IMAGES, "categories": CATEGORIES, "annotations": [{"image_id": 1, "category_id": 4}]}, "4"),
+    ],
+)
+def test_a_file_that_holds_no_instances_is_named(tmp_path, content, wrong):
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"instances\.json should hold images .*{wrong}.* is wrong or missing"):
+        read_instances(path)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 import yaml
-from torch import nn, optim
+from torch import optim
 
 from captioner import attention, data, decoders, encoders, search
 from captioner.attention import Attention, AttentionOnAttention
@@ -24,18 +24,23 @@ from captioner.data.presence import present
 from captioner.encoders import Encoder, Refiner, TorchvisionNetwork
 from captioner.endings import BAD_ENDINGS
 from captioner.errors import UserError
+from captioner.metrics import DocumentFrequencies, Rewards
 from captioner.model import CaptionModel
 from captioner.search import Captioner, Limits
-from captioner.sections import Around, EncoderRate, EncoderStart, Log, Photos, Place, Words
+from captioner.sections import Around, EncoderRate, EncoderStart, Log, Photos, Place, Start, Words
 from captioner.training import objectives, optimisation
 from captioner.training.checkpoints import fill_model, load_checkpoint, tensors_of
+from captioner.training.contract import Objective
 from captioner.training.distributed import choose_device
 from captioner.training.loop import BEST, NEWEST
 from captioner.training.plan import Plan
+from captioner.training.self_critical import Reward
 from captioner.vocabulary import Vocabulary
 
+_REGULARISE = {"dropout", "train_from", "download"}  # what may differ where weights are taken over
 _AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
+FREQUENCIES = "document_frequencies.npz"
 
 
 _TABLES: dict[str, dict[str, Callable]] = {
@@ -55,7 +60,7 @@ _BESIDE: dict[str, list[Callable]] = {
     "attention": [Around],
     "optimiser": [EncoderRate],
     "search": [Limits],
-    "run": [Plan, Place],
+    "run": [Plan, Place, Start],
     "log": [Log],
 }
 """What a section holds besides the part that its kind names."""
@@ -64,7 +69,7 @@ _SUPPLIED: dict[str, set[str]] = {
     "refiner": {"region_size"},
     "attention": {"query_size", "region_size", "cell_input_size", "score"},
     "decoder": {"attention", "region_size", "vocabulary_size"},
-    "objective": {"model"},
+    "objective": {"model", "rewards", "bad_words"},
     "optimiser": {"parameters"},
     "search": {"limits", "bad_words"},
 }
@@ -253,10 +258,39 @@ def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
     return AttentionOnAttention(made, sizes["query_size"]) if looking["on_attention"] else made
 
 
-def make_objective(settings: Settings, model: CaptionModel) -> nn.Module:
-    if settings["objective"].get("coverage") and settings["attention"]["kind"] == "none":
+def make_objective(
+    settings: Settings,
+    model: CaptionModel,
+    vocabulary: Vocabulary,
+    examples: Sequence[Example],
+    folder: Path,
+    keep: bool = False,
+) -> Objective:
+    """What training minimises; `keep` stores the document frequencies that a reward counts with in the run's folder."""
+    values, kind = settings["objective"], settings["attention"]["kind"]
+    if values.get("coverage") and kind == "none":
         raise UserError("objective.coverage is set, but attention.kind=none has no weights to cover with; set it to 0")
-    return _make("objective", settings["objective"], model=model).to(model.device)
+    supplied: dict[str, Any] = {"model": model}
+    if values["kind"] == "self_critical":
+        if kind == "hard":
+            raise UserError(
+                "objective.kind=self_critical teaches what to write, and hard attention would not learn where to look; "
+                "choose another attention.kind"
+            )
+        supplied["bad_words"] = bad_words(vocabulary)
+        supplied["rewards"] = make_rewards(vocabulary, examples, folder, keep)
+    return _make("objective", values, **supplied).to(model.device)
+
+
+def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Path, keep: bool) -> dict[str, Reward]:
+    """Rewards by what the training references say; with the document frequencies in the run's folder where there are some."""
+    stored = folder / FREQUENCIES
+    frequencies = DocumentFrequencies.load(stored) if stored.exists() else None
+    references = [example.references for example in examples]
+    made = Rewards.of(references, vocabulary.words, vocabulary.tokens, frequencies)
+    if frequencies is None and keep:
+        made.scorer.frequencies.less_the_rarest().save(stored)
+    return {"cider": made.cider, "bleu": made.bleu}
 
 
 def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
@@ -277,11 +311,15 @@ def make_schedule(settings: Settings) -> optimisation.Constant:
     return _make("schedule", settings["schedule"])
 
 
+def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
+    """The numbers of words that no caption should end with."""
+    return tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
+
+
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
     """The way of decoding, with the limits on what a caption may be."""
-    endings = tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
     try:
-        limits = Limits(**arguments(Limits, settings["search"]), bad_words=endings)
+        limits = Limits(**arguments(Limits, settings["search"]), bad_words=bad_words(vocabulary))
     except ValueError as error:
         raise UserError(f"search: {error}") from error
     return _make("search", settings["search"], limits=limits)
@@ -294,6 +332,44 @@ def make_plan(settings: Settings) -> Plan:
 def save_settings(settings: Settings) -> str:
     """Resolved settings as YAML, sections in their order."""
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+
+
+def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionModel]:
+    """The vocabulary, and the model that training begins with: new, or as another run left it."""
+    earlier = Path(settings["run"]["from_run"])
+    if not settings["run"]["from_run"]:
+        vocabulary = make_vocabulary(settings, splits)
+        return vocabulary, make_model(settings, vocabulary)
+    before = read_run_settings(earlier)
+    vocabulary = Vocabulary.load(earlier / VOCABULARY)
+    if vocabulary.tokens != settings["data"]["tokens"]:
+        raise UserError(
+            f"run.from_run={earlier} cut captions into words by data.tokens={vocabulary.tokens}, got {settings['data']['tokens']}; "
+            "take the same"
+        )
+    for section in ("encoder", "refiner", "attention", "decoder"):
+        changed = [
+            key
+            for key, value in before[section].items()
+            if settings[section].get(key) != value and key not in _REGULARISE
+        ]
+        if changed:
+            key = changed[0]
+            raise UserError(
+                f"run.from_run={earlier} has {section}.{key}={before[section][key]}, got {settings[section].get(key)}; take the same, "
+                "so that its weights mean the same"
+            )
+    model = make_model(settings, vocabulary, download=False)
+    fill_from(model, earlier, "best")
+    return vocabulary, model
+
+
+def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newest"]) -> None:
+    """Give a model the weights that a run ended with."""
+    frozen = model.encoder if (run / ENCODER).exists() else None
+    if frozen is not None:
+        fill_model(frozen, load_checkpoint(run / ENCODER)[0], run / ENCODER)
+    fill_model(model, *_weights(run, checkpoint), frozen)
 
 
 def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
@@ -329,10 +405,7 @@ def load(
     settings = read_run_settings(folder, overrides)
     vocabulary = Vocabulary.load(folder / VOCABULARY)
     model = make_model(settings, vocabulary, download=False)
-    frozen = model.encoder if model.encoder.frozen else None
-    if frozen is not None:
-        fill_model(frozen, load_checkpoint(folder / ENCODER)[0], folder / ENCODER)
-    fill_model(model, *_weights(folder, checkpoint), frozen)
+    fill_from(model, folder, checkpoint)
     model.to(choose_device(device)).eval()
     return Captioner(model, vocabulary, make_search(settings, vocabulary))
 

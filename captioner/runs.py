@@ -47,8 +47,8 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
         _check_captions(splits, settings)
         check_batch_size(build.make_plan(settings), len(splits["train"]), here.count)
         torch.manual_seed(settings["run"]["seed"])
-        vocabulary = build.make_vocabulary(settings, splits)
-        model = build.make_model(settings, vocabulary).to(here.device)
+        vocabulary, model = build.make_start(settings, splits)
+        model.to(here.device)
         with held(folder) if here.first else nullcontext():
             if here.first:
                 write_start(folder, settings, vocabulary, model)
@@ -92,7 +92,7 @@ def make_trainer(
     validator = Validator(captioner, val_examples, val_source, here, settings["log"]["samples"])
     log = settings["log"]
     return Trainer(
-        objective=build.make_objective(settings, model),
+        objective=build.make_objective(settings, model, vocabulary, examples, folder, here.first),
         optimiser=build.make_optimiser(settings, model),
         schedule=build.make_schedule(settings),
         photos=CaptionedPhotos(train_source, captions, by_length=model.encoder.frozen, num_views=num_views),

@@ -86,6 +86,17 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What training begins with.
+
+    Args:
+        from_run: the folder of a run with the same parts, whose best weights and vocabulary are taken over; new ones unless given.
+    """
+
+    from_run: str = ""
+
+
+@dataclass(frozen=True)
 class Log:
     """What is logged besides `log.jsonl`.
 

@@ -69,7 +69,8 @@ class _Timed:
         batch = Batch(source(range(len(examples))), pad_words(captions)).to(captioner.device)
         words = int((batch.targets != PAD).sum())
         totals = Totals(words=words, captions=int(batch.caption_mask.sum()), photos=len(examples))
-        return cls(captioner, build.make_objective(settings, captioner.model), batch, totals)
+        objective = build.make_objective(settings, captioner.model, captioner.vocabulary, examples, run)
+        return cls(captioner, objective, batch, totals)
 
     @property
     def num_parameters(self) -> int:

@@ -5,6 +5,7 @@ bleu.py        BLEU
 rouge.py       ROUGE-L
 cider.py       CIDEr-D for many captions at once, also as a reward of training
 frequencies.py in how many photos' references a word sequence stands, stored
+rewards.py     scores as rewards of training
 sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
 diversity.py   how varied captions are, what repeats, what ends badly
 chair.py       objects that a caption names and that are not there; synonyms.py has the words
@@ -32,6 +33,7 @@ from captioner.metrics.report import (
     seen_share,
     table,
 )
+from captioner.metrics.rewards import Rewards
 from captioner.metrics.scores import cider_d, cider_d_each, java_scores, score, score_each
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "CiderD",
     "DocumentFrequencies",
     "Protocol",
+    "Rewards",
     "baselines",
     "chair",
     "cider_d",

@@ -15,16 +15,13 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
+from captioner.endings import BAD_ENDINGS
 from captioner.errors import UserError
 from captioner.metrics.bleu import bleu
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.scores import word_rule
 from captioner.metrics.sequences import LONGEST, CountedReferences, count
 
-BAD_ENDINGS = frozenset({
-    "a", "an", "the", "in", "for", "at", "of", "with", "before", "after", "on", "upon", "near", "to", "is", "are", "am",
-})  # fmt: skip
-"""Words that no caption ends with: the list of ImageCaptioning.pytorch, so that shares compare with its own."""
 AS_THEY_ARE = frozenset({"words used", "mean length"})
 """Numbers of words, not shares: tables print them as they are."""
 REPEATED = 3

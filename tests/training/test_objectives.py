@@ -11,7 +11,7 @@ from captioner.data.batches import Batch, pad_words
 from captioner.model import CaptionModel
 from captioner.training.contract import Totals
 from captioner.training.objectives import TeacherForcing, coverage_gap
-from captioner.vocabulary import END, PAD, START
+from captioner.vocabulary import END, PAD, START, Vocabulary
 from tests.helpers import DRAWN, VOCABULARY, make_decoder, make_regions
 
 CAPTIONS = [[[START, 4, 5, 6, END], [START, 7, END]], [[START, 8, 9, END]], [[START, 5, END], [START, 6, END]]]
@@ -68,11 +68,11 @@ def test_shares_of_parts_add_up_to_the_whole(options):
     torch.testing.assert_close(parts, whole)
 
 
-def test_all_of_an_objective_lies_where_its_model_does():
+def test_all_of_an_objective_lies_where_its_model_does(tmp_path):
     """Processes exchange its buffers too, over the model's device."""
     settings = build.read(DRAWN)
     model = CaptionModel(nn.Identity(), make_decoder()).to("meta")
-    objective = build.make_objective(settings, model)
+    objective = build.make_objective(settings, model, Vocabulary(["dog"]), [], tmp_path)
     assert {one.device.type for one in [*objective.parameters(), *objective.buffers()]} == {"meta"}
 
 

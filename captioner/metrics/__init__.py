@@ -16,9 +16,9 @@ report.py      the protocol a score belongs to, baselines, tables, and results o
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
 
-from captioner.metrics.chair import chair, read_instances
+from captioner.metrics.chair import chair_scores, read_instances
 from captioner.metrics.cider import CiderD
-from captioner.metrics.diversity import diversity, variety
+from captioner.metrics.diversity import diversity_scores, variety
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.neighbours import NEAREST, neighbours_captions
 from captioner.metrics.report import (
@@ -45,11 +45,11 @@ __all__ = [
     "Protocol",
     "Rewards",
     "baselines",
-    "chair",
+    "chair_scores",
     "cider_d",
     "cider_d_each",
     "count_references",
-    "diversity",
+    "diversity_scores",
     "java_scores",
     "most_frequent_caption",
     "neighbours_captions",

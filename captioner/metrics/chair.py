@@ -64,11 +64,11 @@ class ObjectWords:
     """
 
     def __init__(self, categories: Iterable[str]):
-        known = set(categories)
+        known = list(categories)
         self.category_of = {form: category for words, category in TRAPS.items() for form in _forms(words)}
-        for category in known:
-            for words in [category, *filter(None, SYNONYMS.get(category, "").split(", "))]:
-                self.category_of.update(dict.fromkeys(_forms(words.lower()), category))
+        others = [(words, category) for category in known for words in SYNONYMS.get(category, "").split(", ") if words]
+        for words, category in [*others, *zip(known, known, strict=True)]:  # a category's own name comes before all
+            self.category_of.update(dict.fromkeys(_forms(words.lower()), category))
         self.category_of = {form: category if category in known else "" for form, category in self.category_of.items()}
         self.longest = max((len(form.split()) for form in self.category_of), default=0)
 
@@ -96,7 +96,7 @@ class ObjectWords:
             place += length
 
 
-def chair(
+def chair_scores(
     captions: Mapping[Any, str],
     references: Mapping[Any, Sequence[str]],
     instances: Instances,

@@ -13,6 +13,7 @@ Shapes: B photos, Q captions of one photo, T words, n captions.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy
@@ -92,7 +93,7 @@ class CiderD:
             vocabulary: the word of each number, as the references have it.
             ended: (B, Q) whether the end mark followed, where it counts: behind all, unless told.
         """
-        rows = zip(words.reshape(-1, words.shape[-1]).tolist(), lengths.reshape(-1).tolist(), strict=True)
+        rows = zip(chain.from_iterable(words.tolist()), lengths.reshape(-1).tolist(), strict=True)
         captions = [[vocabulary[number] for number in row[:length]] for row, length in rows]
         repeated = [photo for photo in photos for _ in range(lengths.shape[1])]
         scores = self.each(repeated, captions, None if ended is None else ended.reshape(-1).tolist())

@@ -1,6 +1,6 @@
 r"""How varied captions are, and what is plainly wrong with them.
 
-`variety` looks at every caption on its own; `diversity` compares several captions of each photo with one another.
+`variety` looks at every caption on its own; `diversity_scores` compares several captions of each photo with one another.
 
 Shapes: m captions of one photo.
 """
@@ -65,7 +65,7 @@ def variety(
     return found
 
 
-def diversity(
+def diversity_scores(
     captions: Mapping[Any, Sequence[str]],
     frequencies: DocumentFrequencies,
     tokens: str = "simple",
@@ -100,7 +100,7 @@ def diversity(
 
 
 def self_cider(captions: Sequence[Sequence[Sequence[str]]], frequencies: DocumentFrequencies) -> list[float]:
-    """0 to 1, for each photo, of its captions as lists of words; see `diversity`."""
+    """0 to 1, for each photo, of its captions as lists of words; see `diversity_scores`."""
     found = []
     for similarities in cider_of_pairs(captions, frequencies):
         roots = numpy.sqrt(numpy.linalg.eigvalsh(similarities).clip(min=0))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from captioner.data.drawn import COLOURS, SHAPES, drawn, instances_path
 from captioner.errors import UserError
-from captioner.metrics.chair import Instances, ObjectWords, chair, read_instances
+from captioner.metrics.chair import Instances, ObjectWords, chair_scores, read_instances
 from captioner.metrics.synonyms import SYNONYMS
 from captioner.vocabulary import simple_words
 
@@ -23,7 +23,7 @@ def named(caption: str) -> list[str]:
 
 def test_chair_worked_out_by_hand():
     captions = {1: "A dog and a cat with a frisbee on a sofa", 2: "a train beside cats, a bench", 3: "nothing to see"}
-    found = chair(captions, REFERENCES, INSTANCES)
+    found = chair_scores(captions, REFERENCES, INSTANCES)
     assert found.chair_i == 3 / 7  # dog, cat, frisbee, sofa; train, cats, bench
     assert found.chair_s == 2 / 3
     assert found.recall == 2 / 3
@@ -94,9 +94,13 @@ def test_other_categories_are_named_by_their_own_names(tmp_path):
     photo, there = next(iter(instances.of_photo.items()))
     right = next(iter(there))
     wrong = next(name for name in instances.categories if name not in there)
-    found = chair({photo: f"a {right} left of two {wrong}s"}, {photo: ["a picture"]}, instances)
+    found = chair_scores({photo: f"a {right} left of two {wrong}s"}, {photo: ["a picture"]}, instances)
     assert (found.chair_i, found.chair_s) == (1 / 2, 1)
     assert ObjectWords(["train track"])(["a", "train", "track"]) == [(1, "train track", "train track")]
+    assert ObjectWords(["jet", "airplane"])(["two", "jets", "planes"]) == [
+        (1, "jets", "jet"),
+        (2, "planes", "airplane"),
+    ]
     assert ObjectWords(["Bench"])(["benches"]) == [(0, "benches", "Bench")]
 
 
@@ -108,7 +112,7 @@ def test_categories_that_the_instances_lack_are_not_looked_for():
 
 @given(st.dictionaries(st.sampled_from([1, 2, 3]), st.text(alphabet="adogct s", max_size=12), min_size=1))
 def test_chair_is_a_share_whatever_is_written(captions):
-    found = chair(captions, REFERENCES, INSTANCES)
+    found = chair_scores(captions, REFERENCES, INSTANCES)
     assert all(0 <= value <= 1 for value in found.row.values())
 
 
@@ -116,25 +120,25 @@ def test_chair_is_a_share_whatever_is_written(captions):
 def test_the_order_of_photos_does_not_matter(order):
     captions = {1: "a cat", 2: "a train", 3: "two men"}
     assert (
-        chair({photo: captions[photo] for photo in order}, REFERENCES, INSTANCES).row
-        == chair(captions, REFERENCES, INSTANCES).row
+        chair_scores({photo: captions[photo] for photo in order}, REFERENCES, INSTANCES).row
+        == chair_scores(captions, REFERENCES, INSTANCES).row
     )
 
 
 def test_a_reference_never_names_what_is_not_there():
-    found = chair({photo: of[0] for photo, of in REFERENCES.items()}, REFERENCES, INSTANCES)
+    found = chair_scores({photo: of[0] for photo, of in REFERENCES.items()}, REFERENCES, INSTANCES)
     assert (found.chair_i, found.chair_s) == (0, 0)
 
 
 def test_an_error_says_what_is_missing():
     with pytest.raises(UserError, match="at least one caption"):
-        chair({}, REFERENCES, INSTANCES)
+        chair_scores({}, REFERENCES, INSTANCES)
     with pytest.raises(
         UserError, match=r"needs the references of every captioned photo, 1 of 2 have none \(first: 9\)"
     ):
-        chair({1: "a", 9: "b"}, REFERENCES, INSTANCES)
+        chair_scores({1: "a", 9: "b"}, REFERENCES, INSTANCES)
     with pytest.raises(UserError, match="needs the instances of every captioned photo"):
-        chair({9: "b"}, {9: ["a"]}, INSTANCES)
+        chair_scores({9: "b"}, {9: ["a"]}, INSTANCES)
 
 
 IMAGES, CATEGORIES = [{"id": 1}], [{"id": 3, "name": "dog"}]

@@ -86,6 +86,8 @@ def test_a_batch_of_numbers_scores_as_its_texts():
         expected = scorer.each([7, 7, 9, 9], texts, [True, False, True, True])
         assert found.tolist() == expected.reshape(2, 2).tolist()
         assert found.max() > 0
+        none = scorer.samples([7, 9], words[..., :0], 0 * lengths, vocabulary)
+        assert none.tolist() == scorer.each([7, 7, 9, 9], [""] * 4).reshape(2, 2).tolist()
 
 
 def test_words_may_be_numbers_on_both_sides():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pycocoevalcap.bleu.bleu import Bleu
 
 from captioner.errors import UserError
-from captioner.metrics import DocumentFrequencies, diversity, variety
+from captioner.metrics import DocumentFrequencies, diversity_scores, variety
 from captioner.metrics.diversity import BAD_ENDINGS, cider_of_pairs, self_cider
 
 REFERENCES = {1: ["a dog runs"], 2: ["a red circle"], 3: ["a cat"]}
@@ -24,7 +24,7 @@ several = st.dictionaries(
 
 
 def test_equal_captions_have_no_diversity():
-    found = diversity({1: ["a red dog runs"] * 3, 2: ["a big cat sits"] * 3}, FREQUENCIES)
+    found = diversity_scores({1: ["a red dog runs"] * 3, 2: ["a big cat sits"] * 3}, FREQUENCIES)
     assert found["self-CIDEr"] == pytest.approx(0, abs=1e-7)
     assert found["mBLEU-4"] == pytest.approx(1, abs=1e-6)
     assert found["distinct-1"] == pytest.approx(4 / 12)
@@ -32,7 +32,7 @@ def test_equal_captions_have_no_diversity():
 
 
 def test_captions_that_share_nothing_have_all_of_it():
-    found = diversity({1: ["one dog runs fast", "two red circles here"]}, FREQUENCIES)
+    found = diversity_scores({1: ["one dog runs fast", "two red circles here"]}, FREQUENCIES)
     assert found["self-CIDEr"] == pytest.approx(1)
     assert found["mBLEU-4"] < 1e-3
     assert found["distinct-1"] == 1
@@ -61,17 +61,17 @@ def test_mutual_bleu_is_the_mean_over_turns():
         )[0][3]
         for turn in range(3)
     ]
-    assert diversity(captions, FREQUENCIES)["mBLEU-4"] == pytest.approx(sum(turns) / 3, rel=1e-12)
+    assert diversity_scores(captions, FREQUENCIES)["mBLEU-4"] == pytest.approx(sum(turns) / 3, rel=1e-12)
 
 
 @settings(deadline=None, max_examples=60)
 @given(several, st.randoms(use_true_random=False))
 def test_diversity_is_a_number_from_0_to_1_whatever_the_order(captions, shuffler):
-    found = diversity(captions, FREQUENCIES)
+    found = diversity_scores(captions, FREQUENCIES)
     assert list(found) == ["distinct-1", "distinct-2", "mBLEU-4", "self-CIDEr"]
     assert all(-1e-9 <= value <= 1 + 1e-9 for value in found.values())
     mixed = {photo: of for photo, of in shuffler.sample(list(captions.items()), len(captions))}  # noqa: C416
-    assert diversity(mixed, FREQUENCIES) == pytest.approx(found, abs=1e-9)
+    assert diversity_scores(mixed, FREQUENCIES) == pytest.approx(found, abs=1e-9)
 
 
 @settings(deadline=None)
@@ -110,8 +110,8 @@ def test_there_is_no_variety_of_nothing_and_no_diversity_of_one_caption():
     with pytest.raises(UserError, match="needs at least one caption"):
         variety({})
     with pytest.raises(UserError, match="two captions of every photo, got 1 of 2 photos with fewer"):
-        diversity({1: ["a", "b"], 2: ["a"]}, FREQUENCIES)
+        diversity_scores({1: ["a", "b"], 2: ["a"]}, FREQUENCIES)
     with pytest.raises(UserError, match="got 0 of 0"):
-        diversity({}, FREQUENCIES)
+        diversity_scores({}, FREQUENCIES)
     with pytest.raises(UserError, match="tokens must be one of"):
         variety({1: "a"}, tokens="none")

@@ -165,7 +165,11 @@ def compare(
     with Reporter() as report:
         lines = comparison.compare(config, names, seeds, where, splits, overrides or [], report)
     comparison.save(where, lines, config)
-    console.print(comparison.table(lines))
+    shown = comparison.table(lines)
+    if console.measure(shown).maximum <= console.width:
+        console.print(shown)
+    else:  # a narrow window would cut every number off
+        console.print((where / "comparison.md").read_text(encoding="utf-8"), soft_wrap=True, markup=False)
     console.print(f"written: {where}/comparison.md, .json and .png", soft_wrap=True)
 
 

@@ -21,6 +21,7 @@ from captioner.encoders.store import FeatureStore, store_row_bytes
 from captioner.encoders.views import VIEWS
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+from captioner.ensemble import Ensemble
 from captioner.model import CaptionModel
 from captioner.search import Caption, Captioner
 from captioner.training.distributed import Processes
@@ -45,7 +46,7 @@ def read_splits(settings: Settings, report: Report = silent) -> Splits:
 
 def photo_source(
     settings: Settings,
-    model: CaptionModel,
+    model: CaptionModel | Ensemble,
     examples: Sequence[Example],
     split: str,
     folder: Path,
@@ -103,7 +104,7 @@ def _of_all(here: Processes, found: dict[int, str]) -> dict[int, str]:
 
 def _stored(
     settings: Settings,
-    model: CaptionModel,
+    model: CaptionModel | Ensemble,
     files: PhotoFiles,
     split: str,
     report: Report,

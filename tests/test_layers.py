@@ -20,6 +20,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["build"],
     ["training", "metrics", "visualize", "explain"],
     ["search"],
+    ["ensemble"],
     ["model"],
     ["decoders", "encoders", "data"],
     ["attention"],

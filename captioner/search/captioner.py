@@ -17,6 +17,7 @@ from torch import Tensor
 from captioner.attention import Memory
 from captioner.encoders.preprocess import as_rgb, open_photo
 from captioner.encoders.sources import read_ahead
+from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.regions import Boxes, Placement, Regions
@@ -37,7 +38,7 @@ class Captioner:
     >>> [caption.text for caption in model.captions(["one.png", "two.png"])]
     """
 
-    model: CaptionModel
+    model: CaptionModel | Ensemble
     vocabulary: Vocabulary
     search: Search
     precision: torch.dtype = torch.float32

@@ -1,0 +1,106 @@
+"""Several models as one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from captioner import build, runs
+from captioner.ensemble import Ensemble
+from captioner.errors import UserError
+from captioner.model import CaptionModel
+from captioner.search import BeamSearch, Limits, Sampling
+from captioner.vocabulary import START
+from tests.helpers import DECODERS, DRAWN, make_decoder, make_regions, tiny_settings
+
+
+class Eye(nn.Module):
+    """An encoder whose regions are made already."""
+
+    preprocess = "as they are"
+
+    def __init__(self, weight: float = 0.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+        self.region_size, self.layout = 7, None
+
+
+def make_model(kind: str, scale: float = 1.0) -> CaptionModel:
+    decoder = make_decoder(**DECODERS[kind])
+    with torch.no_grad():
+        decoder.to_vocabulary.weight.mul_(30 * scale)
+    return CaptionModel(Eye(), decoder)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", DECODERS)
+def test_an_ensemble_of_one_is_the_model(kind):
+    model = make_model(kind)
+    alone, regions, search = Ensemble([model]), make_regions(), BeamSearch(3, "gnmt", Limits(5))
+    ours = search(alone.decoder, alone.remember(regions), most=3)
+    own = search(model.decoder, model.remember(regions), most=3)
+    for traces, expected in zip(ours, own, strict=True):
+        for trace, one in zip(traces, expected, strict=True):
+            assert trace.words.tolist() == one.words.tolist()
+            assert trace.log_prob == pytest.approx(one.log_prob, abs=1e-6)
+            if one.attended["weights"] is not None:
+                torch.testing.assert_close(trace.attended["weights"], one.attended["weights"])
+
+
+@torch.no_grad()
+def test_it_writes_by_the_mean_of_probabilities_and_shows_the_mean_of_maps():
+    models = [make_model("lstm"), make_model("lstm-after", 0.5), make_model("transformer-pre")]
+    together, regions = Ensemble(models), make_regions()
+    memory = together.remember(regions)
+    words, state = torch.full((3, 2), START), together.decoder.start(memory, 2)
+    states = [model.decoder.start(model.remember(regions), 2) for model in models]
+    for _ in range(3):
+        output, attended, state = together.decoder.advance(words, state, memory)
+        shares, maps = [], []
+        for place, model in enumerate(models):
+            found, seen, states[place] = model.decoder.advance(words, states[place], model.remember(regions))
+            shares.append(model.decoder.vocabulary_logits(found).softmax(-1))
+            maps.append(seen.weights)
+        torch.testing.assert_close(together.decoder.vocabulary_logits(output).exp(), torch.stack(shares).mean(0))
+        torch.testing.assert_close(attended.weights, torch.stack(maps).mean(0))
+        words = output.argmax(-1)
+
+
+@torch.no_grad()
+def test_photos_leave_the_batch_of_an_ensemble_too():
+    models = [make_model("lstm"), make_model("transformer-post")]
+    together = Ensemble(models)
+    regions = make_regions(num_photos=6, rows=4)
+    memory = together.remember(regions)
+    found = BeamSearch(3, limits=Limits(6))(together.decoder, memory)
+    for photo, traces in enumerate(found):
+        alone = BeamSearch(3, limits=Limits(6))(together.decoder, memory.select(torch.tensor([photo])))[0]
+        assert traces[0].words.tolist() == alone[0].words.tolist()
+    assert all(traces for traces in Sampling(4, limits=Limits(6))(together.decoder, memory, most=4))
+
+
+def test_models_that_see_photos_differently_cannot_write_together():
+    other = make_model("lstm")
+    other.encoder.preprocess = "another"
+    with pytest.raises(UserError, match="should see photos alike"):
+        Ensemble([make_model("lstm"), other])
+
+
+def test_runs_are_loaded_together(pictures, tmp_path):
+    for seed in (0, 1):
+        tiny = tiny_settings(pictures, tmp_path / f"run-{seed}")
+        runs.train(DRAWN, [*tiny, "run.epochs=1", f"run.seed={seed}"])
+    folders = [tmp_path / "run-0", tmp_path / "run-1"]
+    photo = next(pictures.glob("images/val_*.png"))
+    caption = build.load(folders).caption(photo)
+    assert caption.words
+    assert caption.weights.sum(-1).tolist() == pytest.approx([1.0] * len(caption.words), abs=1e-5)
+    found = build.load(folders[:1], overrides=["search.kind=beam", "search.beams=3"]).candidates(photo)
+    assert len(found) == 3
+    tiny = tiny_settings(pictures, tmp_path / "other")
+    runs.train(DRAWN, [*tiny, "run.epochs=1", "data.min_count=20"])
+    with pytest.raises(UserError, match="need one vocabulary"):
+        build.load([folders[0], tmp_path / "other"])
+    with pytest.raises(UserError, match="load needs a run, got none"):
+        build.load([])

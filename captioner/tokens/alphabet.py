@@ -72,8 +72,6 @@ class _StandIns(dict[int, str]):
     @staticmethod
     def _stand_in(code: int) -> str:
         character = chr(code)
-        if code > 0xFFFF:
-            return "\u0001\u0001"
         if 0x20 <= code < 0x80 or character == "\n":
             return character
         if code in _MARKS:
@@ -89,5 +87,5 @@ _TABLE = _StandIns({ord(one): key for key, group in _STAND_INS.items() for one i
 
 
 def shadow(text: str) -> str:
-    """The text in the rules' alphabet: as many characters as it has 16-bit units, each the stand-in of what stands there."""
+    """The text in the rules' alphabet, one stand-in a character."""
     return text if text.isascii() and text.isprintable() else text.translate(_TABLE)

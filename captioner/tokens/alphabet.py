@@ -43,6 +43,7 @@ _SYMBOLS = _members(
 _NOT_YET_DIGITS = _members("de6-def a9f0-a9f9")
 
 _STAND_INS = {
+    "λ": "\u1885 \u1886",
     "–": "\u0096 \u0097 \u2013 \u2014 \u2015",
     "٫": "\u066b \u066c",
     "⁺": "\u207a \u207b \u208a \u208b",

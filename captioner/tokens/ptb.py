@@ -70,7 +70,7 @@ def ptb_words(caption: str) -> list[str]:
         if known is None:
             if chunk == "." and place == last:
                 break
-            return _words_in_context(" ".join(chunks))
+            return _words_in_context(" ".join(chunks), _CHUNKS)
         words += known
     return words
 
@@ -85,7 +85,7 @@ class _Chunks(dict[str, "tuple[str, ...] | None"]):
         if plain:
             known = (plain[1].lower(),)
         else:
-            known = None if NEEDS_MORE.search(chunk) else tuple(_words_in_context(chunk))
+            known = None if NEEDS_MORE.search(chunk) else tuple(_words_in_context(chunk, {}))
         if len(self) >= self.size:
             self.clear()
         self[chunk] = known
@@ -95,16 +95,16 @@ class _Chunks(dict[str, "tuple[str, ...] | None"]):
 _CHUNKS = _Chunks()
 
 
-def _words_in_context(text: str) -> list[str]:
-    """Cuts by the rules, from left to right; chunks that are known are taken as they are."""
+def _words_in_context(text: str, chunks: dict[str, tuple[str, ...] | None]) -> list[str]:
+    """Cuts by the rules, from left to right; what `chunks` knows is taken as it is."""
     text = _WIDE.sub(_as_two_units, text)
     end = len(text)
     letters = shadow(text + _NEXT_CAPTION)
     words: list[str] = []
     place = 0
     while place < end:
-        chunk = _CHUNK.match(text, place)
-        known = chunk and _CHUNKS.get(chunk[0])
+        chunk = _CHUNK.match(text, place) if chunks else None
+        known = chunks[chunk[0]] if chunk else None
         if chunk and known is not None:
             words += known
             place = chunk.end()
@@ -140,3 +140,8 @@ def _as_two_units(match: re.Match[str]) -> str:
 def _as_characters(token: str) -> str:
     """Halves put together again."""
     return token if token.isascii() else token.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def forget() -> None:
+    """Empties the cache of known chunks."""
+    _CHUNKS.clear()

@@ -158,8 +158,8 @@ RULES: list[tuple[str, str]] = [
 EXPRESSIONS = [(form, re.compile(expression, _CASELESS)) for form, expression in RULES]
 
 SPLIT_WORDS = "cannot|gonna|wanna|gotta|lemme|gimme"
-PLAIN_CHUNK = re.compile(rf"(?!(?:{SPLIT_WORDS})\b|(?:{_ABBREVIATIONS}|{_BEFORE_NAMES}|{_BEFORE_NUMBERS})\.)([A-Z]+)[,.]?", _CASELESS)
+PLAIN_CHUNK = re.compile(rf"(?!(?:{SPLIT_WORDS})\b|(?:{_ABBREVIATIONS}|{_BEFORE_NAMES}|{_BEFORE_NUMBERS}|pt[ey])\.)([A-Z]+)[,.]?", _CASELESS)
 """A word, perhaps with a comma or period, that no rule but the one for words can touch."""
 
-NEEDS_MORE = re.compile(rf"[\d<&]|\.(?!$)|^\.|(?:^|[^A-Z])(?:{_BEFORE_NUMBERS}|pt[ey]|co|[A-Z])\.$", re.IGNORECASE)
-"""Found in every chunk between spaces whose tokens may depend on the chunks around it."""
+NEEDS_MORE = re.compile(r"[\d<&.]")
+"""Found in every chunk between spaces whose words may depend on the chunks around it."""

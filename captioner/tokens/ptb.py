@@ -105,7 +105,7 @@ def _words_in_context(text: str, chunks: dict[str, tuple[str, ...] | None]) -> l
     while place < end:
         chunk = _CHUNK.match(text, place) if chunks else None
         known = chunks[chunk[0]] if chunk else None
-        if chunk and known is not None:
+        if chunk and known is not None and not text.startswith(" .", chunk.end()):  # "so. . ." is "so" and an ellipsis
             words += known
             place = chunk.end()
             continue

@@ -56,14 +56,14 @@ _STATES = (
     "Ala|Ariz|(?-i:A)z|(?-i:A)rk|Calif|Colo|Conn|Ct|Dak|(?-i:D)el|Fla|Ga|(?-i:I)ll|Ind|Kans?|Ky|(?-i:L)a|(?-i:M)ass|Md|Mich|Minn"
     "|(?-i:M)iss|Mo|Mont|Neb|Nev|Okla|(?-i:O)re|(?-i:P)a|Penn|Tenn|(?-i:T)ex|Va|Vt|(?-i:W)ash|Wisc?|Wyo"
 )
-_COMPANIES = "Inc|Cos?|Corp|Pp?t(?-i:[ye])s?|Ltd|Plc|Rt|Bancorp|Dept|Bhd|Assn|Univ|Intl|Sys"
-_AFTER_NAMES = r"Jr|Sr|Bros|(?:Ed|Ph)\.D|Blvd|Rd|Esq|tel|est|ext|sq|ft|etc|al|seq|Bldg"
+_COMPANIES = "Inc|Cos?|Corp|Pp?t(?-i:[ye])s?|Ltd|Plc|Rt|Bancorp|Bhd|Assn|Univ|Intl|Sys"
+_AFTER_NAMES = r"Jr|Sr|Bros|(?:Ed|Ph)\.D|Blvd|Rd|Esq|tel|est|ext|sq|etc|al|seq|Bldg"
 _ABBREVIATIONS = f"{_MONTHS_AND_DAYS}|{_STATES}|{_COMPANIES}|{_AFTER_NAMES}"
 _TITLES = (
     "Mr|Mrs|Ms|(?-i:M)iss|Drs?|Profs?|Sens?|Reps?|Attys?|Lt|Col|Gen|Messrs|Govs?|Adm|Rev|Maj|Sgt|Cpl|Pvt|Capt|Ste?|Ave|Pres"
     "|Lieut|Hon|Brig|Co?mdr|Pfc|Spc|Supts?|Det|Mt|Ft|Adj|Adv|Asst|Assoc|Ens|Insp|Mlle|Mme|Msgr|Sfc"
 )
-_BEFORE_NAMES = rf"(?:{_INITIALS}|{_TITLES}|vs|Alex|Wm|Jos|Cie|a\.k\.a|cf|TREAS|Ph|Invt|Elec|Natl|M(?-i:[ft])g|[A-Z])"
+_BEFORE_NAMES = rf"(?:{_INITIALS}|{_TITLES}|vs|Alex|Wm|Jos|Cie|a\.k\.a|cf|TREAS|Ph|Dept|Invt|Elec|Natl|M(?-i:[ft])g|[A-Z])"
 _BEFORE_NUMBERS = "(?:ca|figs?|prop|nos?|art|bldg|pp|op)"
 _OPENERS = (
     r"(?-i:A)(?:dditionally|ccording|bout|fter|n|s|t)?|(?-i:B)ut|(?-i:E)arlier|(?-i:H)(?:owever|ere|er|e)|(?-i:I)[fnt]|(?-i:L)ast"

@@ -8,12 +8,54 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-PUNCTUATION = "'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split()
+PUNCTUATION = ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
 
-SUBJECTS = "a man|two dogs|the woman|A small child|Three people|An old bus|The cat|a group of surfers|Some birds|People".split("|")
-ACTIONS = "rides|stands next to|is looking at|holding|jumping over|sitting on|plays with|are near|eating|parked by".split("|")
-OBJECTS = "a red bicycle|the table|an umbrella|some food|a stop sign|two kites|its mirror|a pizza|the New York skyline|water".split("|")
-PLACES = "in the street|on a sunny day|at night|near the beach|in front of a building|with a hat|while it rains|by the sea".split("|")
+SUBJECTS = [
+    "a man",
+    "two dogs",
+    "the woman",
+    "A small child",
+    "Three people",
+    "An old bus",
+    "The cat",
+    "a group of surfers",
+    "Some birds",
+    "People",
+]
+ACTIONS = [
+    "rides",
+    "stands next to",
+    "is looking at",
+    "holding",
+    "jumping over",
+    "sitting on",
+    "plays with",
+    "are near",
+    "eating",
+    "parked by",
+]
+OBJECTS = [
+    "a red bicycle",
+    "the table",
+    "an umbrella",
+    "some food",
+    "a stop sign",
+    "two kites",
+    "its mirror",
+    "a pizza",
+    "the New York skyline",
+    "water",
+]
+PLACES = [
+    "in the street",
+    "on a sunny day",
+    "at night",
+    "near the beach",
+    "in front of a building",
+    "with a hat",
+    "while it rains",
+    "by the sea",
+]
 
 ODDITIES: dict[str, str] = {
     "contractions": "it's It’s can't won’t don‘t they're I'm we've she'd he'll ain't cannot Cannot y'all y'know isn´t couldn't've "
@@ -86,8 +128,20 @@ def jar_words(captions: Iterable[str]) -> list[list[str]]:
         path = Path(temporary) / "captions.txt"
         path.write_bytes(text.encode("utf-8", "replace"))
         jar = str(folder / "stanford-corenlp-3.4.1.jar")
-        command = ["java", "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase", str(path)]
-        found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout.decode("utf-8")
-    lines = [[word for word in line.rstrip().split(" ") if word and word not in PUNCTUATION] for line in found.split("\n")]
+        command = [
+            "java",
+            "-cp",
+            jar,
+            "edu.stanford.nlp.process.PTBTokenizer",
+            "-preserveLines",
+            "-lowerCase",
+            str(path),
+        ]
+        found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout.decode(
+            "utf-8"
+        )
+    lines = [
+        [word for word in line.rstrip().split(" ") if word and word not in PUNCTUATION] for line in found.split("\n")
+    ]
     num_lines = text.count("\n") + 1
-    return (lines + [[]])[:num_lines]
+    return [*lines, []][:num_lines]

@@ -42,9 +42,13 @@ def compare(name: str, captions: list[str], show: int) -> None:
     different = [place for place, (mine, his) in enumerate(zip(ours, theirs, strict=True)) if mine != his]
     rates = f"{len(captions) / (middle - start):,.0f} captions a second, the jar {len(captions) / (end - middle):,.0f}"
     print(f"{name}: {len(captions):,} captions, {1 - len(different) / len(captions):.3%} equal; {rates}")
-    alone = dict(zip(different, jar_words(line for place in different for line in (captions[place], "A dog"))[::2], strict=False))
+    alone = dict(
+        zip(different, jar_words(line for place in different for line in (captions[place], "A dog"))[::2], strict=False)
+    )
     remaining = [place for place in different if alone[place] != ours[place]]
-    print(f"  {len(different)} differ, {len(different) - len(remaining)} of them only because of the caption that comes next")
+    print(
+        f"  {len(different)} differ, {len(different) - len(remaining)} of them only because of the caption that comes next"
+    )
     for place in remaining[:show]:
         print(f"  {captions[place]!a}\n    jar  {alone[place]!a}\n    ours {ours[place]!a}")
 

@@ -54,13 +54,13 @@ def ptb_words(caption: str) -> list[str]:
 
     Source: pycocoevalcap/tokenizer/ptbtokenizer.py, which calls PTBTokenizer of Stanford CoreNLP 3.4.1 with -preserveLines and
     -lowerCase.
-    Differs: the Java step reads captions as lines of one text, so that a caption's end depends on the next one. Here every caption
-    is followed by one that starts with "A", as most do. This matters where a caption ends in
-    a single letter and a period ("vitamin C." keeps its period before "Two dogs" there, never here),
-    or in an abbreviation that stands before numbers ("no." keeps its period before "5 dogs" there, never here),
-    or opens a tag or quoted attribute (`<!doctype`, `<a b="`) or an odd face (`x.[^x=`) that a later caption closes.
-    The very last caption, which no line break follows, may also end differently there ("x's", "etc.").
-    Letters are lower-cased by Python's Unicode; Java's may be older or newer.
+    Differs: the Java step reads captions as lines of one text, so that a caption's end may depend on the next one, which no function
+    of one caption can know. Here every caption is followed by one that starts with "A", as most do. This matters where a caption
+    1. ends in a single letter and a period: "vitamin C." keeps its period before "Two dogs" there, never here;
+    2. ends in an abbreviation that stands before numbers: "no." keeps its period before "5 dogs" there, never here;
+    3. opens a tag's quoted value (`<a b="`) or one odd face (`x.[^x=`) that a later caption closes: there they are one token;
+    4. is the last of all, so that no line break follows: "b.", "the '90" and "x :)" end differently there.
+    Apart from that, letters are lower-cased by Python's Unicode, there by Java's, which may know fewer or more.
     """
     words: list[str] = []
     chunks = caption.split()
@@ -84,8 +84,10 @@ class _Chunks(dict[str, "tuple[str, ...] | None"]):
         plain = PLAIN_CHUNK.fullmatch(chunk)
         if plain:
             known = (plain[1].lower(),)
+        elif NEEDS_MORE.search(chunk):
+            known = None
         else:
-            known = None if NEEDS_MORE.search(chunk) else tuple(_words_in_context(chunk, {}))
+            known = tuple(_words_in_context(chunk, {}))
         if len(self) >= self.size:
             self.clear()
         self[chunk] = known
@@ -110,9 +112,8 @@ def _words_in_context(text: str, chunks: dict[str, tuple[str, ...] | None]) -> l
             place = chunk.end()
             continue
         form, stop = _longest_match(letters, place)
-        word = _as_characters(FORMS[form](text[place:stop])).lower()
-        if word and word not in PUNCTUATION:
-            words.append(word)
+        token = _as_characters(FORMS[form](text[place:stop])).lower()
+        words += [word for word in token.split(" ") if word and word not in PUNCTUATION]
         place = stop
     return words
 

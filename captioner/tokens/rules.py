@@ -46,9 +46,7 @@ _APOSTROPHE_WORDS = (
     f"|{_L}+(?-i:[aeiouyAEIOUY]){_ANY_APOSTROPHE}(?-i:[aeiouA-Z]){_L}*|cont'd\\.?|nor'easter|c'mon|e'er|s'mores|ev'ry|li'l"
     f"|nat'l|O{_ANY_APOSTROPHE}o"
 )
-_COMPOUNDS = (
-    f"-(?:RRB|LRB|RCB|LCB|RSB|LSB)-|C\\.D\\.s|pro-|anti-|S(?:&|&amp;)P-500|S(?:&|&amp;)Ls|Cap{_APOSTROPHE}n|c{_APOSTROPHE}est"
-)
+_COMPOUNDS = f"-(?:RRB|LRB|RCB|LCB|RSB|LSB)-|C\\.D\\.s|pro-|anti-|S(?:&|&amp;)P-500|S(?:&|&amp;)Ls|Cap{_APOSTROPHE}n|c{_APOSTROPHE}est"
 
 # Abbreviations: before small words, before names, before numbers
 _MONTHS_AND_DAYS = "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Mon|Tues?|Wed|Thu|Thurs|Fri"
@@ -63,7 +61,9 @@ _TITLES = (
     "Mr|Mrs|Ms|(?-i:M)iss|Drs?|Profs?|Sens?|Reps?|Attys?|Lt|Col|Gen|Messrs|Govs?|Adm|Rev|Maj|Sgt|Cpl|Pvt|Capt|Ste?|Ave|Pres"
     "|Lieut|Hon|Brig|Co?mdr|Pfc|Spc|Supts?|Det|Mt|Ft|Adj|Adv|Asst|Assoc|Ens|Insp|Mlle|Mme|Msgr|Sfc"
 )
-_BEFORE_NAMES = rf"(?:{_INITIALS}|{_TITLES}|vs|Alex|Wm|Jos|Cie|a\.k\.a|cf|TREAS|Ph|Dept|Invt|Elec|Natl|M(?-i:[ft])g|[A-Z])"
+_BEFORE_NAMES = (
+    rf"(?:{_INITIALS}|{_TITLES}|vs|Alex|Wm|Jos|Cie|a\.k\.a|cf|TREAS|Ph|Dept|Invt|Elec|Natl|M(?-i:[ft])g|[A-Z])"
+)
 _BEFORE_NUMBERS = "(?:ca|figs?|prop|nos?|art|bldg|pp|op)"
 _OPENERS = (
     r"(?-i:A)(?:dditionally|ccording|bout|fter|n|s|t)?|(?-i:B)ut|(?-i:E)arlier|(?-i:H)(?:owever|ere|er|e)|(?-i:I)[fnt]|(?-i:L)ast"
@@ -81,7 +81,8 @@ _TAG_NAME = "[A-Z][A-Z0-9_:.-]*"
 _TAG_VALUE = "(?:'[^']*'|\"[^\"]*\")"
 _TAG = f"<(?:[!?][A-Z-][^>\n]*|{_TAG_NAME}(?: +{_TAG_NAME}(?: *= *{_TAG_VALUE})?)* */?|/{_TAG_NAME}) *>"
 _FILE_ENDING = (
-    "bat|bmp|class|cgi|cpp|c|dll|docx?|exe|gif|gz|html?|h|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|ppt|ps|py|sql|tar|txt|wav|xml|x|zip"
+    "bat|bmp|class|cgi|cpp|c|dll|docx?|exe|gif|gz|html?|h|jar|java|jpe?g|mov|mp3|pdf|php|pl|png|ppt|ps|py|sql|tar|txt"
+    "|wav|xml|x|zip"
 )
 _FILE = rf"(?:{_WORD_LETTER}|{_D})+(?:\.(?:{_WORD_LETTER}|{_D})+)*\.(?:{_FILE_ENDING})"
 _PHONE = (
@@ -89,9 +90,7 @@ _PHONE = (
     r"|(?:(?:\+\+?)?[0-9]{2,4}\.)?[0-9]{2,4}\.[0-9]{3,4}\.[0-9]{3,5}"
 )
 _FACE = r"[<>]?[:;=](?-i:[-o*']?[()DPdpO\\{@|\[\]])"
-_ASIAN_FACE = (
-    r"(?-i:[\^x=~<>])\.\[\^x=[^\n]*?<>\]|(?-i:[-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][_.]?[-^x=~<>']\)|\([\^x=~<>']-[\^x=~<>'`]\))"
-)
+_ASIAN_FACE = r"(?-i:[\^x=~<>])\.\[\^x=[^\n]*?<>\]|(?-i:[-^x=~<>']_[-^x=~<>']|\([-^x=~<>'][_.]?[-^x=~<>']\)|\([\^x=~<>']-[\^x=~<>'`]\))"
 
 RULES: list[tuple[str, str]] = [
     ("as it is", r"(c\+\+|[cf]#)"),
@@ -158,7 +157,9 @@ RULES: list[tuple[str, str]] = [
 EXPRESSIONS = [(form, re.compile(expression, _CASELESS)) for form, expression in RULES]
 
 SPLIT_WORDS = "cannot|gonna|wanna|gotta|lemme|gimme"
-PLAIN_CHUNK = re.compile(rf"(?!(?:{SPLIT_WORDS})\b|(?:{_ABBREVIATIONS}|{_BEFORE_NAMES}|{_BEFORE_NUMBERS}|pt[ey])\.)([A-Z]+)[,.]?", _CASELESS)
+PLAIN_CHUNK = re.compile(
+    rf"(?!(?:{SPLIT_WORDS})\b|(?:{_ABBREVIATIONS}|{_BEFORE_NAMES}|{_BEFORE_NUMBERS}|pt[ey])\.)([A-Z]+)[,.]?", _CASELESS
+)
 """A word, perhaps with a comma or period, that no rule but the one for words can touch."""
 
 NEEDS_MORE = re.compile(r"[\d<&.]")

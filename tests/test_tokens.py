@@ -103,15 +103,17 @@ UNMENDED = [
     ("plan b.", None, ["plan", "b."]),
     ("the '90", None, ["the", "90"]),
     ("a smile :)", None, ["a", "smile", "-rrb-"]),
+    ("\u039f\u03a312x", "A dog", ["\u03bf\u03c312x"]),
 ]
-"""Differences that a caption by itself cannot know of: what the jar says when this line (or none) comes next; None where captions grow together."""
+"""Differences that remain: what the jar says when this line (or none) comes next; None where captions grow together. The last is Java's lower case."""
 
 
 @pytest.mark.java
 @pytest.mark.parametrize(("caption", "following", "theirs"), UNMENDED)
-def test_what_cannot_be_mended_depends_on_the_next_caption(caption, following, theirs):
+def test_what_cannot_be_mended_is_known(caption, following, theirs):
     found = jar_words([caption] if following is None else [caption, following])
-    assert found[0] != ptb_words(caption) == jar_words([caption, "A dog"])[0]
+    assert found[0] != ptb_words(caption)
+    assert ptb_words(caption) == jar_words([caption, "A dog"])[0] or not caption.isascii()
     assert theirs in (found[0], None)
 
 

@@ -34,6 +34,8 @@ MORE = [
     "D'R d'or L'x o'x 0_d's",
     "a,b-c 1.5-inch A.B.-C U.S.-U.K EU-U.S.",
     "A+B a+b R&amp;B AT&AMP;T &QUOT;x&QUOT; &LT;",
+    "http://a.b/{c} http://a.b/[c]d",
+    "www.a.com/index.php?x=1 a.com/b.com?c www.a.uk/b.c/d.eee!x www.\u1096.TA/\u058a.uhM\u3001\u17e8",
     "a-b.txt x.JPG x.c x.h, x.mp4 x.mp3?",
     "\u0967\u0968.\u0969 \u066b5 5\u066b5 5\u066c5",
     "\ua7d1 \u1885x \u24b6 \u2167 \u212a \u0130",

@@ -60,7 +60,8 @@ def ptb_words(caption: str) -> list[str]:
     2. ends in an abbreviation that stands before numbers: "no." keeps its period before "5 dogs" there, never here;
     3. opens a tag's quoted value (`<a b="`) or one odd face (`x.[^x=`) that a later caption closes: there they are one token;
     4. is the last of all, so that no line break follows: "b.", "the '90" and "x :)" end differently there.
-    Apart from that, letters are lower-cased by Python's Unicode, there by Java's, which may know fewer or more.
+    Apart from that, letters are lower-cased by Python's Unicode, there by Java's, which may know fewer or more letters and takes a
+    capital sigma before digits and further letters ("\u039f\u03a312x") for one inside a word.
     """
     words: list[str] = []
     chunks = caption.split()

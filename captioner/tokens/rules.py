@@ -72,10 +72,10 @@ _OPENERS = (
 )
 
 # Things of the web, telephones, faces
-_URL = r"https?://[^ \n\"<>|()]+[^ \n\"<>|.!?(){},-]"
-_PATH = r"(?:/[^ \n\"<>|()]+[^ \n\"<>|.!?(){},-])?"
-_SITE = rf"www\.(?:[^ \n\"<>|.!?(){{}},]+\.)+[A-Z]{{2,4}}{_PATH}"
-_DOMAIN = rf"(?:(?-i:[^ \n\"`'<>|.!?(){{}},-_$])+\.)+(?:com|net|org|edu){_PATH}"  # from "," to "_", as in the source
+_URL = r"https?://[^ \n\"<>|(){}]+[^ \n\"<>|.!?(){},-]"
+_PATH = r"/[^ \n\"<>|()]+[^ \n\"<>|.!?(){},-]"
+_SITE = r"www\.(?:[^ \n\"<>|.!?(){},]+\.)+[A-Z]{2,4}"
+_DOMAIN = r"(?:(?-i:[^ \n\"`'<>|.!?(){},-_$])+\.)+(?:com|net|org|edu)"  # from "," to "_", as in the source
 _MAIL = r"(?:&lt;|<)?[A-Z0-9][^ \n\"<>|(){}]*@(?:[^ \n\"<>|(){}.]+\.)*[^ \n\"<>|(){}.]+(?:&gt;|>)?"
 _TAG_NAME = "[A-Z][A-Z0-9_:.-]*"
 _TAG_VALUE = "(?:'[^']*'|\"[^\"]*\")"
@@ -107,7 +107,9 @@ RULES: list[tuple[str, str]] = [
     ("as it is", f"(y{_APOSTROPHE}){_L}"),
     ("as it is", f"({_URL})"),
     ("as it is", f"({_SITE})"),
+    ("as it is", f"({_SITE}{_PATH})"),
     ("as it is", f"({_DOMAIN})"),
+    ("as it is", f"({_DOMAIN}{_PATH})"),
     ("as it is", f"({_MAIL})"),
     ("as it is", f"(@[A-Z_][A-Z_0-9]*|#{_WORD_LETTER}+)"),
     ("quotes", f"({_VERB_ENDING})[^A-Z]"),

@@ -19,9 +19,9 @@ from captioner.encoders.region_files import RegionFiles, RegionsOfFiles
 from captioner.encoders.sources import PhotoFiles, Source, StoredRegions, store_regions, unreadable_photos
 from captioner.encoders.store import FeatureStore, store_row_bytes
 from captioner.encoders.views import VIEWS
+from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
-from captioner.ensemble import Ensemble
 from captioner.model import CaptionModel
 from captioner.search import Caption, Captioner
 from captioner.training.distributed import Processes

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+from captioner.tokens import ptb_words
 
 PAD, START, END, UNK = range(4)
 MARKS = ["<pad>", "<start>", "<end>", "<unk>"]
@@ -50,6 +51,7 @@ def character_words(caption: str) -> list[str]:
 
 TOKENS: dict[str, Callable[[str], list[str]]] = {
     "simple": simple_words,
+    "ptb": ptb_words,
     "whitespace": whitespace_words,
     "characters": character_words,
 }

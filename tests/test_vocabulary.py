@@ -32,7 +32,9 @@ def test_simple_words(caption, words):
     assert simple_words(caption) == words
 
 
-@given(st.text(), st.sampled_from(list(TOKENS)))
+@given(
+    st.text(), st.sampled_from([rule for rule in TOKENS if rule != "ptb"])
+)  # "(" becomes "-lrb-", "``" comes and goes
 def test_cutting_what_was_cut_changes_nothing(caption, tokens):
     vocabulary = Vocabulary(["x"], tokens)
     words = vocabulary.split(caption)

@@ -138,8 +138,8 @@ def test_there_is_no_share_and_no_baseline_of_nothing(compute):
 
 @pytest.mark.parametrize("compute", [most_frequent_caption, lambda train, tokens: seen_share({1: "a"}, train, tokens)])
 def test_an_unknown_rule_is_named(compute):
-    with pytest.raises(UserError, match="got 'ptb'"):
-        compute(TRAINING, "ptb")
+    with pytest.raises(UserError, match="got 'ptb3'"):
+        compute(TRAINING, "ptb3")
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):

@@ -184,7 +184,7 @@ ONE = {1: ["a dog"]}
         ({1: "a dog"}, {1: ["a dog"], 7: ["a cat"], 8: ["x"]}, "simple", r"needs a caption, 2 of 3 \(first: 7\)"),
         ({"1": "a dog"}, ONE, "simple", "7 is not '7'"),
         ({1: "a dog", "x": "a cat"}, ONE, "simple", r"needs its photo's references, 1 of 2 \(first: 'x'\)"),
-        ({1: "a dog"}, ONE, "ptb", "tokens must be one of simple, whitespace, characters, got 'ptb'"),
+        ({1: "a dog"}, ONE, "ptb3", "tokens must be one of simple, ptb, whitespace, characters, got 'ptb3'"),
         ({1: "a dog"}, {1: []}, "simple", r"reference with words, 1 of 1 \(first: 1\)"),
         ({1: "a dog"}, {1: [" . "]}, "simple", "reference with words"),
     ],

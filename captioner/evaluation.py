@@ -190,8 +190,27 @@ def _protocol(settings: Settings, split: str, examples: Sequence[Example], capti
         num_photos=len(examples),
         num_references=metrics.count_references({example.id: example.references for example in examples}),
         tokens=captioner.vocabulary.tokens,
-        decoding=f"{search['kind']} {search.get('beams', '')}".strip(),
+        decoding=_decoding(search),
         length_rule=search.get("length_rule", "none"),
         unknown=search["unknown"],
+        reward=_reward(settings["objective"]),
         seed=settings["run"]["seed"],
     )
+
+
+_SAID_ELSEWHERE = {"kind", "length_rule", "unknown", "max_length"}
+_USUAL = {"min_length": 1, "no_repeat": 0, "bad_endings": "allow", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+
+
+def _decoding(search: Settings) -> str:
+    """The way of decoding with its own numbers, and the limits that are not the usual ones."""
+    told = {key: value for key, value in search.items() if key not in _SAID_ELSEWHERE and value != _USUAL.get(key)}
+    if search["kind"] == "beam":
+        return " ".join(["beam", str(told.pop("beams")), *(f"{key} {value}" for key, value in told.items())])
+    return " ".join([search["kind"], *(f"{key} {value}" for key, value in told.items())])
+
+
+def _reward(objective: Settings) -> str:
+    """What the model was trained to be rewarded for, if it was; the end mark is always a word of it."""
+    parts = [f"{objective[name]:g} {name}" for name in ("cider", "bleu") if objective.get(name)]
+    return f"{' + '.join(parts)}, end mark included" if parts else ""

@@ -14,6 +14,7 @@ from torch import nn
 from captioner import build
 from captioner.comparison.variants import Variant
 from captioner.data.batches import Batch, encode_references, pad_words
+from captioner.model import CaptionModel
 from captioner.photos import photo_source, read_splits
 from captioner.search import Captioner, Greedy
 from captioner.training.contract import Totals
@@ -69,6 +70,7 @@ class _Timed:
         batch = Batch(source(range(len(examples))), pad_words(captions)).to(captioner.device)
         words = int((batch.targets != PAD).sum())
         totals = Totals(words=words, captions=int(batch.caption_mask.sum()), photos=len(examples))
+        assert isinstance(captioner.model, CaptionModel)  # one run, no ensemble
         objective = build.make_objective(settings, captioner.model, captioner.vocabulary, examples, run)
         return cls(captioner, objective, batch, totals)
 

@@ -45,6 +45,7 @@ class Protocol:
     decoding: str  # "beam 5"
     length_rule: str = ""
     unknown: str = ""  # what decoding does with <unk>
+    reward: str = ""  # what training rewarded, where it did
     seed: int | None = None
     scorers: str = field(default_factory=_scorers)
 
@@ -58,6 +59,7 @@ class Protocol:
             "decoding": self.decoding,
             "length": self.length_rule,
             "unknown": self.unknown,
+            "reward": self.reward,
             "seed": self.seed,
             "scorers": self.scorers,
         }

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 
 from captioner import attention, build, runs
+from captioner.errors import UserError
 from captioner.training import loop
 from captioner.training.loop import BEST, NEWEST
 from captioner.training.run_log import RunLog
@@ -149,3 +150,50 @@ def test_weights_and_biases_gets_numbers_and_pictures_offline(settings, tmp_path
     pictures = list((tmp_path / "run" / "wandb").glob("offline-run-*/files/media/images/*.png"))
     assert len(pictures) == 2
     assert not (tmp_path / "home" / ".local").exists()
+
+
+def test_training_on_the_score_goes_on_from_a_run_and_resumes(settings, tmp_path, monkeypatch):
+    runs.train(DRAWN, settings)
+    first = tmp_path / "run"
+    others = [one for one in settings if not one.startswith("run.folder")]
+    critical = ["objective.kind=self_critical", "objective.samples=3", "objective.bleu=0.5", f"run.from_run={first}"]
+    runs.train(DRAWN, [*others, *critical, f"run.folder={tmp_path / 'whole'}"])
+    assert (tmp_path / "whole" / "document_frequencies.npz").exists()
+    found = losses(tmp_path / "whole")
+    trained = [line for line in found if line["kind"] == "train"]
+    assert trained[0].keys() >= {"reward", "baseline", "bad_endings", "length"}
+    assert all(line["reward"] >= 0 and line["length"] >= 1 for line in trained)
+    stopped = [*others, *critical, f"run.folder={tmp_path / 'stopped'}"]
+    monkeypatch.setattr(loop.Trainer, "_validate", _go_out_at_epoch(2))
+    with pytest.raises(RuntimeError, match="the power went"):
+        runs.train(DRAWN, stopped)
+    monkeypatch.undo()
+    runs.train(DRAWN, stopped)
+    assert losses(tmp_path / "stopped") == found
+
+
+def _go_out_at_epoch(epoch: int):
+    validate = loop.Trainer._validate
+
+    def go_out(trainer):
+        if trainer.progress.epoch == epoch:
+            raise RuntimeError("the power went")
+        validate(trainer)
+
+    return go_out
+
+
+def test_another_models_weights_are_not_taken_over(settings, tmp_path):
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
+    others = [one for one in settings if not one.startswith(("run.folder", "decoder.hidden_size"))]
+    with pytest.raises(UserError, match=r"has decoder\.hidden_size=16, got 20; take the same"):
+        runs.train(
+            DRAWN,
+            [*others, "decoder.hidden_size=20", f"run.from_run={tmp_path / 'run'}", f"run.folder={tmp_path / 'next'}"],
+        )
+    assert not (tmp_path / "next").exists()
+
+
+def test_hard_attention_is_not_trained_on_the_score(settings, tmp_path):
+    with pytest.raises(UserError, match="hard attention would not learn where to look"):
+        runs.train(DRAWN, [*settings, "attention.kind=hard", "objective.kind=self_critical"])

@@ -71,7 +71,9 @@ def test_the_most_frequent_caption_is_counted_in_words():
     assert most_frequent_caption(TRAINING, "whitespace") == "."  # all stand once: the first in the alphabet
 
 
-@pytest.mark.parametrize("tokens", TOKENS)
+@pytest.mark.parametrize(
+    "tokens", [rule for rule in TOKENS if rule != "ptb"]
+)  # which makes -lrb- of a bracket, as the jar does
 @given(text=st.text())
 def test_cutting_a_cut_caption_again_changes_nothing(tokens, text):
     words = TOKENS[tokens](text)

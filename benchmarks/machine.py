@@ -26,13 +26,20 @@ def seconds(work: Callable[[], object], device: torch.device | None = None) -> f
 
 def in_turn(works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None) -> list[float]:
     """Median seconds of each; all take turns in every round, after one round that does not count."""
+    return [statistics.median(found) for found in all_times(works, rounds, device)]
+
+
+def all_times(
+    works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None
+) -> list[list[float]]:
+    """Seconds of each in every round; all take turns in a round, after one round that does not count."""
     times: list[list[float]] = [[] for _ in works]
     for turn in range(rounds + 1):
         for work, found in zip(works, times, strict=True):
             took = seconds(work, device)
             if turn:
                 found.append(took)
-    return [statistics.median(found) for found in times]
+    return times
 
 
 def where(device: torch.device | None = None) -> str:

@@ -1,7 +1,8 @@
 """The decoder as tutorials write it, to compare with: everything inside the loop over words.
 
 Features are repeated for every caption, keys are made again at every word, the vocabulary product is taken inside the loop, and
-captions, sorted by length, leave the batch when they end; beam search takes one photo at a time, its features copied for every beam.
+captions, sorted by length, leave the batch when they end. Beam search takes one photo at a time, its features copied for every beam
+(`beam`); or, as better repositories do it, all photos in one batch, where loops over photos and beams choose the words (`beams`).
 It computes the same function as `captioner.decoders.lstm.LSTMDecoder` with
 looks="before", gate="vector", output="state"; tests/test_benchmarks.py ties the two.
 
@@ -9,6 +10,8 @@ Shapes: N captions (photos x references), T words, R regions, D region feature, 
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -39,9 +42,12 @@ class TextbookDecoder(nn.Module):
 
     def attend(self, features: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Context (N, D) and weights (N, R)."""
-        mixed = torch.tanh(self.region_to_key(features) + self.state_to_key(hidden)[:, None])  # (N, R, A)
-        weights = self.energy(mixed).squeeze(2).softmax(dim=1)
+        weights = self.weigh(self.region_to_key(features), hidden)
         return (features * weights[..., None]).sum(dim=1), weights
+
+    def weigh(self, keys: Tensor, hidden: Tensor) -> Tensor:
+        mixed = torch.tanh(keys + self.state_to_key(hidden)[:, None])  # (N, R, A)
+        return self.energy(mixed).squeeze(2).softmax(dim=1)
 
     def forward(self, features: Tensor, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N, T, V) and the words in their new order: captions (N, T + 1) of `lengths` words, their end mark counted."""
@@ -104,6 +110,58 @@ class TextbookDecoder(nn.Module):
             words, scores = words[going], best[going, None]
             hidden, cell = hidden[parents[going]], cell[parents[going]]
         return max(done)[1]
+
+    @torch.no_grad()
+    def beams(self, features: Tensor, num_beams: int, max_length: int) -> list[list[int]]:
+        """The same captions for photos (B, R, D): one batch of all photos' beams, keys made once, loops over photos and beams to choose."""
+        mean, keys = features.mean(dim=1), self.region_to_key(features)
+        hidden, cell = torch.tanh(self.first_hidden(mean)), torch.tanh(self.first_cell(mean))
+        live = [[Beam(0.0, [START], row)] for row in range(len(features))]
+        done: list[list[Beam]] = [[] for _ in live]
+        for position in range(max_length + 1):
+            words = torch.tensor([beam.words[-1] for beams in live for beam in beams], device=features.device)
+            context = torch.bmm(self.weigh(keys, hidden)[:, None], features).squeeze(1)
+            context = torch.sigmoid(self.gate(hidden)) * context
+            inputs = torch.cat([self.embedding(words), context], dim=1)
+            hidden, cell = self.cell(inputs, (hidden, cell))
+            log_probs = self.to_vocabulary(hidden).log_softmax(dim=1)
+            log_probs[:, [PAD, START, UNK] + [END] * (position == 0)] = -torch.inf
+            if position == max_length:
+                log_probs[:, :END] = log_probs[:, END + 1 :] = -torch.inf
+            choose(live, done, log_probs, num_beams)
+            rows = torch.tensor([beam.row for beams in live for beam in beams], device=features.device)
+            if len(rows) == 0:
+                break
+            hidden, cell = hidden[rows], cell[rows]
+            if len(rows) != len(features):  # a beam's row is of its own photo, so that nothing else moves them
+                features, keys = features[rows], keys[rows]
+        return [max(beams).words[1:-1] for beams in done]
+
+
+class Beam(NamedTuple):
+    """A caption that is being written, or done."""
+
+    score: float
+    words: list[int]  # from START on
+    row: int  # of the batch, where its state lies
+
+
+def choose(live: list[list[Beam]], done: list[list[Beam]], log_probs: Tensor, num_beams: int) -> None:
+    """Continue the live beams of each photo with their best words; log_probs (N, V) lie in the order of the beams."""
+    best_scores, best_words = (best.tolist() for best in log_probs.topk(num_beams, dim=1))
+    row = 0
+    for photo, beams in enumerate(live):
+        continued = []
+        for beam in beams:
+            for score, word in zip(best_scores[row], best_words[row], strict=True):
+                continued.append((beam.score + score, word, row, beam.words))
+            row += 1
+        continued.sort(reverse=True)
+        best = [
+            Beam(score, [*words, word], row) for score, word, row, words in continued[: num_beams - len(done[photo])]
+        ]
+        done[photo] += [beam for beam in best if beam.words[-1] == END]
+        live[photo] = [beam for beam in best if beam.words[-1] != END]
 
 
 def textbook_of(decoder: LSTMDecoder) -> TextbookDecoder:

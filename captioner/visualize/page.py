@@ -7,7 +7,7 @@ decoding found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -37,29 +37,30 @@ class PageItem:
     candidates: Sequence[Caption] = field(default_factory=list)  # what decoding found, best first, each with its maps
 
 
-def caption_page(items: Sequence[PageItem], smooth: bool = False, title: str = "captions") -> str:
+def caption_page(items: Iterable[PageItem], smooth: bool = False, title: str = "captions") -> str:
     """The page's text.
 
     Candidates that came without maps, those of `caption.candidates`, are listed; those of the item can be looked at too.
 
     Args:
+        items: Each is looked at once, so that a generator needs the memory of one photo only.
         smooth: Start with maps drawn between the cells' centres; the page's own switch changes it.
 
     Raises:
         ValueError: there are no items, or a photo is not the one that its caption was made for.
     """
-    if not items:
-        raise ValueError("a page needs at least one photo with its caption, got none; give it a PageItem")
     sections = [_section(item, f"item-{number}", smooth) for number, item in enumerate(items)]
+    if not sections:
+        raise ValueError("a page needs at least one photo with its caption, got none; give it a PageItem")
     return document(title, f'<main class="items">{"".join(sections)}</main>', "page")
 
 
-def save_page(path: str | Path, items: Sequence[PageItem], smooth: bool = False) -> None:
+def save_page(path: str | Path, items: Iterable[PageItem], smooth: bool = False) -> None:
     """Write the page. The file appears whole or not at all."""
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"a page is saved as HTML, got {path.name!r}; choose a name that ends in .html")
-    write_text_atomically(path, caption_page(items, smooth, ", ".join(item.name for item in items[:3])))
+    write_text_atomically(path, caption_page(items, smooth, path.stem))
 
 
 def _section(item: PageItem, key: str, smooth: bool) -> str:
@@ -81,8 +82,8 @@ def _section(item: PageItem, key: str, smooth: bool) -> str:
     name = escape(item.name)
     return (
         f'<section class="item" id="{key}" aria-labelledby="{key}-name"><h2 id="{key}-name" dir="auto">{name}</h2>'
-        f'<div class="view{" wide" if width > WIDE * height else ""}"><div class="stage" style="--aspect:{width / height:.5f}">'
-        f'<img src="{as_data(_fit(item.photo))}" width="{width}" height="{height}" alt="photo {name}"></div>'
+        f'<div class="view{" wide" if width > WIDE * height else ""}"><div class="frame"><div class="stage" style="--aspect:{width / height:.5f}">'
+        f'<img src="{as_data(_fit(item.photo))}" width="{width}" height="{height}" alt="photo {name}"></div></div>'
         f'<p class="sentence" lang="" dir="auto">{text}</p></div>{embedded(data)}</section>'
     )
 

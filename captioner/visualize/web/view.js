@@ -88,14 +88,15 @@ class View {
     this.words.forEach((button, place) => button.classList.toggle("shown", place === this.shownWord));
     const facts = this.shownWord < 0 ? this.factsOfAll() : this.factsOf(this.shownWord);
     this.readout.replaceChildren(
-      ...facts.map(([name, value, note]) => make("span", "fact", note ? { title: note } : {}, `${name} `, make("b", "", {}, value))),
+      ...facts.map(([name, value, note]) => make("span", "fact", note ? { title: note } : {}, make("bdi", "", {}, name), " ", make("b", "", {}, value))),
     );
     this.draw();
   }
 
   factsOfAll() {
     const { caption } = this;
-    const facts = [["mean word probability", number(caption.confidence), "the geometric mean of the words' probabilities"]];
+    const facts = [];
+    if (this.words.length) facts.push(["mean word probability", number(caption.confidence), "the geometric mean of the words' probabilities"]);
     if (!this.compact) facts.unshift(["caption's probability", number(Math.exp(caption.logProb)), "all words' and the end mark's, multiplied"]);
     if (!caption.ended) facts.push(["cut at", `${caption.words.length} words`, "the decoder had not ended the caption"]);
     return facts;

@@ -99,10 +99,14 @@ def _stream(
             yield Path(str(photo)), caption if isinstance(caption, UserError) else [caption]
         return
     for photo in photos:
-        try:
-            yield photo, captioner.candidates(photo)
-        except UserError as error:
-            yield photo, error
+        yield photo, _candidates(captioner, photo)
+
+
+def _candidates(captioner: Captioner, photo: Path) -> list[Caption] | UserError:
+    try:
+        return captioner.candidates(photo)
+    except UserError as error:
+        return error
 
 
 def _caption(captioner: Captioner, photos: list[Path], with_candidates: bool) -> tuple[Found, list[Path]]:
@@ -155,7 +159,5 @@ def _lay_out(path: Path, found: Found) -> None:
     """One HTML file of all photos, each with the captions that decoding found."""
     from captioner.visualize.page import PageItem, save_page
 
-    save_page(
-        path, (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in found)
-    )
+    save_page(path, (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in found))
     console.print(f"written: {path}", soft_wrap=True, markup=False)

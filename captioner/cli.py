@@ -131,7 +131,9 @@ def caption(
     ] = None,
     page: Annotated[
         Path | None,
-        typer.Option(help="write out.html: point at a word to see its map; heads, and the other captions that decoding found"),
+        typer.Option(
+            help="write out.html: point at a word to see its map; heads, and the other captions that decoding found"
+        ),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="write a table: photo, caption, confidence")] = None,
     json: Annotated[Path | None, typer.Option(help="write words, log-probabilities and maps")] = None,

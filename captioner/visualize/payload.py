@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.regions import Boxes, Grid
+from captioner.regions import Boxes, Grid, Layout, Placement
 from captioner.search.caption import Caption
 from captioner.visualize.colours import COVER, colour
 from captioner.visualize.maps import in_words, map_on_photo
@@ -61,20 +61,20 @@ def caption_data(caption: Caption, tops: tuple[float, float], with_heads: bool =
         "gate": None if caption.gate is None else _short(caption.gate),
         "maps": None,
     }
-    if has_maps(caption):
-        found |= {"maps": packed(caption.weights, tops[0]), "regions": _regions(caption)}
-        if with_heads and has_heads(caption):
-            found |= {"headMaps": packed(caption.head_weights, tops[1]), "numHeads": caption.head_weights.shape[1]}
+    drawable = _drawable(caption)
+    if drawable is not None:
+        found |= {"maps": packed(drawable[0], tops[0]), "regions": _regions(caption.layout, drawable[1])}
+        heads = caption.head_weights
+        if with_heads and heads is not None and heads.shape[1] > 1:
+            found |= {"headMaps": packed(heads, tops[1]), "numHeads": heads.shape[1]}
     return found
 
 
-def has_maps(caption: Caption) -> bool:
-    """There is something to draw, and it is known where."""
-    return caption.weights is not None and caption.placement is not None and len(caption.words) > 0
-
-
-def has_heads(caption: Caption) -> bool:
-    return has_maps(caption) and caption.head_weights is not None and caption.head_weights.shape[1] > 1
+def _drawable(caption: Caption) -> tuple[Tensor, Placement] | None:
+    """The maps and where they lie, where there is something to draw and it is known where."""
+    if caption.weights is None or caption.placement is None or not caption.words:
+        return None
+    return caption.weights, caption.placement
 
 
 def packed(weights: Tensor, top: float) -> dict[str, Any]:
@@ -90,18 +90,19 @@ def largest(weights: Tensor | None) -> float:
 
 def largest_drawn(caption: Caption, weights: Tensor | None) -> float:
     """The top of the colour scale; overlapping boxes may add up to more than any weight."""
-    if isinstance(caption.layout, Grid) or not has_maps(caption) or weights is None:
+    drawable = _drawable(caption)
+    if isinstance(caption.layout, Grid) or drawable is None or weights is None:
         return largest(weights)
-    width, height = caption.placement.photo_size
+    placement = drawable[1]
+    width, height = placement.photo_size
     factor = min(1.0, _OVERLAP_SIZE / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    drawn = map_on_photo(weights, caption.layout, caption.placement, size)
+    drawn = map_on_photo(weights, caption.layout, placement, size)
     return max(largest(weights), largest(drawn))
 
 
-def _regions(caption: Caption) -> dict[str, Any]:
+def _regions(layout: Layout, placement: Placement) -> dict[str, Any]:
     """Where regions lie on the photo: the edges of the network's view, and how it is cut or where the boxes are."""
-    layout, placement = caption.layout, caption.placement
     view = placement.corners_on_photo(Grid(1, 1))[0].tolist()
     told = {"photoSize": list(placement.photo_size), "view": view, "inWords": in_words(layout)}
     if isinstance(layout, Boxes):

@@ -127,7 +127,11 @@ def _convention(entries: Sequence[Entry]) -> str:
 def _tools(metrics: Sequence[str], shown: int, total: int, convention: str) -> str:
     options = "".join(f"<option>{escape(name)}</option>" for name in (*metrics, CONFIDENCE, "name"))
     among = f"the worst {shown:,} of {total:,} photos" if shown < total else f"{total:,} photos"
-    hint = "Point at a word, tap it, or move with the arrow keys, to see where the decoder looked for it. " if convention else ""
+    hint = (
+        "Point at a word, tap it, or move with the arrow keys, to see where the decoder looked for it. "
+        if convention
+        else ""
+    )
     return (
         f'<div class="tools"><label>sort by <select id="sort">{options}</select></label>'
         '<label><input type="checkbox" id="descending"> highest first</label>'
@@ -164,7 +168,8 @@ def _data(entry: Entry, metrics: Sequence[str]) -> dict[str, Any]:
     unit = largest(caption.weights) or 1.0
     scores = [entry.scores.get(metric) for metric in metrics]
     return {
-        "sort": [score if score is not None and math.isfinite(score) else None for score in scores] + [caption.confidence],
+        "sort": [score if score is not None and math.isfinite(score) else None for score in scores]
+        + [caption.confidence],
         "captions": [caption_data(caption, (unit, 1.0), with_heads=False)],
         "top": largest_drawn(caption, caption.weights) or 1.0,
         **_thumbnail(entry),

@@ -169,7 +169,9 @@ def test_where_boxes_overlap_the_scale_reaches_their_sum():
     assert data_of(one(caption))["top"] == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("changes", [{"weights": None}, {"weights": torch.zeros(1, 16)}, {"sentinel": torch.tensor([0.5])}])
+@pytest.mark.parametrize(
+    "changes", [{"weights": None}, {"weights": torch.zeros(1, 16)}, {"sentinel": torch.tensor([0.5])}]
+)
 def test_what_a_caption_lacks_is_left_out(changes):
     found = data_of(one(make_caption("a", Placement.whole((64, 48)), **changes)))["captions"][0]
     assert (found["maps"] is None) == (changes.get("weights", 0) is None)
@@ -206,7 +208,9 @@ def test_photos_keep_their_proportions_and_tiny_ones_their_pixels(size):
 
 
 def test_colours_are_the_sheet_s():
-    told = json.loads(next(text for text in Elements(one(make_caption("a", Placement.whole((64, 48))))).data if "cover" in text))
+    told = json.loads(
+        next(text for text in Elements(one(make_caption("a", Placement.whole((64, 48))))).data if "cover" in text)
+    )
     table = torch.tensor(list(base64.b64decode(told["colours"]))).reshape(256, 3)
     assert torch.equal(table, colour(torch.arange(256) / 255).long())
 
@@ -235,6 +239,6 @@ def test_a_page_is_saved_as_html_or_not_at_all(tmp_path):
     item = PageItem(photo(), make_caption("a", Placement.whole((64, 48))), "one.jpg")
     save_page(tmp_path / "new" / "out.html", iter([item]))
     assert (tmp_path / "new" / "out.html").read_text(encoding="utf-8").startswith("<!doctype html>")
-    with pytest.raises(UserError, match="ends in .html"):
+    with pytest.raises(UserError, match=r"ends in \.html"):
         save_page(tmp_path / "out.png", [item])
     assert not (tmp_path / "out.png").exists()

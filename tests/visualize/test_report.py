@@ -40,12 +40,23 @@ def data_of(page):
 
 
 def test_the_worst_stands_first_and_what_was_not_scored_last():
-    entries = [make_entry("good", 2.0), replace(make_entry("none"), scores={}), make_entry("nan", math.nan), make_entry("bad", 0.1)]
+    entries = [
+        make_entry("good", 2.0),
+        replace(make_entry("none"), scores={}),
+        make_entry("nan", math.nan),
+        make_entry("bad", 0.1),
+    ]
     assert names_of(report_page(entries, ROWS, "split: val")) == ["bad", "good", "none", "nan"]
 
 
 def test_the_table_says_values_intervals_and_protocol():
-    page = report_page([], ROWS, "split: val | tokens: simple", intervals={"this model": {"CIDEr-D": (1.1, 1.3)}}, as_they_are={"mean length"})
+    page = report_page(
+        [],
+        ROWS,
+        "split: val | tokens: simple",
+        intervals={"this model": {"CIDEr-D": (1.1, 1.3)}},
+        as_they_are={"mean length"},
+    )
     assert "<td>123.4<small>110.0 to 130.0</small></td><td>7.2</td>" in page
     assert "<td>50.0</td><td>-</td>" in page
     assert "x100, with 95 % intervals" in page
@@ -53,7 +64,9 @@ def test_the_table_says_values_intervals_and_protocol():
 
 
 def test_a_split_without_references_is_said_to_be_one():
-    assert "this split has no references" in report_page([replace(make_entry("a"), scores={}, references=[])], {}, "split: val")
+    assert "this split has no references" in report_page(
+        [replace(make_entry("a"), scores={}, references=[])], {}, "split: val"
+    )
 
 
 def test_every_photo_shows_its_references_and_scores():
@@ -65,7 +78,9 @@ def test_every_photo_shows_its_references_and_scores():
 
 def test_texts_stand_in_the_report_as_texts():
     entry = replace(make_entry(HOSTILE, text=HOSTILE), references=[HOSTILE], scores={HOSTILE: 1.0})
-    page = report_page([entry], {HOSTILE: {HOSTILE: 1.0}}, HOSTILE, title=HOSTILE, intervals={HOSTILE: {HOSTILE: (1, 1)}})
+    page = report_page(
+        [entry], {HOSTILE: {HOSTILE: 1.0}}, HOSTILE, title=HOSTILE, intervals={HOSTILE: {HOSTILE: (1, 1)}}
+    )
     assert HOSTILE not in page
     assert "<img" not in page.replace("&lt;img", "").replace(r"\u003cimg", "")
 
@@ -88,7 +103,10 @@ def test_what_cannot_be_drawn_is_left_out(changes):
 
 def test_scores_to_sort_by_are_those_of_the_list_and_the_mean_probability():
     told = data_of(report_page([make_entry("a", 0.5), make_entry("b", math.nan)], ROWS, ""))
-    assert [entry["sort"] for entry in told[:2]] == [[0.5, pytest.approx(math.exp(-0.5))], [None, pytest.approx(math.exp(-0.5))]]
+    assert [entry["sort"] for entry in told[:2]] == [
+        [0.5, pytest.approx(math.exp(-0.5))],
+        [None, pytest.approx(math.exp(-0.5))],
+    ]
 
 
 def test_a_photo_costs_no_more_than_stated():

@@ -21,9 +21,9 @@ from captioner.visualize.maps import check_photo
 from captioner.visualize.payload import as_data, caption_data, document, embedded, largest, largest_drawn
 
 THUMBNAIL = 224
-"""The longer side of a thumbnail in pixels, and how large it is shown. A natural photo is about 8 kB of JPEG at the quality
-below, 11 kB in the file; with maps and texts a thousand of them make about 15 MB, which opens without waiting and can still
-be sent to somebody."""
+"""The longer side of a thumbnail in pixels, and how large it is shown. A natural photo is 8 to 10 kB of JPEG at the quality
+below, 13 kB in the file at most on average; with maps and texts a thousand of them make 14 to 16 MB, which opens without
+waiting and can still be sent to somebody."""
 QUALITY = 70
 CONFIDENCE = "mean word probability"
 """What photos can be sorted by besides their scores: the geometric mean of the probabilities of a caption's words."""

@@ -7,7 +7,7 @@ import glob
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from captioner.data.photos import photos_in
@@ -18,8 +18,10 @@ from captioner.progress import console, errors
 from captioner.search import Caption, Captioner
 
 _ON_ONE_SHEET = 16
+_ON_ONE_PAGE = 100  # 30 MB of large photos
 _SETTING = re.compile(r"(search|data|run)\.\w+=.*")
-Found = list[tuple[Path, Caption]]
+Found = list[tuple[Path, list[Caption]]]
+"""Photos with what decoding found for each, its caption first."""
 
 
 def find_photos(names: Sequence[str]) -> list[Path]:
@@ -51,27 +53,27 @@ def run(
     sheet: Path | None = None,
     table: Path | None = None,
     details: Path | None = None,
+    page: Path | None = None,
 ) -> int:
     """Caption photos, print each caption as it comes, and write what was asked for.
 
     A photo among several that cannot be read is named and left out; returns how many were.
 
     Raises:
-        UserError: no photo can be read, or a name matches nothing, or one sheet is asked for too many photos.
+        UserError: no photo can be read, or a name matches nothing, or one sheet or page is asked for too many photos.
     """
     photos = find_photos(names)
-    if sheet is not None and sheet.suffix and len(photos) > _ON_ONE_SHEET:
-        raise UserError(
-            f"one sheet holds up to {_ON_ONE_SHEET} photos, got {len(photos)}; give --sheet a folder for one picture each"
-        )
-    found, unreadable = _caption(captioner, photos)
+    _check_number(photos, sheet, page)
+    found, unreadable = _caption(captioner, photos, with_candidates=page is not None)
     if table is not None:
         _write(table, _as_csv(found))
     if details is not None:
-        entries = [{"photo": str(photo), **caption.as_json()} for photo, caption in found]
+        entries = [{"photo": str(photo), **caption.as_json()} for photo, (caption, *_) in found]
         _write(details, json.dumps(entries, ensure_ascii=False, indent=1) + "\n")
     if sheet is not None:
         _draw(sheet, found)
+    if page is not None:
+        _lay_out(page, found)
     if unreadable:
         errors.print(
             f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
@@ -79,18 +81,47 @@ def run(
     return len(unreadable)
 
 
-def _caption(captioner: Captioner, photos: list[Path]) -> tuple[Found, list[Path]]:
+def _check_number(photos: Sequence[Path], sheet: Path | None, page: Path | None) -> None:
+    if sheet is not None and sheet.suffix and len(photos) > _ON_ONE_SHEET:
+        raise UserError(
+            f"one sheet holds up to {_ON_ONE_SHEET} photos, got {len(photos)}; give --sheet a folder for one picture each"
+        )
+    if page is not None and len(photos) > _ON_ONE_PAGE:
+        raise UserError(f"one page holds up to {_ON_ONE_PAGE} photos, got {len(photos)}; give fewer photos at a time")
+
+
+def _stream(
+    captioner: Captioner, photos: Sequence[Path], with_candidates: bool
+) -> Iterator[tuple[Path, list[Caption] | UserError]]:
+    """Each photo with what decoding found, or with the reason why it cannot be read."""
+    if not with_candidates:
+        for photo, caption in captioner.stream(photos):
+            yield Path(str(photo)), caption if isinstance(caption, UserError) else [caption]
+        return
+    for photo in photos:
+        yield photo, _candidates(captioner, photo)
+
+
+def _candidates(captioner: Captioner, photo: Path) -> list[Caption] | UserError:
+    try:
+        return captioner.candidates(photo)
+    except UserError as error:
+        return error
+
+
+def _caption(captioner: Captioner, photos: list[Path], with_candidates: bool) -> tuple[Found, list[Path]]:
     found: Found = []
     unreadable: list[Path] = []
-    for photo, caption in captioner.stream(photos):
-        if not isinstance(caption, UserError):
-            found.append((Path(str(photo)), caption))
+    for photo, captions in _stream(captioner, photos, with_candidates):
+        if not isinstance(captions, UserError):
+            found.append((photo, captions))
+            caption = captions[0]
             console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True, markup=False)
         elif len(photos) == 1:
-            raise caption
+            raise captions
         else:
-            unreadable.append(Path(str(photo)))
-            errors.print(f"left out: {caption}", soft_wrap=True, markup=False)
+            unreadable.append(photo)
+            errors.print(f"left out: {captions}", soft_wrap=True, markup=False)
     if not found:
         raise UserError(f"none of {len(photos)} photos can be read")
     return found, unreadable
@@ -100,7 +131,7 @@ def _as_csv(found: Found) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["photo", "caption", "confidence"])
-    writer.writerows([str(photo), caption.text, f"{caption.confidence:.4f}"] for photo, caption in found)
+    writer.writerows([str(photo), caption.text, f"{caption.confidence:.4f}"] for photo, (caption, *_) in found)
     return text.getvalue()
 
 
@@ -115,10 +146,18 @@ def _draw(path: Path, found: Found) -> None:
 
     if not path.suffix:
         names = [f"{number:04}_{photo.stem}.png" for number, (photo, _) in enumerate(found)]
-        for name, (photo, caption) in zip(names, found, strict=True):
+        for name, (photo, (caption, *_)) in zip(names, found, strict=True):
             save_sheet(path / name, open_photo(photo), caption)
     elif len(found) == 1:
-        save_sheet(path, open_photo(found[0][0]), found[0][1])
+        save_sheet(path, open_photo(found[0][0]), found[0][1][0])
     else:
-        save_picture(path, contact([sheet(open_photo(photo), caption) for photo, caption in found]))
+        save_picture(path, contact([sheet(open_photo(photo), caption) for photo, (caption, *_) in found]))
+    console.print(f"written: {path}", soft_wrap=True, markup=False)
+
+
+def _lay_out(path: Path, found: Found) -> None:
+    """One HTML file of all photos, each with the captions that decoding found."""
+    from captioner.visualize.page import PageItem, save_page
+
+    save_page(path, (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in found))
     console.print(f"written: {path}", soft_wrap=True, markup=False)

@@ -129,6 +129,12 @@ def caption(
     sheet: Annotated[
         Path | None, typer.Option(help="draw each word's map over the photo: out.png, or a folder for one picture each")
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="write out.html: point at a word to see its map; heads, and the other captions that decoding found"
+        ),
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="write a table: photo, caption, confidence")] = None,
     json: Annotated[Path | None, typer.Option(help="write words, log-probabilities and maps")] = None,
     override: Annotated[
@@ -139,7 +145,7 @@ def caption(
     """Caption photos that the model has never seen. Ends with status 1 where some of several photos could not be read."""
     from captioner import build, captioning
 
-    if captioning.run(build.load(model, overrides=override or []), photos, sheet, csv, json):
+    if captioning.run(build.load(model, overrides=override or []), photos, sheet, csv, json, page):
         sys.exit(1)
 
 

@@ -15,7 +15,7 @@ from captioner.data.coco import read_results
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.search import Captioner, Greedy, Limits
+from captioner.search import BeamSearch, Captioner, Greedy, Limits
 from captioner.vocabulary import Vocabulary
 from tests.helpers import make_decoder
 
@@ -128,3 +128,20 @@ def test_a_results_file_with_an_image_twice_is_refused(tmp_path):
     path.write_text(json.dumps([{"image": 1}]))
     with pytest.raises(UserError, match="each result should have image_id"):
         read_results(path)
+
+
+def test_a_page_shows_every_photo_that_can_be_read_with_what_decoding_found(captioner, photos, tmp_path):
+    beams = captioner.with_search(BeamSearch(beams=3, limits=Limits(4)))
+    assert captioning.run(beams, [str(photos)], page=tmp_path / "out.html") == len(BAD)
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    found = [json.loads(each.partition("</script>")[0]) for each in page.split('<script type="application/json">')[1:]]
+    assert len(found) == len(GOOD)
+    captions = beams.candidates(photos / "plain.jpg")
+    assert len(captions) == 3
+    assert [each["text"] for each in found[GOOD.index("plain.jpg")]["captions"]] == [each.text for each in captions]
+
+
+def test_a_page_holds_so_many_photos_and_no_more(captioner, photos, monkeypatch):
+    monkeypatch.setattr(captioning, "_ON_ONE_PAGE", 3)
+    with pytest.raises(UserError, match="holds up to 3 photos, got 10"):
+        captioning.run(captioner, [str(photos)], page=photos / "out.html")

@@ -6,10 +6,12 @@ Shapes: R regions. Coordinates and sizes are in pixels of the photo, (width, hei
 from __future__ import annotations
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from captioner.regions import Boxes, Grid, Layout, Placement
+from captioner.search.caption import Caption
 
 
 def map_on_photo(weights: Tensor, layout: Layout, placement: Placement, size: tuple[int, int] | None = None) -> Tensor:
@@ -34,6 +36,29 @@ def map_on_photo(weights: Tensor, layout: Layout, placement: Placement, size: tu
     if isinstance(layout, Grid):
         return _draw_grid(weights, layout, placement, x, y)
     return _draw_boxes(weights, layout, placement, x, y)
+
+
+def check_photo(photo: Image.Image, caption: Caption) -> None:
+    """Complain where a caption's maps cannot be drawn on a photo."""
+    if caption.placement is None:
+        if caption.weights is None:
+            return
+        raise ValueError(
+            "drawing needs the caption's placement, got None: it was made from ready-made regions; "
+            "caption the photo itself, or set the placement with dataclasses.replace"
+        )
+    if photo.size != caption.placement.photo_size:
+        raise ValueError(
+            f"the caption was made for a photo of {caption.placement.photo_size} pixels, got {photo.size}; "
+            "pass the same photo at its full size, after PIL.ImageOps.exif_transpose"
+        )
+
+
+def in_words(layout: Layout) -> str:
+    """What a map's regions are."""
+    if isinstance(layout, Grid):
+        return f"{layout.rows} x {layout.columns} regions"
+    return f"{layout.num_regions} boxes, weights added where they overlap"
 
 
 def _check(weights: Tensor, layout: Layout, size: tuple[int, int] | None) -> None:

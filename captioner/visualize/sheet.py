@@ -20,17 +20,13 @@ from torch import Tensor
 
 from captioner.errors import UserError
 from captioner.files import replacing
-from captioner.regions import Grid, Layout
+from captioner.regions import Grid
 from captioner.search.caption import Caption
-from captioner.visualize.colours import colour
-from captioner.visualize.maps import map_on_photo
+from captioner.visualize.colours import COVER, colour
+from captioner.visualize.maps import check_photo, in_words, map_on_photo
 
 PAPER, INK, FAINT = (255, 255, 255), (28, 30, 34), (112, 117, 125)
 COLUMNS = 6  # panels in a row, at most
-COVER = (
-    0.35,
-    0.85,
-)  # how much of a pixel is the map's colour, at weight 0 and at the top; the rest is the photo in grey
 SMALLEST = 0.7  # a long word is set this much smaller before it is cut
 
 
@@ -83,18 +79,7 @@ def contact(sheets: Sequence[Image.Image]) -> Image.Image:
 def _check(photo: Image.Image, caption: Caption, panel: int) -> None:
     if panel < 64:
         raise ValueError(f"panel needs at least 64 pixels for its text to be readable, got {panel}; 224 is the usual")
-    if caption.placement is None:
-        if caption.weights is None:
-            return
-        raise ValueError(
-            "a sheet needs the caption's placement, got None: it was made from ready-made regions; "
-            "caption the photo itself, or set the placement with dataclasses.replace"
-        )
-    if photo.size != caption.placement.photo_size:
-        raise ValueError(
-            f"the caption was made for a photo of {caption.placement.photo_size} pixels, got {photo.size}; "
-            "pass the same photo at its full size, after PIL.ImageOps.exif_transpose"
-        )
+    check_photo(photo, caption)
 
 
 def _fit(photo: Image.Image, longer_side: int) -> Image.Image:
@@ -199,16 +184,10 @@ def _foot(caption: Caption, maps: Tensor, top: float, width: int, panel: int) ->
     """The colour scale with its numbers, then what the sheet shows in words."""
     keys = [_scale(top, panel)]
     keys += [_key("not seen by the network", panel)] if maps.isnan().any() else []
-    said = [f"looked {caption.looks} reading the previous word", _in_words(caption.layout)]
+    said = [f"looked {caption.looks} reading the previous word", in_words(caption.layout)]
     said += ["sentinel: share given to the language model"] if caption.sentinel is not None else []
     said += ["gate: mean of the gate on the context"] if caption.gate is not None else []
     return [_row(keys, panel // 6), _lines([" · ".join(said)], width, _font(panel / 16), FAINT)]
-
-
-def _in_words(layout: Layout) -> str:
-    if isinstance(layout, Grid):
-        return f"{layout.rows} x {layout.columns} regions"
-    return f"{layout.num_regions} boxes, weights added where they overlap"
 
 
 def _scale(top: float, panel: int) -> Image.Image:

@@ -1,0 +1,111 @@
+"""Captions as one HTML file: point at a word, and the photo shows where the decoder looked for it.
+
+The file is whole in itself: it asks for nothing outside. web/ holds its parts. Like a sheet it draws cells as cells, gives
+all words one colour scale, and hatches what the network never saw; besides it shows heads and the other captions that
+decoding found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from captioner.errors import UserError
+from captioner.files import write_text_atomically
+from captioner.search.caption import Caption
+from captioner.visualize.maps import check_photo
+from captioner.visualize.payload import as_data, caption_data, document, embedded, largest, largest_drawn
+
+LARGEST = 1_000_000
+"""Photos are stored with up to so many pixels, about 250 kB: what a screen shows of one."""
+
+WIDE = 2
+"""Of a photo wider than this times its height the words stand below it, not beside it."""
+
+
+@dataclass(frozen=True)
+class PageItem:
+    """A photo and what was written about it."""
+
+    photo: Image.Image  # the original, its EXIF rotation already applied
+    caption: Caption
+    name: str  # printed above the photo
+    candidates: Sequence[Caption] = field(default_factory=list)  # what decoding found, best first, each with its maps
+
+
+def caption_page(items: Iterable[PageItem], smooth: bool = False, title: str = "captions") -> str:
+    """The page's text.
+
+    Candidates that came without maps, those of `caption.candidates`, are listed; those of the item can be looked at too.
+
+    Args:
+        items: Each is looked at once, so that a generator needs the memory of one photo only.
+        smooth: Start with maps drawn between the cells' centres; the page's own switch changes it.
+
+    Raises:
+        ValueError: there are no items, or a photo is not the one that its caption was made for.
+    """
+    sections = [_section(item, f"item-{number}", smooth) for number, item in enumerate(items)]
+    if not sections:
+        raise ValueError("a page needs at least one photo with its caption, got none; give it a PageItem")
+    return document(title, f'<main class="items">{"".join(sections)}</main>', "page")
+
+
+def save_page(path: str | Path, items: Iterable[PageItem], smooth: bool = False) -> None:
+    """Write the page. The file appears whole or not at all."""
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"a page is saved as HTML, got {path.name!r}; choose a name that ends in .html")
+    write_text_atomically(path, caption_page(items, smooth, path.stem))
+
+
+def _section(item: PageItem, key: str, smooth: bool) -> str:
+    """A photo's part of the page: readable as it stands, and the data from which the script makes more of it."""
+    captions = _captions(item)
+    for caption in captions:
+        check_photo(item.photo, caption)
+    tops = _largest_of(captions)
+    data = {
+        "captions": [caption_data(caption, tops) for caption in captions],
+        "shown": next(place for place, caption in enumerate(captions) if caption.words == item.caption.words),
+        "listed": [] if item.candidates else [[text, log_prob] for text, log_prob in item.caption.candidates],
+        "top": max(largest_drawn(caption, caption.weights) for caption in captions) or 1.0,
+        "headTop": max(largest_drawn(caption, caption.head_weights) for caption in captions) or 1.0,
+        "smooth": smooth,
+    }
+    width, height = item.photo.size
+    shape = "view wide" if width > WIDE * height else "view"
+    text = escape(item.caption.text or "(a caption without words)")
+    name = escape(item.name)
+    return (
+        f'<section class="item" id="{key}" aria-labelledby="{key}-name"><h2 id="{key}-name" dir="auto">{name}</h2>'
+        f'<div class="{shape}"><div class="frame"><div class="stage" style="--aspect:{width / height:.5f}">'
+        f'<img src="{as_data(_fit(item.photo))}" width="{width}" height="{height}" alt="photo {name}"></div></div>'
+        f'<p class="sentence" lang="" dir="auto">{text}</p></div>{embedded(data)}</section>'
+    )
+
+
+def _captions(item: PageItem) -> list[Caption]:
+    """The caption first, then the candidates, less the caption itself."""
+    same = [candidate for candidate in item.candidates if candidate.words == item.caption.words]
+    if not item.candidates or not same:
+        return [item.caption, *item.candidates]
+    return list(item.candidates)
+
+
+def _largest_of(captions: Sequence[Caption]) -> tuple[float, float]:
+    """The largest weight of any region, and of any head."""
+    weights = max(largest(caption.weights) for caption in captions)
+    return weights or 1.0, max(largest(caption.head_weights) for caption in captions) or 1.0
+
+
+def _fit(photo: Image.Image) -> Image.Image:
+    factor = (LARGEST / (photo.width * photo.height)) ** 0.5
+    if factor >= 1:
+        return photo
+    size = max(1, round(photo.width * factor)), max(1, round(photo.height * factor))
+    return photo.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)

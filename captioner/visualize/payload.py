@@ -1,0 +1,153 @@
+"""What a page's script is given: photos as data addresses, captions as numbers, maps as one byte for each region.
+
+A byte is a step of the colour scale, which has 256 colours too, so that nothing is lost that could be seen.
+
+Shapes: T words, R regions, N heads. Coordinates are in pixels of the original photo.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from captioner.regions import Boxes, Grid, Layout, Placement
+from captioner.search.caption import Caption
+from captioner.visualize.colours import COVER, colour
+from captioner.visualize.maps import in_words, map_on_photo
+
+CRISP = 128 * 128
+"""Photos of up to so many pixels are kept pixel for pixel."""
+_OVERLAP_SIZE = 192  # the longer side of the map on which overlapping boxes are added up to find the largest sum
+
+
+def as_data(photo: Image.Image, quality: int = 85) -> str:
+    """A picture as the address of an <img>: JPEG, or PNG where it is tiny."""
+    photo = photo if photo.mode == "RGB" else photo.convert("RGB")
+    stored = io.BytesIO()
+    if photo.width * photo.height <= CRISP:
+        kind = "png"
+        photo.save(stored, "PNG", optimize=True)
+    else:
+        kind = "jpeg"
+        photo.save(stored, "JPEG", quality=quality, optimize=True)
+    return f"data:image/{kind};base64,{base64.b64encode(stored.getvalue()).decode()}"
+
+
+def caption_data(caption: Caption, tops: tuple[float, float], with_heads: bool = True) -> dict[str, Any]:
+    """A caption for the script.
+
+    Args:
+        tops: The largest weight of the maps, and of the heads' maps, of all captions that share a colour scale.
+    """
+    found: dict[str, Any] = {
+        "text": caption.text,
+        "words": caption.words,
+        "probabilities": _short(caption.word_log_probs.exp()),
+        "logProb": _short_number(caption.log_prob),
+        "confidence": _short_number(caption.confidence),
+        "ended": caption.ended,
+        "looks": caption.looks,
+        "sentinel": None if caption.sentinel is None else _short(caption.sentinel),
+        "gate": None if caption.gate is None else _short(caption.gate),
+        "maps": None,
+    }
+    drawable = _drawable(caption)
+    if drawable is not None:
+        found |= {"maps": packed(drawable[0], tops[0]), "regions": _regions(caption.layout, drawable[1])}
+        heads = caption.head_weights
+        if with_heads and heads is not None and heads.shape[1] > 1:
+            found |= {"headMaps": packed(heads, tops[1]), "numHeads": heads.shape[1]}
+    return found
+
+
+def _drawable(caption: Caption) -> tuple[Tensor, Placement] | None:
+    """The maps and where they lie, where there is something to draw and it is known where."""
+    if caption.weights is None or caption.placement is None or not caption.words:
+        return None
+    return caption.weights, caption.placement
+
+
+def packed(weights: Tensor, top: float) -> dict[str, Any]:
+    """Weights (..., R) as bytes: 255 is `top`, and one step is `unit`."""
+    steps = (weights.nan_to_num(0.0) * (255 / top)).round().clamp(0, 255).to(torch.uint8)
+    return {"unit": top / 255, "bytes": base64.b64encode(bytes(steps.contiguous().numpy())).decode()}
+
+
+def largest(weights: Tensor | None) -> float:
+    """The largest weight; 0 where there are none."""
+    return 0.0 if weights is None or weights.numel() == 0 else float(weights.nan_to_num(0.0).max())
+
+
+def largest_drawn(caption: Caption, weights: Tensor | None) -> float:
+    """The top of the colour scale; overlapping boxes may add up to more than any weight."""
+    drawable = _drawable(caption)
+    if isinstance(caption.layout, Grid) or drawable is None or weights is None:
+        return largest(weights)
+    placement = drawable[1]
+    width, height = placement.photo_size
+    factor = min(1.0, _OVERLAP_SIZE / max(width, height))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    drawn = map_on_photo(weights, caption.layout, placement, size)
+    return max(largest(weights), largest(drawn))
+
+
+def _regions(layout: Layout, placement: Placement) -> dict[str, Any]:
+    """Where regions lie on the photo: the edges of the network's view, and how it is cut or where the boxes are."""
+    view = placement.corners_on_photo(Grid(1, 1))[0].tolist()
+    told = {"photoSize": list(placement.photo_size), "view": view, "inWords": in_words(layout)}
+    if isinstance(layout, Boxes):
+        corners = placement.corners_on_photo(layout)
+        return told | {"boxes": [[round(edge, 3) for edge in box] for box in corners.tolist()]}
+    return told | {"rows": layout.rows, "columns": layout.columns}
+
+
+def _short(values: Tensor) -> list[float]:
+    return [_short_number(value) for value in values.tolist()]
+
+
+def _short_number(value: float) -> float:
+    """Four digits; what is not finite, which json cannot say, as the nearest that it can."""
+    return float(f"{max(-1e30, min(1e30, value)):.4g}") if value == value else 0.0
+
+
+def embedded(value: object, attributes: str = "") -> str:
+    """A value as a script element that holds data: no text in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return f'<script type="application/json"{attributes}>{text.replace("<", chr(92) + "u003c")}</script>'
+
+
+def document(title: str, body: str, name: str) -> str:
+    """A whole page: one file that asks for nothing outside itself, and may run no script but its own.
+
+    Args:
+        name: The page's own style and script: name.css and name.js, after those that all pages share.
+    """
+    script = "\n".join(_part(file) for file in ("paint.js", "radios.js", "view.js", "extras.js", f"{name}.js"))
+    drawing = {"colours": base64.b64encode(_colours()).decode(), "cover": COVER}
+    return Template(_part("document.html")).substitute(
+        title=escape(title),
+        style="\n".join(_part(file) for file in ("shared.css", f"{name}.css")),
+        body=body,
+        drawing=embedded(drawing, ' id="drawing"'),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _colours() -> bytes:
+    """Red, green and blue of 256 steps."""
+    return bytes(colour(torch.arange(256) / 255).contiguous().numpy())
+
+
+def _part(name: str) -> str:
+    return (files("captioner.visualize") / "web" / name).read_text(encoding="utf-8").replace("\r\n", "\n")

@@ -1,0 +1,222 @@
+"""Pages do what they say in a real browser: words by keyboard and mouse, maps on the right pixels, no request, no complaint."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from captioner.regions import Boxes, Grid, Placement
+from captioner.visualize import sheet
+from captioner.visualize.maps import map_on_photo
+from captioner.visualize.page import PageItem, save_page
+from captioner.visualize.report import Entry, report_page
+from tests.visualize.chromium import Chromium, installed
+from tests.visualize.test_page import make_caption
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(installed() is None, reason="needs Chromium: no browser of that name is on the path"),
+]
+SIZE = (640, 480)
+CROPPED = Placement.whole(SIZE).resized((299, 224)).cropped(37, 0, (224, 224))
+TWELVE = "a small dog runs after a red ball on the green grass"
+HOSTILE = "</script><img src=x onerror=window.broken=1>"
+CHOSEN = "[...document.querySelectorAll('.word')].findIndex((word) => word.ariaChecked === 'true')"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = Chromium(installed(), tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Opens a page of items; returns the seconds it took."""
+
+    def opened(*items, **options):
+        save_page(tmp_path / "page.html", items, **options)
+        browser.look()
+        return browser.open(tmp_path / "page.html")
+
+    return opened
+
+
+def plain(size=SIZE):
+    return Image.new("RGB", size, (90, 120, 200))
+
+
+def canvas(browser, selector=".map"):
+    """What a canvas holds; None where it is hidden."""
+    find = f"document.querySelector({json.dumps(selector)})"
+    if browser.run(f"{find}.hidden"):
+        return None
+    return Image.open(io.BytesIO(base64.b64decode(browser.run(f"{find}.toDataURL()").partition(",")[2]))).convert("RGB")
+
+
+def test_a_page_opens_within_a_second_and_asks_for_nothing(browser, show):
+    captions = [make_caption(TWELVE, CROPPED, Grid(14, 14), 8, seed) for seed in range(5)]
+    seconds = min(show(PageItem(plain(), captions[0], "a.jpg", captions)) for _ in range(3))
+    for key in ("Tab", "ArrowRight"):
+        browser.press(key)
+    assert [request[:5] for request in browser.requests if not request.startswith("data:")] == ["file:"]
+    assert browser.complaints == []
+    assert seconds < 1
+
+
+def test_texts_run_nothing(browser, show):
+    caption = make_caption(f"a {HOSTILE}", CROPPED, candidates=[(HOSTILE, -1.0), ("b", -2.0)])
+    show(PageItem(plain(), caption, HOSTILE))
+    assert browser.run("window.broken ?? 0") == 0
+    assert browser.complaints == []
+    assert browser.run("document.querySelector('.word:nth-child(2) span').textContent") == HOSTILE.split()[0]
+
+
+def test_the_keyboard_moves_through_words_and_the_map_follows(browser, show):
+    show(PageItem(plain(), make_caption(TWELVE, CROPPED), "a.jpg"))
+    assert canvas(browser) is None
+    browser.press("Tab")
+    maps = [canvas(browser)]
+    for key, word in (("ArrowRight", 1), ("ArrowRight", 2), ("End", 11), ("ArrowRight", 0), ("ArrowLeft", 11)):
+        browser.press(key)
+        assert browser.run(CHOSEN) == word
+        assert browser.run("document.activeElement.ariaChecked") == "true"
+        maps.append(canvas(browser))
+    assert len({picture.tobytes() for picture in maps}) == 4  # words 0, 1, 2 and 11
+    assert browser.run("document.querySelector('[aria-live]').textContent").startswith("grass ")
+    browser.press("Escape")
+    assert canvas(browser) is None
+    assert browser.run(CHOSEN) == -1
+
+
+def test_the_mouse_shows_a_word_and_a_click_keeps_it(browser, show):
+    show(PageItem(plain(), make_caption(TWELVE, CROPPED), "a.jpg"))
+    browser.point_at(".word:nth-child(2)")
+    second = canvas(browser)
+    browser.point_at("h2")
+    assert canvas(browser) is None
+    browser.point_at(".word:nth-child(4)", click=True)
+    fourth = canvas(browser)
+    browser.point_at(".word:nth-child(2)")
+    assert canvas(browser).tobytes() == second.tobytes()
+    browser.point_at("h2")
+    assert canvas(browser).tobytes() == fourth.tobytes() != second.tobytes()
+
+
+BOXES = Boxes(torch.tensor([[0.0, 0.0, 0.6, 0.7], [0.4, 0.3, 1.0, 1.0], [0.1, 0.1, 0.2, 0.9]]))
+
+
+@pytest.mark.parametrize("layout", [Grid(7, 7), Grid(3, 5), BOXES], ids=["7x7", "3x5", "boxes"])
+@pytest.mark.parametrize("placement", [CROPPED, Placement.whole(SIZE).resized((64, 64))], ids=["cropped", "whole"])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_the_map_has_the_sheet_s_pixels(browser, show, layout, placement, scale):
+    caption = make_caption(TWELVE, placement, layout)
+    show(PageItem(plain(), caption, "a.jpg"))
+    browser.look(scale=scale)
+    browser.press("Tab")
+    drawn = canvas(browser)
+    maps = map_on_photo(caption.weights, layout, placement, drawn.size)
+    top = float(max(caption.weights.max(), maps.nan_to_num(0.0).max()))
+    expected = sheet._under_map(plain(drawn.size), maps[0], top)
+    differences = (sheet._pixels(drawn) - sheet._pixels(expected)).abs().squeeze(-1)
+    seen = ~maps[0].isnan()
+    assert seen.any()
+    assert differences[seen].max() <= 4  # a byte's rounding moves a colour by one step
+    assert differences[~seen].median() <= 1 if (~seen).any() else True  # hatched, lines apart
+
+
+def test_smooth_maps_lie_between_the_cells_and_stop_where_the_network_did(browser, show):
+    caption = make_caption("one", CROPPED, weights=torch.eye(16)[5:6])
+    show(PageItem(plain(), caption, "a.jpg"))
+    browser.press("Tab")
+    cells = canvas(browser)
+    browser.point_at(".switch:last-of-type input", click=True)
+    smooth = canvas(browser)
+    assert len(cells.crop((130, 10, 550, 460)).getcolors(1 << 20)) == 2
+    assert len(smooth.crop((130, 10, 550, 460)).getcolors(1 << 20)) > 50
+    assert cells.crop((0, 0, 70, 480)).tobytes() == smooth.crop((0, 0, 70, 480)).tobytes()
+
+
+def test_candidates_and_heads_can_be_chosen(browser, show):
+    captions = [make_caption(f"{TWELVE} {seed}", CROPPED, Grid(4, 4), 3, seed) for seed in range(3)]
+    show(PageItem(plain(), captions[0], "a.jpg", captions))
+    browser.point_at(".word:nth-child(2)", click=True)
+    mean = canvas(browser)
+    browser.point_at(".head:nth-child(3)", click=True)
+    assert canvas(browser).tobytes() != mean.tobytes()
+    assert browser.run("document.querySelectorAll('.head canvas').length") == 4
+    browser.point_at(".candidate:nth-child(3)", click=True)
+    assert browser.run("document.querySelector('.word:last-child span').textContent") == "2"
+    assert canvas(browser) is None
+    assert browser.complaints == []
+
+
+def test_arrows_go_where_they_point_in_a_script_from_right_to_left(browser, show):
+    show(PageItem(plain(), make_caption("كلب صغير يركض", CROPPED), "a.jpg"))
+    for key in ("Tab", "ArrowLeft"):
+        browser.press(key)
+    assert browser.run(CHOSEN) == 1
+
+
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_nothing_sticks_out_sideways(browser, show, width):
+    long = make_caption(f"{'extraordinarily ' * 40} {'x' * 300}", CROPPED)
+    tall = make_caption("a", Placement.whole((30, 900)))
+    wide = make_caption("a", Placement.whole((4000, 300)))
+    show(
+        PageItem(plain(), long, "y" * 200),
+        PageItem(plain((30, 900)), tall, "b"),
+        PageItem(plain((4000, 300)), wide, "c"),
+    )
+    browser.look(width)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+
+
+@pytest.fixture
+def report(browser, tmp_path):
+    entries = [
+        Entry(plain(), f"photo {place}", make_caption(f"{TWELVE} {place}", CROPPED, seed=place), [f"reference {place}"], {"CIDEr-D": score, "BLEU-4": -score})
+        for place, score in enumerate([0.5, 0.1, 0.9])
+    ]  # fmt: skip
+    page = report_page(entries, {"this model": {"CIDEr-D": 0.5}}, "split: val")
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    browser.look()
+    browser.open(tmp_path / "report.html")
+    browser.settle()
+    return browser
+
+
+def names(browser):
+    return browser.run(
+        "[...document.querySelectorAll('.entry:not([hidden]) h2')].map((name) => name.textContent.slice(-1)).join('')"
+    )
+
+
+def test_a_report_is_sorted_and_sifted(report):
+    assert names(report) == "102"
+    choose = "document.querySelector('#{0}').{1}; document.querySelector('#{0}').dispatchEvent(new Event('{2}'))"
+    report.run(choose.format("sort", "selectedIndex = 1", "change"))
+    assert names(report) == "201"
+    report.run(choose.format("sort", "value = 'name'", "change"))
+    assert names(report) == "012"
+    report.run(choose.format("descending", "checked = true", "change"))
+    assert names(report) == "210"
+    report.run(choose.format("filter", "value = 'DOG reference 1'", "input"))
+    assert names(report) == "1"
+    assert report.run("document.querySelector('#count').textContent") == "1 of 3 photos"
+    assert report.complaints == []
+
+
+def test_a_report_s_words_have_maps(report):
+    assert canvas(report) is None
+    report.point_at(".word:nth-child(2)")
+    second = canvas(report)
+    report.point_at(".word:nth-child(3)")
+    assert canvas(report).tobytes() != second.tobytes()
+    assert [request[:5] for request in report.requests if not request.startswith("data:")] == ["file:"]

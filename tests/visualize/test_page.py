@@ -1,0 +1,244 @@
+"""A page holds everything it shows, takes no text for markup, and its cells lie where the network's regions lie."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import BytesIO
+
+import pytest
+import torch
+from PIL import Image
+
+from captioner.errors import UserError
+from captioner.regions import Boxes, Grid, Placement
+from captioner.search.caption import Caption
+from captioner.visualize import payload
+from captioner.visualize.colours import colour
+from captioner.visualize.page import PageItem, caption_page, save_page
+
+HOSTILE = "</script><img src=x onerror=alert(1)>&quot;\"'<!--\u2028"
+
+
+def make_caption(words, placement, layout=None, num_heads=0, seed=0, **changes):
+    layout = layout or Grid(4, 4)
+    words = words.split()
+    generator = torch.Generator().manual_seed(seed)
+    heads = torch.randn(len(words), max(1, num_heads), layout.num_regions, generator=generator).softmax(-1)
+    made = Caption(
+        text=" ".join(words), words=words, word_log_probs=-torch.rand(len(words), generator=generator), end_log_prob=-0.1,
+        ended=True, weights=heads.mean(1), head_weights=heads if num_heads else None, sentinel=None, gate=None,
+        looks="before", layout=layout, placement=placement,
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def photo(size=(64, 48)):
+    return Image.effect_noise(size, 60).convert("RGB")
+
+
+class Elements(HTMLParser):
+    """Names and attributes of a page's elements, and the text of those that hold data."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.data, self._inside = [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        self._inside = tag == "script"
+
+    def handle_endtag(self, tag):
+        self._inside = False
+
+    def handle_data(self, data):
+        if self._inside:
+            self.data.append(data)
+
+    def of(self, name):
+        return [attributes for tag, attributes in self.found if tag == name]
+
+
+def data_of(page):
+    """What the page's script is given for its first item."""
+    return json.loads(Elements(page).data[0])
+
+
+def one(caption, picture=None, **options):
+    return caption_page([PageItem(picture or photo(), caption, "one.jpg")], **options)
+
+
+def test_texts_stand_in_the_page_as_texts():
+    caption = make_caption(f"a {HOSTILE}", Placement.whole((64, 48)), candidates=[(HOSTILE, -1.0), ("b", -2.0)])
+    page = caption_page([PageItem(photo(), caption, HOSTILE, [caption, caption])], title=HOSTILE)
+    elements = Elements(page)
+    assert [attributes["src"][:10] for attributes in elements.of("img")] == ["data:image"]
+    assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
+    assert len(elements.of("script")) == 3  # the item's data, what drawing needs, the script
+    assert data_of(page)["captions"][0]["words"] == caption.words
+
+
+def test_nothing_outside_the_page_is_named():
+    page = one(make_caption("a dog", Placement.whole((64, 48))))
+    addresses = [attributes.get(name) for _, attributes in Elements(page).found for name in ("src", "href")]
+    assert all(address.startswith("data:") for address in addresses if address)
+    assert not re.search(r"https?://|@import|url\(", page)
+
+
+def test_no_script_runs_but_the_page_s_own():
+    page = one(make_caption("a dog", Placement.whole((64, 48))))
+    script = Elements(page).data[-1]
+    policy = next(each["content"] for each in Elements(page).of("meta") if "http-equiv" in each)
+    assert "default-src 'none'" in policy
+    assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+
+
+def test_the_page_reads_without_its_script():
+    page = one(make_caption("a dog", Placement.whole((64, 48))))
+    assert '<p class="sentence" lang="" dir="auto">a dog</p>' in page
+    assert 'alt="photo one.jpg"' in page
+
+
+@pytest.mark.parametrize(
+    ("size", "placement"),
+    [
+        ((640, 480), Placement.whole((640, 480)).resized((299, 224)).cropped(37, 0, (224, 224))),
+        ((300, 900), Placement.whole((300, 900)).resized((75, 224)).cropped(-75, 0, (224, 224))),
+        ((4000, 300), Placement.whole((4000, 300)).resized((512, 64))),
+    ],
+)
+@pytest.mark.parametrize("grid", [Grid(7, 7), Grid(3, 11)])
+def test_cells_lie_on_the_photo_where_the_regions_do(size, placement, grid):
+    regions = data_of(one(make_caption("a", placement, grid), photo(size)))["captions"][0]["regions"]
+    left, top, right, bottom = regions["view"]
+    width, height = (right - left) / regions["columns"], (bottom - top) / regions["rows"]
+    cells = [
+        [left + column * width, top + row * height, left + (column + 1) * width, top + (row + 1) * height]
+        for row in range(regions["rows"])
+        for column in range(regions["columns"])
+    ]
+    torch.testing.assert_close(
+        torch.tensor(cells, dtype=torch.float64), placement.corners_on_photo(grid), rtol=0, atol=1e-3
+    )
+    assert regions["photoSize"] == list(size)
+
+
+def test_boxes_are_told_in_pixels_of_the_photo():
+    boxes = Boxes(torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.1, 0.1, 0.3, 0.2]]))
+    placement = Placement.whole((64, 48)).resized((32, 32))
+    regions = data_of(one(make_caption("a", placement, boxes)))["captions"][0]["regions"]
+    torch.testing.assert_close(
+        torch.tensor(regions["boxes"], dtype=torch.float64), placement.corners_on_photo(boxes), rtol=0, atol=1e-3
+    )
+
+
+def unpacked(maps, shape):
+    steps = torch.tensor(list(base64.b64decode(maps["bytes"])), dtype=torch.float64)
+    return (steps * maps["unit"]).reshape(shape)
+
+
+def test_maps_are_within_half_a_colour_of_the_weights():
+    caption = make_caption("a small dog", Placement.whole((64, 48)), num_heads=3)
+    told = data_of(one(caption))
+    found = told["captions"][0]
+    maps, heads = unpacked(found["maps"], (3, 16)), unpacked(found["headMaps"], (3, 3, 16))
+    assert (maps - caption.weights).abs().max() <= told["top"] / 255 / 2 + 1e-7
+    assert (heads - caption.head_weights).abs().max() <= told["headTop"] / 255 / 2 + 1e-7
+    assert found["numHeads"] == 3
+
+
+def test_candidates_share_one_scale_and_the_caption_is_the_one_shown():
+    placement = Placement.whole((64, 48))
+    captions = [make_caption(f"dog {seed}", placement, seed=seed) for seed in range(4)]
+    told = data_of(caption_page([PageItem(photo(), captions[2], "a", captions)]))
+    assert told["shown"] == 2
+    assert [found["text"] for found in told["captions"]] == [caption.text for caption in captions]
+    assert told["top"] == pytest.approx(max(float(caption.weights.max()) for caption in captions))
+    told = data_of(caption_page([PageItem(photo(), captions[2], "a", captions[:2])]))
+    assert [found["text"] for found in told["captions"]] == ["dog 2", "dog 0", "dog 1"]
+
+
+def test_where_boxes_overlap_the_scale_reaches_their_sum():
+    boxes = Boxes(torch.tensor([[0.0, 0.0, 0.6, 1.0], [0.4, 0.0, 1.0, 1.0]]))
+    caption = make_caption("one", Placement.whole((64, 48)), boxes, weights=torch.tensor([[0.5, 0.25]]))
+    assert data_of(one(caption))["top"] == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"weights": None}, {"weights": torch.zeros(1, 16)}, {"sentinel": torch.tensor([0.5])}]
+)
+def test_what_a_caption_lacks_is_left_out(changes):
+    found = data_of(one(make_caption("a", Placement.whole((64, 48)), **changes)))["captions"][0]
+    assert (found["maps"] is None) == (changes.get("weights", 0) is None)
+    assert found["sentinel"] == ([0.5] if "sentinel" in changes else None)
+
+
+def test_a_caption_without_words_is_said_to_be_one():
+    caption = make_caption("", Placement.whole((64, 48)), weights=torch.zeros(0, 16))
+    assert "(a caption without words)" in one(caption)
+
+
+def test_numbers_that_json_cannot_say_are_said_as_near_as_it_can():
+    caption = make_caption("a b", Placement.whole((64, 48)), word_log_probs=torch.tensor([-torch.inf, torch.nan]))
+    assert data_of(one(caption))["captions"][0]["probabilities"] == [0.0, 0.0]
+
+
+def test_a_page_of_twelve_words_and_five_beams_is_small():
+    """The photo is noise, which JPEG stores worst."""
+    placement = Placement.whole((640, 480)).resized((224, 224))
+    captions = [make_caption("word " * 12, placement, Grid(14, 14), 8, seed) for seed in range(5)]
+    page = caption_page([PageItem(photo((640, 480)), captions[0], "a", captions)])
+    assert len(page.encode()) < 600_000
+
+
+@pytest.mark.parametrize("size", [(20, 20), (4000, 300), (3000, 3000)])
+def test_photos_keep_their_proportions_and_tiny_ones_their_pixels(size):
+    picture = photo(size)
+    page = one(make_caption("a", Placement.whole(size)), picture)
+    stored = Image.open(BytesIO(base64.b64decode(Elements(page).of("img")[0]["src"].partition(",")[2])))
+    assert stored.width / stored.height == pytest.approx(size[0] / size[1], rel=0.02)
+    assert stored.width * stored.height <= 1_010_000
+    if size == (20, 20):
+        assert stored.tobytes() == picture.tobytes()
+
+
+def test_colours_are_the_sheet_s():
+    told = json.loads(
+        next(text for text in Elements(one(make_caption("a", Placement.whole((64, 48))))).data if "cover" in text)
+    )
+    table = torch.tensor(list(base64.b64decode(told["colours"]))).reshape(256, 3)
+    assert torch.equal(table, colour(torch.arange(256) / 255).long())
+
+
+def test_smooth_is_an_option():
+    caption = make_caption("a", Placement.whole((64, 48)))
+    assert [data_of(one(caption, smooth=smooth))["smooth"] for smooth in (False, True)] == [False, True]
+
+
+@pytest.mark.parametrize("part", ["paint.js", "radios.js", "view.js", "extras.js", "page.js", "report.js"])
+def test_a_script_cannot_end_itself(part):
+    assert not re.search(r"</script|<!--", payload._part(part), re.IGNORECASE)
+
+
+def test_a_page_without_items_is_an_error():
+    with pytest.raises(ValueError, match="PageItem"):
+        caption_page([])
+
+
+def test_a_photo_of_another_size_is_an_error():
+    with pytest.raises(ValueError, match="exif_transpose"):
+        one(make_caption("a", Placement.whole((48, 64))))
+
+
+def test_a_page_is_saved_as_html_or_not_at_all(tmp_path):
+    item = PageItem(photo(), make_caption("a", Placement.whole((64, 48))), "one.jpg")
+    save_page(tmp_path / "new" / "out.html", iter([item]))
+    assert (tmp_path / "new" / "out.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    with pytest.raises(UserError, match=r"ends in \.html"):
+        save_page(tmp_path / "out.png", [item])
+    assert not (tmp_path / "out.png").exists()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def feedforward(size: int, width: int, dropout: float) -> nn.Module:
-    """Two linear layers with a ReLU between them. Source: Vaswani et al. 2017, section 3.3, equation 2."""
+    """Two linear layers with a ReLU between them. Source: Vaswani et al. 2017, section 3.3."""
     return nn.Sequential(nn.Linear(size, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, size))
 
 

@@ -20,7 +20,7 @@ class AdaptiveAttention(Attention):
     r"""One softmax over the regions and a visual sentinel, what the language model already knows:
     $s_t = \mathrm{sigmoid}(W_x x_t + W_h h_{t-1}) \odot \tanh(m_t)$, and the context is $\beta_t s_t + \sum_i \alpha_{ti} v_i$.
 
-    Source: Lu et al. 2017, section 2.3: the sentinel (equations 9 and 10), the softmax over k + 1 places (12) and the context (11),
+    Source: Lu et al. 2017, section 2.3: the sentinel, the softmax over k + 1 places and the context,
     whose $(1 - \beta_t) c_t$ is our sum, since our weights are the softmax's own and sum to $1 - \beta_t$. `sentinel` is $\beta_t$.
     Differs: regions are brought to the state's size by $v_i = \mathrm{ReLU}(W a_i)$, as in the paper's section 2.4, in here and not in the
     encoder.

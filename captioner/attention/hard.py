@@ -19,7 +19,7 @@ from captioner.regions import Regions
 class HardAttention(Attention):
     r"""The context is one region, $z_t = \sum_i s_{t,i} a_i$ with a one-hot $s_t \sim \mathrm{Multinoulli}(\alpha_t)$.
 
-    Source: Xu et al. 2015, section 4.1, equations 8 and 9. No gradient passes through a draw: a training objective adds the REINFORCE term
+    Source: Xu et al. 2015, section 4.1. No gradient passes through a draw: a training objective adds the REINFORCE term
     of their section 4.1 to teach where to look, from `choice_log_prob` ($\log \alpha_{t, s_t}$) and `choice_entropy` ($H[s_t]$).
     Following the end of that section, a share of the looks in training takes the expected region, as soft attention does, which calms the
     gradient; there `choice_log_prob` is 0. Differs: the paper lets chance decide once for a photo, here it decides for every word.

@@ -56,7 +56,7 @@ class LocalPredictiveAttention(Attention):
     of $\sigma = D / 2$ around it lies on the softmax inside the window:
     $a_t(s) = \mathrm{align}(h_t, s) \exp(-(s - p_t)^2 / 2 \sigma^2)$.
 
-    Source: Luong et al. 2015, section 3.2, "local-p", equations 9 and 10; our radius is their D. In two dimensions the place has two
+    Source: Luong et al. 2015, section 3.2, "local-p"; our radius is their D. In two dimensions the place has two
     coordinates, S is the number of columns or rows, and the Gaussians of both axes are multiplied; a grid of one row is the published
     case. As published, weights are not normalised again after the Gaussian: they sum to less than 1.
 

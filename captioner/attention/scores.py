@@ -121,7 +121,7 @@ class GeneralScore(Score):
 class ScaledDotScore(Score):
     r"""Query and key of one size, and their product kept from growing with it: $(W_q h)^\top (W_k r) / \sqrt{A}$.
 
-    Source: Vaswani et al. 2017, section 3.2.1, equation 1; our A is their $d_k$. One head: `multi_head` has several.
+    Source: Vaswani et al. 2017, section 3.2.1; our A is their $d_k$. One head: `multi_head` has several.
 
     Args:
         query_size: H, the size of the decoder's state.

@@ -25,7 +25,7 @@ class Cell:
 
 
 def lstm(entering: Tensor, recurrent: Tensor, values: tuple[Tensor, ...], squash: Squash) -> tuple[Tensor, ...]:
-    """Hidden and memory cell. Source: Xu et al. 2015, equations 1 to 3. The memory cell stays in float32."""
+    """Hidden and memory cell. Source: Xu et al. 2015, section 3.1.2. The memory cell stays in float32."""
     hidden, cell = values
     enter, forget, expose, candidate = _gates(entering + recurrent, 3, hidden.shape[-1])
     cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * squash(candidate)

@@ -18,7 +18,7 @@ from captioner.ranges import Fraction, Size
 class ShowAndTellDecoder(RecurrentDecoder):
     r"""An LSTM reads the mean region as if it were a word, $x_{-1} = W_v \bar v$, then the words; the photo is not seen again.
 
-    Source: Vinyals et al. 2015, section 3.1, equations 10 to 12, there with the network's pooled features, which are the mean region.
+    Source: Vinyals et al. 2015, section 3.1, there with the network's pooled features, which are the mean region.
 
     Args:
         attention: none; there is nothing to look at.

@@ -21,8 +21,8 @@ class TopDownDecoder(RecurrentDecoder):
     r"""The attention LSTM reads the previous word, the mean region and the language LSTM's state, and looks; the language LSTM reads what
     it saw and predicts the next word.
 
-    Source: Anderson et al. 2018, section 3.2: $x^1_t = [h^2_{t-1}, \bar v, W_e \Pi_t]$ (equation 2), any attention asked by $h^1_t$
-    (equations 3 to 5, there the additive score), $x^2_t = [\hat v_t, h^1_t]$ (6), $p(y_t) = \mathrm{softmax}(W_p h^2_t + b_p)$ (7).
+    Source: Anderson et al. 2018, section 3.2: $x^1_t = [h^2_{t-1}, \bar v, W_e \Pi_t]$, any attention asked by $h^1_t$
+    (there the additive score), $x^2_t = [\hat v_t, h^1_t]$, $p(y_t) = \mathrm{softmax}(W_p h^2_t + b_p)$.
     Both LSTMs start from zero.
 
     Args:

@@ -68,7 +68,7 @@ class DiverseBeamSearch:
     r"""Beams in G groups. At every word the groups choose one after another, and each is told off for words that groups before it chose
     for the same photo: $\Theta(y) - \lambda \sum_{h < g} \sum_b [y_t = y^h_{b,t}]$ is what group g takes the best of.
 
-    Source: Vijayakumar et al. 2018, equations 3 and 4, with their Hamming diversity. The penalty counts while choosing a word; scores and
+    Source: Vijayakumar et al. 2018, with their Hamming diversity. The penalty counts while choosing a word; scores and
     the final order are those of plain beam search. One group is plain beam search; where lambda is 0 all groups write the same.
 
     Args:

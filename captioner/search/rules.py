@@ -20,7 +20,7 @@ def mean_log_prob(log_probs: Tensor, length: int) -> Tensor:
 
 
 def gnmt(log_probs: Tensor, length: int) -> Tensor:
-    """Divided by ((5 + length) / 6) ** 0.7. Source: Wu et al. 2016 (GNMT), equation 14, with its alpha at 0.7."""
+    """Divided by ((5 + length) / 6) ** 0.7. Source: Wu et al. 2016 (GNMT), with its alpha at 0.7."""
     return log_probs / ((5 + length) / 6) ** 0.7
 
 

@@ -18,7 +18,7 @@ _KEPT = 0.9  # of the baseline, at each step
 class Reinforce(nn.Module):
     r"""What must be added to a caption's negative log-likelihood so that its gradient is that of the expectation over draws.
 
-    Source: Xu et al. 2015, section 4.1, the learning rule below equation 12:
+    Source: Xu et al. 2015, section 4.1, the learning rule:
     $\lambda_r (\log p(y | \tilde s, a) - b) \, \partial \log p(\tilde s | a) + \lambda_e \, \partial H[\tilde s]$, with the moving average
     $b_k = 0.9 \, b_{k-1} + 0.1 \log p(y | \tilde s_k, a)$ of earlier steps as the baseline.
     `reward="caption"` judges a look by the whole caption, as the paper does. Differs: `"word"` judges it by the word written from it alone,

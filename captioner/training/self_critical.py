@@ -30,7 +30,7 @@ class SelfCritical(Objective):
     r"""REINFORCE with captions as actions: the gradient is $-\frac1K \sum_k (r(w^k) - b_k) \, \nabla \log p(w^k)$ for each photo.
 
     Source: Rennie et al. 2017, section 3. With `baseline="greedy"`, $b$ is the reward of the greedy caption, as there; with `"mean"`,
-    $b_k$ is the mean reward of the photo's other samples (Luo 2020, equation 5).
+    $b_k$ is the mean reward of the photo's other samples (Luo 2020).
     The end mark is one of the actions, and one of the words that are rewarded: without it, captions learn to end on "with a".
     Differs: dropout is off, so that the captions that are judged come from the very distribution whose gradient is taken; they are
     drawn first, and read again all at once for their gradient. Words that decoding forbids (`<unk>`, an end mark in first place) are

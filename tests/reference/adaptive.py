@@ -16,7 +16,7 @@ def adaptive_attention(
         + attention.gate_from_input.bias
         + attention.gate_from_hidden.weight @ query["previous"]
     )
-    sentinel = gate * torch.tanh(query["cell"])  # equations 9 and 10
+    sentinel = gate * torch.tanh(query["cell"])
     asked = score.from_query.weight @ query["hidden"] + score.from_query.bias
     values, exponents = [], []
     for region in range(len(features)):
@@ -26,8 +26,8 @@ def adaptive_attention(
         values.append(value)
     inner = torch.tanh(attention.from_sentinel.weight @ sentinel + asked)
     exponents.append(torch.exp(score.energy.weight[0] @ inner))
-    beta = exponents[-1] / sum(exponents)  # equation 12: the last of k + 1
-    alone = sum(exponents[:-1])  # equations 7 and 8: the softmax over regions alone
+    beta = exponents[-1] / sum(exponents)  # the last of k + 1
+    alone = sum(exponents[:-1])  # the softmax over regions alone
     seen = sum(exponent / alone * value for exponent, value in zip(exponents[:-1], values, strict=True))
-    context = beta * sentinel + (1 - beta) * seen  # equation 11
+    context = beta * sentinel + (1 - beta) * seen
     return context, torch.stack([exponent / sum(exponents) for exponent in exponents[:-1]]), beta

@@ -9,7 +9,7 @@ from tests.reference.scores import EQUATIONS
 
 
 def local_monotonic(hidden: Tensor, position: int, features: Tensor, mask: Tensor, attention, score: str) -> Tensor:
-    """Weights (R,) of local-m: p = t, and equation 7 inside the window."""
+    """Weights (R,) of local-m: p = t, and a softmax inside the window."""
     place = min(position, int(mask.sum()) - 1)
     near = [region for region in range(len(features)) if abs(region - place) <= attention.radius and mask[region]]
     return _align(hidden, features, near, attention, score)
@@ -18,7 +18,7 @@ def local_monotonic(hidden: Tensor, position: int, features: Tensor, mask: Tenso
 def local_predictive(
     hidden: Tensor, features: Tensor, mask: Tensor, rows: int, columns: int, attention, score: str
 ) -> Tensor:
-    """Weights (R,) of local-p: equations 9 and 10, with one place for each axis; a sequence has one row and one axis."""
+    """Weights (R,) of local-p, with one place for each axis; a sequence has one row and one axis."""
     inner = torch.tanh(attention.from_query.weight @ hidden)
     predicted = [torch.sigmoid(axis @ inner) for axis in attention.to_place.weight]
     across, down = predicted[0] * columns, predicted[1] * rows

@@ -30,7 +30,7 @@ def concat(score, hidden: Tensor, region: Tensor) -> Tensor:
 
 
 def scaled_dot(score, hidden: Tensor, region: Tensor) -> Tensor:
-    """Vaswani et al. 2017, equation 1, before the softmax: q k / sqrt(d_k)."""
+    """Vaswani et al. 2017, section 3.2.1, before the softmax: q k / sqrt(d_k)."""
     query, key = score.from_query.weight @ hidden, score.from_region.weight @ region
     return dot(score, query, key) / math.sqrt(len(key))
 

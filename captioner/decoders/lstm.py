@@ -30,8 +30,8 @@ class LSTMDecoder(RecurrentDecoder):
 
     The first state is a tanh layer of the mean region, as in the authors' code. `gate` is $\beta_t$ on the context, made from the state
     that looks: one number (the paper, section 4.2.1), a vector (a popular reimplementation), or none. `output="deep"` is the paper's
-    deep output layer (section 3.1.2) with the tanh of the authors' code, $\tanh(E y_{t-1} + L_h h_t + L_z \hat z_t)$; `"state"` predicts from $h_t$ alone,
-    which needs `looks="before"`, since otherwise nothing seen would reach the words.
+    deep output layer (section 3.1.2) with the tanh of the authors' code, $\tanh(E y_{t-1} + L_h h_t + L_z \hat z_t)$; `"state"` predicts
+    from $h_t$ alone, which needs `looks="before"`, since otherwise nothing seen would reach the words.
 
     Att2in of Rennie et al. 2017 is `enters: candidate, candidate: maxout, output: state`: what was seen reaches the cell's candidate
     alone, $\phi(W_z x_t + W_{zI} I_t + W_{zh} h_{t-1})$ with $\phi$ the larger of two. Their Att2all is `enters: gates`: all gates.

@@ -53,6 +53,7 @@ def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys)
         assert middle == pytest.approx(fmean(line.scores) - fmean(lines[0].scores), abs=1e-9)
     kinds = [line for line in lines if line.name in KINDS]
     assert all(0 < line.entropy <= 1 and line.step_ms > 0 and line.parameters > 0 for line in kinds)
+    assert comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options) == lines  # times too are kept
     comparison.save(folder, lines, COMPARE)
     assert (folder / "comparison.md").read_text(encoding="utf-8").count("\n") == 2 + len(lines)
     assert len(json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["lines"]) == len(lines)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from captioner import build
 from captioner.comparison.variants import Variant
 from captioner.data.batches import Batch, encode_references, pad_words
+from captioner.files import write_text_atomically
 from captioner.model import CaptionModel
 from captioner.photos import photo_source, read_splits
 from captioner.search import Captioner, Greedy
@@ -35,7 +37,16 @@ class Times:
 
 def measure_times(variants: Sequence[Variant], folder: Path) -> dict[str, Times]:
     """Milliseconds for 16 photos of training, in fp32: of a step's forward and backward, and of a word of greedy decoding. Medians of 7,
-    all variants in turn."""
+    all variants in turn; once, and again where a variant is new. Delete times.json to measure again on a quieter machine."""
+    path = folder / "times.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not all(variant.name in kept for variant in variants):
+        kept |= {name: asdict(times) for name, times in _measure(variants, folder).items()}
+        write_text_atomically(path, json.dumps(kept, indent=1) + "\n")
+    return {variant.name: Times(**kept[variant.name]) for variant in variants}
+
+
+def _measure(variants: Sequence[Variant], folder: Path) -> dict[str, Times]:
     timed = {variant.name: _Timed.of(variant.folder(folder, 0)) for variant in variants}
     rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in timed}
     for _ in range(_ROUNDS):

@@ -200,9 +200,11 @@ def _fill(
     report: Callable[..., None],
 ) -> dict[int, str]:
     """Compute and store; returns the photos that could not be opened this time, which is not stored."""
+    wanted = [found for photo in marks.values() for found in photo]
+    store.recognise([wanted[place] for place in store.missing(wanted)])
     lacking = [index for index, photo in marks.items() if store.missing(photo)]
     unreachable: dict[int, str] = {}
-    if not lacking:  # somebody else was faster
+    if not lacking:  # somebody else was faster, or photos were only moved
         return unreachable
     num_rows = sum(len(store.missing(marks[index])) for index in lacking)
     store.check_space(num_rows)

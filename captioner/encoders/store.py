@@ -4,11 +4,13 @@ A store is a folder named after the network, with a digest of its weights and pr
 preprocessing never read it. In it:
 
     about.json           what the digest stands for, for people
-    photos.jsonl         one line for each photo in each view: its path, size and time of change, and its row, or why it cannot be read
+    photos.jsonl         one line for each photo in each view: its path, size, time of change and digest, and its row, or why it cannot be
+                         read
     regions-00000.bin    float16 rows (R, D), one after the other; a new file for every GiB
 
 Rows are on the disk before the lines that name them. A killed program therefore leaves at worst rows that nobody names, and the next
-one writes over them. A photo that changed on disk gets a new row.
+one writes over them. A photo that changed on disk gets a new row; one that was moved, renamed or copied keeps its own, since it has the
+same bytes.
 
 Shapes: n photos, R regions, D region feature.
 """
@@ -33,7 +35,8 @@ from captioner.errors import UserError
 from captioner.files import write_text_atomically
 
 _SHARD_BYTES = 2**30
-_LINE_BYTES = 200  # of the index, for each row, about
+_DIGEST = 32  # hexadecimal digits
+_LINE_BYTES = 260  # of the index, for each row, about
 Mark = tuple[str, int, int, int]
 """A photo in a view: absolute path, bytes, time of change in nanoseconds, view."""
 
@@ -42,6 +45,11 @@ def mark(photo: Path, view: int) -> Mark:
     """What tells a photo in a view from every other, and from itself before it was changed."""
     found = photo.stat()
     return str(photo.absolute()), found.st_size, found.st_mtime_ns, view
+
+
+def digest_of(photo: Path) -> str:
+    """The same for photos of the same bytes, wherever they lie."""
+    return hashlib.sha256(photo.read_bytes()).hexdigest()[:_DIGEST]
 
 
 def store_folder(root: Path, encoder: Encoder, name: str, precision: torch.dtype = torch.float32) -> Path:
@@ -89,6 +97,7 @@ class FeatureStore:
     precision: torch.dtype = torch.float32
     rows: dict[Mark, int] = field(default_factory=dict)
     unreadable: dict[Mark, str] = field(default_factory=dict)
+    contents: dict[tuple[str, int], int] = field(default_factory=dict)  # rows by digest of the photo, and view
 
     @classmethod
     def of(cls, encoder: Encoder, root: Path, name: str, precision: torch.dtype = torch.float32) -> FeatureStore:
@@ -118,13 +127,15 @@ class FeatureStore:
 
     def refresh(self) -> None:
         """Read the index again, without what a killed program left unfinished in it."""
-        self.rows, self.unreadable, self._mapped = {}, {}, {}
+        self.rows, self.unreadable, self.contents, self._mapped = {}, {}, {}, {}
         if not self._index.exists():
             return
         for line in self._complete_lines():
             found = (line["photo"], line["bytes"], line["changed"], line["view"])
             if "row" in line:
                 self.rows[found] = line["row"]
+                if "digest" in line:
+                    self.contents[line["digest"], line["view"]] = line["row"]
             else:
                 self.unreadable[found] = line["unreadable"]
         self._check_shards()
@@ -154,6 +165,16 @@ class FeatureStore:
         """Places in `marks` of what is neither stored nor known to be unreadable."""
         return [place for place, found in enumerate(marks) if found not in self.rows and found not in self.unreadable]
 
+    def recognise(self, marks: Sequence[Mark]) -> None:
+        """Give photos that were stored under another name or time their rows again; on the disk when this returns."""
+        sizes = {size for _, size, _, _ in self.rows}
+        digests = {path: digest_of(Path(path)) for path, size, _, _ in marks if size in sizes}
+        known = {found: digests[found[0]] for found in marks if (digests.get(found[0]), found[3]) in self.contents}
+        rows = {found: self.contents[digest, found[3]] for found, digest in known.items()}
+        if rows:
+            self._append_lines([_line(found) | {"digest": known[found], "row": row} for found, row in rows.items()])
+        self.rows.update(rows)
+
     def size_of(self, num_rows: int) -> int:
         """Bytes that so many rows take on the disk."""
         return num_rows * (self.row_bytes + _LINE_BYTES)
@@ -180,11 +201,15 @@ class FeatureStore:
                 "may be damaged"
             )
         first = max(self.rows.values(), default=-1) + 1
+        digests = {path: digest_of(Path(path)) for path in {path for path, *_ in marks}}
         try:
             self._start()
             self._write_rows(first, features.numpy())
             self._append_lines(
-                [_line(found) | {"row": first + place} for place, found in enumerate(marks)]
+                [
+                    _line(found) | {"digest": digests[found[0]], "row": first + place}
+                    for place, found in enumerate(marks)
+                ]
                 + [_line(found) | {"unreadable": reason} for found, reason in unreadable.items()]
             )
         except OSError as error:
@@ -193,6 +218,7 @@ class FeatureStore:
                 "free some space and start again, or give run.features=... another place"
             ) from error
         self.rows.update((found, first + place) for place, found in enumerate(marks))
+        self.contents.update(((digests[found[0]], found[3]), first + place) for place, found in enumerate(marks))
         self.unreadable.update(unreadable)
         self._mapped = {}
 

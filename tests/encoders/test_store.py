@@ -91,6 +91,29 @@ def test_what_is_stored_is_not_computed_again(tmp_path, events, report):
     assert not events
 
 
+def test_photos_that_were_moved_or_touched_keep_their_rows(tmp_path, events, report):
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    before, _ = store_regions(encoder, files, store_of(encoder, tmp_path), num_views=2)
+    moved = PhotoFiles([tmp_path / "moved" / path.name for path in files.paths], files.preprocess)
+    files.paths[0].parent.rename(tmp_path / "moved")
+    os.utime(moved.paths[1], (1, 1))
+    for _ in range(2):  # recognised, and read again
+        after, _ = store_regions(encoder, moved, store_of(encoder, tmp_path), num_views=2, report=report)
+        assert after.rows == before.rows
+    assert not events
+
+
+def test_a_photo_of_the_same_size_and_name_is_another_photo(tmp_path, events, report):
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    store_regions(encoder, files, store_of(encoder, tmp_path))
+    data = bytearray(files.paths[2].read_bytes())
+    files.paths[2].write_bytes(data + b"1")
+    store_regions(encoder, files, store_of(encoder, tmp_path))
+    files.paths[2].write_bytes(data + b"2")
+    store_regions(encoder, files, store_of(encoder, tmp_path), report=report)
+    assert events[0][1]["rows"] == 1
+
+
 def test_only_what_is_new_is_computed(tmp_path, events, report):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     store_regions(encoder, files, store_of(encoder, tmp_path))

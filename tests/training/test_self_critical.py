@@ -7,12 +7,13 @@ from itertools import product
 import numpy
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from captioner.data.batches import Batch
 from captioner.model import CaptionModel
 from captioner.regions import Grid, Regions
 from captioner.training.contract import Totals
+from captioner.training.distributed import Processes
 from captioner.training.self_critical import SelfCritical
 from captioner.vocabulary import END, PAD, START, UNK
 from tests.helpers import DECODERS, REGION, make_decoder
@@ -127,6 +128,32 @@ def test_two_parts_of_a_batch_add_up_and_dropout_is_off():
     _, half = objective(make_batch(4), Totals(words=1, captions=1, photos=8))
     torch.testing.assert_close(whole, 2 * half)
     assert objective.model.training
+
+
+def _one_of_two(rank: int, folder: str) -> None:
+    """A process of the test below: its own photos, its own draws."""
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    objective = make_objective(samples=4)
+    wrapped = Processes(torch.device("cpu"), rank, 2).wrap(objective)
+    torch.manual_seed(rank)
+    loss, _ = wrapped(make_batch(3 + rank), Totals(1, 1, 7))
+    torch.save(gradients(objective, loss), f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_the_gradients_of_two_processes_meet(tmp_path):
+    torch.multiprocessing.spawn(_one_of_two, (str(tmp_path),), nprocs=2)
+    alone = []
+    for rank in range(2):
+        objective = make_objective(samples=4)
+        torch.manual_seed(rank)
+        alone.append(gradients(objective, objective(make_batch(3 + rank), Totals(1, 1, 7))[0]))
+    assert any(not torch.allclose(one, alone[1][name]) for name, one in alone[0].items())
+    for rank in range(2):
+        found = torch.load(tmp_path / f"{rank}.pt")
+        assert found.keys() == alone[0].keys()
+        for name, gradient in found.items():
+            torch.testing.assert_close(gradient, (alone[0][name] + alone[1][name]) / 2)
 
 
 def test_settings_that_cannot_be():

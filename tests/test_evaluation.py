@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner.evaluation import _decoding, _reward
+from captioner.evaluation.protocol import _decoding, _reward
 
 LIMITS = {"max_length": 20, "min_length": 1, "no_repeat": 0, "unknown": "forbid", "bad_endings": "allow"}
 

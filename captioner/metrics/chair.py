@@ -17,8 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy
+from numpy import ndarray
+
 from captioner.data.contract import read_json
 from captioner.errors import UserError
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.scores import word_rule
 from captioner.metrics.synonyms import NOT_BESIDE, PLURALS, SYNONYMS, TRAPS
 
@@ -45,15 +49,13 @@ class Mention:
 class Chair:
     """How captions agree with what is there; shares are 0 to 1."""
 
-    chair_i: float
-    chair_s: float
-    recall: float  # share of the categories in a photo's instances that its caption names, over all photos
+    tally: Tally  # what each photo adds to the shares
     mentions: dict[Any, list[Mention]]  # of each photo's caption
 
     @property
     def row(self) -> dict[str, float]:
-        """For a table."""
-        return {"CHAIR_i": self.chair_i, "CHAIR_s": self.chair_s, "object recall": self.recall}
+        """For a table. Recall is the share of the categories in a photo's instances that its caption names, over all photos."""
+        return self.tally.of_all()
 
 
 class ObjectWords:
@@ -115,21 +117,26 @@ def chair_scores(
     """
     _check(captions, references, instances)
     named, split = ObjectWords(instances.categories), word_rule(tokens)
-    mentions, num_there, num_seen = {}, 0, 0
+    mentions: dict[Any, list[Mention]] = {}
+    numbers = []
     for photo, caption in captions.items():
         objects = instances.of_photo[photo]
         there = objects.union(category for text in references[photo] for _, _, category in named(split(text)))
-        mentions[photo] = [Mention(*found, found[-1] in there) for found in named(split(caption))]
-        num_there += len(objects)
-        num_seen += len(objects & {mention.category for mention in mentions[photo]})
-    every = [mention.there for of_photo in mentions.values() for mention in of_photo]
-    wrong = sum(not all(mention.there for mention in of_photo) for of_photo in mentions.values())
-    return Chair(
-        chair_i=every.count(False) / max(1, len(every)),
-        chair_s=wrong / len(captions),
-        recall=num_seen / max(1, num_there),
-        mentions=mentions,
-    )
+        found = mentions[photo] = [Mention(*one, one[-1] in there) for one in named(split(caption))]
+        wrong = sum(not mention.there for mention in found)
+        seen = objects.intersection(mention.category for mention in found)
+        numbers.append([wrong, len(found), wrong > 0, 1, len(seen), len(objects)])
+    return Chair(Tally(numpy.array(numbers, dtype=float), _shares), mentions)
+
+
+def _shares(sums: ndarray) -> dict[str, ndarray]:
+    """Of objects named wrongly and named, captions that name one wrongly and captions, categories named and there."""
+    wrong, named, some_wrong, captions, seen, there = numpy.moveaxis(sums, -1, 0)
+    return {
+        "CHAIR_i": wrong / numpy.maximum(1, named),
+        "CHAIR_s": some_wrong / captions,
+        "object recall": seen / numpy.maximum(1, there),
+    }
 
 
 def read_instances(path: Path) -> Instances:

@@ -15,18 +15,15 @@ from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.metrics import (
     Protocol,
-    baselines,
     count_references,
     most_frequent_caption,
     save_results,
     save_scores,
     score,
-    seen_share,
     table,
     variety,
 )
 from captioner.metrics.diversity import AS_THEY_ARE
-from captioner.metrics.report import MOST_FREQUENT
 from captioner.vocabulary import TOKENS
 
 PROTOCOL = Protocol(
@@ -67,7 +64,7 @@ def test_references_are_counted_as_a_protocol_says_it(references, expected):
 
 
 def test_the_most_frequent_caption_is_counted_in_words():
-    assert most_frequent_caption(TRAINING) == "a dog"
+    assert most_frequent_caption(TRAINING) == "A dog."
     assert most_frequent_caption(TRAINING, "whitespace") == "."  # all stand once: the first in the alphabet
 
 
@@ -80,15 +77,11 @@ def test_cutting_a_cut_caption_again_changes_nothing(tokens, text):
     assert TOKENS[tokens](" ".join(words)) == words
 
 
-def test_the_baseline_gives_every_photo_the_same_caption():
-    references = {7: ["a dog runs"], 8: ["a cat"]}
-    assert baselines(TRAINING, references) == {MOST_FREQUENT: score({7: "a dog", 8: "a dog"}, references)}
-
-
-def test_seen_captions_are_those_that_stand_word_for_word_in_training():
-    captions = {1: "a dog", 2: "A cat!", 3: "a dog runs", 4: "dog a"}
-    assert seen_share(captions, TRAINING) == 0.5
-    assert seen_share(captions, TRAINING, "whitespace") == 0.25
+def test_the_most_frequent_caption_is_given_as_it_was_written():
+    """Cut twice, brackets would become other words: `ptb` writes -lrb- for one."""
+    captions = {1: ["A (red) bus.", "x"], 2: ["a (red) bus"]}
+    assert most_frequent_caption(captions, "ptb") == "A (red) bus."
+    assert score({1: "A (red) bus."}, {1: ["a (red) bus"]}, "ptb")["BLEU-4"] == pytest.approx(1)
 
 
 def test_a_table_prints_a_hundred_times_the_score_and_its_protocol():
@@ -130,18 +123,17 @@ def test_results_are_saved_in_coco_format(tmp_path):
 
 @pytest.mark.parametrize(
     "compute",
-    [lambda: seen_share({}, TRAINING), lambda: most_frequent_caption({1: ["."]}), lambda: count_references({})],
-    ids=["seen_share", "most_frequent_caption", "count_references"],
+    [lambda: most_frequent_caption({1: ["."]}), lambda: count_references({})],
+    ids=["most_frequent_caption", "count_references"],
 )
-def test_there_is_no_share_and_no_baseline_of_nothing(compute):
+def test_there_is_no_count_and_no_baseline_of_nothing(compute):
     with pytest.raises(UserError, match="got none"):
         compute()
 
 
-@pytest.mark.parametrize("compute", [most_frequent_caption, lambda train, tokens: seen_share({1: "a"}, train, tokens)])
-def test_an_unknown_rule_is_named(compute):
+def test_an_unknown_rule_is_named():
     with pytest.raises(UserError, match="got 'ptb3'"):
-        compute(TRAINING, "ptb3")
+        most_frequent_caption(TRAINING, "ptb3")
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):

@@ -12,7 +12,8 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from captioner.errors import UserError
-from captioner.metrics.scores import NAMES, cider_d, cider_d_each, java_scores, score, score_each
+from captioner.metrics.java import java_scores
+from captioner.metrics.scores import NAMES, cider_d, cider_d_each, score, score_each
 from captioner.vocabulary import TOKENS
 from tests.reference.cider_d import cider_d as cider_d_in_loops
 

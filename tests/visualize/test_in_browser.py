@@ -184,7 +184,7 @@ def report(browser, tmp_path):
         Entry(plain(), f"photo {place}", make_caption(f"{TWELVE} {place}", CROPPED, seed=place), [f"reference {place}"], {"CIDEr-D": score, "BLEU-4": -score})
         for place, score in enumerate([0.5, 0.1, 0.9])
     ]  # fmt: skip
-    page = report_page(entries, {"this model": {"CIDEr-D": 0.5}}, "split: val")
+    page = report_page(entries, [{"this model": {"CIDEr-D": 0.5}}], "split: val")
     (tmp_path / "report.html").write_text(page, encoding="utf-8")
     browser.look()
     browser.open(tmp_path / "report.html")

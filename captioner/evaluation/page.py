@@ -11,6 +11,7 @@ from captioner.evaluation.evaluating import MODEL, Evaluation
 from captioner.evaluation.files import Scored
 from captioner.files import write_text_atomically
 from captioner.metrics.diversity import AS_THEY_ARE
+from captioner.metrics.report import Differences
 from captioner.metrics.scores import Captions, PhotoId, References, score_each
 from captioner.photos import with_placement
 from captioner.visualize.report import Entry, report_page
@@ -58,12 +59,19 @@ def save_page_of_files(path: Path, scored: Scored, captions: Path, photos: Path 
         photo = photos / names[number] if photos is not None and number in shown else None
         there = photo if photo is not None and photo.is_file() else None
         entries.append(Entry(there, names[number], written[number], references, scores[number]))
-    write_text_atomically(path, _page(entries, scored, name))
+    write_text_atomically(path, _page(entries, scored, name, scored.differences()))
 
 
-def _page(entries: list[Entry], found: Evaluation | Scored, title: str) -> str:
-    tables = metrics.grouped(found.rows)
-    return report_page(entries, tables, found.protocol.signature(), title, found.intervals, AS_THEY_ARE, MOST)
+def _page(
+    entries: list[Entry], found: Evaluation | Scored, title: str, differences: Differences | None = None
+) -> str:
+    """A difference has a table of its own."""
+    tables, intervals = list(metrics.grouped(found.rows)), dict(found.intervals)
+    if differences is not None:
+        name = " less ".join(found.systems)
+        tables.append({name: {metric: difference for metric, (difference, _, _) in differences.items()}})
+        intervals[name] = {metric: (low, high) for metric, (_, low, high) in differences.items()}
+    return report_page(entries, tables, found.protocol.signature(), title, intervals, AS_THEY_ARE, MOST)
 
 
 def _scores(captions: Captions, references: References, tokens: str) -> dict[PhotoId, dict[str, float]]:

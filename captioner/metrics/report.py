@@ -152,9 +152,8 @@ def _table(rows: Mapping[str, Row], intervals: Mapping[str, Intervals]) -> Table
 def _cell(row: Row, metric: str, interval: tuple[float, float] | None) -> str:
     if metric not in row:
         return "-"
-    if interval is None:
-        return shown(row[metric], metric)
-    return f"{shown(row[metric], metric)}\n[dim]±{shown((interval[1] - interval[0]) / 2, metric)}[/]"
+    half = "0.0" if interval is None else shown((interval[1] - interval[0]) / 2, metric)
+    return shown(row[metric], metric) + (f"\n[dim]±{half}[/]" if half != "0.0" else "")
 
 
 def differences_table(ours: str, theirs: str, rows: Mapping[str, Row], differences: Differences) -> Table:

@@ -22,6 +22,7 @@ from captioner.search import Caption
 
 MODEL = "this model"
 """The name of the model's row."""
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class Evaluation:
         return found if found and all(len(texts) > 1 for texts in found.values()) else None
 
     def save(self) -> None:
-        """Write results.json, and scores.json where there are scores."""
+        """Write results.json, and scores.json where there are scores; a page of other captions is removed."""
         metrics.save_results(self.folder / "results.json", self.texts())
+        (self.folder / PAGE).unlink(missing_ok=True)
         if self.rows:
             metrics.save_scores(self.folder / "scores.json", self.rows, self.protocol, self.intervals)
         else:
@@ -102,6 +104,8 @@ def evaluate(
     splits = read_splits(settings, report)
     check_split(splits, split)
     objects = None if instances is None else metrics.read_instances(instances)
+    if objects is not None:
+        objects.check([example.id for example in splits[split] if example.references])
     captioner = build.load(runs, device=settings["run"]["device"], overrides=overrides)
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
     metrics.word_rule(tokens)  # complains, before anything is computed, about one that is not there

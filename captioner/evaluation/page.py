@@ -7,7 +7,7 @@ from pathlib import Path
 
 from captioner import metrics
 from captioner.data.coco import read_file_names
-from captioner.evaluation.evaluating import MODEL, Evaluation
+from captioner.evaluation.evaluating import MODEL, PAGE, Evaluation
 from captioner.evaluation.files import Scored
 from captioner.files import write_text_atomically
 from captioner.metrics.diversity import AS_THEY_ARE
@@ -33,7 +33,7 @@ def save_page(evaluation: Evaluation) -> Path:
             caption = with_placement(caption, evaluation.source, place)
         photo = example.image if there else None
         entries.append(Entry(photo, example.image.name, caption, example.references, scores.get(example.id, {})))
-    path = evaluation.folder / "report.html"
+    path = evaluation.folder / PAGE
     title = f"{evaluation.folder.parent.name} on {evaluation.split}"
     write_text_atomically(path, _page(entries, evaluation, title))
     return path
@@ -62,9 +62,7 @@ def save_page_of_files(path: Path, scored: Scored, captions: Path, photos: Path 
     write_text_atomically(path, _page(entries, scored, name, scored.differences()))
 
 
-def _page(
-    entries: list[Entry], found: Evaluation | Scored, title: str, differences: Differences | None = None
-) -> str:
+def _page(entries: list[Entry], found: Evaluation | Scored, title: str, differences: Differences | None = None) -> str:
     """A difference has a table of its own."""
     tables, intervals = list(metrics.grouped(found.rows)), dict(found.intervals)
     if differences is not None:

@@ -34,6 +34,10 @@ class Instances:
     categories: list[str]
     of_photo: dict[Any, frozenset[str]]  # the categories of each photo's objects; none where it holds none
 
+    def check(self, photos: Sequence[Any]) -> None:
+        """Complain about photos that are not among these."""
+        _check_known("instances", photos, self.of_photo)
+
 
 @dataclass(frozen=True)
 class Mention:
@@ -115,7 +119,10 @@ def chair_scores(
     Raises:
         UserError: there are no captions, or a caption's photo has no references or no instances.
     """
-    _check(captions, references, instances)
+    if not captions:
+        raise UserError("CHAIR needs at least one caption, got none")
+    _check_known("references", list(captions), references)
+    instances.check(list(captions))
     named, split = ObjectWords(instances.categories), word_rule(tokens)
     mentions: dict[Any, list[Mention]] = {}
     numbers = []
@@ -159,16 +166,13 @@ def read_instances(path: Path) -> Instances:
     return Instances(list(name_of.values()), {photo: frozenset(names) for photo, names in held.items()})
 
 
-def _check(captions: Mapping[Any, str], references: Mapping[Any, Sequence[str]], instances: Instances) -> None:
-    if not captions:
-        raise UserError("CHAIR needs at least one caption, got none")
-    for what, known in (("references", references), ("instances", instances.of_photo)):
-        missing = [photo for photo in captions if photo not in known]
-        if missing:
-            raise UserError(
-                f"CHAIR needs the {what} of every captioned photo, {len(missing)} of {len(captions)} have none "
-                f"(first: {missing[0]!r}); give the {what} of the same photos (ids are compared as they are: 7 is not '7')"
-            )
+def _check_known(what: str, photos: Sequence[Any], known: Mapping[Any, Any]) -> None:
+    missing = [photo for photo in photos if photo not in known]
+    if missing:
+        raise UserError(
+            f"CHAIR needs the {what} of every captioned photo, {len(missing)} of {len(photos)} have none "
+            f"(first: {missing[0]!r}); give the {what} of the same photos (ids are compared as they are: 7 is not '7')"
+        )
 
 
 def _forms(words: str) -> set[str]:

@@ -119,6 +119,21 @@ def test_a_photo_costs_no_more_than_stated():
 def test_photos_come_from_files_too(tmp_path):
     path = tmp_path / "one.png"
     Image.new("RGB", (64, 48)).save(path)
-    assert "data:image" in report_page([replace(make_entry("a"), photo=path)], [ROWS], "")
+    assert "data:image/png;base64" in report_page([replace(make_entry("a"), photo=path)], [ROWS], "")
     with pytest.raises(UserError, match=r"missing\.png"):
         report_page([replace(make_entry("a"), photo=tmp_path / "missing.png")], [ROWS], "")
+
+
+def test_a_text_has_no_words_to_point_at_and_no_probability_to_sort_by():
+    page = report_page([replace(make_entry("a"), caption="a <b> dog")], [ROWS], "")
+    assert '<p class="sentence" lang="" dir="auto">a &lt;b&gt; dog</p>' in page
+    assert data_of(page)[0]["captions"] == []
+    assert data_of(page)[0]["sort"] == [1.0]
+    assert "<option>mean word probability</option>" not in page
+    assert '<p class="faint">Point at a word' not in page
+
+
+def test_each_table_has_its_own_columns():
+    page = report_page([], [{"m": {"CIDEr-D": 1.0}}, {"m": {"novel": 0.5}}], "")
+    assert page.count("<table>") == 2
+    assert page.index("CIDEr-D</th>") < page.index("novel</th>")

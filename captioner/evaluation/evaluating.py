@@ -18,7 +18,7 @@ from captioner.evaluation.protocol import protocol_of, scoring_tokens
 from captioner.metrics import Instances, Judge, Protocol, Worth
 from captioner.metrics.scores import PhotoId
 from captioner.photos import Report, decode, photo_source, read_splits, silent
-from captioner.search import Caption
+from captioner.search import Caption, Captioner
 
 MODEL = "this model"
 """The name of the model's row."""
@@ -122,11 +122,23 @@ def evaluate(
     evaluation.systems[MODEL] = {photo: texts[photo] for photo in evaluation.references()}
     if baselines and train:
         train_source, seen = photo_source(settings, captioner.model, train, "train", run, report)
-        features = pool(captioner, source, report, split)[evaluation.with_references]
-        near = pool(captioner, train_source, report, "train"), [example.references for example in seen]
-        copies = baseline_captions(evaluation.references(), _references(train), features, *near, tokens)
-        evaluation.systems.update(copies)
+        evaluation.systems.update(_baselines(evaluation, captioner, train, train_source, seen, report))
     return _judged(evaluation, train, objects, java)
+
+
+def _baselines(
+    evaluation: Evaluation,
+    captioner: Captioner,
+    train: Sequence[Example],
+    train_source: Source,
+    seen: Sequence[Example],
+    report: Report,
+) -> dict[str, dict[PhotoId, str]]:
+    """Captions without a captioner; of the training photos those in `train_source` can be looked at, which are of the examples `seen`."""
+    features = pool(captioner, evaluation.source, report, evaluation.split)[evaluation.with_references]
+    seen_features = pool(captioner, train_source, report, "train")
+    captions, tokens = [example.references for example in seen], evaluation.protocol.tokens
+    return baseline_captions(evaluation.references(), _references(train), features, seen_features, captions, tokens)
 
 
 def _tick(report: Report, split: str, total: int, count: int) -> None:

@@ -120,7 +120,12 @@ def _spice(wanted: dict[int, list[str]], written: dict[int, list[str]]) -> Tally
         raise UserError(
             f"SPICE's Java program failed ({error}); coco-caption asks for Java 1.8, so mend Java, or leave SPICE out with --no-java"
         ) from error
-    return Tally.means({SPICE: [one["All"]["f"] for one in each]})
+    found = numpy.array([one["All"]["f"] for one in each])
+    if numpy.isnan(found).any():
+        raise UserError(
+            f"SPICE gave no number for {numpy.isnan(found).sum()} of {len(found)} photos; leave SPICE out with --no-java"
+        )
+    return Tally.means({SPICE: found})
 
 
 def _spice_folder() -> Path:

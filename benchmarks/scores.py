@@ -8,6 +8,7 @@ difference is printed. All take turns in one process; times are medians.
 - CIDEr-D alone, from references as texts, and once the references are counted.
 - CIDEr-D as a reward: 50 photos x 5 captions, with the document frequencies of all photos, the batch's references counted each time;
   pycocoevalcap's class counts the frequencies of the batch alone.
+- 1,000 resamples of photos for the intervals of all six scores; nothing of pycocoevalcap's is compared.
 - The whole report: words, BLEU-1 to 4, ROUGE-L and CIDEr-D; pycocoevalcap's with its Java tokeniser where there is Java.
 """
 
@@ -35,6 +36,8 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer  # noqa: E402
 
 from captioner.data.coco import read_references  # noqa: E402
 from captioner.metrics import CiderD, DocumentFrequencies, score, score_each  # noqa: E402
+from captioner.metrics.bootstrap import RESAMPLES, resampled  # noqa: E402
+from captioner.metrics.scores import tallies  # noqa: E402
 from captioner.vocabulary import TOKENS  # noqa: E402
 
 PHOTOS, SAMPLES = 50, 5
@@ -104,6 +107,9 @@ def main(path: Path, rounds: int) -> None:
     console.print(where())
     console.print(table)
     texts = {photo: text for photo, (text,) in captions.items()}
+    counted = tallies(texts, references, WORDS)
+    (took,) = in_turn([lambda: resampled(counted)], rounds)
+    console.print(f"{RESAMPLES:,} resamples of photos: {1000 * took:,.0f} ms")
     found = numpy.array(list(score_each(texts, references, WORDS).values()))
     differences = {"the same words": their_scores(our_words(references), our_words(captions))}
     if JAVA:

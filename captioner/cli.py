@@ -23,6 +23,9 @@ app = typer.Typer(
 )
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
+Instances = Annotated[Path | None, typer.Option(help="objects of the photos, as COCO has them: adds CHAIR")]
+Java = Annotated[bool, typer.Option(help="score METEOR and SPICE where they can run")]
+_TOKENS = "what cuts captions into words: ptb (coco-caption's), simple, whitespace, characters"
 
 
 @app.command()
@@ -42,16 +45,33 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="the folder that training wrote, such as runs/demo")],
     overrides: Overrides = None,
     split: Annotated[str, typer.Option(help="train, val, test, or another split of the data")] = "val",
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="another run that writes with this one, as an ensemble; may stand several times"),
+    ] = None,
+    tokens: Annotated[
+        str | None,
+        typer.Option(help=f"{_TOKENS}; ptb unless the model writes characters, or words that came tokenised"),
+    ] = None,
+    instances: Instances = None,
+    java: Java = True,
+    page: Annotated[
+        bool, typer.Option(help="write report.html: every photo with its caption and maps, worst first")
+    ] = True,
 ) -> None:
-    """Decode a split, score it, and write results.json and scores.json into the run's folder."""
-    from captioner import evaluation, metrics
+    """Decode a split, score it, and write results.json, scores.json and report.html into the run's folder."""
+    from captioner import evaluation
 
     with Reporter() as report:
-        found = evaluation.evaluate(run, split, overrides or [], report)
+        found = evaluation.evaluate(
+            run, split, overrides or [], report, java=java, tokens=tokens, instances=instances, others=others or []
+        )
     if found.rows:
-        console.print(metrics.table(found.rows, found.protocol))
+        evaluation.print_scores(found, java)
     else:
         console.print(f"{split} has no references: captions were written, and not scored")
+    if page:
+        evaluation.save_page(found)
     console.print(f"written: {found.folder}/", soft_wrap=True)
 
 
@@ -86,18 +106,10 @@ def describe(
     overrides: Overrides = None,
 ) -> None:
     """Say what a config becomes: each part, its file, its parameters, and the shapes that flow through it."""
-    from rich import box
-    from rich.table import Table
-
     from captioner import describe as parts
 
     found, notes = parts.describe(config, overrides or [])
-    table = Table(caption="shapes for 2 photos and 5 captions of each, at one word", box=box.SIMPLE)
-    for name in ("part", "class", "file", "trained", "frozen", "what flows"):
-        table.add_column(name, justify="right" if name in ("trained", "frozen") else "left", overflow="fold")
-    for part in found:
-        table.add_row(part.name, part.what, part.file, f"{part.trained:,}", f"{part.frozen:,}", part.flow)
-    console.print(table)
+    console.print(parts.table(found))
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True, markup=False)
 
@@ -106,26 +118,44 @@ def describe(
 def score(
     results: Annotated[Path, typer.Argument(help="captions in COCO's result format: a list of image_id and caption")],
     captions: Annotated[Path, typer.Argument(help="references: a captions file as COCO has them")],
-    train: Annotated[Path | None, typer.Option(help="training captions, for the baseline and the share copied")] = None,
-    tokens: Annotated[
-        str, typer.Option(help="what cuts captions into words: simple, whitespace, characters")
-    ] = "simple",
-    json: Annotated[Path | None, typer.Option(help="write scores and protocol here")] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="another result file: differences of all scores, with 95 % intervals, paired by photo"),
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="training captions, for a baseline and the share of new captions")
+    ] = None,
+    tokens: Annotated[str, typer.Option(help=_TOKENS)] = "ptb",
+    instances: Instances = None,
+    java: Java = True,
+    subset: Annotated[
+        bool, typer.Option("--subset", help="score captioned photos alone; others may lack captions")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="write scores, intervals and protocol here")] = None,
+    page: Annotated[Path | None, typer.Option(help="write out.html: every photo, worst first")] = None,
+    photos: Annotated[Path | None, typer.Option(help="the folder of photos, to be shown on the page")] = None,
 ) -> None:
-    """Score any model's captions against references."""
+    """Score any model's captions against references, alone or against another model's."""
     from captioner import evaluation, metrics
 
-    rows, protocol = evaluation.score_files(results, captions, train, tokens)
-    console.print(metrics.table(rows, protocol))
+    if photos is not None and page is None:
+        raise UserError("--photos are shown on the page, got no --page; give --page out.html too")
+    found = evaluation.score_files(results, captions, train, tokens, against, instances, subset, java)
+    evaluation.print_scores(found, java)
     if json is not None:
-        metrics.save_scores(json, rows, protocol)
-        console.print(f"written: {json}")
+        metrics.save_scores(json, found.rows, found.protocol, found.intervals, found.differences())
+        console.print(f"written: {json}", soft_wrap=True)
+    if page is not None:
+        evaluation.save_page_of_files(page, found, captions, photos)
+        console.print(f"written: {page}", soft_wrap=True)
 
 
 @app.command()
 def caption(
     photos: Annotated[list[str], typer.Argument(help="photos: files, folders, or patterns such as 'trip/*.jpg'")],
-    model: Annotated[Path, typer.Option(help="the folder that training wrote, such as runs/demo")],
+    model: Annotated[
+        list[Path], typer.Option(help="the folder that training wrote, such as runs/demo; several write as an ensemble")
+    ],
     sheet: Annotated[
         Path | None, typer.Option(help="draw each word's map over the photo: out.png, or a folder for one picture each")
     ] = None,

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from rich import box
+from rich.table import Table
 from torch import Tensor, nn
 
 from captioner import build
@@ -36,6 +38,17 @@ class Part:
     trained: int  # parameters
     frozen: int
     flow: str  # what comes in and goes out
+
+
+def table(parts: Sequence[Part]) -> Table:
+    printed = Table(
+        caption=f"shapes for {_PHOTOS} photos and {_CAPTIONS} captions of each, at one word", box=box.SIMPLE
+    )
+    for name in ("part", "class", "file", "trained", "frozen", "what flows"):
+        printed.add_column(name, justify="right" if name in ("trained", "frozen") else "left", overflow="fold")
+    for part in parts:
+        printed.add_row(part.name, part.what, part.file, f"{part.trained:,}", f"{part.frozen:,}", part.flow)
+    return printed
 
 
 @torch.inference_mode()

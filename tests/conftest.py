@@ -18,7 +18,7 @@ torch.set_num_threads(1)  # small tensors: more threads only wait for each other
 def _no_java(request, monkeypatch):
     """Tests say the same with and without Java, less those that are marked."""
     if "java" not in request.keywords:
-        monkeypatch.setattr("captioner.metrics.scores.shutil.which", lambda name: None)
+        monkeypatch.setattr("captioner.metrics.java.shutil.which", lambda name: None)
 
 
 @pytest.fixture(params=LSTM_OPTIONS, ids=lambda options: "-".join(options.values()))

@@ -211,7 +211,10 @@ def test_scoring_writes_results_and_scores_with_their_protocol(capsys, trained):
     assert "CIDEr-D" in output
     scores = json.loads((trained / "val" / "scores.json").read_text(encoding="utf-8"))
     assert scores["protocol"]["decoding"] == "greedy"
-    assert set(scores["scores"]) == {"this model", "20 nearest photos", "most frequent"}
+    assert scores["protocol"]["tokens"] == "ptb"
+    assert set(scores["scores"]) == set(scores["intervals"]) == {"this model", "20 nearest photos", "most frequent"}
+    assert "left out: METEOR and SPICE (install Java)" in output
+    assert "<h1" in (trained / "val" / "report.html").read_text(encoding="utf-8")
     assert len(json.loads((trained / "val" / "results.json").read_text(encoding="utf-8"))) == 12
 
 
@@ -225,11 +228,12 @@ def test_any_result_file_is_scored_with_its_protocol(capsys, trained, pictures, 
     train = pictures / "captions_train.json"
     status, output, _ = run(capsys, cli.score, results, references, "--train", train, "--json", scores)
     assert status == 0
-    assert "tokens: simple" in " ".join(output.split())
-    stored = json.loads(scores.read_text(encoding="utf-8"))["scores"]
-    ours = json.loads((trained / "val" / "scores.json").read_text(encoding="utf-8"))["scores"]
-    assert stored[str(results)] == ours["this model"]
-    assert stored["most frequent"] == ours["most frequent"]
+    assert "tokens: ptb" in " ".join(output.split())
+    stored = json.loads(scores.read_text(encoding="utf-8"))
+    ours = json.loads((trained / "val" / "scores.json").read_text(encoding="utf-8"))
+    for what in ("scores", "intervals"):
+        assert stored[what]["results.json"] == ours[what]["this model"]
+        assert stored[what]["most frequent"] == ours[what]["most frequent"]
     (tmp_path / "short.json").write_text(json.dumps(json.loads(results.read_text(encoding="utf-8"))[1:]))
     status, _, errors = run(capsys, cli.score, tmp_path / "short.json", references)
     assert status == 2

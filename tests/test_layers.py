@@ -44,7 +44,7 @@ def imported_parts(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module == "captioner":
-            names |= {f"captioner.{alias.name}" for alias in node.names}
+            names |= {f"captioner.{alias.name}" for alias in node.names if alias.name != "__version__"}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
     return {name.split(".")[1] for name in names if name.startswith("captioner.")}

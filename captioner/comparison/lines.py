@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from captioner import metrics
+from captioner import build, metrics
 from captioner.comparison.times import Times
 from captioner.comparison.variants import Variant
 from captioner.data.drawn import COLOURS, SHAPES, instances_path
@@ -43,7 +43,7 @@ def measure(run: Path, split: str, report: Report) -> None:
     """Decode and score, once."""
     if _written(run, split).exists():
         return
-    found = evaluate(run, split, report=report, baselines=False, java=False)
+    found = _evaluate(run, split, report, baselines=False)
     shape, pairs = map_shape(found.captions), pair_agreement(found)
     measured = {
         **_worth(found, MODEL),
@@ -57,14 +57,20 @@ def measure(run: Path, split: str, report: Report) -> None:
 def measure_baselines(run: Path, folder: Path, split: str, report: Report) -> None:
     """Score what needs no captioner, once; likeness of photos is by the features of this run's encoder."""
     if not (folder / f"baselines_{split}.json").exists():
-        found = evaluate(run, split, report=report, java=False)
+        found = _evaluate(run, split, report, baselines=True)
         worth = {name: _worth(found, name) for name in found.systems if name != MODEL}
         write_text_atomically(folder / f"baselines_{split}.json", json.dumps(worth) + "\n")
 
 
+def _evaluate(run: Path, split: str, report: Report, baselines: bool) -> Evaluation:
+    """By the words that the models were trained on."""
+    tokens = build.read_run_settings(run)["data"]["tokens"]
+    return evaluate(run, split, report=report, baselines=baselines, java=False, tokens=tokens)
+
+
 def _worth(found: Evaluation, system: str) -> dict[str, Any]:
     """A system's scores, and CIDEr-D of every photo."""
-    each = metrics.cider_d_each(found.systems[system], found.references())
+    each = metrics.cider_d_each(found.systems[system], found.references(), found.protocol.tokens)
     return {"scores": found.rows[system], "each": each}
 
 

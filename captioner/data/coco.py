@@ -65,6 +65,11 @@ def read_references(path: Path) -> dict[int | str, list[str]]:
     return references
 
 
+def read_file_names(path: Path) -> dict[int | str, str]:
+    """The file of each image in a captions file, as it stands there."""
+    return {image["id"]: image["file_name"] for image in _read_captions(path)["images"]}
+
+
 def read_results(path: Path) -> dict[int | str, str]:
     """Each image's caption in COCO's result format: a list of `{"image_id", "caption"}`.
 

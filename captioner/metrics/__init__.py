@@ -1,6 +1,7 @@
 """How good captions are, in the numbers that papers print.
 
-scores.py      BLEU, ROUGE-L and CIDEr-D as coco-caption has them, of all captions and of each; METEOR where there is Java
+scores.py      BLEU, ROUGE-L and CIDEr-D as coco-caption has them, of all captions and of each
+java.py        METEOR and SPICE, where their programs can run
 bleu.py        BLEU
 rouge.py       ROUGE-L
 cider.py       CIDEr-D for many captions at once, also as a reward of training
@@ -9,47 +10,53 @@ rewards.py     scores as rewards of training
 sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
 diversity.py   how varied captions are, what repeats, what ends badly
 chair.py       objects that a caption names and that are not there; synonyms.py has the words
-bootstrap.py   how far a difference of scores would swing on other photos
+bootstrap.py   how far scores, and differences of scores, would swing on other photos
+worth.py       every score of one system, with intervals, and the differences of two
 neighbours.py  a baseline that copies from the most similar training photos
 report.py      the protocol a score belongs to, baselines, tables, and results on disk
 
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
 
-from captioner.metrics.chair import chair_scores, read_instances
+from captioner.metrics.chair import Instances, chair_scores, read_instances
 from captioner.metrics.cider import CiderD
 from captioner.metrics.diversity import diversity_scores, variety
 from captioner.metrics.frequencies import DocumentFrequencies
+from captioner.metrics.java import java_scores
 from captioner.metrics.neighbours import NEAREST, neighbours_captions
 from captioner.metrics.report import (
-    IN_TRAINING,
     MOST_FREQUENT,
     Protocol,
-    baselines,
     count_references,
+    differences_table,
+    grouped,
     most_frequent_caption,
     save_results,
     save_scores,
-    seen_share,
+    scorers,
     table,
 )
 from captioner.metrics.rewards import Rewards
-from captioner.metrics.scores import cider_d, cider_d_each, java_scores, score, score_each
+from captioner.metrics.scores import cider_d, cider_d_each, score, score_each, word_rule
+from captioner.metrics.worth import Judge, Worth
 
 __all__ = [
-    "IN_TRAINING",
     "MOST_FREQUENT",
     "NEAREST",
     "CiderD",
     "DocumentFrequencies",
+    "Instances",
+    "Judge",
     "Protocol",
     "Rewards",
-    "baselines",
+    "Worth",
     "chair_scores",
     "cider_d",
     "cider_d_each",
     "count_references",
+    "differences_table",
     "diversity_scores",
+    "grouped",
     "java_scores",
     "most_frequent_caption",
     "neighbours_captions",
@@ -58,7 +65,8 @@ __all__ = [
     "save_scores",
     "score",
     "score_each",
-    "seen_share",
+    "scorers",
     "table",
     "variety",
+    "word_rule",
 ]

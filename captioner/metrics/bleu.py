@@ -20,10 +20,18 @@ from captioner.metrics.sequences import LONGEST, CountedReferences, Counts, spre
 
 SMALL, TINY = 1e-9, 1e-15
 """coco-caption's: added to denominators and to numerators."""
+NUMBERS = 2 * LONGEST + 2
+"""What BLEU is made of, for each caption."""
 
 
 def bleu(references: CountedReferences, counts: Counts, places: ndarray) -> tuple[ndarray, ndarray]:
-    """(4,) BLEU-1 to BLEU-4 of all captions together, and (4, n) of each; 0 to 1.
+    """(4,) BLEU-1 to BLEU-4 of all captions together, and (4, n) of each; 0 to 1. See `bleu_numbers`."""
+    numbers = bleu_numbers(references, counts, places)
+    return bleu_of(numbers.sum(0)), bleu_of(numbers)
+
+
+def bleu_numbers(references: CountedReferences, counts: Counts, places: ndarray) -> ndarray:
+    """(n, 10) what each caption adds: its right sequences and all its sequences, of each length; its own and the nearest length.
 
     Args:
         references: of every photo.
@@ -33,8 +41,16 @@ def bleu(references: CountedReferences, counts: Counts, places: ndarray) -> tupl
     right = _right(references, counts, places)
     every = (counts.lengths - numpy.arange(LONGEST)[:, None]).clip(min=0)  # (4, n)
     nearest = _nearest_length(references, counts.lengths, places)
-    together = _bleu(right.sum(1), every.sum(1), counts.lengths.sum(), nearest.sum())
-    return together, _bleu(right, every, counts.lengths, nearest)
+    return numpy.vstack([right, every, counts.lengths, nearest]).T
+
+
+def bleu_of(numbers: ndarray) -> ndarray:
+    """(4, ...) BLEU-1 to BLEU-4 of such numbers (..., 10), or of their sums."""
+    right, every, lengths = numpy.split(numpy.moveaxis(numbers, -1, 0), [LONGEST, 2 * LONGEST])
+    products = numpy.cumprod((right + TINY) / (every + SMALL), axis=0)
+    roots = 1 / numpy.arange(1, LONGEST + 1).reshape(-1, *[1] * (right.ndim - 1))
+    ratio = (lengths[0] + TINY) / (lengths[1] + SMALL)
+    return products**roots * numpy.exp(numpy.minimum(0.0, 1 - 1 / ratio))
 
 
 def _right(references: CountedReferences, counts: Counts, places: ndarray) -> ndarray:
@@ -55,10 +71,3 @@ def _nearest_length(references: CountedReferences, lengths: ndarray, places: nda
     length = references.counts.lengths[theirs]
     order = numpy.abs(length - lengths[caption]) << 32 | length  # the difference decides, then the length
     return numpy.minimum.reduceat(order, num_references.cumsum() - num_references) & 0xFFFFFFFF
-
-
-def _bleu(right: ndarray, every: ndarray, length: ndarray, nearest: ndarray) -> ndarray:
-    products = numpy.cumprod((right + TINY) / (every + SMALL), axis=0)
-    roots = 1 / numpy.arange(1, LONGEST + 1).reshape(-1, *[1] * (right.ndim - 1))
-    ratio = (length + TINY) / (nearest + SMALL)
-    return products**roots * numpy.exp(numpy.minimum(0.0, 1 - 1 / ratio))

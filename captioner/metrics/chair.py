@@ -17,8 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy
+from numpy import ndarray
+
 from captioner.data.contract import read_json
 from captioner.errors import UserError
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.scores import word_rule
 from captioner.metrics.synonyms import NOT_BESIDE, PLURALS, SYNONYMS, TRAPS
 
@@ -29,6 +33,10 @@ class Instances:
 
     categories: list[str]
     of_photo: dict[Any, frozenset[str]]  # the categories of each photo's objects; none where it holds none
+
+    def check(self, photos: Sequence[Any]) -> None:
+        """Complain about photos that are not among these."""
+        _check_known("instances", photos, self.of_photo)
 
 
 @dataclass(frozen=True)
@@ -45,15 +53,13 @@ class Mention:
 class Chair:
     """How captions agree with what is there; shares are 0 to 1."""
 
-    chair_i: float
-    chair_s: float
-    recall: float  # share of the categories in a photo's instances that its caption names, over all photos
+    tally: Tally  # what each photo adds to the shares
     mentions: dict[Any, list[Mention]]  # of each photo's caption
 
     @property
     def row(self) -> dict[str, float]:
-        """For a table."""
-        return {"CHAIR_i": self.chair_i, "CHAIR_s": self.chair_s, "object recall": self.recall}
+        """For a table. Recall is the share of the categories in a photo's instances that its caption names, over all photos."""
+        return self.tally.of_all()
 
 
 class ObjectWords:
@@ -113,23 +119,31 @@ def chair_scores(
     Raises:
         UserError: there are no captions, or a caption's photo has no references or no instances.
     """
-    _check(captions, references, instances)
+    if not captions:
+        raise UserError("CHAIR needs at least one caption, got none")
+    _check_known("references", list(captions), references)
+    instances.check(list(captions))
     named, split = ObjectWords(instances.categories), word_rule(tokens)
-    mentions, num_there, num_seen = {}, 0, 0
+    mentions: dict[Any, list[Mention]] = {}
+    numbers = []
     for photo, caption in captions.items():
         objects = instances.of_photo[photo]
         there = objects.union(category for text in references[photo] for _, _, category in named(split(text)))
-        mentions[photo] = [Mention(*found, found[-1] in there) for found in named(split(caption))]
-        num_there += len(objects)
-        num_seen += len(objects & {mention.category for mention in mentions[photo]})
-    every = [mention.there for of_photo in mentions.values() for mention in of_photo]
-    wrong = sum(not all(mention.there for mention in of_photo) for of_photo in mentions.values())
-    return Chair(
-        chair_i=every.count(False) / max(1, len(every)),
-        chair_s=wrong / len(captions),
-        recall=num_seen / max(1, num_there),
-        mentions=mentions,
-    )
+        found = mentions[photo] = [Mention(*one, one[-1] in there) for one in named(split(caption))]
+        wrong = sum(not mention.there for mention in found)
+        seen = objects.intersection(mention.category for mention in found)
+        numbers.append([wrong, len(found), wrong > 0, 1, len(seen), len(objects)])
+    return Chair(Tally(numpy.array(numbers, dtype=float), _shares), mentions)
+
+
+def _shares(sums: ndarray) -> dict[str, ndarray]:
+    """Of objects named wrongly and named, captions that name one wrongly and captions, categories named and there."""
+    wrong, named, some_wrong, captions, seen, there = numpy.moveaxis(sums, -1, 0)
+    return {
+        "CHAIR_i": wrong / numpy.maximum(1, named),
+        "CHAIR_s": some_wrong / captions,
+        "object recall": seen / numpy.maximum(1, there),
+    }
 
 
 def read_instances(path: Path) -> Instances:
@@ -152,16 +166,13 @@ def read_instances(path: Path) -> Instances:
     return Instances(list(name_of.values()), {photo: frozenset(names) for photo, names in held.items()})
 
 
-def _check(captions: Mapping[Any, str], references: Mapping[Any, Sequence[str]], instances: Instances) -> None:
-    if not captions:
-        raise UserError("CHAIR needs at least one caption, got none")
-    for what, known in (("references", references), ("instances", instances.of_photo)):
-        missing = [photo for photo in captions if photo not in known]
-        if missing:
-            raise UserError(
-                f"CHAIR needs the {what} of every captioned photo, {len(missing)} of {len(captions)} have none "
-                f"(first: {missing[0]!r}); give the {what} of the same photos (ids are compared as they are: 7 is not '7')"
-            )
+def _check_known(what: str, photos: Sequence[Any], known: Mapping[Any, Any]) -> None:
+    missing = [photo for photo in photos if photo not in known]
+    if missing:
+        raise UserError(
+            f"CHAIR needs the {what} of every captioned photo, {len(missing)} of {len(photos)} have none "
+            f"(first: {missing[0]!r}); give the {what} of the same photos (ids are compared as they are: 7 is not '7')"
+        )
 
 
 def _forms(words: str) -> set[str]:

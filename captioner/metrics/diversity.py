@@ -8,7 +8,7 @@ Shapes: m captions of one photo.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
@@ -17,12 +17,14 @@ from numpy import ndarray
 
 from captioner.endings import BAD_ENDINGS
 from captioner.errors import UserError
-from captioner.metrics.bleu import bleu
+from captioner.metrics.bleu import NUMBERS, bleu_numbers, bleu_of
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.scores import word_rule
 from captioner.metrics.sequences import LONGEST, CountedReferences, count
 
-AS_THEY_ARE = frozenset({"words used", "mean length"})
+WORDS_USED = "words used"
+AS_THEY_ARE = frozenset({WORDS_USED, "mean length"})
 """Numbers of words, not shares: tables print them as they are."""
 REPEATED = 3
 """Words of the shortest sequence that no caption should hold twice."""
@@ -47,22 +49,46 @@ def variety(
         repeats a word: the share of captions with the same word twice in a row;
         repeats 3 words: the share with the same three words in a row in two places;
         bad ending: the share whose last word is one of `BAD_ENDINGS`;
-        novel: the share not in training, where training captions are given.
+        novel: the share not in training, where training captions are given; compared without punctuation under `ptb` too.
     """
-    every = [words for of_photo in _cut(captions, tokens).values() for words in of_photo]
-    if not every:
+    known = None if train_references is None else known_captions(train_references, tokens)
+    each = variety_each(captions, tokens, known)
+    if not each["mean length"]:
         raise UserError("the variety of captions needs at least one caption, got none")
+    means = {name: sum(values) / len(values) for name, values in each.items()}
+    return {WORDS_USED: float(words_used(captions, tokens))} | means
+
+
+def words_used(captions: Given, tokens: str = "simple") -> int:
+    """Different words in all captions."""
+    return len({word for of_photo in _cut(captions, tokens).values() for words in of_photo for word in words})
+
+
+def variety_each(
+    captions: Given, tokens: str = "simple", known: Collection[tuple[str, ...]] | None = None
+) -> dict[str, list[float]]:
+    """What `variety` says of every caption; `known` are `known_captions` of training."""
+    every = [words for of_photo in _cut(captions, tokens).values() for words in of_photo]
     found = {
-        "words used": float(len({word for words in every for word in words})),
-        "mean length": sum(map(len, every)) / len(every),
-        "repeats a word": _share(any(one == other for one, other in pairwise(words)) for words in every),
-        f"repeats {REPEATED} words": _share(_repeats(words) for words in every),
-        "bad ending": _share(bool(words) and words[-1] in BAD_ENDINGS for words in every),
+        "mean length": [float(len(words)) for words in every],
+        "repeats a word": [float(any(one == other for one, other in pairwise(words))) for words in every],
+        f"repeats {REPEATED} words": [float(_repeats(words)) for words in every],
+        "bad ending": [float(bool(words) and words[-1] in BAD_ENDINGS) for words in every],
     }
-    if train_references is not None:
-        known = {tuple(words) for of_photo in _cut(train_references, tokens).values() for words in of_photo}
-        found["novel"] = _share(tuple(words) not in known for words in every)
+    if known is not None:
+        written = [words for of_photo in _cut(captions, _bare(tokens)).values() for words in of_photo]
+        found["novel"] = [float(tuple(words) not in known) for words in written]
     return found
+
+
+def known_captions(train_references: Mapping[Any, Sequence[str]], tokens: str = "simple") -> set[tuple[str, ...]]:
+    """The training captions, to look up whether a caption is one of them."""
+    return {tuple(words) for of_photo in _cut(train_references, _bare(tokens)).values() for words in of_photo}
+
+
+def _bare(tokens: str) -> str:
+    """The rule by which a caption is a copy: a hyphen that the training caption had and the copy lost makes nothing new."""
+    return "simple" if tokens == "ptb" else tokens
 
 
 def diversity_scores(
@@ -85,18 +111,26 @@ def diversity_scores(
         frequencies: of the references that words are weighed by: those of the same split, say.
         tokens: the rule that cuts captions into words.
     """
+    found = diversity_tallies(captions, frequencies, tokens)
+    return {name: value for tally in found for name, value in tally.of_all().items()}
+
+
+def diversity_tallies(
+    captions: Mapping[Any, Sequence[str]], frequencies: DocumentFrequencies, tokens: str = "simple"
+) -> list[Tally]:
+    """What `diversity_scores` are made of, photo by photo."""
     cut = _cut(captions, tokens)
     few = [photo for photo, of_photo in cut.items() if len(of_photo) < 2]
     if few or not cut:
         raise UserError(
             f"diversity needs two captions of every photo, got {len(few)} of {len(cut)} photos with fewer; write more captions of each"
         )
-    return {
-        "distinct-1": _distinct(cut, 1),
-        "distinct-2": _distinct(cut, 2),
-        f"mBLEU-{LONGEST}": _mutual_bleu(cut),
-        "self-CIDEr": sum(self_cider(list(cut.values()), frequencies)) / len(cut),
-    }
+    distinct = {f"distinct-{length}": [_distinct(of_photo, length) for of_photo in cut.values()] for length in (1, 2)}
+    return [
+        Tally.means(distinct),
+        _mutual_bleu(cut),
+        Tally.means({"self-CIDEr": self_cider(list(cut.values()), frequencies)}),
+    ]
 
 
 def self_cider(captions: Sequence[Sequence[Sequence[str]]], frequencies: DocumentFrequencies) -> list[float]:
@@ -130,24 +164,33 @@ def cider_of_pairs(captions: Sequence[Sequence[Sequence[str]]], frequencies: Doc
     return found
 
 
-def _distinct(cut: Mapping[Any, Sequence[Sequence[str]]], length: int) -> float:
-    shares = []
-    for of_photo in cut.values():
-        different = {sequence for words in of_photo for sequence in _sequences(words, length)}
-        shares.append(len(different) / max(1, sum(map(len, of_photo))))
-    return sum(shares) / len(shares)
+def _distinct(of_photo: Sequence[Sequence[str]], length: int) -> float:
+    different = {sequence for words in of_photo for sequence in _sequences(words, length)}
+    return len(different) / max(1, sum(map(len, of_photo)))
 
 
-def _mutual_bleu(cut: Mapping[Any, Sequence[Sequence[str]]]) -> float:
+def _mutual_bleu(cut: Mapping[Any, Sequence[Sequence[str]]]) -> Tally:
     """The mean over turns: in each, one caption of every photo against the photo's others."""
-    turns = []
-    for turn in range(max(map(len, cut.values()))):
-        in_turn = {photo: of_photo for photo, of_photo in cut.items() if len(of_photo) > turn}
-        others = {photo: [*of_photo[:turn], *of_photo[turn + 1 :]] for photo, of_photo in in_turn.items()}
-        references = CountedReferences(others)
-        counts = references.count([of_photo[turn] for of_photo in in_turn.values()])
-        turns.append(float(bleu(references, counts, references.places(list(in_turn)))[0][-1]))
-    return sum(turns) / len(turns)
+    num_turns = max(map(len, cut.values()))
+    numbers = numpy.zeros((len(cut), num_turns, NUMBERS))
+    for turn in range(num_turns):
+        others = {
+            place: [*of_photo[:turn], *of_photo[turn + 1 :]]
+            for place, of_photo in enumerate(cut.values())
+            if len(of_photo) > turn
+        }
+        references, captions = (
+            CountedReferences(others),
+            [of_photo[turn] for of_photo in cut.values() if len(of_photo) > turn],
+        )
+        numbers[list(others), turn] = bleu_numbers(
+            references, references.count(captions), references.places(list(others))
+        )
+
+    def scores(sums: ndarray) -> dict[str, ndarray]:
+        return {f"mBLEU-{LONGEST}": bleu_of(sums.reshape(*sums.shape[:-1], num_turns, NUMBERS))[-1].mean(-1)}
+
+    return Tally(numbers.reshape(len(cut), -1), scores)
 
 
 def _repeats(words: Sequence[str]) -> bool:
@@ -157,11 +200,6 @@ def _repeats(words: Sequence[str]) -> bool:
 
 def _sequences(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
     return [tuple(words[start : start + length]) for start in range(len(words) - length + 1)]
-
-
-def _share(found: Iterable[bool]) -> float:
-    every = list(found)
-    return sum(every) / len(every)
 
 
 def _cut(captions: Given, tokens: str) -> dict[Any, list[list[str]]]:

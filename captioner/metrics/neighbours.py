@@ -28,9 +28,10 @@ def neighbours_captions(
 ) -> list[str]:
     """For each photo the caption that stands most often, word for word, among the references of its nearest training photos.
 
-    Near is a large cosine between features. Of captions that stand equally often, the one of the nearest photo; where no two are alike
-    that is the nearest photo's first. After Devlin et al. 2015 ("Exploring Nearest Neighbor Approaches for Image Captioning"), who choose
-    among the neighbours' captions by their likeness instead.
+    It is given as it stands there first, not as its words, so that scoring cuts it into words once. Near is a large cosine between
+    features. Of captions that stand equally often, the one of the nearest photo; where no two are alike that is the nearest photo's first.
+    After Devlin et al. 2015 ("Exploring Nearest Neighbor Approaches for Image Captioning"), who choose among the neighbours' captions by
+    their likeness instead.
 
     Args:
         features: (M, D), one vector a photo, such as the mean of its regions.
@@ -38,15 +39,18 @@ def neighbours_captions(
         train_references: of each training photo.
     """
     split = word_rule(tokens)
-    cut = [[" ".join(split(reference)) for reference in references] for references in train_references]
+    cut = [[(tuple(split(reference)), reference) for reference in references] for references in train_references]
     others = torch.nn.functional.normalize(train_features.float(), dim=1)
     found = []
     for some in torch.nn.functional.normalize(features.float(), dim=1).split(1024):
         nearest = (some @ others.T).topk(min(num_neighbours, len(others)), dim=1).indices
-        found += [_most_frequent(caption for photo in row for caption in cut[photo]) for row in nearest.tolist()]
+        found += [_most_frequent([caption for photo in row for caption in cut[photo]]) for row in nearest.tolist()]
     return found
 
 
-def _most_frequent(captions) -> str:
-    counts = Counter(caption for caption in captions if caption)  # keeps the order of first sight
-    return max(counts, key=counts.__getitem__) if counts else ""
+def _most_frequent(captions: Sequence[tuple[tuple[str, ...], str]]) -> str:
+    counts = Counter(words for words, _ in captions if words)  # keeps the order of first sight
+    if not counts:
+        return ""
+    most = max(counts, key=counts.__getitem__)
+    return next(caption for words, caption in captions if words == most)

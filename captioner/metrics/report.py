@@ -7,31 +7,48 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 from rich import box
+from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
+from captioner import __version__
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+from captioner.metrics.bootstrap import RESAMPLES, SEED
 from captioner.metrics.diversity import AS_THEY_ARE
-from captioner.metrics.scores import Captions, References, score, word_rule
+from captioner.metrics.java import METEOR, SPICE
+from captioner.metrics.scores import NAMES, Captions, References, word_rule
 
 Row = Mapping[str, float]
 """Values by the name of their metric, in coco-caption's own scale."""
+Intervals = Mapping[str, tuple[float, float]]
+"""The ends of an interval, by the name of their metric."""
+Differences = Mapping[str, tuple[float, float, float]]
+"""A difference and the ends of its interval, by the name of its metric."""
 
 MOST_FREQUENT = "most frequent"
 """The row of a baseline: the most frequent training caption, for every photo."""
-IN_TRAINING = "in training"
-"""The name of the column of `seen_share`."""
+GROUPS = [
+    [*NAMES, METEOR, SPICE],
+    ["words used", "mean length", "repeats a word", "repeats 3 words", "bad ending", "novel"],
+    ["CHAIR_i", "CHAIR_s", "object recall"],
+    ["distinct-1", "distinct-2", "mBLEU-4", "self-CIDEr"],
+]
+"""Scores that stand in one table: how good captions are, how varied, whether they name what is there, and how a photo's captions differ."""
 
 
-def _scorers() -> str:
-    return f"captioner's, equal to pycocoevalcap {version('pycocoevalcap')}"
+def scorers(names: Collection[str] = ()) -> str:
+    """The programs that give scores of these names, with their versions."""
+    theirs = f"pycocoevalcap {version('pycocoevalcap')}"
+    java = [program for name, program in ((METEOR, "METEOR 1.5"), (SPICE, "SPICE 1.0")) if name in names]
+    return f"captioner {__version__}, equal to {theirs}" + (f"; {' and '.join(java)} of {theirs}" if java else "")
 
 
 @dataclass(frozen=True)
@@ -47,7 +64,9 @@ class Protocol:
     unknown: str = ""  # what decoding does with <unk>
     reward: str = ""  # what training rewarded, where it did
     seed: int | None = None
-    scorers: str = field(default_factory=_scorers)
+    models: str = ""  # the members of an ensemble
+    intervals: str = f"95 %, {RESAMPLES:,} resamples of photos (seed {SEED}), document frequencies fixed"
+    scorers: str = field(default_factory=scorers)
 
     def signature(self) -> str:
         """The protocol in one line, to print with every score."""
@@ -61,6 +80,8 @@ class Protocol:
             "unknown": self.unknown,
             "reward": self.reward,
             "seed": self.seed,
+            "models": self.models,
+            "intervals": self.intervals,
             "scorers": self.scorers,
         }
         return " | ".join(
@@ -77,60 +98,93 @@ def count_references(references: References) -> str:
 
 
 def most_frequent_caption(train_references: References, tokens: str = "simple") -> str:
-    """The training caption that stands most often, word for word; of several, the first in the alphabet."""
-    split = word_rule(tokens)
-    counts = Counter(" ".join(split(text)) for texts in train_references.values() for text in texts)
+    """The training caption that stands most often, word for word; of several, the first in the alphabet of their words.
+
+    It is given as it stands there first, not as its words, so that scoring cuts it into words once.
+    """
+    split, written = word_rule(tokens), {}
+    counts: Counter[str] = Counter()
+    for text in chain.from_iterable(train_references.values()):
+        words = " ".join(split(text))
+        counts[words] += 1
+        written.setdefault(words, text)
     counts.pop("", None)
     if not counts:
         raise UserError("a baseline needs training captions with words, got none; check the training split")
-    return min(counts, key=lambda caption: (-counts[caption], caption))
+    return written[min(counts, key=lambda words: (-counts[words], words))]
 
 
-def baselines(
-    train_references: References, references: References, tokens: str = "simple"
-) -> dict[str, dict[str, float]]:
-    """Rows of a table that no photo was looked at for: one training caption, the most frequent, for every photo."""
-    caption = most_frequent_caption(train_references, tokens)
-    # It comes already cut into words; cutting it again changes nothing, but for quotes and brackets under `ptb`.
-    return {MOST_FREQUENT: score(dict.fromkeys(references, caption), references, tokens)}
+def grouped(rows: Mapping[str, Row]) -> list[dict[str, dict[str, float]]]:
+    """The rows of each table: those of `GROUPS` that there is something for; the first has scores of other names too."""
+    elsewhere = {metric for group in GROUPS[1:] for metric in group}
+    found = []
+    for place, group in enumerate(GROUPS):
+        own = {
+            name: {metric: row[metric] for metric in row if metric in group or (place == 0 and metric not in elsewhere)}
+            for name, row in rows.items()
+        }
+        found.append({name: row for name, row in own.items() if row})
+    return [own for own in found if own]
 
 
-def seen_share(captions: Captions, train_references: References, tokens: str = "simple") -> float:
-    """The share of captions, 0 to 1, that stand word for word among the training captions."""
-    if not captions:
-        raise UserError("the share of seen captions needs at least one caption, got none")
-    split = word_rule(tokens)
-    seen = {tuple(split(text)) for texts in train_references.values() for text in texts}
-    return sum(tuple(split(caption)) in seen for caption in captions.values()) / len(captions)
+def table(rows: Mapping[str, Row], protocol: Protocol, intervals: Mapping[str, Intervals] | None = None) -> Group:
+    """A line for each system and a column for each metric, x100, but for numbers of words; a metric that a row lacks is a dash.
+
+    Below a value stands half the width of its interval, which keeps the table narrow. Few columns stand in a table, and a table for each
+    group of metrics. The protocol closes them.
+    """
+    tables = [_table(own, intervals or {}) for own in grouped(rows)]
+    return Group(*tables, Text(protocol.signature(), style="italic"))
 
 
-def table(rows: Mapping[str, Row], protocol: Protocol) -> Table:
-    """One line for each system, one column for each metric, x100, but for numbers of words; a metric that a row lacks is a dash."""
+def _table(rows: Mapping[str, Row], intervals: Mapping[str, Intervals]) -> Table:
     metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
     printed = Table(
-        Column("x100", no_wrap=True, overflow="fold"),
-        caption=Text(protocol.signature()),
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        collapse_padding=True,
+        Column("x100", no_wrap=True, overflow="fold"), box=box.SIMPLE_HEAD, padding=0, collapse_padding=True
     )
     for metric in metrics:
         printed.add_column(Text(metric), justify="right")
     for name, row in rows.items():
-        printed.add_row(Text(name), *(_printed(row, metric) for metric in metrics))
+        printed.add_row(Text(name), *(_cell(row, metric, intervals.get(name, {}).get(metric)) for metric in metrics))
     return printed
 
 
-def _printed(row: Row, metric: str) -> str:
+def _cell(row: Row, metric: str, interval: tuple[float, float] | None) -> str:
     if metric not in row:
         return "-"
-    return f"{row[metric]:,.1f}" if metric in AS_THEY_ARE else f"{100 * row[metric]:.1f}"
+    half = "0.0" if interval is None else shown((interval[1] - interval[0]) / 2, metric)
+    return shown(row[metric], metric) + (f"\n[dim]±{half}[/]" if half != "0.0" else "")
 
 
-def save_scores(path: Path, scores: Row | Mapping[str, Row], protocol: Protocol) -> None:
+def differences_table(ours: str, theirs: str, rows: Mapping[str, Row], differences: Differences) -> Table:
+    """A line for each metric: two systems, by how much the first is larger, and the ends of that difference's 95 % interval."""
+    printed = Table("x100", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for name in (ours, theirs, "difference", "95 % interval"):
+        printed.add_column(Text(name), justify="right", overflow="fold")
+    for metric, (difference, *ends) in differences.items():
+        low, high = (shown(end, metric, "+") for end in ends)
+        values = [shown(rows[name][metric], metric) for name in (ours, theirs)]
+        printed.add_row(metric, *values, shown(difference, metric, "+"), f"{low} to {high}")
+    return printed
+
+
+def shown(value: float, metric: str, sign: str = "") -> str:
+    """A value as tables print it."""
+    return format(value if metric in AS_THEY_ARE else 100 * value, f"{sign},.1f")
+
+
+def save_scores(
+    path: Path,
+    scores: Row | Mapping[str, Row],
+    protocol: Protocol,
+    intervals: Mapping[str, Intervals] | None = None,
+    differences: Differences | None = None,
+) -> None:
     """One row, or rows by name, with their protocol, as json in coco-caption's own scale."""
-    stored = {"scores": scores, "protocol": asdict(protocol), "signature": protocol.signature()}
-    _save_json(path, stored)
+    stored: dict[str, object] = {"scores": scores}
+    stored |= {"intervals": intervals} if intervals is not None else {}
+    stored |= {"differences": differences} if differences is not None else {}
+    _save_json(path, stored | {"protocol": asdict(protocol), "signature": protocol.signature()})
 
 
 def save_results(path: Path, captions: Captions) -> None:

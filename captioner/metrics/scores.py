@@ -9,11 +9,14 @@ therefore belongs to its set of photos, and on one photo it is 0: every sequence
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence, Sized
 
+import numpy
+from numpy import ndarray
+
 from captioner.errors import UserError
-from captioner.metrics.bleu import bleu
+from captioner.metrics.bleu import bleu_numbers, bleu_of
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.cider import CiderD
 from captioner.metrics.rouge import rouge_l
 from captioner.metrics.sequences import LONGEST, CountedReferences
@@ -44,7 +47,7 @@ def score(captions: Captions, references: References, tokens: str = "simple") ->
     Raises:
         UserError: photos and captions do not pair up, a photo has no reference with words, or the rule is unknown.
     """
-    return _score(captions, references, tokens)[0]
+    return {name: value for tally in tallies(captions, references, tokens) for name, value in tally.of_all().items()}
 
 
 def score_each(captions: Captions, references: References, tokens: str = "simple") -> dict[str, list[float]]:
@@ -52,7 +55,16 @@ def score_each(captions: Captions, references: References, tokens: str = "simple
 
     The means of ROUGE-L and CIDEr-D are the scores of all; BLEU of all is that of the photos' sums, and no mean.
     """
-    return _score(captions, references, tokens)[1]
+    numbers, means = _compare(captions, references, tokens)
+    return dict(zip(NAMES, bleu_of(numbers).tolist(), strict=False)) | {
+        name: each.tolist() for name, each in means.items()
+    }
+
+
+def tallies(captions: Captions, references: References, tokens: str = "simple") -> list[Tally]:
+    """What the scores of `score` are made of, photo by photo."""
+    numbers, means = _compare(captions, references, tokens)
+    return [Tally(numbers, lambda sums: dict(zip(NAMES, bleu_of(sums), strict=False))), Tally.means(means)]
 
 
 def cider_d(captions: Captions, references: References, tokens: str = "simple") -> float:
@@ -62,29 +74,8 @@ def cider_d(captions: Captions, references: References, tokens: str = "simple") 
 
 def cider_d_each(captions: Captions, references: References, tokens: str = "simple") -> list[float]:
     """Every photo's CIDEr-D, in the references' order: their mean is the score of all."""
-    written, wanted = _cut(captions, references, tokens)
+    written, wanted = cut(captions, references, tokens)
     return CiderD(wanted)(written).tolist()
-
-
-def java_scores(captions: Captions, references: References, tokens: str = "simple") -> dict[str, float]:
-    """METEOR 1.5 (English), 0 to 1, where there is Java; nothing otherwise: no other METEOR gives the numbers that papers print."""
-    if shutil.which("java") is None:
-        return {}
-    from pycocoevalcap.meteor.meteor import Meteor
-
-    written, wanted = _cut(captions, references, tokens)
-    scorer = Meteor()
-    try:
-        value, _ = scorer.compute_score(wanted, {photo: [caption] for photo, caption in written.items()})
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"METEOR's Java program failed ({error}); mend Java, or take it off the PATH to leave METEOR out"
-        ) from error
-    finally:
-        for pipe in (scorer.meteor_p.stdout, scorer.meteor_p.stderr):
-            if pipe is not None:
-                pipe.close()
-    return {"METEOR": float(value)}
 
 
 def word_rule(tokens: str) -> Callable[[str], list[str]]:
@@ -94,27 +85,21 @@ def word_rule(tokens: str) -> Callable[[str], list[str]]:
     return TOKENS[tokens]
 
 
-def _score(captions: Captions, references: References, tokens: str) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Of all captions together, and of each photo."""
-    written, wanted = _cut(captions, references, tokens)
+def _compare(captions: Captions, references: References, tokens: str) -> tuple[ndarray, dict[str, ndarray]]:
+    """(n, 10) what each photo adds to BLEU, and (n,) its ROUGE-L and CIDEr-D."""
+    written, wanted = cut(captions, references, tokens)
     counted = CountedReferences(wanted)
     counts, places = counted.count(list(written.values())), counted.places(list(written))
-    together, each = bleu(counted, counts, places)
-    rouge = [rouge_l(caption, wanted[photo]) for photo, caption in written.items()]
+    rouge = numpy.array([rouge_l(caption, wanted[photo]) for photo, caption in written.items()])
     cider = CiderD(counted).of_counts(counts, places)
-    every = dict(zip(NAMES, [*each.tolist(), rouge, cider.tolist()], strict=True))
-    means = [sum(every[name]) / len(places) for name in NAMES[LONGEST:]]
-    return dict(zip(NAMES, [*together.tolist(), *means], strict=True)), every
+    return bleu_numbers(counted, counts, places), dict(zip(NAMES[LONGEST:], [rouge, cider], strict=True))
 
 
-def _cut(
-    captions: Captions, references: References, tokens: str
-) -> tuple[dict[PhotoId, str], dict[PhotoId, list[str]]]:
+def cut(captions: Captions, references: References, tokens: str) -> tuple[dict[PhotoId, str], dict[PhotoId, list[str]]]:
     """Captions and references with one space between words, in the references' order."""
     _check_photos(captions, references)
-    split = word_rule(tokens)
+    split, wanted = word_rule(tokens), cut_references(references, tokens)
     written = {photo: " ".join(split(captions[photo])) for photo in references}
-    wanted = {photo: [" ".join(split(text)) for text in texts] for photo, texts in references.items()}
     wordless = [photo for photo, texts in wanted.items() if not any(texts)]
     if wordless:
         raise UserError(
@@ -122,6 +107,12 @@ def _cut(
             f"leave these photos out, or cut captions by another rule than tokens={tokens!r}"
         )
     return written, wanted
+
+
+def cut_references(references: References, tokens: str) -> dict[PhotoId, list[str]]:
+    """With one space between words."""
+    split = word_rule(tokens)
+    return {photo: [" ".join(split(text)) for text in texts] for photo, texts in references.items()}
 
 
 def _check_photos(captions: Captions, references: References) -> None:

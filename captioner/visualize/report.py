@@ -28,24 +28,26 @@ QUALITY = 70
 CONFIDENCE = "mean word probability"
 """What photos can be sorted by besides their scores: the geometric mean of the probabilities of a caption's words."""
 
+Rows = Mapping[str, Mapping[str, float]]
+"""Values by row and metric."""
 Intervals = Mapping[str, Mapping[str, tuple[float, float]]]
 """The ends of an interval, by row and metric."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo of the split. Without the photo or without the caption's placement its maps are not shown."""
+    """A photo of the split. Without the photo or without the caption's placement its maps are not shown, and of a text there are none."""
 
     photo: str | Path | Image.Image | None  # the original, EXIF rotation applied if it is a picture
     name: str
-    caption: Caption
+    caption: Caption | str
     references: Sequence[str]
     scores: Mapping[str, float]  # of this photo alone, by metric, in coco-caption's own scale
 
 
 def report_page(
     entries: Sequence[Entry],
-    rows: Mapping[str, Mapping[str, float]],
+    tables: Sequence[Rows],
     signature: str,
     title: str = "report",
     intervals: Intervals | None = None,
@@ -56,7 +58,7 @@ def report_page(
 
     Args:
         entries: Photos with their captions. The first entry's first score is the one that says which is worst.
-        rows: The model and its baselines: values by metric, in coco-caption's own scale.
+        tables: In each the model and its baselines: values by metric, in coco-caption's own scale.
         signature: The protocol, in one line.
         intervals: 95 % intervals of the table's values, where there are any.
         as_they_are: Metrics that are not printed x100, such as numbers of words.
@@ -70,8 +72,9 @@ def report_page(
         raise ValueError(f"a report shows at least 1 photo, got most={most}; 1000 is the usual")
     metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.scores))
     ordered = sorted(entries, key=lambda entry: _rank(entry, metrics))[:most]
-    head = _header(title, signature, _table(rows, intervals or {}, as_they_are))
-    tools = _tools(metrics, len(ordered), len(entries), _convention(ordered))
+    head = _header(title, signature, _tables(tables, intervals or {}, as_they_are))
+    sortable = [*metrics, *([] if all(isinstance(entry.caption, str) for entry in ordered) else [CONFIDENCE]), "name"]
+    tools = _tools(sortable, len(ordered), len(entries), _convention(ordered))
     articles = "".join(_article(entry, number, metrics, as_they_are) for number, entry in enumerate(ordered))
     return document(title, f'{head}<main>{tools}<div class="entries">{articles}</div></main>', "report")
 
@@ -86,10 +89,14 @@ def _header(title: str, signature: str, table: str) -> str:
     return f'<header><h1 dir="auto">{escape(title)}</h1>{table}<p class="faint">{escape(signature)}</p></header>'
 
 
-def _table(rows: Mapping[str, Mapping[str, float]], intervals: Intervals, as_they_are: Collection[str]) -> str:
-    metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-    if not metrics:
+def _tables(tables: Sequence[Rows], intervals: Intervals, as_they_are: Collection[str]) -> str:
+    if not any(any(rows.values()) for rows in tables):
         return '<p class="faint">this split has no references: captions were not scored</p>'
+    return "".join(_table(rows, intervals, as_they_are) for rows in tables)
+
+
+def _table(rows: Rows, intervals: Intervals, as_they_are: Collection[str]) -> str:
+    metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
     head = "".join(f'<th scope="col">{escape(metric)}</th>' for metric in metrics)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
@@ -120,12 +127,12 @@ def _printed(value: float, metric: str, as_they_are: Collection[str]) -> str:
 
 def _convention(entries: Sequence[Entry]) -> str:
     """When the decoder looked, said once for all photos."""
-    looks = {entry.caption.looks for entry in entries if _is_shown(entry)}
+    looks = {entry.caption.looks for entry in entries if isinstance(entry.caption, Caption) and _is_shown(entry)}
     return f"The decoder looked {' or '.join(sorted(looks))} reading the previous word." if looks else ""
 
 
-def _tools(metrics: Sequence[str], shown: int, total: int, convention: str) -> str:
-    options = "".join(f"<option>{escape(name)}</option>" for name in (*metrics, CONFIDENCE, "name"))
+def _tools(sortable: Sequence[str], shown: int, total: int, convention: str) -> str:
+    options = "".join(f"<option>{escape(name)}</option>" for name in sortable)
     among = f"the worst {shown:,} of {total:,} photos" if shown < total else f"{total:,} photos"
     hint = (
         "Point at a word, tap it, or move with the arrow keys, to see where the decoder looked for it. "
@@ -142,12 +149,19 @@ def _tools(metrics: Sequence[str], shown: int, total: int, convention: str) -> s
 
 
 def _is_shown(entry: Entry) -> bool:
-    return entry.photo is not None and entry.caption.weights is not None and entry.caption.placement is not None
+    caption = entry.caption
+    return (
+        isinstance(caption, Caption)
+        and entry.photo is not None
+        and caption.weights is not None
+        and caption.placement is not None
+    )
 
 
 def _article(entry: Entry, number: int, metrics: Sequence[str], as_they_are: Collection[str]) -> str:
     """A photo's part of the report: readable as it stands, and the data from which the script makes more of it."""
-    text = escape(entry.caption.text or "(a caption without words)")
+    caption = entry.caption
+    text = escape((caption if isinstance(caption, str) else caption.text) or "(a caption without words)")
     references = "".join(f'<li lang="" dir="auto">{escape(reference)}</li>' for reference in entry.references)
     scores = "".join(
         f"<li>{escape(metric)} <b>{_printed(entry.scores[metric], metric, as_they_are)}</b></li>"
@@ -164,12 +178,14 @@ def _article(entry: Entry, number: int, metrics: Sequence[str], as_they_are: Col
 
 def _data(entry: Entry, metrics: Sequence[str]) -> dict[str, Any]:
     """What the script needs of a photo; the first numbers are what it sorts by."""
+    scores = [entry.scores.get(metric) for metric in metrics]
+    sort = [score if score is not None and math.isfinite(score) else None for score in scores]
+    if isinstance(entry.caption, str):
+        return {"sort": sort, "captions": [], **_thumbnail(entry)}
     caption = entry.caption if entry.photo is not None else replace(entry.caption, weights=None)
     unit = largest(caption.weights) or 1.0
-    scores = [entry.scores.get(metric) for metric in metrics]
     return {
-        "sort": [score if score is not None and math.isfinite(score) else None for score in scores]
-        + [caption.confidence],
+        "sort": [*sort, caption.confidence],
         "captions": [caption_data(caption, (unit, 1.0), with_heads=False)],
         "top": largest_drawn(caption, caption.weights) or 1.0,
         **_thumbnail(entry),
@@ -180,7 +196,7 @@ def _thumbnail(entry: Entry) -> dict[str, Any]:
     if entry.photo is None:
         return {}
     photo = entry.photo if isinstance(entry.photo, Image.Image) else open_photo(entry.photo)
-    if _is_shown(entry):
+    if isinstance(entry.caption, Caption) and _is_shown(entry):
         check_photo(photo, entry.caption)
     factor = min(1.0, THUMBNAIL / max(photo.size))
     size = max(1, round(photo.width * factor)), max(1, round(photo.height * factor))

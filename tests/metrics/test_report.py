@@ -10,23 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from captioner import files
+from captioner import __version__, files
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.metrics import (
     Protocol,
-    baselines,
     count_references,
+    differences_table,
+    grouped,
     most_frequent_caption,
     save_results,
     save_scores,
     score,
-    seen_share,
+    scorers,
     table,
     variety,
 )
 from captioner.metrics.diversity import AS_THEY_ARE
-from captioner.metrics.report import MOST_FREQUENT
+from captioner.metrics.report import GROUPS
 from captioner.vocabulary import TOKENS
 
 PROTOCOL = Protocol(
@@ -42,9 +43,9 @@ PROTOCOL = Protocol(
 TRAINING = {1: ["A dog.", "a cat"], 2: ["a dog", "a bird", "."]}
 
 
-def printed(rows, protocol=PROTOCOL) -> str:
-    console = Console(file=io.StringIO(), width=300)
-    console.print(table(rows, protocol))
+def printed(rows, protocol=PROTOCOL, intervals=None, width=300) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table(rows, protocol, intervals))
     return console.file.getvalue()
 
 
@@ -67,7 +68,7 @@ def test_references_are_counted_as_a_protocol_says_it(references, expected):
 
 
 def test_the_most_frequent_caption_is_counted_in_words():
-    assert most_frequent_caption(TRAINING) == "a dog"
+    assert most_frequent_caption(TRAINING) == "A dog."
     assert most_frequent_caption(TRAINING, "whitespace") == "."  # all stand once: the first in the alphabet
 
 
@@ -80,15 +81,11 @@ def test_cutting_a_cut_caption_again_changes_nothing(tokens, text):
     assert TOKENS[tokens](" ".join(words)) == words
 
 
-def test_the_baseline_gives_every_photo_the_same_caption():
-    references = {7: ["a dog runs"], 8: ["a cat"]}
-    assert baselines(TRAINING, references) == {MOST_FREQUENT: score({7: "a dog", 8: "a dog"}, references)}
-
-
-def test_seen_captions_are_those_that_stand_word_for_word_in_training():
-    captions = {1: "a dog", 2: "A cat!", 3: "a dog runs", 4: "dog a"}
-    assert seen_share(captions, TRAINING) == 0.5
-    assert seen_share(captions, TRAINING, "whitespace") == 0.25
+def test_the_most_frequent_caption_is_given_as_it_was_written():
+    """Cut twice, brackets would become other words: `ptb` writes -lrb- for one."""
+    captions = {1: ["A (red) bus.", "x"], 2: ["a (red) bus"]}
+    assert most_frequent_caption(captions, "ptb") == "A (red) bus."
+    assert score({1: "A (red) bus."}, {1: ["a (red) bus"]}, "ptb")["BLEU-4"] == pytest.approx(1)
 
 
 def test_a_table_prints_a_hundred_times_the_score_and_its_protocol():
@@ -104,6 +101,59 @@ def test_a_table_prints_numbers_of_words_as_they_are():
     assert set(variety({1: "a dog"})) > AS_THEY_ARE
     row = printed({"soft": {"words used": 1234.0, "mean length": 9.26, "novel": 0.5}}).splitlines()
     assert next(line for line in row if "soft" in line).split() == ["soft", "1,234.0", "9.3", "50.0"]
+
+
+def test_half_an_interval_stands_below_its_value_unless_it_prints_as_nothing():
+    rows = {"soft": {"BLEU-4": 0.3649, "CIDEr-D": 1.178, "ROUGE-L": 0.5}}
+    intervals = {"soft": {"BLEU-4": (0.355, 0.375), "ROUGE-L": (0.49999, 0.50001)}}
+    lines = [line.split() for line in printed(rows, intervals=intervals).splitlines()]
+    assert ["soft", "36.5", "117.8", "50.0"] in lines
+    assert ["±1.0"] in lines
+
+
+def test_each_group_of_scores_has_a_table_and_rows_without_any_are_not_in_it():
+    rows = {"soft": {"CIDEr-D": 1.0, "bad ending": 0.1, "CHAIR_i": 0.2, "mine": 0.3}, "frequent": {"CIDEr-D": 0.5}}
+    assert grouped(rows) == [
+        {"soft": {"CIDEr-D": 1.0, "mine": 0.3}, "frequent": {"CIDEr-D": 0.5}},
+        {"soft": {"bad ending": 0.1}},
+        {"soft": {"CHAIR_i": 0.2}},
+    ]
+
+
+def test_no_number_is_cut_off_in_a_terminal_of_80_columns():
+    names = ("this model", "20 nearest photos")
+    rows = {name: dict.fromkeys([metric for group in GROUPS for metric in group], 9.876) for name in names}
+    intervals = {name: dict.fromkeys(rows[name], (9.1, 9.9)) for name in names}
+    text = printed(rows, intervals=intervals, width=80)
+    num_shares = len(rows["this model"]) - len(AS_THEY_ARE)
+    assert text.count("987.6") == text.count("±40.0") == 2 * num_shares
+    assert text.count("this model") == text.count("20 nearest photos") == len(GROUPS)
+
+
+def test_a_table_of_differences_prints_signs_and_both_ends():
+    rows = {"one.json": {"CIDEr-D": 1.2, "mean length": 9.0}, "other.json": {"CIDEr-D": 1.0, "mean length": 9.5}}
+    differences = {"CIDEr-D": (0.2, -0.05, 0.45), "mean length": (-0.5, -0.7, -0.3)}
+    console = Console(file=io.StringIO(), width=80)
+    console.print(differences_table("one.json", "other.json", rows, differences))
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    assert ["CIDEr-D", "120.0", "100.0", "+20.0", "-5.0", "to", "+45.0"] in lines
+    assert ["mean", "length", "9.0", "9.5", "-0.5", "-0.7", "to", "-0.3"] in lines
+
+
+def test_a_protocol_names_the_java_programs_that_were_run():
+    assert scorers(["CIDEr-D"]) == scorers()
+    assert "METEOR 1.5 of pycocoevalcap 1." in scorers(["METEOR"])
+    assert "METEOR 1.5 and SPICE 1.0 of pycocoevalcap" in scorers(["METEOR", "SPICE"])
+    assert f"captioner {__version__}" in scorers()
+
+
+def test_intervals_and_differences_are_saved_beside_the_scores(tmp_path):
+    row, intervals = {"m": {"CIDEr-D": 1.178}}, {"m": {"CIDEr-D": (1.1, 1.2)}}
+    save_scores(tmp_path / "scores.json", row, PROTOCOL, intervals, {"CIDEr-D": (0.1, 0.0, 0.2)})
+    stored = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert stored["intervals"] == {"m": {"CIDEr-D": [1.1, 1.2]}}
+    assert stored["differences"] == {"CIDEr-D": [0.1, 0.0, 0.2]}
+    assert "1,000 resamples of photos (seed 0), document frequencies fixed" in stored["signature"]
 
 
 def test_scores_are_saved_in_their_own_scale_with_their_protocol(tmp_path):
@@ -130,18 +180,17 @@ def test_results_are_saved_in_coco_format(tmp_path):
 
 @pytest.mark.parametrize(
     "compute",
-    [lambda: seen_share({}, TRAINING), lambda: most_frequent_caption({1: ["."]}), lambda: count_references({})],
-    ids=["seen_share", "most_frequent_caption", "count_references"],
+    [lambda: most_frequent_caption({1: ["."]}), lambda: count_references({})],
+    ids=["most_frequent_caption", "count_references"],
 )
-def test_there_is_no_share_and_no_baseline_of_nothing(compute):
+def test_there_is_no_count_and_no_baseline_of_nothing(compute):
     with pytest.raises(UserError, match="got none"):
         compute()
 
 
-@pytest.mark.parametrize("compute", [most_frequent_caption, lambda train, tokens: seen_share({1: "a"}, train, tokens)])
-def test_an_unknown_rule_is_named(compute):
+def test_an_unknown_rule_is_named():
     with pytest.raises(UserError, match="got 'ptb3'"):
-        compute(TRAINING, "ptb3")
+        most_frequent_caption(TRAINING, "ptb3")
 
 
 def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path):

@@ -12,7 +12,7 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from captioner.errors import UserError
-from captioner.metrics.scores import NAMES, cider_d, cider_d_each, java_scores, score, score_each
+from captioner.metrics.scores import NAMES, cider_d, cider_d_each, score, score_each
 from captioner.vocabulary import TOKENS
 from tests.reference.cider_d import cider_d as cider_d_in_loops
 
@@ -198,17 +198,3 @@ def test_a_reference_without_words_stays_beside_others():
     references = {1: ["a red circle", "!"], 2: ["a blue square"]}
     captions = {1: "a red circle", 2: "a blue square"}
     assert cider_d(captions, references) == pytest.approx((7.5 / 2 + 7.5) / 2)  # 7.5: none has four words
-
-
-@pytest.mark.java
-def test_meteor_is_scored_where_there_is_java():
-    texts = {1: "a dog runs on grass", 2: "a man rides a horse"}
-    references = {1: ["A dog runs on the grass."], 2: ["A man is riding a brown horse.", "A person on a horse."]}
-    assert 0.3 < java_scores(texts, references)["METEOR"] < 0.6
-    exact = {photo: captions[0] for photo, captions in references.items()}
-    assert java_scores(exact, references)["METEOR"] > 0.99
-
-
-def test_without_java_there_is_no_meteor(monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    assert java_scores({1: "a"}, {1: ["a"]}) == {}

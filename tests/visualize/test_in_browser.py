@@ -184,7 +184,7 @@ def report(browser, tmp_path):
         Entry(plain(), f"photo {place}", make_caption(f"{TWELVE} {place}", CROPPED, seed=place), [f"reference {place}"], {"CIDEr-D": score, "BLEU-4": -score})
         for place, score in enumerate([0.5, 0.1, 0.9])
     ]  # fmt: skip
-    page = report_page(entries, {"this model": {"CIDEr-D": 0.5}}, "split: val")
+    page = report_page(entries, [{"this model": {"CIDEr-D": 0.5}}], "split: val")
     (tmp_path / "report.html").write_text(page, encoding="utf-8")
     browser.look()
     browser.open(tmp_path / "report.html")
@@ -220,3 +220,17 @@ def test_a_report_s_words_have_maps(report):
     report.point_at(".word:nth-child(3)")
     assert canvas(report).tobytes() != second.tobytes()
     assert [request[:5] for request in report.requests if not request.startswith("data:")] == ["file:"]
+
+
+def test_a_report_of_texts_is_sorted_too_and_complains_about_nothing(browser, tmp_path):
+    entries = [Entry(None, f"photo {place}", TWELVE, [], {"CIDEr-D": score}) for place, score in enumerate([0.5, 0.1])]
+    (tmp_path / "report.html").write_text(report_page(entries, [], "split: val"), encoding="utf-8")
+    browser.open(tmp_path / "report.html")
+    browser.settle()
+    assert names(browser) == "10"
+    browser.run(
+        "document.querySelector('#sort').value = 'name'; document.querySelector('#sort').dispatchEvent(new Event('change'))"
+    )
+    assert names(browser) == "01"
+    assert browser.run("document.querySelector('.sentence').textContent") == TWELVE
+    assert browser.complaints == []

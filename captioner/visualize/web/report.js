@@ -25,7 +25,7 @@ function bring(article) {
     stage.classList.add("without");
     stage.append(make("span", "faint", {}, "no photo"));
   }
-  new View(article.querySelector(".view"), data, { compact: true });
+  if (data.captions.length) new View(article.querySelector(".view"), data, { compact: true }); // else it is a text and nothing more
 }
 
 const near = new IntersectionObserver(

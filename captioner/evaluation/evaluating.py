@@ -1,0 +1,176 @@
+"""A run on a split: captions, scores with their protocol, and the baselines beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from captioner import build, metrics
+from captioner.config import Settings
+from captioner.data.contract import Example, Splits
+from captioner.encoders.sources import Source
+from captioner.errors import UserError
+from captioner.evaluation.baselines import baselines as baseline_captions
+from captioner.evaluation.baselines import pool
+from captioner.evaluation.protocol import protocol_of, scoring_tokens
+from captioner.metrics import Instances, Judge, Protocol, Worth
+from captioner.metrics.scores import PhotoId
+from captioner.photos import Report, decode, photo_source, read_splits, silent
+from captioner.search import Caption, Captioner
+
+MODEL = "this model"
+"""The name of the model's row."""
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A split's captions and what they are worth."""
+
+    split: str
+    folder: Path  # what is written goes there
+    examples: Sequence[Example]
+    captions: Sequence[Caption]
+    source: Source
+    systems: dict[
+        str, dict[PhotoId, str]
+    ]  # captions of the photos that can be scored, by this model and by the baselines
+    worths: dict[str, Worth]  # what each of them is worth
+    protocol: Protocol
+
+    @property
+    def rows(self) -> dict[str, dict[str, float]]:
+        return {name: worth.scores for name, worth in self.worths.items()}
+
+    @property
+    def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
+        return {name: worth.intervals for name, worth in self.worths.items()}
+
+    @property
+    def with_references(self) -> list[int]:
+        """Places of the photos that can be scored."""
+        return [place for place, example in enumerate(self.examples) if example.references]
+
+    def texts(self) -> dict[PhotoId, str]:
+        return {example.id: caption.text for example, caption in zip(self.examples, self.captions, strict=True)}
+
+    def references(self) -> dict[PhotoId, list[str]]:
+        return {self.examples[place].id: self.examples[place].references for place in self.with_references}
+
+    def several(self) -> dict[PhotoId, list[str]] | None:
+        """The beams or samples of each photo that can be scored, where there are two or more of each."""
+        found = {
+            self.examples[place].id: [text for text, _ in self.captions[place].candidates]
+            for place in self.with_references
+        }
+        return found if found and all(len(texts) > 1 for texts in found.values()) else None
+
+    def save(self) -> None:
+        """Write results.json, and scores.json where there are scores; a page of other captions is removed."""
+        metrics.save_results(self.folder / "results.json", self.texts())
+        (self.folder / PAGE).unlink(missing_ok=True)
+        if self.rows:
+            metrics.save_scores(self.folder / "scores.json", self.rows, self.protocol, self.intervals)
+        else:
+            (self.folder / "scores.json").unlink(missing_ok=True)  # those of other captions
+
+
+def evaluate(
+    run: Path,
+    split: str = "val",
+    overrides: Sequence[str] = (),
+    report: Report = silent,
+    baselines: bool = True,
+    java: bool = True,
+    tokens: str | None = None,
+    instances: Path | None = None,
+    others: Sequence[Path] = (),
+) -> Evaluation:
+    """Decode a split and score it; writes results.json and scores.json into the run's folder, under the split's name.
+
+    Photos without references are captioned and not scored.
+
+    Args:
+        baselines: whether to score, beside the model, the most frequent training caption and what training says about the most
+            similar photos, which needs every training photo's features.
+        java: whether to score METEOR and SPICE where they can run, which takes some seconds, or minutes.
+        tokens: what cuts captions into words for scoring: `ptb` where the model's words have spaces between them, unless told.
+        instances: a file of the photos' objects, for CHAIR.
+        others: runs that write with this one, as an ensemble.
+    """
+    settings, runs = build.read_run_settings(run, overrides), [run, *others]
+    splits = read_splits(settings, report)
+    check_split(splits, split)
+    objects = None if instances is None else metrics.read_instances(instances)
+    if objects is not None:
+        objects.check([example.id for example in splits[split] if example.references])
+    captioner = build.load(runs, device=settings["run"]["device"], overrides=overrides)
+    tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
+    metrics.word_rule(tokens)  # complains, before anything is computed, about one that is not there
+    source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
+    tick = partial(_tick, report, split, len(source))
+    captions = decode(captioner, source, range(len(source)), tick, settings["run"]["seed"])
+    referenced = _references([example for example in examples if example.references] or examples)
+    protocol = protocol_of(settings, split, referenced, tokens, runs)
+    evaluation = Evaluation(split, _folder(runs, split, settings), examples, captions, source, {}, {}, protocol)
+    evaluation.save()  # before the scores, which could fail
+    if not evaluation.with_references:
+        return evaluation
+    texts, train = evaluation.texts(), splits.get("train", [])
+    evaluation.systems[MODEL] = {photo: texts[photo] for photo in evaluation.references()}
+    if baselines and train:
+        train_source, seen = photo_source(settings, captioner.model, train, "train", run, report)
+        evaluation.systems.update(_baselines(evaluation, captioner, train, train_source, seen, report))
+    return _judged(evaluation, train, objects, java)
+
+
+def _baselines(
+    evaluation: Evaluation,
+    captioner: Captioner,
+    train: Sequence[Example],
+    train_source: Source,
+    seen: Sequence[Example],
+    report: Report,
+) -> dict[str, dict[PhotoId, str]]:
+    """Captions without a captioner; of the training photos those in `train_source` can be looked at, which are of the examples `seen`."""
+    features = pool(captioner, evaluation.source, report, evaluation.split)[evaluation.with_references]
+    seen_features = pool(captioner, train_source, report, "train")
+    captions, tokens = [example.references for example in seen], evaluation.protocol.tokens
+    return baseline_captions(evaluation.references(), _references(train), features, seen_features, captions, tokens)
+
+
+def _tick(report: Report, split: str, total: int, count: int) -> None:
+    report("decode", split=split, count=count, total=total)
+
+
+def _judged(evaluation: Evaluation, train: Sequence[Example], objects: Instances | None, java: bool) -> Evaluation:
+    """With every system's scores, and saved; the model has METEOR and SPICE and the diversity of its captions too."""
+    judge = Judge(evaluation.references(), evaluation.protocol.tokens, _references(train) or None, objects)
+    for name, captions in evaluation.systems.items():
+        own = name == MODEL
+        evaluation.worths[name] = judge(captions, evaluation.several() if own else None, java and own)
+    scorers = metrics.scorers(evaluation.rows[MODEL])
+    evaluation = replace(evaluation, protocol=replace(evaluation.protocol, scorers=scorers))
+    evaluation.save()
+    return evaluation
+
+
+def check_split(splits: Splits, split: str) -> None:
+    """Complain about a split that is not there, or empty."""
+    if not splits.get(split):
+        known = ", ".join(name for name in splits if splits[name])
+        raise UserError(f"the data has no split {split!r} with photos; it has {known}")
+
+
+def _folder(runs: Sequence[Path], split: str, settings: Settings) -> Path:
+    """The split's own; where other data than the run's were asked for, or several runs write together, they have one beside it."""
+    run, *others = runs
+    own = build.read_run_settings(run)["data"]["kind"] == settings["data"]["kind"]
+    name = split if own else f"{split}-{Path(settings['data']['root']).name}"
+    return run / "-with-".join([name, *(other.resolve().name for other in others)])
+
+
+def _references(examples: Sequence[Example]) -> dict[PhotoId, list[str]]:
+    return {example.id: example.references for example in examples}

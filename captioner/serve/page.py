@@ -1,0 +1,178 @@
+"""The page in gradio: photos on the left with what can be chosen about decoding, captions beside them.
+
+The captions are the page that `caption --page` writes, in a frame. Nothing on the page comes from outside: no fonts, no scripts, no
+counting of visitors.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from captioner import build
+from captioner.captioning import as_json
+from captioner.errors import UserError
+from captioner.search import KINDS
+from captioner.search.rules import LENGTH_RULES
+from captioner.serve.answers import Allowed, Answer, Report, Service
+from captioner.serve.decoding import RANGES, choices_for, first_choices
+from captioner.visualize.sheet import save_picture
+
+KEPT = 3600
+"""Seconds for which photos and results are kept."""
+_WAITING = 20  # requests, beyond which one is told to come again later
+_ANY_PORT = 7860
+_STYLE = """
+.frame iframe { width: 100%; height: max(30rem, 86vh); border: 0; display: block; }
+.problems { margin: 0; padding: 0.5rem 0.75rem; border-left: 4px solid #c62828; background: rgb(198 40 40 / 10%); list-style: none; overflow-wrap: anywhere; }
+.head p { color: var(--body-text-color-subdued); }
+"""
+
+
+def library() -> Any:
+    """gradio, which only this page needs.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        return importlib.import_module("gradio")
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        raise UserError("the web page needs gradio, which is not installed; run pip install -e '.[demo]'") from error
+
+
+def make_page(service: Service, folder: Path) -> Any:
+    """The page, to be started.
+
+    Args:
+        folder: Where results are written, and where gradio keeps what is sent.
+    """
+    gradio = library()
+    with gradio.Blocks(title=f"captioner: {service.run.name}", analytics_enabled=False) as page:
+        gradio.HTML(_head(service), elem_classes="head")
+        with gradio.Row():
+            with gradio.Column(scale=2, min_width=300):
+                photos = gradio.File(file_count="multiple", label="photos", height=180)
+                controls = _controls(gradio, first_choices(service.run))
+                button = gradio.Button("Caption", variant="primary")
+                gradio.HTML(f"<p>{_limits(service.allowed)}</p>", elem_classes="head")
+            with gradio.Column(scale=5, min_width=320):
+                results = _results(gradio)
+        respond = _responder(gradio, service, folder, list(controls))
+        gradio.on(
+            [photos.upload, button.click], respond, [photos, *controls.values()], results, api_visibility="private"
+        )
+    return page.queue(max_size=_WAITING, default_concurrency_limit=1)
+
+
+def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
+    """Let the page answer at an address; returns it.
+
+    Raises:
+        UserError: the address cannot be taken.
+    """
+    gradio = library()
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    theme = gradio.themes.Base(primary_hue="blue", neutral_hue="slate", **fonts)
+    try:
+        page.launch(
+            server_name=host, server_port=port, max_file_size=f"{allowed.megabytes}mb", theme=theme, css=_STYLE,
+            share=False, quiet=True, prevent_thread_lock=True, ssr_mode=False, enable_monitoring=False, run_history=False,
+            mcp_server=False, pwa=False, footer_links=[], inbrowser=False,
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"{host}:{port or _ANY_PORT} cannot be listened on ({error}); choose another --port or --host") from error
+    return page
+
+
+def _head(service: Service) -> str:
+    settings, words = build.read_run_settings(service.run), len(service.captioner.vocabulary)
+    parts = (("attention", "kind"), ("decoder", "kind"), ("encoder", "kind"))
+    told = [f"{section}: {settings[section][key]}" for section, key in parts]
+    return f"<h1>{escape(str(service.run.name))}</h1><p>{escape(' · '.join([*told, f'{words:,} words']))}</p>"
+
+
+def _limits(allowed: Allowed) -> str:
+    return (
+        f"Up to {allowed.photos} photos at a time, {allowed.megabytes} MB and {allowed.megapixels} megapixels each. "
+        f"What you send is kept for an hour on the machine that runs the model, and goes nowhere else."
+    )
+
+
+def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:
+    """By name; those that the chosen way of decoding does not take are hidden."""
+    shown = choices_for(first["kind"])
+    made = {"kind": gradio.Dropdown(list(KINDS), value=first["kind"], label="decoding")}
+    made["length_rule"] = gradio.Radio(
+        list(LENGTH_RULES), value=first["length_rule"], label="length rule", visible="length_rule" in shown
+    )
+    for name, (low, high, step) in RANGES.items():
+        label = name.replace("_", " ")
+        made[name] = gradio.Slider(low, high, first[name], step=step, label=label, visible=name in shown)
+    hideable = [name for name in made if name != "kind"]
+    made["kind"].change(
+        lambda kind: [gradio.update(visible=name in choices_for(kind)) for name in hideable],
+        made["kind"], [made[name] for name in hideable], queue=False, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+    return made
+
+
+def _results(gradio: Any) -> list[Any]:
+    problems = gradio.HTML(visible=False)
+    captions = gradio.HTML("<p>Captions will stand here.</p>", elem_classes=["frame", "head"], min_height=200)
+    with gradio.Row():
+        files = [
+            gradio.DownloadButton(f"{name}", visible=False, size="sm") for name in ("sheet (PNG)", "json", "page (HTML)")
+        ]
+    return [problems, captions, *files]
+
+
+def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]) -> Any:
+    """What the button calls."""
+
+    def respond(photos: list[str] | None, *values: Any, progress: Any = gradio.Progress()) -> list[Any]:  # noqa: B008
+        def report(done: int, total: int) -> None:
+            progress((done, total), desc="captioning", unit="photos")
+
+        _sweep(folder)
+        try:
+            answer = service.answer([Path(photo) for photo in photos or []], dict(zip(names, values, strict=True)), report)
+        except UserError as error:
+            answer = Answer([], None, None, [str(error)])
+        return _shown(gradio, answer, folder)
+
+    return respond
+
+
+def _shown(gradio: Any, answer: Answer, folder: Path) -> list[Any]:
+    """The new values of `_results`."""
+    problems = "".join(f"<li>{escape(problem)}</li>" for problem in answer.problems)
+    told = gradio.update(value=f'<ul class="problems" role="alert">{problems}</ul>', visible=bool(answer.problems))
+    if answer.page is None or answer.sheet is None:
+        return [told, "", *[gradio.update(visible=False)] * 3]
+    frame = f'<iframe title="captions" srcdoc="{escape(answer.page)}"></iframe>'
+    return [told, frame, *(gradio.update(value=str(path), visible=True) for path in _write(answer, folder))]
+
+
+def _write(answer: Answer, folder: Path) -> list[Path]:
+    own = Path(tempfile.mkdtemp(dir=folder))
+    sheet, details, page = (own / f"captions.{ending}" for ending in ("png", "json", "html"))
+    save_picture(sheet, answer.sheet)
+    details.write_text(as_json(answer.found), encoding="utf-8")
+    page.write_text(answer.page, encoding="utf-8")
+    return [sheet, details, page]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what was kept for long enough."""
+    for kept in folder.iterdir():
+        if kept.is_dir() and time.time() - kept.stat().st_mtime > KEPT:
+            shutil.rmtree(kept, ignore_errors=True)

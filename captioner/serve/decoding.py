@@ -45,7 +45,7 @@ def choices_for(kind: str) -> set[str]:
 def first_choices(run: Path) -> dict[str, Any]:
     """What the run's own settings say, and for the other ways of decoding their defaults."""
     own = build.read_run_settings(run)["search"]
-    others = [build.read_run_settings(run, [f"search.kind={kind}"])["search"] for kind in KINDS]
+    others = [build.read_run_settings(run, [f"search.kind={kind}"])["search"] for kind in reversed(KINDS)]
     values = {name: value for settings in [*others, own] for name, value in settings.items()}
     return {name: _within(name, values[name]) for name in ["kind", "length_rule", *RANGES]}
 

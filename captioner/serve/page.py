@@ -28,10 +28,17 @@ KEPT = 3600
 """Seconds for which photos and results are kept."""
 _WAITING = 20  # requests, beyond which one is told to come again later
 _ANY_PORT = 7860
+_FILES = {"sheet": "png", "json": "json", "page": "html"}  # to download, and how their names end
+_BRING_INTO_SIGHT = "() => { if (innerWidth < 768) document.querySelector('.results').scrollIntoView({ behavior: 'smooth' }) }"
+_COLOURS = {
+    "body_background_fill": "#ffffff", "body_background_fill_dark": "#15171a",  # those of visualize/web/shared.css
+    "block_background_fill_dark": "#1f2226", "border_color_primary_dark": "#383d44",
+}  # fmt: skip
 _STYLE = """
 .frame iframe { width: 100%; height: max(30rem, 86vh); border: 0; display: block; }
 .problems { margin: 0; padding: 0.5rem 0.75rem; border-left: 4px solid #c62828; background: rgb(198 40 40 / 10%); list-style: none; overflow-wrap: anywhere; }
-.head p { color: var(--body-text-color-subdued); }
+.quiet p { color: #5c626b; }
+.dark .quiet p { color: #a2a9b3; }
 """
 
 
@@ -57,19 +64,22 @@ def make_page(service: Service, folder: Path) -> Any:
     """
     gradio = library()
     with gradio.Blocks(title=f"captioner: {service.run.name}", analytics_enabled=False) as page:
-        gradio.HTML(_head(service), elem_classes="head")
+        gradio.HTML(_head(service), elem_classes="quiet")
         with gradio.Row():
             with gradio.Column(scale=2, min_width=300):
                 photos = gradio.File(file_count="multiple", label="photos", height=180)
                 controls = _controls(gradio, first_choices(service.run))
                 button = gradio.Button("Caption", variant="primary")
-                gradio.HTML(f"<p>{_limits(service.allowed)}</p>", elem_classes="head")
-            with gradio.Column(scale=5, min_width=320):
-                results = _results(gradio)
-        respond = _responder(gradio, service, folder, list(controls))
-        gradio.on(
-            [photos.upload, button.click], respond, [photos, *controls.values()], results, api_visibility="private"
-        )
+                files = _downloads(gradio)
+                gradio.HTML(f"<p>{_limits(service.allowed)}</p>", elem_classes="quiet")
+            with gradio.Column(scale=5, min_width=320, elem_classes="results"):
+                problems = gradio.HTML(visible=False)
+                captions = gradio.HTML("<p>Captions will stand here: point at a word to see where the model looked for it.</p>", elem_classes=["frame", "quiet"], min_height=200)
+        answered = gradio.on(
+            [photos.upload, button.click], _responder(gradio, service, folder, list(controls)), [photos, *controls.values()],
+            [problems, captions, *files], show_progress_on=captions, api_visibility="private",
+        )  # fmt: skip
+        answered.then(None, js=_BRING_INTO_SIGHT, api_visibility="private")
     return page.queue(max_size=_WAITING, default_concurrency_limit=1)
 
 
@@ -81,7 +91,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
     """
     gradio = library()
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
-    theme = gradio.themes.Base(primary_hue="blue", neutral_hue="slate", **fonts)
+    theme = gradio.themes.Base(primary_hue="blue", neutral_hue="zinc", **fonts).set(**_COLOURS)
     try:
         page.launch(
             server_name=host, server_port=port, max_file_size=f"{allowed.megabytes}mb", theme=theme, css=_STYLE,
@@ -110,7 +120,7 @@ def _limits(allowed: Allowed) -> str:
 def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:
     """By name; those that the chosen way of decoding does not take are hidden."""
     shown = choices_for(first["kind"])
-    made = {"kind": gradio.Dropdown(list(KINDS), value=first["kind"], label="decoding")}
+    made = {"kind": gradio.Radio(list(KINDS), value=first["kind"], label="decoding")}
     made["length_rule"] = gradio.Radio(
         list(LENGTH_RULES), value=first["length_rule"], label="length rule", visible="length_rule" in shown
     )
@@ -125,14 +135,9 @@ def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _results(gradio: Any) -> list[Any]:
-    problems = gradio.HTML(visible=False)
-    captions = gradio.HTML("<p>Captions will stand here.</p>", elem_classes=["frame", "head"], min_height=200)
+def _downloads(gradio: Any) -> list[Any]:
     with gradio.Row():
-        files = [
-            gradio.DownloadButton(f"{name}", visible=False, size="sm") for name in ("sheet (PNG)", "json", "page (HTML)")
-        ]
-    return [problems, captions, *files]
+        return [gradio.DownloadButton(name, visible=False, size="sm", min_width=80) for name in _FILES]
 
 
 def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]) -> Any:
@@ -153,18 +158,18 @@ def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]
 
 
 def _shown(gradio: Any, answer: Answer, folder: Path) -> list[Any]:
-    """The new values of `_results`."""
+    """New values: problems, captions, and the files to download."""
     problems = "".join(f"<li>{escape(problem)}</li>" for problem in answer.problems)
     told = gradio.update(value=f'<ul class="problems" role="alert">{problems}</ul>', visible=bool(answer.problems))
     if answer.page is None or answer.sheet is None:
-        return [told, "", *[gradio.update(visible=False)] * 3]
+        return [told, "", *[gradio.update(visible=False)] * len(_FILES)]
     frame = f'<iframe title="captions" srcdoc="{escape(answer.page)}"></iframe>'
     return [told, frame, *(gradio.update(value=str(path), visible=True) for path in _write(answer, folder))]
 
 
 def _write(answer: Answer, folder: Path) -> list[Path]:
     own = Path(tempfile.mkdtemp(dir=folder))
-    sheet, details, page = (own / f"captions.{ending}" for ending in ("png", "json", "html"))
+    sheet, details, page = (own / f"captions.{ending}" for ending in _FILES.values())
     save_picture(sheet, answer.sheet)
     details.write_text(as_json(answer.found), encoding="utf-8")
     page.write_text(answer.page, encoding="utf-8")

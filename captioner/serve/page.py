@@ -147,7 +147,7 @@ def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]
         def report(done: int, total: int) -> None:
             progress((done, total), desc="captioning", unit="photos")
 
-        _sweep(folder)
+        sweep(folder)
         try:
             answer = service.answer([Path(photo) for photo in photos or []], dict(zip(names, values, strict=True)), report)
         except UserError as error:
@@ -176,8 +176,8 @@ def _write(answer: Answer, folder: Path) -> list[Path]:
     return [sheet, details, page]
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove what was kept for long enough."""
     for kept in folder.iterdir():
-        if kept.is_dir() and time.time() - kept.stat().st_mtime > KEPT:
-            shutil.rmtree(kept, ignore_errors=True)
+        if time.time() - kept.stat().st_mtime > KEPT:
+            shutil.rmtree(kept, ignore_errors=True) if kept.is_dir() else kept.unlink(missing_ok=True)

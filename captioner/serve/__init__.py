@@ -8,6 +8,7 @@ page.py     the page itself, in gradio
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -38,4 +39,5 @@ def run(model: Path, host: str = "127.0.0.1", port: int | None = None) -> None:
         console.print(f"{model} is served at {app.local_url} until Ctrl+C", soft_wrap=True)
         if host not in ("127.0.0.1", "localhost", "::1"):
             console.print("everyone who can reach this address can send photos: there is no password", soft_wrap=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder goes then too
         app.block_thread()

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from captioner.visualize.sheet import save_picture
 KEPT = 3600
 """Seconds for which photos and results are kept."""
 _WAITING = 20  # requests, beyond which one is told to come again later
+_REMEMBERED = 32  # people whose last answer gradio keeps in memory: 50 kB for a small photo, 6 MB for 16 large ones
 _ANY_PORT = 7860
 _FILES = {"sheet": "png", "json": "json", "page": "html"}  # to download, and how their names end
 _BRING_INTO_SIGHT = "() => { if (innerWidth < 768) document.querySelector('.results').scrollIntoView({ behavior: 'smooth' }) }"
@@ -95,7 +97,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
     try:
         page.launch(
             server_name=host, server_port=port, max_file_size=f"{allowed.megabytes}mb", theme=theme, css=_STYLE,
-            share=False, quiet=True, prevent_thread_lock=True, ssr_mode=False, enable_monitoring=False, run_history=False,
+            state_session_capacity=_REMEMBERED, share=False, quiet=True, prevent_thread_lock=True, ssr_mode=False, enable_monitoring=False, run_history=False,
             mcp_server=False, pwa=False, footer_links=[], inbrowser=False,
         )  # fmt: skip
     except OSError as error:
@@ -179,5 +181,6 @@ def _write(answer: Answer, folder: Path) -> list[Path]:
 def sweep(folder: Path) -> None:
     """Remove what was kept for long enough."""
     for kept in folder.iterdir():
-        if time.time() - kept.stat().st_mtime > KEPT:
-            shutil.rmtree(kept, ignore_errors=True) if kept.is_dir() else kept.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # gradio, or another request, was faster
+            if time.time() - kept.stat().st_mtime > KEPT:
+                shutil.rmtree(kept) if kept.is_dir() else kept.unlink()

@@ -212,5 +212,6 @@ def test_what_was_sent_is_removed_after_an_hour(tmp_path):
         folder.mkdir()
         (folder / "photo.jpg").write_bytes(b"photo")
     os.utime(old, (time.time() - KEPT - 60,) * 2)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")  # as a file that gradio removes while one looks
     sweep(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["new"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gone", "new"]

@@ -30,7 +30,8 @@ from machine import where  # noqa: E402
 
 from captioner.data.drawn import compose, paint  # noqa: E402
 
-SETTINGS = {"kind": "beam", "length rule": "gnmt", "beams": 3, "max length": 20}
+SETTINGS = {"decoding": "beam", "length rule": "gnmt", "beams": 3, "max length": 20}
+"""By their labels on the page."""
 
 
 def main(run: Path, requests: int, threads: int, rounds: int) -> None:
@@ -78,9 +79,7 @@ class Page:
         values = {one["id"]: one["props"].get("value") for one in config["components"]}
         event = next(one for one in config["dependencies"] if any(kind == "upload" for _, kind in one["targets"]))
         self.event = event["id"]
-        named = {"kind": "decoding"}
-        wanted = {named.get(name, name): value for name, value in SETTINGS.items()}
-        self.rest = [wanted.get(labels[one], values[one]) for one in event["inputs"][1:]]
+        self.rest = [SETTINGS.get(labels[one], values[one]) for one in event["inputs"][1:]]
 
     def ask(self, number: int) -> bool:
         """Whether one request got what it should."""
@@ -89,7 +88,9 @@ class Page:
         paint(random, compose(random, "val", 160), 160).save(picture, "PNG")
         files = [self.send(f"picture {number}.png", picture.getvalue())]
         files += [self.send("empty.png", b"")] if number % 5 == 0 else []
-        post(f"{self.address}/queue/join", {"data": [files, *self.rest], "fn_index": self.event, "session_hash": session})
+        post(
+            f"{self.address}/queue/join", {"data": [files, *self.rest], "fn_index": self.event, "session_hash": session}
+        )
         with urllib.request.urlopen(f"{self.address}/queue/data?session_hash={session}") as lines:
             told = [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
         end = next(one for one in told if one["msg"] == "process_completed")

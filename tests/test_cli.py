@@ -42,9 +42,7 @@ def test_serving_without_gradio_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     status, output, errors = run(capsys, cli.serve, "--model", "runs/demo")
     assert (status, output) == (2, "")
-    assert errors.strip() == (
-        "error: the web page needs gradio, which is not installed; run pip install -e '.[demo]'"
-    )
+    assert errors.strip() == ("error: the web page needs gradio, which is not installed; run pip install -e '.[demo]'")
 
 
 BAD_SETTINGS = {

@@ -5,7 +5,6 @@ The same code prepares photos for training and for captioning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -23,9 +22,7 @@ from captioner.regions import Placement
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
 
 
-def open_photo(
-    path: str | Path, formats: Sequence[str] | None = None, most_pixels: int | None = None
-) -> Image.Image:
+def open_photo(path: str | Path, formats: tuple[str, ...] | None = None, most_pixels: int | None = None) -> Image.Image:
     """The photo as 8-bit RGB, turned upright by its EXIF rotation.
 
     Args:
@@ -43,18 +40,18 @@ def open_photo(
     except FileNotFoundError as error:
         raise UserError(f"no photo at {path}; check the path") from error
     except UnidentifiedImageError as error:
-        raise UserError(
-            f"{path} is not a picture that can be read; give {_listed(formats)}"
-        ) from error
+        raise UserError(f"{path} is not a picture that can be read; give {_listed(formats)}") from error
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large to be a photo: at most {most:,} pixels are read; make it smaller first") from error
+        raise UserError(
+            f"{path} is too large to be a photo: at most {most:,} pixels are read; make it smaller first"
+        ) from error
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the system's, not the decoder's
             raise Unreachable(f"{path} cannot be opened ({error.strerror}); check it and try again") from error
         raise UserError(f"{path} cannot be read as a photo ({error}); it may be cut off or damaged") from error
 
 
-def _listed(formats: Sequence[str] | None) -> str:
+def _listed(formats: tuple[str, ...] | None) -> str:
     return "a JPEG, PNG, or another photo format" if formats is None else f"one of {', '.join(formats)}"
 
 

@@ -23,7 +23,7 @@ from captioner.search.limits import Limits
 from captioner.search.steps import Chosen, Standing
 from captioner.serve.decoding import make_search
 from captioner.visualize.page import PageItem, caption_page
-from captioner.visualize.sheet import contact, sheet
+from captioner.visualize.sheet import sheet
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 Report = Callable[[int, int], None]
@@ -37,16 +37,16 @@ class Allowed:
     photos: int = 16
     megabytes: int = 20  # of one file
     megapixels: int = 40  # of one photo
-    seconds: float = 60  # for all of its photos together, the sheet included
+    seconds: float = 60  # for all of its photos together; no word is decoded after that
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request gets; where no photo could be captioned, page and sheet are missing."""
+    """What a request gets."""
 
     found: Found
-    page: str | None
-    sheet: Image.Image | None
+    page: str  # empty where no photo could be captioned
+    sheets: list[Image.Image]  # one for each photo found
     problems: list[str]  # a sentence for each photo that has no caption
 
 
@@ -77,7 +77,7 @@ class Service:
 
     run: Path
     captioner: Captioner
-    allowed: Allowed = Allowed()  # noqa: RUF009  # frozen
+    allowed: Allowed = Allowed()
 
     def answer(self, photos: Sequence[Path], choices: Mapping[str, Any], report: Report = lambda *_: None) -> Answer:
         """Captions of photos, decoded as chosen. A photo that cannot be read is named and left out.
@@ -92,8 +92,8 @@ class Service:
         request = _Request(self.captioner.with_search(_InTime(search, deadline)), self.allowed, report)
         items = request.items(photos)
         first = next(items, None)
-        page = None if first is None else caption_page(chain([first], items))
-        return Answer(request.found, page, contact(request.sheets) if request.sheets else None, request.problems)
+        page = "" if first is None else caption_page(chain([first], items))
+        return Answer(request.found, page, request.sheets, request.problems)
 
 
 class _Request:
@@ -106,7 +106,7 @@ class _Request:
         self.problems: list[str] = []
 
     def items(self, photos: Sequence[Path]) -> Iterator[PageItem]:
-        """One photo at a time is held in memory."""
+        """Each photo with its captions; at most two photos are in memory, the first and the one at hand."""
         for done, path in enumerate(photos):
             self.report(done, len(photos))
             try:
@@ -115,8 +115,10 @@ class _Request:
             except UserError as error:
                 self.problems.append(str(error))
             except _TimeIsUp:
-                seconds = f"{self.allowed.seconds:g} seconds are over"
-                self.problems.append(f"{seconds}, and {len(photos) - done} of {len(photos)} photos have no caption; give fewer at a time, or fewer beams")
+                self.problems.append(
+                    f"{self.allowed.seconds:g} seconds are over, and {len(photos) - done} of {len(photos)} photos have no caption; "
+                    "give fewer at a time, or fewer beams"
+                )
                 return
             else:
                 self.found.append((Path(path.name), captions))

@@ -16,7 +16,8 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium: no browser of that name is on the path"),
     pytest.mark.skipif(
-        importlib.util.find_spec("gradio") is None, reason="needs gradio, which is not installed: pip install -e '.[demo]'"
+        importlib.util.find_spec("gradio") is None,
+        reason="needs gradio, which is not installed: pip install -e '.[demo]'",
     ),
     pytest.mark.filterwarnings("default"),  # gradio's own
 ]
@@ -126,12 +127,15 @@ def test_decoding_can_be_chosen_and_what_was_found_downloaded(page, photos, tmp_
     wait(page, f"{FRAME}?.querySelectorAll('.candidate').length === 6")
     page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     for name, ending in (("sheet", "png"), ("json", "json"), ("page", "html")):
-        press_button(page, name)
+        press_button(page, f"save {name}")
         wait_for(tmp_path / f"captions.{ending}")
-    assert Image.open(tmp_path / "captions.png").width > 400
+    with Image.open(tmp_path / "captions.png") as sheet:
+        assert sheet.width > 400
     entries = json.loads((tmp_path / "captions.json").read_text(encoding="utf-8"))
     assert [entry["photo"] for entry in entries] == [photo.name for photo in photos[:2]]
-    shown = page.run(f"[...{FRAME}.querySelectorAll('.candidate:first-child span:nth-child(2)')].map((one) => one.textContent)")
+    shown = page.run(
+        f"[...{FRAME}.querySelectorAll('.candidate:first-child span:nth-child(2)')].map((one) => one.textContent)"
+    )
     assert [entry["caption"] for entry in entries] == shown
 
 

@@ -68,8 +68,7 @@ def run(
     if table is not None:
         _write(table, _as_csv(found))
     if details is not None:
-        entries = [{"photo": str(photo), **caption.as_json()} for photo, (caption, *_) in found]
-        _write(details, json.dumps(entries, ensure_ascii=False, indent=1) + "\n")
+        _write(details, as_json(found))
     if sheet is not None:
         _draw(sheet, found)
     if page is not None:
@@ -125,6 +124,12 @@ def _caption(captioner: Captioner, photos: list[Path], with_candidates: bool) ->
     if not found:
         raise UserError(f"none of {len(photos)} photos can be read")
     return found, unreadable
+
+
+def as_json(found: Found) -> str:
+    """Each photo's caption with all that it carries: words, log-probabilities, maps, and the candidates' texts."""
+    entries = [{"photo": str(photo), **caption.as_json()} for photo, (caption, *_) in found]
+    return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
 
 
 def _as_csv(found: Found) -> str:

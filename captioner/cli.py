@@ -180,6 +180,20 @@ def caption(
 
 
 @app.command()
+def serve(
+    model: Annotated[Path, typer.Option(help="the folder that training wrote, such as runs/demo")],
+    host: Annotated[
+        str, typer.Option(help="address to listen on; 0.0.0.0 for all who reach this machine")
+    ] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="the first free one from 7860 unless given")] = None,
+) -> None:
+    """Try a model on a web page; needs `pip install -e '.[demo]'`."""
+    from captioner import serve as pages
+
+    pages.run(model, host, port)
+
+
+@app.command()
 def compare(
     config: Annotated[Path, typer.Argument(help="the recipe that all share, such as configs/compare_drawn.yaml")],
     overrides: Overrides = None,

@@ -38,6 +38,13 @@ def photo_of(pictures: Path) -> Path:
     return next((pictures / "images").glob("val_*.png"))
 
 
+def test_serving_without_gradio_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    status, output, errors = run(capsys, cli.serve, "--model", "runs/demo")
+    assert (status, output) == (2, "")
+    assert errors.strip() == ("error: the web page needs gradio, which is not installed; run pip install -e '.[demo]'")
+
+
 BAD_SETTINGS = {
     "decoder.hiden_size=3": "unknown key in decoder: 'hiden_size'; did you mean 'hidden_size'?",
     "dekoder.hidden_size=3": "unknown section 'dekoder'; did you mean 'decoder'?",

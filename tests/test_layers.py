@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "captioner"
 LAYERS = [  # top to bottom; names in one row are siblings
     ["__main__"],
     ["cli"],
+    ["serve"],
     ["demo", "captioning"],
     ["comparison"],
     ["evaluation"],

@@ -22,33 +22,41 @@ from captioner.regions import Placement
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
 
 
-def open_photo(path: str | Path) -> Image.Image:
+def open_photo(path: str | Path, formats: tuple[str, ...] | None = None, most_pixels: int | None = None) -> Image.Image:
     """The photo as 8-bit RGB, turned upright by its EXIF rotation.
+
+    Args:
+        formats: Pillow's names of those that are read; all that it knows unless given.
+        most_pixels: of a photo; as many as Pillow reads without a warning unless given.
 
     Raises:
         UserError: there is no such file, or it is not a picture that can be read whole, or it is absurdly large.
     """
+    most = Image.MAX_IMAGE_PIXELS if most_pixels is None else most_pixels
     try:
-        with Image.open(path) as file:
-            _check_size(path, file.size)
+        with Image.open(path, formats=formats) as file:
+            _check_size(path, file.size, most)
             return as_rgb(file)
     except FileNotFoundError as error:
         raise UserError(f"no photo at {path}; check the path") from error
     except UnidentifiedImageError as error:
-        raise UserError(
-            f"{path} is not a picture that Pillow can read; give a JPEG, PNG, or another photo format"
-        ) from error
+        raise UserError(f"{path} is not a picture that can be read; give {_listed(formats)}") from error
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large to be a photo ({error}); make it smaller first") from error
+        raise UserError(
+            f"{path} is too large to be a photo: at most {most:,} pixels are read; make it smaller first"
+        ) from error
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the system's, not the decoder's
             raise Unreachable(f"{path} cannot be opened ({error.strerror}); check it and try again") from error
         raise UserError(f"{path} cannot be read as a photo ({error}); it may be cut off or damaged") from error
 
 
-def _check_size(path: str | Path, size: tuple[int, int]) -> None:
-    """Refuse at the size at which Pillow warns; it raises at twice that only."""
-    most = Image.MAX_IMAGE_PIXELS
+def _listed(formats: tuple[str, ...] | None) -> str:
+    return "a JPEG, PNG, or another photo format" if formats is None else f"one of {', '.join(formats)}"
+
+
+def _check_size(path: str | Path, size: tuple[int, int], most: int | None) -> None:
+    """Refuse at the size at which Pillow warns, unless told another; Pillow raises at twice that only."""
     if most is not None and size[0] * size[1] > most:
         raise UserError(
             f"{path} is too large to be a photo: {size[0]:,} x {size[1]:,} pixels, at most {most:,} are read; "

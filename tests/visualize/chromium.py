@@ -71,13 +71,13 @@ class Chromium:
             raise RuntimeError(f"{method}: {answer['error']}")
         return answer["result"]
 
-    def open(self, page: Path) -> float:
-        """Load a file; returns the seconds until everything in it was there."""
+    def open(self, page: Path | str) -> float:
+        """Load a file or an address; returns the seconds until everything in it was there."""
         self.complaints.clear()
         self.requests.clear()
         self.loaded = False
         start = time.monotonic()
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
         while not self.loaded:
             self._note(self._next())
         return time.monotonic() - start

@@ -8,15 +8,14 @@ frequencies.py in how many photos' references a word sequence stands, stored
 rewards.py     scores as rewards of training
 sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
 diversity.py   how varied captions are, what repeats, what ends badly
-chair.py       objects that a caption names and that are not there; synonyms.py has the words
-bootstrap.py   how far a difference of scores would swing on other photos
+chair.py       objects that a caption names and that are not there
 neighbours.py  a baseline that copies from the most similar training photos
 report.py      the protocol a score belongs to, baselines, tables, and results on disk
 
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
 
-from captioner.metrics.chair import chair_scores, read_instances
+from captioner.metrics.chair import chair_scores
 from captioner.metrics.cider import CiderD
 from captioner.metrics.diversity import diversity_scores, variety
 from captioner.metrics.frequencies import DocumentFrequencies
@@ -53,7 +52,6 @@ __all__ = [
     "java_scores",
     "most_frequent_caption",
     "neighbours_captions",
-    "read_instances",
     "save_results",
     "save_scores",
     "score",

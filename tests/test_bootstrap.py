@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 import pytest
 
-from captioner.metrics.bootstrap import paired_interval
+from captioner.bootstrap import paired_interval
 
 
 def test_equal_differences_have_no_spread():

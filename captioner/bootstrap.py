@@ -53,16 +53,48 @@ def ratio_interval(
     Returns:
         None where the denominators sum to 0.
     """
-    values = numpy.asarray([numerators, numpy.ones(len(numerators)) if denominators is None else denominators], float)
-    _, owners = numpy.unique(numpy.asarray(photos), return_inverse=True)
-    sums = numpy.stack([numpy.bincount(owners, side) for side in values], 1) if len(owners) else numpy.zeros((1, 2))
-    if sums[:, 1].sum() == 0:
+    ones = [1.0] * len(numerators)
+    sums, drawn = _resampled(photos, [numerators, ones if denominators is None else denominators], num_resamples, seed)
+    if sums[1] == 0:
         return None
-    generator = numpy.random.default_rng(seed)
-    drawn = numpy.concatenate([
-        generator.multinomial(len(sums), numpy.full(len(sums), 1 / len(sums)), size=num_resamples // 10) @ sums
-        for _ in range(10)
-    ])  # (resamples, 2)
-    drawn = drawn[drawn[:, 1] != 0]
-    low, high = numpy.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
-    return Estimate(float(sums[:, 0].sum() / sums[:, 1].sum()), float(low), float(high))
+    return _estimate(sums[0] / sums[1], drawn[:, 0], drawn[:, 1])
+
+
+def difference_interval(
+    photos: Sequence[int],
+    values: Sequence[float],
+    chosen: Sequence[bool],
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> Estimate | None:
+    """How much larger the mean of the chosen items is than that of the others, and its interval as in `ratio_interval`.
+
+    None where all items are chosen, or none.
+    """
+    ones, others = numpy.asarray(chosen, float), 1 - numpy.asarray(chosen, float)
+    columns = [numpy.asarray(values) * ones, ones, numpy.asarray(values) * others, others]
+    sums, drawn = _resampled(photos, columns, num_resamples, seed)
+    if sums[1] == 0 or sums[3] == 0:
+        return None
+    both = drawn[:, 1] * drawn[:, 3]
+    return _estimate(sums[0] / sums[1] - sums[2] / sums[3], drawn[:, 0] * drawn[:, 3] - drawn[:, 2] * drawn[:, 1], both)
+
+
+def _estimate(value: float, numerators: numpy.ndarray, denominators: numpy.ndarray) -> Estimate:
+    """Of the ratios of all resamples that have one."""
+    there = denominators != 0
+    low, high = numpy.percentile(numerators[there] / denominators[there], [2.5, 97.5])
+    return Estimate(float(value), float(low), float(high))
+
+
+def _resampled(
+    photos: Sequence[int], columns: Sequence, num_resamples: int, seed: int
+) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """The sums of some columns over all items (columns,), and over those of photos drawn with replacement (resamples, columns)."""
+    if not len(photos):
+        return numpy.zeros(len(columns)), numpy.zeros((1, len(columns)))
+    _, owners = numpy.unique(numpy.asarray(photos), return_inverse=True)
+    sums = numpy.stack([numpy.bincount(owners, numpy.asarray(column, float)) for column in columns], 1)
+    generator, share = numpy.random.default_rng(seed), numpy.full(len(sums), 1 / len(sums))
+    drawn = [generator.multinomial(len(sums), share) @ sums for _ in range(num_resamples)]
+    return sums.sum(0), numpy.stack(drawn)

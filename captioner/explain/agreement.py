@@ -23,6 +23,9 @@ SLIVER = 1e-6
 TIE = 1e-6
 """Weights that differ from the largest by less than this share of it are as large."""
 
+OFFSETS = range(-2, 3)
+"""Maps are measured so many words after the word that names the object: how far a decoder looks ahead or behind is measured too."""
+
 
 @dataclass(frozen=True)
 class Overlap:

@@ -48,10 +48,12 @@ class Area:
     def holds(self, points: Tensor) -> Tensor:
         """(R,) boolean: points (R, 2) that lie in the area, its border included."""
         held = torch.zeros(len(points), dtype=torch.bool)
-        for right_x, right_y in product((False, True), repeat=2):  # a point on a line belongs to the cells on both its sides
+        for right_x, right_y in product(
+            (False, True), repeat=2
+        ):  # a point on a line belongs to the cells on both its sides
             column = torch.searchsorted(self.xs, points[:, 0].double().contiguous(), right=right_x) - 1
             row = torch.searchsorted(self.ys, points[:, 1].double().contiguous(), right=right_y) - 1
-            there = (0 <= column) & (column < len(self.xs) - 1) & (0 <= row) & (row < len(self.ys) - 1)
+            there = (column >= 0) & (column < len(self.xs) - 1) & (row >= 0) & (row < len(self.ys) - 1)
             held |= there & self.filled[row.clamp(0, len(self.ys) - 2), column.clamp(0, len(self.xs) - 2)]
         return held
 
@@ -97,7 +99,7 @@ def _mask(segmentations: Sequence, width: int, height: int) -> Tensor:
         if isinstance(found, dict) and not isinstance(found["counts"], list):
             coded.append(found)  # run lengths, compressed already
         else:
-            made = masks.frPyObjects(found, height, width)
+            made = masks.frPyObjects(found, height, width)  # pyright: ignore[reportCallIssue, reportArgumentType]
             coded += made if isinstance(made, list) else [made]
     return torch.from_numpy(masks.decode(masks.merge(coded))).bool()
 

@@ -20,15 +20,13 @@ from torch import Tensor
 
 from captioner.data.instances import Box, read_instances
 from captioner.errors import UserError
-from captioner.explain.agreement import box_masses, fair_share, lift, points_inside
+from captioner.explain.agreement import OFFSETS, box_masses, fair_share, lift, points_inside
 from captioner.search.caption import Caption
 
 Object = tuple[str, Box]
 """An object of a picture: its name ("red circle"), and its box in pixels of the picture."""
 
 Pair = tuple[str, str]
-
-OFFSETS = range(-2, 3)
 
 
 @dataclass(frozen=True)

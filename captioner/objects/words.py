@@ -31,12 +31,12 @@ class ObjectWords:
 
     def __init__(self, categories: Iterable[str], words: Mapping[str, Sequence[str]] | None = None):
         known, more = list(categories), words or {}
-        self.category_of = {form: category for words, category in TRAPS.items() for form in _forms(words)}
-        others = [(words, category) for category in known for words in SYNONYMS.get(category, "").split(", ") if words]
-        given = [(words, category) for category in more for words in more[category]]
+        self.category_of = {form: category for phrase, category in TRAPS.items() for form in _forms(phrase)}
+        others = [(word, category) for category in known for word in SYNONYMS.get(category, "").split(", ") if word]
+        given = [(word, category) for category in more for word in more[category]]
         own = zip(known, known, strict=True)  # a category's own name comes before all
-        for words, category in [*others, *given, *own]:
-            self.category_of.update(dict.fromkeys(_forms(words.lower()), category))
+        for word, category in [*others, *given, *own]:
+            self.category_of.update(dict.fromkeys(_forms(word.lower()), category))
         self.category_of = {form: category if category in known else "" for form, category in self.category_of.items()}
         self.longest = max((len(form.split()) for form in self.category_of), default=0)
 

@@ -52,6 +52,7 @@ def chair_scores(
     references: Mapping[Any, Sequence[str]],
     instances: Instances,
     tokens: str = "simple",
+    named: ObjectWords | None = None,
 ) -> Chair:
     """Compare captions with what their photos hold.
 
@@ -60,12 +61,13 @@ def chair_scores(
         references: of these photos, at least.
         instances: of these photos, at least.
         tokens: the rule that cuts captions and references into words.
+        named: finds objects in captions; by the instances' categories unless given.
 
     Raises:
         UserError: there are no captions, or a caption's photo has no references or no instances.
     """
     _check(captions, references, instances)
-    named, split = ObjectWords(instances.categories), word_rule(tokens)
+    named, split = named or ObjectWords(instances.categories), word_rule(tokens)
     mentions, num_there, num_seen = {}, 0, 0
     for photo, caption in captions.items():
         objects = instances.held(photo)

@@ -7,7 +7,8 @@ With $f$ the log-probability of the word given those before, $x_r$ a region's fe
 - integrated gradients (Sundararajan et al. 2017):
   $\sum_d (x_{rd} - \bar x_d) \int_0^1 \partial f / \partial x_{rd} (\bar x + a (x - \bar x)) \, da$.
 
-Of each, what speaks for the word is kept, and what speaks against it set to 0. Regions are taken as the encoder gives them, before any refiner.
+Of each, what speaks for the word is kept, and what speaks against it set to 0. Regions are taken as the encoder gives them,
+before any refiner.
 
 Shapes: n words, R regions, D region feature, T words.
 """

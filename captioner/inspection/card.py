@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,8 @@ class Card:
             parts.append(f"{shown(cost.cider, 100, 1)} of {100 * self.about['CIDEr-D']:.1f} CIDEr-D x100")
         if cost.log_prob is not None:
             parts.append(f"{shown(cost.log_prob, 1, 3)} nats a word")
-        return f"Does attention matter here? {answer.capitalize()}: with a uniform map for every word the model loses {' and '.join(parts)}."
+        lost_here = " and ".join(parts)
+        return f"Does attention matter here? {answer.capitalize()}: with a uniform map for every word the model loses {lost_here}."
 
 
 def shown(found: Estimate | None, times: float = 1, digits: int = 2) -> str:
@@ -70,7 +71,12 @@ def shown(found: Estimate | None, times: float = 1, digits: int = 2) -> str:
 
 def tables(card: Card) -> list[Table]:
     """Everything that people look at first."""
-    return [_maps(card), _replaced(card), _more(card)]
+    return [
+        *(_maps(name, found) for name, found in card.agreement.items()),
+        _reasons(card),
+        _replaced(card),
+        _more(card),
+    ]
 
 
 def save(card: Card) -> None:
@@ -81,22 +87,21 @@ def save(card: Card) -> None:
     card_figure(card.folder / "inspect.png", card, card.verdict)
 
 
-def _maps(card: Card) -> Table:
-    """Every kind of map: does it lie on what the word names, and on what made the word likely?"""
-    table = _table("is the map right, and is it the reason?", ["map"])
-    for name in card.agreement:
-        num_words = card.agreement[name]["attention"].num_words
-        table.add_column(f"{name}: lift\n{num_words} words", justify="right")
-        table.add_column("pointing %", justify="right")
-    table.add_column("insertion - deletion", justify="right")
-    rows = dict.fromkeys([*(row for found in card.agreement.values() for row in found), *card.reasons])
-    for row in rows:
-        cells = []
-        for found in card.agreement.values():
-            one = found.get(row)
-            cells += [shown(one.lift), shown(one.pointing, 100, 1)] if one else ["", ""]
-        reasons = card.reasons.get(row)
-        table.add_row(row, *cells, shown(reasons.gap) if reasons else "")
+def _maps(name: str, found: Mapping[str, Agreement]) -> Table:
+    """Every kind of map on the same words."""
+    title = f"{name}: is the map on the object? {found['attention'].num_words} words"
+    table = _table(title, ["map", "lift", "pointing %", "mass on the object"])
+    for row, one in found.items():
+        table.add_row(row, shown(one.lift), shown(one.pointing, 100, 1), shown(one.correctness))
+    return table
+
+
+def _reasons(card: Card) -> Table:
+    num_words = max((one.num_words for one in card.reasons.values()), default=0)
+    title = f"captions: is the map the reason? {num_words} words that name objects"
+    table = _table(title, ["order", "insertion", "deletion", "insertion - deletion"])
+    for row, one in card.reasons.items():
+        table.add_row(row, shown(one.insertion), shown(one.deletion), shown(one.gap))
     return table
 
 
@@ -118,9 +123,6 @@ def _more(card: Card) -> Table:
         for size, found in sizes.items():
             if found.num_words:
                 table.add_row(f"lift on {size} objects, {name} ({found.num_words} words)", shown(found.lift))
-    for name, agreements in card.agreement.items():
-        found = agreements["attention"]
-        table.add_row(f"attention correctness, {name} (fair share {shown(found.fair_share)})", shown(found.correctness))
     for name, found in card.shape.items():
         table.add_row(_SHAPE[name], shown(found))
     of = card.hallucination

@@ -5,7 +5,7 @@ Shapes: B photos, Q captions of one photo, T words, R regions, D region feature.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -150,9 +150,9 @@ def _cider_cost(opened: Opened, captions: Sequence[Caption], texts: dict[int, Ca
     return ratio_interval(scored, [ours - theirs for ours, theirs in zip(before, after, strict=True)])
 
 
-def cider_of(opened: Opened, texts: dict[int, str]) -> list[float]:
-    """Every photo's CIDEr-D, 0 to 10."""
-    references = {index: opened.examples[index].references for index in texts}
+def cider_of(opened: Opened, texts: Mapping[int | str, str]) -> list[float]:
+    """Every photo's CIDEr-D, 0 to 10, by its place."""
+    references = {index: opened.examples[int(index)].references for index in texts}
     return metrics.cider_d_each(texts, references, opened.captioner.vocabulary.tokens)
 
 

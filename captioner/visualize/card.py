@@ -45,7 +45,7 @@ def card_figure(path: Path, card: Inspected, title: str) -> None:
     _bars(panels[1, 1], {row: one.log_prob for row, one in card.replaced.items()}, "references")
     panels[0, 0].set_title("Lift on named objects (1: knows nothing)")
     panels[0, 0].axvline(1, color="#555555", linewidth=1)
-    panels[0, 1].set_title("Lift, so many words after the one that names the object")
+    panels[0, 1].set_title("Lift, in words from the one that names the object")
     panels[0, 1].axhline(1, color="#555555", linewidth=1)
     panels[0, 1].set_xticks(range(-2, 3))
     panels[1, 0].set_title("Insertion - deletion, in the order of each map")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from captioner.attention import Attended, Memory
@@ -43,6 +44,7 @@ def encode(captions: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary) 
     return pad_words([[vocabulary.encode(vocabulary.join(words)) for words in photo] for photo in captions])
 
 
+@torch.no_grad()
 def read_captions(
     decoder: Decoder,
     memory: Memory,

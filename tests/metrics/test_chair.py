@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.data.drawn import COLOURS, SHAPES, drawn, instances_path
-from captioner.errors import UserError
 from captioner.data.instances import Instance, Instances, read_instances
+from captioner.errors import UserError
 from captioner.metrics import chair_scores
 from captioner.objects import SYNONYMS, ObjectWords
 from captioner.vocabulary import simple_words

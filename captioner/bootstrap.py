@@ -34,6 +34,7 @@ class Estimate:
     value: float
     low: float
     high: float
+    photos: int  # that had a say; of a handful the interval means nothing
 
 
 def ratio_interval(
@@ -57,7 +58,7 @@ def ratio_interval(
     sums, drawn = _resampled(photos, [numerators, ones if denominators is None else denominators], num_resamples, seed)
     if sums[1] == 0:
         return None
-    return _estimate(sums[0] / sums[1], drawn[:, 0], drawn[:, 1])
+    return _estimate(sums[0] / sums[1], drawn[:, 0], drawn[:, 1], len({*photos}))
 
 
 def difference_interval(
@@ -77,14 +78,16 @@ def difference_interval(
     if sums[1] == 0 or sums[3] == 0:
         return None
     both = drawn[:, 1] * drawn[:, 3]
-    return _estimate(sums[0] / sums[1] - sums[2] / sums[3], drawn[:, 0] * drawn[:, 3] - drawn[:, 2] * drawn[:, 1], both)
+    value, over_both = sums[0] / sums[1] - sums[2] / sums[3], drawn[:, 0] * drawn[:, 3] - drawn[:, 2] * drawn[:, 1]
+    of_group = [{photo for photo, one in zip(photos, chosen, strict=True) if one is kind} for kind in (True, False)]
+    return _estimate(value, over_both, both, min(map(len, of_group)))
 
 
-def _estimate(value: float, numerators: numpy.ndarray, denominators: numpy.ndarray) -> Estimate:
+def _estimate(value: float, numerators: numpy.ndarray, denominators: numpy.ndarray, photos: int) -> Estimate:
     """Of the ratios of all resamples that have one."""
     there = denominators != 0
     low, high = numpy.percentile(numerators[there] / denominators[there], [2.5, 97.5])
-    return Estimate(float(value), float(low), float(high))
+    return Estimate(float(value), float(low), float(high), photos)
 
 
 def _resampled(

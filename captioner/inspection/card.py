@@ -18,6 +18,9 @@ from captioner.files import write_text_atomically
 from captioner.inspection.watching import Cost
 from captioner.visualize.card import card_figure
 
+_FEWEST = 10
+"""Photos that an interval is shown for."""
+
 
 @dataclass(frozen=True)
 class Hallucination:
@@ -49,7 +52,9 @@ class Card:
     def verdict(self) -> str:
         """Does attention matter here?"""
         cost = self.replaced["uniform"]
-        lost = [found for found in (cost.cider, cost.log_prob) if found is not None]
+        lost = [
+            found for found in (cost.cider, cost.log_prob) if found is not None
+        ]  # that their intervals lie above 0 counts
         matters = [found.low > 0 for found in lost]
         answer = "yes" if lost and all(matters) else "a little" if any(matters) else "not measurably"
         parts = []
@@ -62,9 +67,11 @@ class Card:
 
 
 def shown(found: Estimate | None, times: float = 1, digits: int = 2) -> str:
-    """A number with its interval."""
+    """A number with its interval, or with the number of photos where that is too small for one."""
     if found is None:
         return "-"
+    if found.photos < _FEWEST:
+        return f"{times * found.value:.{digits}f} ({found.photos} photos)"
     value, low, high = (f"{times * each:.{digits}f}" for each in (found.value, found.low, found.high))
     return f"{value} [{low}, {high}]"
 

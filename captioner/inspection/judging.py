@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from captioner import metrics
-from captioner.attention import NoAttention
-from captioner.bootstrap import difference_interval, ratio_interval
+from captioner.bootstrap import Estimate, difference_interval, ratio_interval
 from captioner.errors import UserError
 from captioner.explain import Agreement, Look, agreement, by_offset, by_size, find_looks, shape_estimates
 from captioner.explain.baselines import ShuffledMaps, centre_of, other_word
@@ -23,6 +22,7 @@ from captioner.inspection.card import Card, Hallucination
 from captioner.inspection.opening import Opened, Request, open_all
 from captioner.inspection.watching import cider_of, mean_region, read_references, regions_of, replacing_costs, written
 from captioner.photos import Report, silent
+from captioner.regions import Regions
 from captioner.search import Caption
 
 _MOST_WORDS = 300
@@ -39,9 +39,9 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
         UserError: something is not there, does not fit, or the run has no attention.
     """
     opened = open_all(run, request, overrides, report)
-    if isinstance(opened.model.decoder.attention, NoAttention):
-        raise UserError(f"{run} has attention.kind=none: there are no maps to inspect; take a run that looks")
     captions = written(opened, report)
+    if captions[0].weights is None:
+        raise UserError(f"{run} has attention.kind=none: there are no maps to inspect; take a run that looks")
     references = read_references(opened, report)
     own = list(enumerate(captions))
     looks = {"references": _known(opened, find_looks(references, opened.places, opened.named))}
@@ -90,30 +90,33 @@ def _reasons(
     empty, generator = mean_region(opened, report), torch.Generator().manual_seed(0)
     maps: dict[str, dict[Judged, Tensor]] = {}
     found: dict[str, list[Curve]] = {}
-    for word in words:
-        photo, place = word
-        caption, regions = captions[photo], regions_of(opened, [photo])
-        assert caption.weights is not None
-        numbers = opened.captioner.vocabulary.encode(caption.text)[: place + 2]
-        explained = _gradients(opened, regions, numbers, empty)
-        for name, values in explained.items():
-            maps.setdefault(name, {})[word] = values.cpu()[regions.mask[0].cpu()]
-        other = caption.weights[(place + max(1, len(caption.words) // 2)) % len(caption.words)]
-        orders = {
-            "attention": _on_all(caption.weights[place], regions.mask[0]),
-            "random order": torch.rand(regions.mask.shape[1], generator=generator),
-            "another word's": _on_all(other, regions.mask[0]),
-            **explained,
-        }
-        for name, curve in curves(opened.model, regions, Target(photo, numbers), orders, empty).items():
+    for photo, place in words:
+        regions = regions_of(opened, [photo])
+        target = Target(photo, opened.captioner.vocabulary.encode(captions[photo].text)[: place + 2])
+        explained = _gradients(opened, regions, target, empty)
+        orders = {**_orders(captions[photo], place, regions.mask[0].cpu(), generator), **explained}
+        for name, curve in curves(opened.model, regions, target, orders, empty).items():
             found.setdefault(name, []).append(curve)
+        for name, values in explained.items():
+            maps.setdefault(name, {})[photo, place] = values.cpu()[regions.mask[0].cpu()]
         report("inspect", what="words and their reasons", count=1, total=len(words))
     return maps, {name: areas(of) for name, of in found.items()}
 
 
-def _gradients(opened: Opened, regions, numbers: Sequence[int], empty: Tensor) -> dict[str, Tensor]:
+def _orders(caption: Caption, place: int, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """Maps (R,) of a word: attention's, and the baselines'."""
+    assert caption.weights is not None
+    other = (place + max(1, len(caption.words) // 2)) % len(caption.words)
+    return {
+        "attention": _on_all(caption.weights[place], mask),
+        "random order": torch.rand(len(mask), generator=generator),
+        "another word's": _on_all(caption.weights[other], mask),
+    }
+
+
+def _gradients(opened: Opened, regions: Regions, target: Target, empty: Tensor) -> dict[str, Tensor]:
     """(R,) each."""
-    words = torch.tensor([list(numbers)], device=empty.device)
+    words = torch.tensor([list(target.words)], device=empty.device)
     found = gradient_maps(opened.model, regions, words)
     if has_captum():
         found["integrated gradients"] = integrated_gradients(opened.model, regions, words, empty)
@@ -124,37 +127,35 @@ def _on_all(values: Tensor, mask: Tensor) -> Tensor:
     """A map of a photo's real regions among all regions of its batch (R,)."""
     if len(values) == len(mask):
         return values
-    return torch.zeros(len(mask)).masked_scatter(mask.cpu(), values)
+    return torch.zeros(len(mask)).masked_scatter(mask, values)
 
 
 def _hallucination(opened: Opened, captions: Sequence[Caption]) -> Hallucination:
     """Are maps wider at words for what is not there? There is what the instances hold, or a reference names (CHAIR)."""
-    examples, tokens = opened.examples, opened.captioner.vocabulary.tokens
+    ids = [example.id for example in opened.examples]
     chair = metrics.chair_scores(
-        {example.id: caption.text for example, caption in zip(examples, captions, strict=True)},
-        {example.id: example.references for example in examples},
+        {photo: caption.text for photo, caption in zip(ids, captions, strict=True)},
+        {example.id: example.references for example in opened.examples},
         opened.instances,
-        tokens,
+        opened.captioner.vocabulary.tokens,
         opened.named,
     )
-    photos, spread, there = [], [], []
-    for photo, caption in enumerate(captions):
-        assert caption.weights is not None
-        maps = caption.weights / caption.weights.sum(1, keepdim=True).clamp(min=1e-30)
-        spreads = entropy(maps, caption.layout.num_regions)
-        for mention in chair.mentions[examples[photo].id]:
-            photos.append(photo)
-            there.append(mention.there)
-            spread.append(float(spreads[mention.place + mention.words.count(" ")]))
-    right, wrong = (
-        [value for value, is_there in zip(spread, there, strict=True) if is_there is kind] for kind in (True, False)
-    )
-    of_right, of_wrong = (
-        ratio_interval([photo for photo, is_there in zip(photos, there, strict=True) if is_there is kind], values)
-        for kind, values in ((True, right), (False, wrong))
-    )
-    difference = difference_interval(photos, spread, [not is_there for is_there in there])
-    return Hallucination(chair.row, len(right), len(wrong), of_right, of_wrong, difference)
+    mentions = [(photo, mention) for photo in range(len(ids)) for mention in chair.mentions[ids[photo]]]
+    photos, wrong = [photo for photo, _ in mentions], [not mention.there for _, mention in mentions]
+    spread = [_entropy_at(captions[photo], mention.last) for photo, mention in mentions]
+
+    def mean_of(kind: bool) -> Estimate | None:
+        chosen = [place for place, is_wrong in enumerate(wrong) if is_wrong is kind]
+        return ratio_interval([photos[place] for place in chosen], [spread[place] for place in chosen])
+
+    between = difference_interval(photos, spread, wrong)
+    return Hallucination(chair.row, wrong.count(False), wrong.count(True), mean_of(False), mean_of(True), between)
+
+
+def _entropy_at(caption: Caption, place: int) -> float:
+    assert caption.weights is not None
+    found = caption.weights[place : place + 1]
+    return float(entropy(found / found.sum().clamp(min=1e-30), caption.layout.num_regions))
 
 
 def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dict:

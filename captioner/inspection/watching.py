@@ -62,6 +62,7 @@ def mean_region(opened: Opened, report: Report) -> Tensor:
 def written(opened: Opened, report: Report) -> list[Caption]:
     """The model's own captions of all photos."""
     captions = []
+    torch.manual_seed(opened.settings["run"]["seed"])
     for batch in batches(opened, range(len(opened.examples)), report, "captions"):
         captions += opened.captioner.captions_of(
             regions_of(opened, batch), [opened.placements[index] for index in batch]
@@ -107,6 +108,7 @@ def replacing_costs(opened: Opened, captions: Sequence[Caption], report: Report)
 
 def _cost(opened: Opened, captions: Sequence[Caption], way: Replacing, report: Report, what: str) -> Cost:
     photos, losses, texts = [], [], {}
+    torch.manual_seed(opened.settings["run"]["seed"])
     for batch in batches(opened, range(len(opened.examples)), report, what):
         regions = regions_of(opened, batch)
         own = encode([[captions[index].words] for index in batch], opened.captioner.vocabulary).to(regions.mask.device)
@@ -150,10 +152,13 @@ def _cider_cost(opened: Opened, captions: Sequence[Caption], texts: dict[int, Ca
     return ratio_interval(scored, [ours - theirs for ours, theirs in zip(before, after, strict=True)])
 
 
-def cider_of(opened: Opened, texts: Mapping[int | str, str]) -> list[float]:
+def cider_of(opened: Opened, texts: Mapping[int, str]) -> list[float]:
     """Every photo's CIDEr-D, 0 to 10, by its place."""
-    references = {index: opened.examples[int(index)].references for index in texts}
-    return metrics.cider_d_each(texts, references, opened.captioner.vocabulary.tokens)
+    ids = {index: opened.examples[index].id for index in texts}
+    references = {ids[index]: opened.examples[index].references for index in texts}
+    return metrics.cider_d_each(
+        {ids[index]: text for index, text in texts.items()}, references, opened.captioner.vocabulary.tokens
+    )
 
 
 def _with_references(opened: Opened) -> list[int]:

@@ -31,6 +31,11 @@ class Mention:
     category: str
     there: bool
 
+    @property
+    def last(self) -> int:
+        """The place of its last word."""
+        return self.place + self.words.count(" ")
+
 
 @dataclass(frozen=True)
 class Chair:

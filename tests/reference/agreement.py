@@ -6,12 +6,8 @@ from __future__ import annotations
 def pixels_of(corners, size):
     """The pixels (x, y) of a photo of (width, height) whose middle lies in a rectangle of left, top, right, bottom."""
     left, top, right, bottom = corners
-    found = []
-    for x in range(size[0]):
-        for y in range(size[1]):
-            if left <= x + 0.5 < right and top <= y + 0.5 < bottom:
-                found.append((x, y))
-    return found
+    every = [(x, y) for x in range(size[0]) for y in range(size[1])]
+    return [(x, y) for x, y in every if left <= x + 0.5 < right and top <= y + 0.5 < bottom]
 
 
 def union_of_boxes(boxes, size):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from captioner import cli, inspection, runs
+from captioner.bootstrap import Estimate
 from captioner.data.drawn import instances_path
 from captioner.errors import UserError
 from captioner.inspection import Request, inspect
 from captioner.inspection.opening import open_all
+from captioner.inspection.watching import Cost
 from captioner.photos import silent
 from captioner.training.checkpoints import load_checkpoint, save_checkpoint
 from captioner.training.loop import BEST
@@ -71,6 +74,10 @@ def test_a_model_that_looks_everywhere_alike_lifts_1_and_loses_nothing(trained, 
         assert cost.log_prob.value == pytest.approx(0, abs=1e-5)
         assert cost.cider.value == pytest.approx(0, abs=1e-6)
     assert "Not measurably" in card.verdict
+    for bounds, answer in (((1, 2), "Yes:"), ((-2, -1), "It does harm:")):
+        cost = Cost(Estimate(0.0, *bounds, 12), Estimate(0.0, *bounds, 12))
+        assert answer in replace(card, replaced={"uniform": cost}).verdict
+    assert "A little" in replace(card, replaced={"uniform": replace(cost, cider=Estimate(1.0, 0.5, 2.0, 12))}).verdict
 
 
 def test_photos_without_references_are_inspected_by_the_models_own_captions(trained, pictures, tmp_path):

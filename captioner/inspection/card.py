@@ -50,13 +50,13 @@ class Card:
 
     @property
     def verdict(self) -> str:
-        """Does attention matter here?"""
+        """Does attention matter here? Yes where the intervals of both losses lie above 0, a little where one does; harm below 0."""
         cost = self.replaced["uniform"]
-        lost = [
-            found for found in (cost.cider, cost.log_prob) if found is not None
-        ]  # that their intervals lie above 0 counts
+        lost = [found for found in (cost.cider, cost.log_prob) if found is not None]
         matters = [found.low > 0 for found in lost]
         answer = "yes" if lost and all(matters) else "a little" if any(matters) else "not measurably"
+        if lost and all(found.high < 0 for found in lost):
+            answer = "it does harm"
         parts = []
         if cost.cider is not None:
             parts.append(f"{shown(cost.cider, 100, 1)} of {100 * self.about['CIDEr-D']:.1f} CIDEr-D x100")

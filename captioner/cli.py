@@ -224,6 +224,35 @@ def compare(
 
 
 @app.command()
+def inspect(
+    run: Annotated[Path, typer.Argument(help="the folder that training wrote, such as runs/demo")],
+    instances: Annotated[Path, typer.Option(help="what the photos hold: an instances file as COCO has them")],
+    overrides: Overrides = None,
+    captions: Annotated[
+        Path | None, typer.Option(help="references; instances_x.json finds captions_x.json beside it")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="the photos; the folder images beside the instances unless told")
+    ] = None,
+    masks: Annotated[bool, typer.Option("--masks", help="measure on outlines; boxes unless told")] = False,
+    words: Annotated[
+        Path | None, typer.Option(help='a json of further words for categories: {"dog": ["hound"]}')
+    ] = None,
+) -> None:
+    """Attention as numbers: is it right, does it matter, and what is it like? Writes inspect.json and inspect.png."""
+    from captioner import inspection
+
+    with Reporter() as report:
+        request = inspection.Request(instances, captions, images, masks, words)
+        card = inspection.inspect(run, request, overrides or [], report)
+    inspection.save(card)
+    for table in inspection.tables(card):
+        console.print(table)
+    console.print(card.verdict, soft_wrap=True)
+    console.print(f"written: {card.folder}/inspect.json and .png", soft_wrap=True)
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="where the demo's runs are written")] = Path("runs"),
     overrides: Overrides = None,

@@ -73,6 +73,9 @@ class Reporter:
     def _decode(self, split, count, total) -> None:
         self._advance(f"captions of {split}", count, total, "photos")
 
+    def _inspect(self, what, count, total) -> None:
+        self._advance(what, count, total, "")
+
     def _examine(self, done, total) -> None:
         self._advance("reading photos", done, total, "photos", to=True)
 

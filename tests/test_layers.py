@@ -15,7 +15,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["serve"],
     ["demo", "captioning"],
     ["comparison"],
-    ["evaluation"],
+    ["evaluation", "inspection"],
     ["runs"],
     ["photos", "run_folder", "progress", "describe"],
     ["build"],
@@ -26,7 +26,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["decoders", "encoders", "data"],
     ["attention"],
     ["config", "regions", "sections", "endings", "vocabulary", "loops", "sublayers"],
-    ["errors", "ranges", "files", "tokens"],
+    ["errors", "ranges", "files", "tokens", "objects", "bootstrap"],
 ]
 HEIGHT = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

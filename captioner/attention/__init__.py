@@ -5,6 +5,7 @@ soft.py      all regions, by a softmax             none.py    the mean region, f
 multi_head.py  several maps side by side           local.py   regions around one place
 adaptive.py  regions, or the words so far          hard.py    one region, drawn
 on_attention.py  around any kind: whether what was seen is of use
+replaced.py  around any kind: other weights than its own, to see what they are worth
 
 To add one: write a class that meets contract.py, then add its line here; the contract tests check it from then on.
 """
@@ -20,6 +21,7 @@ from captioner.attention.local import LocalMonotonicAttention, LocalPredictiveAt
 from captioner.attention.multi_head import MultiHeadAttention
 from captioner.attention.none import NoAttention
 from captioner.attention.on_attention import AttentionOnAttention
+from captioner.attention.replaced import Change, Replaced, Shuffled, given, uniform
 from captioner.attention.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, ScaledDotScore
 from captioner.attention.soft import SoftAttention
 
@@ -47,9 +49,14 @@ __all__ = [
     "Attended",
     "Attention",
     "AttentionOnAttention",
+    "Change",
     "Memory",
     "MultiHeadAttention",
     "NoAttention",
     "Query",
+    "Replaced",
     "Score",
+    "Shuffled",
+    "given",
+    "uniform",
 ]

@@ -63,7 +63,7 @@ class AdaptiveAttention(Attention):
         scores = [self.score(query.hidden, memory.keys), self.score.energy(mixed).to(memory.keys.dtype)]
         mask = torch.cat([memory.mask, memory.mask.new_ones(len(memory.mask), 1)], 1)  # the sentinel is always there
         weights, share = masked_softmax(torch.cat(scores, -1), mask[:, None]).split([memory.mask.shape[1], 1], -1)
-        seen = weights.to(memory.values.dtype) @ memory.values
+        seen = self.sum(weights, memory)
         return Attended(seen + share.to(seen.dtype) * sentinel.to(seen.dtype), weights, sentinel=share.squeeze(-1))
 
     def _sentinel(self, query: Query) -> Tensor:

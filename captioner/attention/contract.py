@@ -79,6 +79,10 @@ class Attention(nn.Module):
         """Look once for every query. `need_weights=False` permits a kind to return no weights."""
         raise NotImplementedError
 
+    def sum(self, weights: Tensor, memory: Memory) -> Tensor:
+        """The third step alone: what regions bring to the context (B, Q, C), for weights (B, Q, R), or (B, Q, N, R) of heads."""
+        return weights.to(memory.values.dtype) @ memory.values
+
 
 class Score(nn.Module):
     """A comparison of one query with one region: the first of the three steps."""

@@ -53,13 +53,18 @@ class HardAttention(Attention):
         drawn = _draw(weights) if self.training or self.decoding == "draw" else weights.argmax(-1)  # (B, Q)
         share = torch.zeros_like(weights).scatter(-1, drawn[..., None], 1.0)
         if not self.training:
-            return Attended(share.to(memory.values.dtype) @ memory.values, weights)
+            return Attended(super().sum(share, memory), weights)
         logs = weights.clamp(min=torch.finfo(weights.dtype).tiny).log()
         is_expected = torch.rand(drawn.shape, device=drawn.device) < self.expected
         share = torch.where(is_expected[..., None], weights, share)
         log_prob = logs.gather(-1, drawn[..., None]).squeeze(-1).masked_fill(is_expected, 0.0)
-        context = share.to(memory.values.dtype) @ memory.values
+        context = super().sum(share, memory)
         return Attended(context, weights, choice_log_prob=log_prob, choice_entropy=-(weights * logs).sum(-1))
+
+    def sum(self, weights: Tensor, memory: Memory) -> Tensor:
+        """The likeliest region; of those that tie, the mean."""
+        likeliest = (weights == weights.amax(-1, keepdim=True)).to(weights.dtype) * memory.mask[:, None]
+        return super().sum(likeliest / likeliest.sum(-1, keepdim=True), memory)
 
 
 def _draw(weights: Tensor) -> Tensor:

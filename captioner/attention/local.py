@@ -48,7 +48,7 @@ class LocalMonotonicAttention(Attention):
         weights = _softmax_where(
             self.score(query.hidden, memory.keys), (distance.abs() <= self.radius) & memory.mask[:, None]
         )
-        return Attended(weights.to(memory.values.dtype) @ memory.values, weights)
+        return Attended(self.sum(weights, memory), weights)
 
 
 class LocalPredictiveAttention(Attention):
@@ -89,7 +89,7 @@ class LocalPredictiveAttention(Attention):
         near = (distance.abs() <= self.radius).all(-1) & memory.mask[:, None]
         weights = _softmax_where(self.score(query.hidden, memory.keys), near)
         weights = weights * torch.exp(-distance.square().sum(-1) * (2 / self.radius**2))  # sigma is half the radius
-        return Attended(weights.to(memory.values.dtype) @ memory.values, weights)
+        return Attended(self.sum(weights, memory), weights)
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Places (B, Q, 2) as fractions of the view: from the left, and from the top."""

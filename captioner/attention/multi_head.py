@@ -50,6 +50,10 @@ class MultiHeadAttention(Attention):
             return Attended(context)
         return Attended(context, weights.mean(1), weights.transpose(1, 2))
 
+    def sum(self, weights: Tensor, memory: Memory) -> Tensor:
+        values = self._by_head(memory.values)  # (B, N, R, S / N)
+        return self._together(weights.transpose(1, 2).to(values.dtype) @ values)
+
     def look(
         self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:

@@ -33,7 +33,7 @@ class SoftAttention(Attention):
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         weights = masked_softmax(self.score(query.hidden, memory.keys), memory.mask[:, None])
-        return Attended(weights.to(memory.values.dtype) @ memory.values, weights)
+        return Attended(self.sum(weights, memory), weights)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from captioner import build, metrics
+from captioner.bootstrap import paired_interval
 from captioner.comparison.times import Times
 from captioner.comparison.variants import Variant
 from captioner.data.drawn import COLOURS, SHAPES, instances_path
 from captioner.evaluation import MODEL, Evaluation, evaluate
 from captioner.explain import PairAgreement, agree, map_shape, read_objects
 from captioner.files import write_text_atomically
-from captioner.metrics.bootstrap import paired_interval
 from captioner.photos import Report, with_placement
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from captioner import build, metrics
 from captioner.config import Settings
 from captioner.data.contract import Example, Splits
+from captioner.data.instances import Instances, read_instances
 from captioner.encoders.sources import Source
 from captioner.errors import UserError
 from captioner.evaluation.baselines import baselines as baseline_captions
 from captioner.evaluation.baselines import pool
 from captioner.evaluation.protocol import protocol_of, scoring_tokens
-from captioner.metrics import Instances, Judge, Protocol, Worth
+from captioner.metrics import Judge, Protocol, Worth
 from captioner.metrics.scores import PhotoId
 from captioner.photos import Report, decode, photo_source, read_splits, silent
 from captioner.search import Caption, Captioner
@@ -103,9 +104,9 @@ def evaluate(
     settings, runs = build.read_run_settings(run, overrides), [run, *others]
     splits = read_splits(settings, report)
     check_split(splits, split)
-    objects = None if instances is None else metrics.read_instances(instances)
+    objects = None if instances is None else read_instances(instances)
     if objects is not None:
-        objects.check([example.id for example in splits[split] if example.references])
+        metrics.check_instances([example.id for example in splits[split] if example.references], objects)
     captioner = build.load(runs, device=settings["run"]["device"], overrides=overrides)
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
     metrics.word_rule(tokens)  # complains, before anything is computed, about one that is not there

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from captioner import metrics
 from captioner.data.coco import read_references, read_results
+from captioner.data.instances import read_instances
 from captioner.errors import UserError
 from captioner.evaluation.protocol import SPACED
 from captioner.metrics import Judge, Protocol, Worth
@@ -71,7 +72,7 @@ def score_files(
     for name, written in systems.items():
         _check_missing(name, written, references)
     seen = None if train is None else read_references(train)
-    objects = None if instances is None else metrics.read_instances(instances)
+    objects = None if instances is None else read_instances(instances)
     judge = Judge(references, tokens, seen, objects)
     worths = {name: judge(written, java=java) for name, written in systems.items()}
     scorers = metrics.scorers(next(iter(worths.values())).scores)

@@ -1,4 +1,4 @@
-"""How much of a word's attention falls on a box of the photo, and how much would if all regions got the same.
+"""How much of a word's attention falls on an area of the photo, and how much would if all regions got the same.
 
 A map on the photo: each region's weight lies evenly on the part of the region that is on the photo. A region with no
 such part (all of it is padding) is left out, and what remains is brought to sum 1, whatever a sentinel took.
@@ -8,43 +8,84 @@ Shapes: T words, R regions. Boxes are COCO's (left, top, width, height), in pixe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
+from captioner.data.instances import Box
+from captioner.explain.areas import Area
 from captioner.regions import Layout, Placement
-
-Box = tuple[float, float, float, float]
 
 SLIVER = 1e-6
 """A region is on the photo if more than this share of it is: an edge on the photo's border may miss it by rounding."""
 
+TIE = 1e-6
+"""Weights that differ from the largest by less than this share of it are as large."""
 
-def box_masses(weights: Tensor, layout: Layout, placement: Placement, box: Box) -> Tensor:
-    r"""The attention mass inside the box: $\sum_r w_r \, |r \cap b| \,/\, |r|$, with $\sum_r w_r = 1$.
+OFFSETS = range(-2, 3)
+"""Maps are measured so many words after the word that names the object: how far a decoder looks ahead or behind is measured too."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How the regions of a photo lie on one area of it."""
+
+    shares: Tensor  # (R,) float64: how much of each region's part on the photo lies in the area, 0 to 1
+    centred: Tensor  # (R,) boolean: the middle of that part lies in the area, border included
+    visible: Tensor  # (R,) boolean: some of the region is on the photo
+
+    @classmethod
+    def of(cls, layout: Layout, placement: Placement, area: Area | Box) -> Overlap:
+        """Of a layout of one photo, and how the network's view lies on the photo."""
+        area = area if isinstance(area, Area) else Area.of_boxes([area])
+        corners, visible = on_photo(layout, placement)
+        shares = torch.where(visible, area.inside(corners) / _areas(corners), 0)
+        return cls(shares, area.holds(middles(corners)) & visible, visible)
+
+    @property
+    def fair_share(self) -> float:
+        """The mass inside the area of the uniform map: every region on the photo has the same weight."""
+        return float(self.shares.sum()) / max(1, int(self.visible.sum()))
+
+    def masses(self, weights: Tensor) -> Tensor:
+        r"""(T,) float64, 0 to 1: the mass of maps (T, R) inside the area, $\sum_r w_r \, |r \cap a| \,/\, |r|$, with $\sum_r w_r = 1$.
+
+        Weights may have any sum; a map with no weight on the photo has mass 0.
+        """
+        weights = self._seen(weights)
+        return (weights * self.shares).sum(dim=1) / _positive(weights.sum(dim=1))
+
+    def hits(self, weights: Tensor) -> Tensor:
+        """(T,) float64: 1 where the middle of the region with the most weight lies in the area, 0 where not.
+
+        Of regions that tie, the share that lies there: what one of them, drawn by lot, would hit on average.
+        """
+        weights = self._seen(weights)
+        most = weights.amax(dim=1, keepdim=True)
+        first = (weights >= most * (1 - TIE)) & (most > 0)  # (T, R)
+        return (first & self.centred).sum(1) / _positive(first.sum(1).double())
+
+    def _seen(self, weights: Tensor) -> Tensor:
+        if weights.dim() != 2 or weights.shape[1] != len(self.visible):
+            raise ValueError(
+                f"weights need shape (words, {len(self.visible)}), one column for each region of the layout, got "
+                f"{tuple(weights.shape)}; pass the layout that came with these weights"
+            )
+        return weights.detach().double().cpu() * self.visible
+
+
+def box_masses(weights: Tensor, layout: Layout, placement: Placement, box: Box | Area) -> Tensor:
+    """(T,) float64: the attention mass of maps (T, R) inside a box; see `Overlap.masses`.
 
     Source: attention correctness, Liu et al. 2017, with exact areas in place of pixels.
-
-    Args:
-        weights: (T, R), of any sum; a word with no weight on the photo has mass 0.
-        layout: What the R columns are, of one photo.
-        placement: How the network's view lies on the photo.
-        box: An object of the photo.
-
-    Returns:
-        (T,) float64, 0 to 1.
     """
-    corners, visible = _on_photo(layout, placement)
-    weights = _visible_weights(weights, visible)
-    left, top, width, height = box
-    inside = _areas(_clip(corners, left, top, left + width, top + height))  # (R,)
-    shares = torch.where(visible, inside / _areas(corners), 0)
-    return (weights * shares).sum(dim=1) / _positive(weights.sum(dim=1))  # (T,)
+    return Overlap.of(layout, placement, box).masses(weights)
 
 
-def fair_share(layout: Layout, placement: Placement, box: Box) -> float:
-    """The mass inside the box of the uniform map: every region on the photo has the same weight."""
-    uniform = torch.ones(1, layout.num_regions)
-    return float(box_masses(uniform, layout, placement, box))
+def fair_share(layout: Layout, placement: Placement, box: Box | Area) -> float:
+    """The mass inside the box of the uniform map."""
+    return Overlap.of(layout, placement, box).fair_share
 
 
 def lift(masses: Tensor, fair_shares: Tensor) -> float | None:
@@ -61,34 +102,25 @@ def lift(masses: Tensor, fair_shares: Tensor) -> float | None:
     return float(masses.sum()) / by_chance if by_chance > 0 else None
 
 
-def points_inside(weights: Tensor, layout: Layout, placement: Placement, box: Box) -> Tensor:
-    """(T,) boolean: the centre of the region with the most weight lies inside the box, border included.
+def points_inside(weights: Tensor, layout: Layout, placement: Placement, box: Box | Area) -> Tensor:
+    """(T,) float64: the centre of the region with the most weight lies inside the box; see `Overlap.hits`.
 
     Source: the pointing game of Zhang et al. 2016, with regions in place of pixels.
     Differs: no tolerance around the box. A box between the centres of a coarse grid can therefore not be hit.
     """
-    corners, visible = _on_photo(layout, placement)
-    weights = _visible_weights(weights, visible)
-    x, y = corners.unflatten(1, (2, 2)).mean(dim=1).unbind(1)  # (R,)
-    left, top, width, height = box
-    hit = (left <= x) & (x <= left + width) & (top <= y) & (y <= top + height) & visible
-    return hit[weights.argmax(dim=1)] & (weights.sum(dim=1) > 0)  # (T,)
+    return Overlap.of(layout, placement, box).hits(weights)
 
 
-def _on_photo(layout: Layout, placement: Placement) -> tuple[Tensor, Tensor]:
+def on_photo(layout: Layout, placement: Placement) -> tuple[Tensor, Tensor]:
     """(R, 4): each region's corners, cut off at the photo's border; (R,) boolean: some of it is on the photo."""
     whole = placement.corners_on_photo(layout)
     corners = _clip(whole, 0, 0, *placement.photo_size)
     return corners, _areas(corners) > SLIVER * _areas(whole)
 
 
-def _visible_weights(weights: Tensor, visible: Tensor) -> Tensor:
-    if weights.dim() != 2 or weights.shape[1] != len(visible):
-        raise ValueError(
-            f"weights need shape (words, {len(visible)}), one column for each region of the layout, got "
-            f"{tuple(weights.shape)}; pass the layout that came with these weights"
-        )
-    return weights.detach().double().cpu() * visible
+def middles(corners: Tensor) -> Tensor:
+    """(R, 2): the middles of rectangles (R, 4)."""
+    return corners.unflatten(1, (2, 2)).mean(dim=1)
 
 
 def _clip(corners: Tensor, left: float, top: float, right: float, bottom: float) -> Tensor:

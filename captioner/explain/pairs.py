@@ -9,10 +9,8 @@ Shapes: T words, R regions.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,16 +18,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from captioner.data.instances import Box, read_instances
 from captioner.errors import UserError
-from captioner.explain.agreement import Box, box_masses, fair_share, lift, points_inside
+from captioner.explain.agreement import OFFSETS, box_masses, fair_share, lift, points_inside
 from captioner.search.caption import Caption
 
 Object = tuple[str, Box]
 """An object of a picture: its name ("red circle"), and its box in pixels of the picture."""
 
 Pair = tuple[str, str]
-
-OFFSETS = range(-2, 3)
 
 
 @dataclass(frozen=True)
@@ -92,33 +89,14 @@ def read_objects(path: Path) -> dict[int | str, list[Object]]:
     Raises:
         UserError: there is no such file, it is not an instances file, or it holds no objects.
     """
-    from pycocotools.coco import COCO
-
-    try:
-        with redirect_stdout(io.StringIO()):
-            coco = COCO(str(path))
-        objects: dict[int | str, list[Object]] = {
-            image: [_object(coco, found) for found in _single(coco, image)] for image in coco.imgs
-        }
-    except OSError as error:
-        raise UserError(f"no instances file can be read at {path} ({error.strerror}); check the path") from error
-    except (ValueError, AssertionError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} needs to be a COCO instances file, whose annotations have category_id and bbox, but reading it "
-            f"failed ({error!r}); a captions file has no boxes"
-        ) from error
+    found = read_instances(path).of_photo
+    objects = {
+        photo: [(held.category, held.box) for held in instances if held.box is not None and not held.crowd]
+        for photo, instances in found.items()
+    }
     if not any(objects.values()):
         raise UserError(f"{path} needs to hold objects with boxes, got none; give the instances file of these pictures")
     return objects
-
-
-def _single(coco, image: int | str) -> list[dict]:
-    return [found for found in coco.imgToAnns.get(image, []) if not found.get("iscrowd")]
-
-
-def _object(coco, found: dict) -> Object:
-    left, top, width, height = map(float, found["bbox"])
-    return coco.cats[found["category_id"]]["name"], (left, top, width, height)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ frequencies.py in how many photos' references a word sequence stands, stored
 rewards.py     scores as rewards of training
 sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
 diversity.py   how varied captions are, what repeats, what ends badly
-chair.py       objects that a caption names and that are not there; synonyms.py has the words
-bootstrap.py   how far scores, and differences of scores, would swing on other photos
+chair.py       objects that a caption names and that are not there
 worth.py       every score of one system, with intervals, and the differences of two
 neighbours.py  a baseline that copies from the most similar training photos
 report.py      the protocol a score belongs to, baselines, tables, and results on disk
@@ -18,7 +17,7 @@ report.py      the protocol a score belongs to, baselines, tables, and results o
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
 
-from captioner.metrics.chair import Instances, chair_scores, read_instances
+from captioner.metrics.chair import chair_scores, check_instances
 from captioner.metrics.cider import CiderD
 from captioner.metrics.diversity import diversity_scores, variety
 from captioner.metrics.frequencies import DocumentFrequencies
@@ -45,12 +44,12 @@ __all__ = [
     "NEAREST",
     "CiderD",
     "DocumentFrequencies",
-    "Instances",
     "Judge",
     "Protocol",
     "Rewards",
     "Worth",
     "chair_scores",
+    "check_instances",
     "cider_d",
     "cider_d_each",
     "count_references",
@@ -60,7 +59,6 @@ __all__ = [
     "java_scores",
     "most_frequent_caption",
     "neighbours_captions",
-    "read_instances",
     "save_results",
     "save_scores",
     "score",

@@ -15,10 +15,10 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
+from captioner.bootstrap import Tally
 from captioner.endings import BAD_ENDINGS
 from captioner.errors import UserError
 from captioner.metrics.bleu import NUMBERS, bleu_numbers, bleu_of
-from captioner.metrics.bootstrap import Tally
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.scores import word_rule
 from captioner.metrics.sequences import LONGEST, CountedReferences, count

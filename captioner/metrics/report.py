@@ -19,9 +19,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from captioner import __version__
+from captioner.bootstrap import RESAMPLES, SEED
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
-from captioner.metrics.bootstrap import RESAMPLES, SEED
 from captioner.metrics.diversity import AS_THEY_ARE
 from captioner.metrics.java import METEOR, SPICE
 from captioner.metrics.scores import NAMES, Captions, References, word_rule

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 import numpy
 from numpy import ndarray
 
+from captioner.bootstrap import Tally
 from captioner.errors import UserError
 from captioner.metrics.bleu import bleu_numbers, bleu_of
-from captioner.metrics.bootstrap import Tally
 from captioner.metrics.cider import CiderD
 from captioner.metrics.rouge import rouge_l
 from captioner.metrics.sequences import LONGEST, CountedReferences

@@ -11,8 +11,9 @@ from functools import cached_property
 
 from numpy import ndarray
 
-from captioner.metrics.bootstrap import Tally, interval, resampled
-from captioner.metrics.chair import Instances, chair_scores
+from captioner.bootstrap import Tally, interval, resampled
+from captioner.data.instances import Instances
+from captioner.metrics.chair import chair_scores
 from captioner.metrics.diversity import WORDS_USED, diversity_tallies, known_captions, variety_each, words_used
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_tallies

@@ -5,6 +5,7 @@ Shapes: T words, R regions, N heads.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -62,6 +63,19 @@ class Caption:
             **{name: _as_list(getattr(self, name)) for name in ("weights", "head_weights", "sentinel", "gate")},
             "candidates": [{"caption": text, "log_prob": log_prob} for text, log_prob in self.candidates],
         }
+
+
+def real_regions(
+    layout: Layout, seen: Mapping[str, Tensor | None], mask: Tensor
+) -> tuple[Layout, dict[str, Tensor | None]]:
+    """One photo's layout and maps (..., R) without the boxes that a mask (R,) leaves out: a photo has its own number of them."""
+    if not isinstance(layout, Boxes):
+        return layout, dict(seen)
+    of_regions = ("weights", "head_weights")
+    kept = {
+        name: values if values is None or name not in of_regions else values[..., mask] for name, values in seen.items()
+    }
+    return Boxes(layout.fractions.cpu()[mask]), kept
 
 
 def _as_list(values: Tensor | None) -> list[Any] | None:

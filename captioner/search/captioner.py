@@ -20,8 +20,8 @@ from captioner.encoders.sources import read_ahead
 from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.regions import Boxes, Placement, Regions
-from captioner.search.caption import Caption
+from captioner.regions import Placement, Regions
+from captioner.search.caption import Caption, real_regions
 from captioner.search.steps import Search, write
 from captioner.search.tape import Trace
 from captioner.vocabulary import Vocabulary
@@ -130,13 +130,7 @@ class Captioner:
             for found, log_prob in trace.candidates
         ]
         real = memory.mask[index].cpu()
-        layout, seen = memory.layout.of_photo(index), trace.attended
-        if isinstance(layout, Boxes):  # a photo has its own number of boxes
-            layout = Boxes(layout.fractions.cpu()[real])
-            seen = {
-                name: _real(values, real) if name in ("weights", "head_weights") else values
-                for name, values in seen.items()
-            }
+        layout, seen = real_regions(memory.layout.of_photo(index), trace.attended, real)
         return Caption(
             text=self.vocabulary.join(words),
             words=words,
@@ -147,10 +141,5 @@ class Captioner:
             layout=layout,
             placement=placement,
             candidates=candidates,
-            **seen,
+            **seen,  # pyright: ignore[reportArgumentType]
         )
-
-
-def _real(values: Tensor | None, mask: Tensor) -> Tensor | None:
-    """Columns (..., R) of real regions."""
-    return None if values is None else values[..., mask]

@@ -33,6 +33,17 @@ def map_change(captions: Sequence[Caption]) -> float | None:
     return float(torch.cat(changes).mean()) if changes else None
 
 
+def map_entropy(captions: Sequence[Caption]) -> float | None:
+    """How spread maps are: the mean entropy over log R, 0 (one region) to 1 (all alike); None where there are no maps."""
+    entropies = [
+        torch.special.entr(caption.weights / caption.weights.sum(-1, keepdim=True).clamp(min=1e-30)).sum(-1)
+        / math.log(max(2, caption.layout.num_regions))
+        for caption in captions
+        if caption.weights is not None and caption.words
+    ]
+    return float(torch.cat(entropies).mean()) if entropies else None
+
+
 def identical_captions(captions: Sequence[str]) -> str | None:
     """More than half of at least ten captions are the same sentence."""
     if len(captions) < 10:

@@ -229,7 +229,8 @@ class Trainer:
         for alarm in (alarms.identical_captions(texts), alarms.frozen_maps(change)):
             if alarm:
                 self.report("alarm", text=alarm)
-        values = {**validation.scores, "distinct_captions": alarms.distinct_share(texts), "map_change": change}
+        maps = {"map_change": change, "map_entropy": alarms.map_entropy(validation.captions)}
+        values = {**validation.scores, "distinct_captions": alarms.distinct_share(texts), **maps}
         self.report("validation", progress=progress, better=better, watch=self.plan.watch, **values)
         if self.run_log is not None:
             self.run_log.write("validation", progress.step, epoch=progress.epoch, **values)

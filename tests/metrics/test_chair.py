@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.data.drawn import COLOURS, SHAPES, drawn, instances_path
+from captioner.data.instances import Instance, Instances, read_instances
 from captioner.errors import UserError
-from captioner.metrics.chair import Instances, ObjectWords, chair_scores, read_instances
-from captioner.metrics.synonyms import SYNONYMS
+from captioner.metrics import chair_scores
+from captioner.objects import SYNONYMS, ObjectWords
 from captioner.vocabulary import simple_words
 
 COCO = ObjectWords(SYNONYMS)
-INSTANCES = Instances(list(SYNONYMS), {1: frozenset({"dog", "frisbee"}), 2: frozenset(), 3: frozenset({"person"})})
+INSTANCES = Instances(list(SYNONYMS), {1: [Instance("dog"), Instance("frisbee")], 2: [], 3: [Instance("person")]})
 REFERENCES = {1: ["a puppy on a couch"], 2: ["two trains"], 3: ["a man waits"]}
 
 
@@ -89,7 +90,8 @@ def test_other_categories_are_named_by_their_own_names(tmp_path):
     instances = read_instances(instances_path(tmp_path / "drawn", "val"))
     assert sorted(instances.categories) == sorted(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
     assert len(instances.of_photo) == 5
-    photo, there = next(iter(instances.of_photo.items()))
+    photo = next(iter(instances.of_photo))
+    there = instances.held(photo)
     right = next(iter(there))
     wrong = next(name for name in instances.categories if name not in there)
     found = chair_scores({photo: f"a {right} left of two {wrong}s"}, {photo: ["a picture"]}, instances)
@@ -146,7 +148,7 @@ def test_instances_are_read_as_coco_has_them(tmp_path):
     path = tmp_path / "instances.json"
     annotations = [{"image_id": 1, "category_id": 3}, {"image_id": 1, "category_id": 3}]
     path.write_text(json.dumps({"images": [*IMAGES, {"id": 2}], "categories": CATEGORIES, "annotations": annotations}))
-    assert read_instances(path) == Instances(["dog"], {1: frozenset({"dog"}), 2: frozenset()})
+    assert read_instances(path) == Instances(["dog"], {1: [Instance("dog")] * 2, 2: []})
 
 
 @pytest.mark.parametrize(

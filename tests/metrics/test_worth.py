@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from captioner.data.instances import Instance, Instances
 from captioner.errors import UserError
-from captioner.metrics import Instances, Judge
+from captioner.metrics import Judge
 from captioner.metrics.report import GROUPS
 
 REFERENCES = {1: ["a dog on a couch"], 2: ["a red train", "two trains"], 3: ["a man waits"]}
 CAPTIONS = {1: "a dog and a cat", 2: "a train", 3: "a man waits"}
 OTHERS = {1: "a dog on a couch", 2: "a man", 3: "a man man with a"}
-INSTANCES = Instances(["dog", "cat", "train", "person"], {1: frozenset({"dog"}), 2: frozenset(), 3: frozenset()})
+INSTANCES = Instances(["dog", "cat", "train", "person"], {1: [Instance("dog")], 2: [], 3: []})
 JUDGE = Judge(REFERENCES, "ptb", {7: ["A train.", "a man"]}, INSTANCES)
 SEVERAL = {photo: [caption, "something else"] for photo, caption in CAPTIONS.items()}
 
@@ -64,4 +65,4 @@ def test_what_does_not_pair_up_is_said():
     with pytest.raises(UserError, match="needs a caption, 1 of 3"):
         JUDGE({1: "a", 2: "b"})
     with pytest.raises(UserError, match=r"needs the instances of every captioned photo, 1 of 3 have none \(first: 3\)"):
-        Judge(REFERENCES, "ptb", None, Instances(["dog"], {1: frozenset(), 2: frozenset()}))(CAPTIONS)
+        Judge(REFERENCES, "ptb", None, Instances(["dog"], {1: [], 2: []}))(CAPTIONS)

@@ -31,6 +31,12 @@ def test_maps_that_stay_are_an_alarm_and_maps_that_move_are_not():
     assert alarms.frozen_maps(alarms.map_change([make_caption(None)])) is None
 
 
+def test_entropy_is_0_on_one_region_and_1_where_all_are_alike():
+    assert alarms.map_entropy([make_caption(torch.eye(4)[:3])]) == 0
+    assert alarms.map_entropy([make_caption(torch.full((3, 4), 0.1))]) == pytest.approx(1)
+    assert alarms.map_entropy([make_caption(None)]) is None
+
+
 def test_photos_scaled_to_0_and_1_are_an_alarm():
     assert "scaled" in alarms.dark_photos(torch.randint(0, 2, (2, 3, 4, 4), dtype=torch.uint8))
     assert alarms.dark_photos(torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8)) is None

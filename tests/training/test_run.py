@@ -130,7 +130,7 @@ def test_the_log_reads_as_json_lines_with_losses_scores_and_what_maps_do(setting
     kinds = [line["kind"] for line in lines]
     assert kinds.count("validation") == 3
     assert {"loss", "coverage", "learning_rate", "gradient_norm"} <= lines[0].keys()
-    assert {"CIDEr-D", "BLEU-4", "distinct_captions", "map_change"} <= lines[-1].keys()
+    assert {"CIDEr-D", "BLEU-4", "distinct_captions", "map_change", "map_entropy"} <= lines[-1].keys()
 
 
 def test_a_value_that_is_no_number_is_null_in_the_log(tmp_path):

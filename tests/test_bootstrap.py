@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.metrics import bootstrap
-from captioner.metrics.bootstrap import Tally, interval, paired_interval, resampled
+from captioner import bootstrap
+from captioner.bootstrap import Tally, difference_interval, interval, paired_interval, ratio_interval, resampled
 from captioner.metrics.scores import score, tallies
 from tests.reference.bootstrap import resampled as resampled_one_by_one
 
@@ -72,3 +72,34 @@ def test_the_interval_of_differences_is_about_two_standard_errors_wide():
 def test_it_says_the_same_twice():
     ours, theirs = numpy.arange(9.0), numpy.arange(9.0)[::-1]
     assert paired_interval(ours, theirs) == paired_interval(ours, theirs)
+
+
+def test_a_ratio_is_that_of_the_sums_and_its_interval_holds_it():
+    found = ratio_interval([0, 0, 1, 2], [1, 2, 3, 4], [2, 2, 2, 4])
+    assert found.value == pytest.approx(1)
+    assert found.low <= found.value <= found.high
+    assert ratio_interval([0, 1], [3, 5]).value == 4
+    assert ratio_interval([], []) is None
+    assert ratio_interval([0, 1], [1, 1], [0, 0]) is None
+
+
+def test_items_of_one_photo_swing_together():
+    """Ten copies of each photo's item are worth no more than one."""
+    values = numpy.random.default_rng(0).normal(0, 1, 50)
+    one = ratio_interval(range(50), values)
+    ten = ratio_interval(numpy.repeat(numpy.arange(50), 10), numpy.repeat(values, 10))
+    assert (ten.low, ten.high) == pytest.approx((one.low, one.high))
+    alone = ratio_interval(range(500), numpy.repeat(values, 10))
+    assert alone.high - alone.low < (one.high - one.low) / 2
+
+
+def test_a_mean_swings_by_two_standard_errors():
+    values = numpy.random.default_rng(1).normal(0.3, 1.0, 400)
+    found = ratio_interval(range(400), values)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
+
+
+def test_a_difference_of_groups_is_that_of_their_means():
+    found = difference_interval([0, 0, 1, 1], [3.0, 1.0, 5.0, 1.0], [True, False, True, False])
+    assert (found.value, found.low, found.high) == pytest.approx((3, 2, 4))
+    assert difference_interval([0, 1], [1.0, 2.0], [True, True]) is None

@@ -1,4 +1,4 @@
-"""How far scores, and differences of scores, would swing if other photos of the same kind had been scored.
+"""How far numbers, and differences of numbers, would swing if other photos of the same kind had been measured.
 
 A score of many photos is a function of sums over them, so that a resample costs one row of a matrix product: how often it drew each photo,
 times what each photo adds. Photos are drawn with replacement; intervals are the percentiles'. Source: Koehn 2004.
@@ -18,6 +18,16 @@ RESAMPLES = 1000
 SEED = 0
 _ENDS = [2.5, 97.5]  # of a 95 % interval
 _AT_ONCE = 1 << 22  # draws that are held in memory together
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, and the ends of its 95 % interval over photos."""
+
+    value: float
+    low: float
+    high: float
+    photos: int  # that had a say; of a handful the interval means nothing
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,70 @@ def paired_interval(
         differences[generator.integers(len(differences), size=len(differences))].mean() for _ in range(num_resamples)
     ]
     return float(differences.mean()), *interval(numpy.array(means))
+
+
+def ratio_interval(
+    photos: Sequence[int],
+    numerators: Sequence[float],
+    denominators: Sequence[float] | None = None,
+    num_resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Estimate | None:
+    """The ratio of two sums over items, and its interval when photos are drawn with replacement, each with all its items.
+
+    Args:
+        photos: the photo that each item belongs to.
+        numerators: one of each item.
+        denominators: one of each item; 1 where none are given, which makes the ratio a mean.
+
+    Returns:
+        None where the denominators sum to 0.
+    """
+    columns = [numerators, [1.0] * len(numerators) if denominators is None else denominators]
+    drawn = _resampled_score(photos, columns, lambda sums: _ratio(sums[..., 0], sums[..., 1]), num_resamples, seed)
+    return drawn and Estimate(*drawn, len({*photos}))
+
+
+def difference_interval(
+    photos: Sequence[int],
+    values: Sequence[float],
+    chosen: Sequence[bool],
+    num_resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Estimate | None:
+    """How much larger the mean of the chosen items is than that of the others, and its interval as in `ratio_interval`.
+
+    None where all items are chosen, or none.
+    """
+    ones, others = numpy.asarray(chosen, float), 1 - numpy.asarray(chosen, float)
+    columns = [numpy.asarray(values) * ones, ones, numpy.asarray(values) * others, others]
+    drawn = _resampled_score(
+        photos,
+        columns,
+        lambda sums: _ratio(sums[..., 0], sums[..., 1]) - _ratio(sums[..., 2], sums[..., 3]),
+        num_resamples,
+        seed,
+    )
+    of_group = [{photo for photo, one in zip(photos, chosen, strict=True) if one is kind} for kind in (True, False)]
+    return drawn and Estimate(*drawn, min(map(len, of_group)))
+
+
+def _ratio(numerators: ndarray, denominators: ndarray) -> ndarray:
+    """NaN where the denominator is 0."""
+    return numpy.divide(numerators, denominators, out=numpy.full_like(numerators, numpy.nan), where=denominators != 0)
+
+
+def _resampled_score(
+    photos: Sequence[int], columns: Sequence, score: Callable[[ndarray], ndarray], num_resamples: int, seed: int
+) -> tuple[float, float, float] | None:
+    """A score of sums over items, and the ends of its interval over the resamples that have it."""
+    if not len(photos):
+        return None
+    _, owners = numpy.unique(numpy.asarray(photos), return_inverse=True)
+    numbers = numpy.stack([numpy.bincount(owners, numpy.asarray(column, float)) for column in columns], 1)
+    tally = Tally(numbers, lambda sums: {"score": score(sums)})
+    value, drawn = tally.of_all()["score"], resampled([tally], num_resamples, seed)["score"]
+    return None if numpy.isnan(value) else (value, *interval(drawn[~numpy.isnan(drawn)]))
 
 
 def _resampled_sums(numbers: ndarray, num_resamples: int, seed: int) -> ndarray:

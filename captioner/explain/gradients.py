@@ -1,0 +1,71 @@
+r"""Maps that are computed from gradients, to hold attention against: which regions made a word likely?
+
+With $f$ the log-probability of the word given those before, $x_r$ a region's feature and $\bar x$ the mean region of all photos:
+
+- gradient x input: $\sum_d x_{rd} \, \partial f / \partial x_{rd}$;
+- Grad-CAM (Selvaraju et al. 2017), on regions: $\sum_d x_{rd} \cdot \frac1R \sum_s \partial f / \partial x_{sd}$;
+- integrated gradients (Sundararajan et al. 2017):
+  $\sum_d (x_{rd} - \bar x_d) \int_0^1 \partial f / \partial x_{rd} (\bar x + a (x - \bar x)) \, da$.
+
+Of each, what speaks for the word is kept, and what speaks against it set to 0. Regions are taken as the encoder gives them,
+before any refiner.
+
+Shapes: n words, R regions, D region feature, T words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import torch
+from torch import Tensor
+
+from captioner.errors import UserError
+from captioner.explain.deletion import last_log_probs
+from captioner.model import CaptionModel
+from captioner.regions import Regions
+
+STEPS = 16
+"""Of the integral, by Gauss and Legendre."""
+
+
+def has_captum() -> bool:
+    """Whether integrated gradients can be computed."""
+    return find_spec("captum") is not None
+
+
+def gradient_maps(model: CaptionModel, regions: Regions, words: Tensor) -> dict[str, Tensor]:
+    """Gradient x input and Grad-CAM, (n, R) each, of the last words of beginnings (n, T) of captions, one for each photo."""
+    features = regions.features.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(last_log_probs(model, replace(regions, features=features), words).sum(), features)
+    real = regions.mask[..., None].to(gradient.dtype)
+    channels = (gradient * real).sum(1, keepdim=True) / real.sum(1, keepdim=True)  # (n, 1, D)
+    found = {"gradient x input": gradient, "Grad-CAM": channels}
+    return {name: ((regions.features * of).sum(-1).clamp(min=0) * regions.mask) for name, of in found.items()}
+
+
+def integrated_gradients(model: CaptionModel, regions: Regions, words: Tensor, empty: Tensor) -> Tensor:
+    """(n, R) by captum, whose integral starts from photos that consist of the region `empty` (D,) alone.
+
+    Raises:
+        UserError: captum is not installed.
+    """
+    return _integrated(model, regions, words, empty).clamp(min=0) * regions.mask
+
+
+def _integrated(model: CaptionModel, regions: Regions, words: Tensor, empty: Tensor) -> Tensor:
+    """(n, R): with what speaks against the word; the sum over regions is what all of them are worth together."""
+    if not has_captum():
+        raise UserError("integrated gradients need captum, which is not installed; pip install -e '.[explain]'")
+    from captum.attr import IntegratedGradients
+
+    def log_probs(features: Tensor, words: Tensor, photos: Tensor) -> Tensor:
+        return last_log_probs(model, replace(regions.select(photos), features=features), words)
+
+    photos = torch.arange(len(words), device=words.device)
+    start = empty.to(regions.features).expand_as(regions.features)
+    found = IntegratedGradients(log_probs).attribute(
+        regions.features, start, additional_forward_args=(words, photos), n_steps=STEPS
+    )
+    return found.sum(-1)

@@ -1,0 +1,120 @@
+"""What an inspection needs: a run, photos, their objects, and their captions where there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from captioner import build
+from captioner.config import Settings
+from captioner.data.coco import read_references
+from captioner.data.contract import Example, read_json
+from captioner.data.instances import Instances, read_instances
+from captioner.encoders.sources import Source
+from captioner.errors import UserError
+from captioner.explain import ObjectPlaces
+from captioner.model import CaptionModel
+from captioner.objects import ObjectWords
+from captioner.photos import Report, photo_source
+from captioner.regions import Placement
+from captioner.search import Captioner
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which photos, and what of them."""
+
+    instances: Path
+    captions: Path | None = None  # the file beside the instances with "captions" in its name, where there is one
+    images: Path | None = None  # the folder `images` beside the instances
+    masks: bool = False  # outlines in place of boxes
+    words: Path | None = None  # a json of further words for categories
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Everything at hand."""
+
+    settings: Settings
+    captioner: Captioner
+    model: CaptionModel
+    examples: Sequence[Example]
+    source: Source
+    placements: Sequence[Placement]
+    instances: Instances
+    places: ObjectPlaces
+    named: ObjectWords
+    folder: Path  # what is written goes there
+
+
+def open_all(run: Path, request: Request, overrides: Sequence[str], report: Report) -> Opened:
+    """Read everything; regions of a frozen encoder are computed where they are not stored yet.
+
+    Raises:
+        UserError: something is not there, or does not fit.
+    """
+    settings = build.read_run_settings(run, overrides)
+    instances = read_instances(request.instances)
+    examples = _examples(request, instances)
+    captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
+    model = captioner.model
+    assert isinstance(model, CaptionModel)
+    model.requires_grad_(False)
+    folder = run / f"inspect-{request.instances.absolute().parent.name}-{request.instances.stem}"
+    source, examples = photo_source(settings, model, examples, "inspection", folder, report)
+    placements = [source.placement(index) for index in range(len(source))]
+    _check_sizes(examples, placements)
+    places = ObjectPlaces(instances, [example.id for example in examples], request.masks)
+    named = ObjectWords(instances.categories, _words(request.words, instances))
+    return Opened(settings, captioner, model, examples, source, placements, instances, places, named, folder)
+
+
+def _examples(request: Request, instances: Instances) -> list[Example]:
+    """The photos of the instances file, with their references."""
+    folder = request.images or request.instances.parent / "images"
+    if not folder.is_dir():
+        raise UserError(f"an inspection needs the photos, got no folder {folder}; give --images")
+    nameless = [photo for photo in instances.of_photo if photo not in instances.files]
+    if nameless or not instances.of_photo:
+        raise UserError(
+            f"{request.instances} should hold images with their file_name, got {len(nameless)} of {len(instances.of_photo)} without; "
+            "give an instances file as COCO has them"
+        )
+    beside = request.instances.with_name(request.instances.name.replace("instances", "captions"))
+    path = request.captions or (beside if beside != request.instances and beside.is_file() else None)
+    references: dict[Any, list[str]] = {} if path is None else dict(read_references(path))
+    return [
+        Example(photo, folder / instances.files[photo], references.get(photo, []), instances.sizes.get(photo))
+        for photo in sorted(instances.of_photo, key=lambda photo: (isinstance(photo, str), photo))
+    ]
+
+
+def _check_sizes(examples: Sequence[Example], placements: Sequence[Placement]) -> None:
+    """Boxes are in pixels: of these photos, or of larger ones that these were made from?"""
+    for example, placement in zip(examples, placements, strict=True):
+        if example.size is not None and example.size != placement.photo_size:
+            raise UserError(
+                f"the boxes of {example.image} are those of a photo of {' x '.join(map(str, example.size))} pixels, the photo has "
+                f"{' x '.join(map(str, placement.photo_size))}; give the photos that the instances file was made for, or scale its boxes"
+            )
+
+
+def _words(path: Path | None, instances: Instances) -> dict[str, list[str]]:
+    """Further words of categories, as a json gives them."""
+    if path is None:
+        return {}
+    content = read_json(path, "--words")
+    if not isinstance(content, dict) or not all(
+        isinstance(words, list) and all(isinstance(word, str) for word in words) for words in content.values()
+    ):
+        raise UserError(
+            f'{path} should map categories to lists of words, {{"dog": ["hound"]}}, got {str(content)[:100]}'
+        )
+    unknown = [category for category in content if category not in instances.categories]
+    if unknown:
+        raise UserError(
+            f"{path} has words for {unknown[0]!r}, which is no category of the instances; they are {instances.categories}"
+        )
+    return content

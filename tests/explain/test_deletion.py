@@ -1,0 +1,150 @@
+"""Curves end where they must, and the right order is told from others: on a model whose word one region alone decides."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from captioner.errors import UserError
+from captioner.explain import gradients
+from captioner.explain.deletion import FRACTIONS, Curve, Target, areas, curves, last_log_probs
+from captioner.explain.gradients import gradient_maps, integrated_gradients
+from captioner.model import CaptionModel
+from captioner.regions import Grid, Regions
+from captioner.vocabulary import START
+from tests.explain.test_replacing import NoEncoder, make_model
+from tests.helpers import REGION, make_regions
+
+DECISIVE, WORDS = 7, [START, 4, 5]
+
+
+class OneRegionDecides(nn.Module):
+    """The logit of word 5 is the first number of region 7, those of the other words are 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.any = nn.Parameter(torch.zeros(1))  # says in which precision
+
+    def remember(self, regions):
+        return regions
+
+    def read(self, words, memory, need_weights=True):
+        seen = memory.features[:, DECISIVE, :1]  # (B, 1)
+        return seen[:, None, None].expand(-1, words.shape[1], words.shape[2], -1), None
+
+    def vocabulary_logits(self, output):
+        return torch.cat([torch.zeros(*output.shape[:-1], 5), output], -1)
+
+
+@pytest.fixture
+def toy() -> CaptionModel:
+    return CaptionModel(NoEncoder(), OneRegionDecides())
+
+
+def toy_regions(num_photos: int = 1) -> Regions:
+    features = torch.rand(num_photos, 20, 3, generator=torch.Generator().manual_seed(0))
+    features[:, DECISIVE, 0] = 6.0
+    return Regions.full(features, Grid(4, 5))
+
+
+PERFECT = torch.eye(20)[DECISIVE]
+LAST = 1 - PERFECT
+
+
+def toy_curves(toy, **maps) -> dict[str, Curve]:
+    return curves(toy, toy_regions(), Target(0, WORDS), maps, torch.zeros(3))
+
+
+def test_curves_lead_from_the_whole_photo_to_none_and_back(toy):
+    found = toy_curves(toy, perfect=PERFECT, any=torch.rand(20))
+    nothing = -torch.log(torch.tensor(6.0)).item()
+    whole = last_log_probs(toy, toy_regions(), torch.tensor([WORDS])).item()
+    for curve in found.values():
+        assert (curve.deletion[0].item(), curve.deletion[-1].item()) == pytest.approx((whole, nothing))
+        assert (curve.insertion[0].item(), curve.insertion[-1].item()) == pytest.approx((nothing, whole))
+
+
+def test_the_right_order_takes_and_gives_the_word_at_once_and_the_wrong_one_at_last(toy):
+    found = toy_curves(toy, perfect=PERFECT, last=LAST)
+    perfect, last = areas([found["perfect"]]), areas([found["last"]])
+    first = FRACTIONS[1]
+    assert perfect.deletion.value == pytest.approx(first / 2)  # one region of twenty: gone after the first step
+    assert perfect.insertion.value == pytest.approx(1 - first / 2)
+    assert last.insertion.value == pytest.approx((1 - FRACTIONS[-2]) / 2)
+    assert last.gap.value < -0.7
+    assert (perfect.num_words, perfect.gap.low) == (1, perfect.gap.high)
+
+
+def test_random_orders_have_no_gap(toy):
+    generator = torch.Generator().manual_seed(1)
+    found = [toy_curves(toy, random=torch.rand(20, generator=generator))["random"] for _ in range(150)]
+    many = [Curve(photo, curve.deletion, curve.insertion) for photo, curve in enumerate(found)]
+    assert areas(many).gap.low < 0 < areas(many).gap.high
+
+
+def test_words_that_the_photo_makes_no_likelier_have_no_areas():
+    level = torch.zeros(len(FRACTIONS), dtype=torch.float64)
+    assert areas([Curve(0, level, level)]).gap is None
+    assert areas([]).gap is None
+
+
+def test_regions_that_are_not_real_are_neither_taken_nor_given():
+    model, regions = make_model("lstm"), make_regions().select(torch.tensor([2]))  # 4 of 6 are real
+    other = Regions(regions.features.masked_fill(~regions.mask[..., None], 9.0), regions.mask, regions.layout)
+    found = [
+        curves(
+            model,
+            given,
+            Target(0, WORDS),
+            {"map": torch.rand(6, generator=torch.Generator().manual_seed(2))},
+            torch.zeros(REGION),
+        )
+        for given in (regions, other)
+    ]
+    torch.testing.assert_close(found[0]["map"].deletion, found[1]["map"].deletion)
+
+
+def test_gradients_point_at_the_region_that_decides(toy):
+    regions, words = toy_regions(2), torch.tensor([WORDS] * 2)
+    found = gradient_maps(toy, regions, words)
+    assert found["gradient x input"].argmax(1).tolist() == [DECISIVE] * 2
+    assert (found["gradient x input"].count_nonzero(1) == 1).all()
+    assert (
+        found["Grad-CAM"].argmax(1).tolist() == [DECISIVE] * 2
+    )  # the channel of the word, and the region that has most of it
+
+
+def test_gradient_x_input_of_a_line_is_what_each_region_brings():
+    class Line(OneRegionDecides):
+        def read(self, words, memory, need_weights=True):
+            seen = (memory.features * torch.arange(1.0, 21.0)[:, None]).sum((1, 2))
+            return seen[:, None, None, None].expand(-1, words.shape[1], words.shape[2], 1), None
+
+        def vocabulary_logits(self, output):
+            return torch.cat(
+                [torch.full((*output.shape[:-1], 1), 1e4), output], -1
+            )  # so large that the softmax is a line
+
+    regions = toy_regions()
+    found = gradient_maps(CaptionModel(NoEncoder(), Line()), regions, torch.tensor([[START, 1]]))
+    torch.testing.assert_close(found["gradient x input"], (regions.features * torch.arange(1.0, 21.0)[:, None]).sum(-1))
+
+
+@pytest.mark.parametrize("form", ["lstm", "lstm-after", "transformer-pre"])
+def test_integrated_gradients_add_up_to_what_the_photo_is_worth(form):
+    pytest.importorskip("captum")
+    model, regions = make_model(form).requires_grad_(False), make_regions()
+    words, empty = torch.tensor([WORDS] * 3), torch.zeros(REGION, dtype=torch.float64)
+    blank = Regions(torch.zeros_like(regions.features), regions.mask, regions.layout)
+    worth = last_log_probs(model, regions, words) - last_log_probs(model, blank, words)
+    found = gradients._integrated(model, regions, words, empty)
+    torch.testing.assert_close(found.sum(1).double(), worth.double(), rtol=1e-3, atol=1e-3)
+    assert (found.masked_select(~regions.mask) == 0).all()
+    assert (integrated_gradients(model, regions, words, empty) >= 0).all()
+
+
+def test_without_captum_the_error_says_what_to_install(monkeypatch, toy):
+    monkeypatch.setattr(gradients, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install -e '.\[explain\]'"):
+        integrated_gradients(toy, toy_regions(), torch.tensor([WORDS]), torch.zeros(3))

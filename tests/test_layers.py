@@ -13,7 +13,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["__main__"],
     ["cli"],
     ["demo", "captioning"],
-    ["comparison"],
+    ["comparison", "pictures"],
     ["evaluation"],
     ["runs"],
     ["photos", "run_folder", "progress", "describe"],

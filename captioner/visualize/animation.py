@@ -43,7 +43,7 @@ def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style
     path = Path(path)
     if path.suffix.lower() != ".gif":
         raise UserError(f"an animation is saved as a GIF, got {path.name!r}; choose a name that ends in .gif")
-    first, *rest = (frame.quantize(128, dither=Image.Dither.NONE) for frame in frames(photo, caption, style))
+    first, *rest = (frame.quantize(256, dither=Image.Dither.NONE) for frame in frames(photo, caption, style))
     durations = [round(1000 * SECONDS)] * len(rest) + [round(1000 * _LAST)]
     comment = json.dumps(told(caption, style))
     with replacing(path) as beside:

@@ -100,7 +100,10 @@ def _write_pdf(drawing: Drawing, path: Path) -> None:
     told = dict(drawing.told)
     about = {"Title": told.pop("caption", ""), "Subject": told.pop("convention", "")}
     about["Keywords"] = "; ".join(f"{name}: {value}" for name, value in told.items())
-    with TemporaryDirectory() as folder, rc_context({"pdf.fonttype": 42}):  # the fonts themselves, as journals want them
+    with (
+        TemporaryDirectory() as folder,
+        rc_context({"pdf.fonttype": 42}),
+    ):  # the fonts themselves, as journals want them
         for mark in drawing.marks:
             if isinstance(mark, Patch):
                 right, bottom = mark.left + mark.picture.width, mark.top + mark.picture.height

@@ -17,7 +17,7 @@ from torch import Tensor
 from captioner.regions import Grid
 from captioner.search.caption import Caption
 from captioner.visualize.colours import covered, hatched
-from captioner.visualize.drawing import FAINT, Drawing, column, lines, patch, row
+from captioner.visualize.drawing import FAINT, Drawing, column, flowing_rows, lines, patch, row
 from captioner.visualize.maps import check_photo, in_words, map_on_photo
 
 
@@ -27,13 +27,18 @@ class Style:
 
     panel: int = 224  # the longer side of a photo under a map, in pixels; text and spacing follow it
     smooth: bool = False  # between the cells' centres; the picture then says so
-    scale: Literal["caption", "word"] = "caption"  # what a colour scale spans: the largest weight of all words, or each word's
+    scale: Literal["caption", "word"] = (
+        "caption"  # what a colour scale spans: the largest weight of all words, or each word's
+    )
 
     def __post_init__(self) -> None:
         if self.panel < 64:
             raise ValueError(
                 f"panel needs at least 64 pixels for its text to be readable, got {self.panel}; 224 is the usual"
             )
+
+
+USUAL = Style()
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ def _as_json(values: Tensor) -> str:
 def foot(captions: Sequence[Caption], maps: Sequence[Maps | None], width: int, style: Style) -> Drawing:
     """The colour scale with its numbers, then what the picture shows in words."""
     shown = [(caption, each) for caption, each in zip(captions, maps, strict=True) if each is not None]
-    keys = [_scale(shown[0][0], float(shown[0][1].tops.max()), style)]
+    keys = _scale(shown[0][0], float(shown[0][1].tops.max()), style)
     if any(each.drawn.isnan().any() for _, each in shown):
         keys.append(_key("not seen by the network", style.panel))
     said = list(dict.fromkeys(convention(caption) for caption, _ in shown))
@@ -140,14 +145,16 @@ def foot(captions: Sequence[Caption], maps: Sequence[Maps | None], width: int, s
         said.append("sentinel: share given to the language model")
     if any(caption.gate is not None for caption, _ in shown):
         said.append("gate: mean of the gate on the context")
-    rows = [row(keys, style.panel // 6)] if sum(key.width for key in keys) < width else keys
+    rows = flowing_rows(keys, width, style.panel // 8)
     return column([*rows, lines([" · ".join(said)], width, style.panel / 16, FAINT)], style.panel // 14)
 
 
-def _scale(caption: Caption, top: float, style: Style) -> Drawing:
-    """The colours as they look on mid-grey, between their numbers; a mark where a uniform map would lie."""
+def _scale(caption: Caption, top: float, style: Style) -> list[Drawing]:
+    """The colours as they look on mid-grey, between their numbers; what the mark in it says: there a uniform map would lie."""
     bar_length, thickness, size = style.panel, max(6, style.panel // 18), style.panel / 16
-    pixels = covered(torch.full((thickness, bar_length, 1), 128.0), torch.linspace(0, 1, bar_length).expand(thickness, -1))
+    pixels = covered(
+        torch.full((thickness, bar_length, 1), 128.0), torch.linspace(0, 1, bar_length).expand(thickness, -1)
+    )
     uniform = 1 / max(1, caption.layout.num_regions)
     marked = style.scale == "caption" and uniform <= top
     if marked:
@@ -157,9 +164,9 @@ def _scale(caption: Caption, top: float, style: Style) -> Drawing:
     texts = [lines([text], 2 * style.panel, size, FAINT) for text in ("weight", *ends)]
     bar = row([texts[0], texts[1], patch(as_picture(pixels)), texts[2]], style.panel // 28, centred=True)
     if not marked:
-        return bar
+        return [bar]
     note = lines([f"white line: a uniform map ({uniform:.2g})"], 2 * style.panel, size, FAINT)
-    return row([bar, note], style.panel // 8, centred=True)
+    return [bar, note]
 
 
 def _key(text: str, panel: int) -> Drawing:

@@ -28,11 +28,10 @@ from captioner.visualize.drawing import (
     row,
 )
 from captioner.visualize.fonts import font_for
-from captioner.visualize.overlay import Maps, Style, convention, fit, foot, grey_of, maps_over, told
+from captioner.visualize.overlay import USUAL, Maps, Style, convention, fit, foot, grey_of, maps_over, told
 
 COLUMNS = 6  # panels in a row, at most
 SMALLEST = 0.7  # a long word is set this much smaller before it is cut
-USUAL = Style()
 
 
 def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str = "") -> Drawing:
@@ -60,7 +59,9 @@ def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str 
         head = column([lines([name], width, panel / 14, FAINT), head], panel // 40)
     below = [] if maps[0] is None else [foot([caption], maps, width, style)]
     drawing = framed(column([head, *body, *below], round(1.2 * gap)), width, round(1.5 * gap))
-    return Drawing(drawing.width, drawing.height, drawing.marks, told(caption, style) | ({"photo": name} if name else {}))
+    return Drawing(
+        drawing.width, drawing.height, drawing.marks, told(caption, style) | ({"photo": name} if name else {})
+    )
 
 
 def save_sheet(path: str | Path, photo: Image.Image, caption: Caption, style: Style = USUAL) -> None:
@@ -122,5 +123,3 @@ def shortened(word: str, room: float, size: float) -> tuple[str, float]:
         letters = range(min(len(word), 200), 0, -1)
         word = next((word[:n] + "…" for n in letters if length(word[:n] + "…", size) <= room), "…")
     return word, size
-
-

@@ -56,7 +56,7 @@ BAD = ["cut.jpg", "empty.jpg", "text.jpg"]
 
 def test_a_folder_is_captioned_and_what_cannot_be_read_is_named(captioner, photos, tmp_path, capsys):
     table, details, sheets = tmp_path / "captions.csv", tmp_path / "captions.json", tmp_path / "sheets"
-    assert captioning.run(captioner, [str(photos)], sheets, table, details) == len(BAD)
+    assert captioning.run(captioner, [str(photos)], {"sheet": sheets}, table, details) == len(BAD)
     output, errors = capsys.readouterr()
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     assert [row["photo"] for row in rows] == [str(photos / name) for name in GOOD]
@@ -104,7 +104,7 @@ def test_one_sheet_for_very_many_photos_is_refused(captioner, photos, tmp_path):
     for number in range(20):
         (photos / f"{number}.jpg").write_bytes((photos / "plain.jpg").read_bytes())
     with pytest.raises(UserError, match="holds up to 16 photos, got 30; give --sheet a folder"):
-        captioning.run(captioner, [str(photos)], tmp_path / "sheet.png")
+        captioning.run(captioner, [str(photos)], {"sheet": tmp_path / "sheet.png"})
 
 
 def test_captions_do_not_depend_on_which_photos_come_together(captioner, photos):

@@ -6,6 +6,7 @@ Sizes are in pixels of the animation.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -27,15 +28,15 @@ def frames(photo: Image.Image, caption: Caption, style: Style = LARGE) -> list[I
     small = fit(photo, style.panel)
     maps = maps_over(photo, [caption], small.size, style)
     width = max(small.width, style.panel)
-    legend = Style(style.panel // 2, style.smooth, style.scale)
+    legend = Style(max(64, style.panel // 2), style.smooth, style.scale)
     below = [] if maps[0] is None else [foot([caption], maps, width, legend)]
     grey = grey_of(small)
-    drawn = []
+    blocks = []
     for index in range(-1, len(caption.words)):
         shown = small if maps[0] is None or index < 0 else maps[0].over(grey, index)
-        block = column([patch(shown), _sentence(caption, index, width, style), *below], style.panel // 25)
-        drawn.append(framed(block, width, style.panel // 25).picture())
-    return drawn
+        blocks.append(column([patch(shown), _sentence(caption, index, width, style), *below], style.panel // 25))
+    tallest = max(block.height for block in blocks)
+    return [framed(replace(block, height=tallest), width, style.panel // 25).picture() for block in blocks]
 
 
 def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style: Style = LARGE) -> None:
@@ -53,7 +54,7 @@ def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style
 
 
 def _sentence(caption: Caption, index: int, width: int, style: Style) -> Drawing:
-    """The words, the one that is shown with its probability; the height is the same at every word."""
+    """The words, those that are not written yet faint, and what is known of the one that is shown."""
     size, marks, left, line = style.panel / 20, [], 0.0, 0
     space = size / 3
     ascent, descent = font_for(caption.text, size).getmetrics()

@@ -46,7 +46,9 @@ def test_every_word_gets_a_panel(size, num_words):
     made = sheet(photo(size), make_caption(" ".join(words), Placement.whole(size).resized((32, 32))))
     assert made.picture().mode == "RGB"
     assert made.picture().getpixel((0, 0)) == (255, 255, 255)
-    assert [text for text in said(made) if text in words][-num_words:] == words  # a title of one word stands before them
+    assert [text for text in said(made) if text in words][
+        -num_words:
+    ] == words  # a title of one word stands before them
     assert said(made).count("0.93") == num_words
 
 

@@ -1,4 +1,4 @@
-// A page in a frame of its own, as high as what it holds; the word that is pointed at becomes the widget's `item` and `word`.
+// A page in a frame of its own, about as high as what it holds; the word that is pointed at becomes the widget's `item` and `word`.
 
 function render({ model, el }) {
   const frame = document.createElement("iframe");
@@ -11,9 +11,8 @@ function render({ model, el }) {
 
 function follow(frame, model) {
   const page = frame.contentDocument;
-  const main = page.querySelector("main");
-  const fit = () => (frame.style.height = `${Math.ceil(main.getBoundingClientRect().bottom) + 16}px`);
-  new frame.contentWindow.ResizeObserver(fit).observe(main);
+  const needed = page.querySelector("main").getBoundingClientRect().bottom;
+  frame.style.height = `${Math.min(800, Math.ceil(needed))}px`; // once: the page's photos are as high as the frame lets them be
   page.querySelectorAll(".stage").forEach((stage, item) => {
     new frame.contentWindow.MutationObserver(() => {
       model.set("item", item);

@@ -43,7 +43,7 @@ class Patch:
     picture: Image.Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drawing:
     """A picture that is not painted yet. Jupyter shows it; `save` writes it as a PNG or a PDF."""
 
@@ -73,6 +73,9 @@ class Drawing:
             )
         with replacing(path) as beside:
             writers[path.suffix.lower()](self, beside)
+
+    def __repr__(self) -> str:
+        return f"Drawing of {self.width} x {self.height} pixels: {self.told.get('caption', '')!r}"
 
     def _repr_png_(self) -> bytes:
         stored = io.BytesIO()

@@ -96,7 +96,7 @@ def _draw_grid(weights: Tensor, layout: Grid, placement: Placement, x: Tensor, y
     cells = functional.pad(cells, (1, 1, 1, 1), value=torch.nan)  # (..., rows + 2, columns + 2): a rim of not seen
     column = torch.searchsorted(x_edges, x, right=True)  # (width,) 0 and columns + 1 are the rim
     row = torch.searchsorted(y_edges, y, right=True)  # (height,)
-    return cells[..., row[:, None], column]  # (..., height, width)
+    return cells.index_select(-2, row).index_select(-1, column)  # (..., height, width)
 
 
 def _draw_smooth(weights: Tensor, layout: Grid, placement: Placement, x: Tensor, y: Tensor) -> Tensor:

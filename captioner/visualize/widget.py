@@ -29,6 +29,9 @@ class HoverWidget(anywidget.AnyWidget):
         super().__init__(page=page)
         self.sheet = sheet
 
+    def __repr__(self) -> str:
+        return f"HoverWidget over {self.sheet!r}"
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         found = super()._repr_mimebundle_(**options)
         data, metadata = found if isinstance(found, tuple) else (found or {}, {})

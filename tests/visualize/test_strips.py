@@ -17,8 +17,9 @@ from captioner.visualize.overlay import Style
 from captioner.visualize.strips import heads, side_by_side, strip
 from tests.visualize.test_page import make_caption, photo
 
-SIZES = [(64, 48), (16, 16), (600, 60), (60, 600)]
-MANY = " ".join(f"w{number}" for number in range(30))
+SIZES = [(16, 16), (600, 60), (60, 600)]
+SMALLEST = Style(panel=64)
+MANY = " ".join(f"w{number}" for number in range(14))
 
 
 def said(drawing):
@@ -91,10 +92,10 @@ def test_heads_of_a_caption_without_any_are_an_error():
 @pytest.mark.parametrize("words", ["a dog", MANY, ""])
 def test_an_animation_has_a_frame_for_the_photo_and_one_for_each_word(tmp_path, words, layout):
     caption = make_caption(words, Placement.whole((64, 48)), layout, sentinel=torch.rand(len(words.split())))
-    drawn = frames(photo(), caption, Style(panel=100))
+    drawn = frames(photo(), caption, SMALLEST)
     assert len(drawn) == 1 + len(words.split())
     assert len({frame.size for frame in drawn}) == 1
-    save_animation(tmp_path / "a.gif", photo(), caption, Style(panel=100))
+    save_animation(tmp_path / "a.gif", photo(), caption, SMALLEST)
     with Image.open(tmp_path / "a.gif") as saved:
         assert getattr(saved, "n_frames", 1) == len(drawn)
         assert json.loads(saved.info["comment"])["convention"] == "looked before reading the previous word"

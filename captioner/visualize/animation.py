@@ -16,7 +16,7 @@ from captioner.files import replacing
 from captioner.search.caption import Caption
 from captioner.visualize.drawing import FAINT, INK, Drawing, Text, column, framed, length, lines, patch
 from captioner.visualize.fonts import font_for
-from captioner.visualize.overlay import Style, fit, foot, grey_of, maps_over, told
+from captioner.visualize.overlay import Style, fit, foot, grey_of, maps_over, panel_side, told
 
 LARGE = Style(panel=400)
 SECONDS = 0.8  # a word is shown
@@ -25,7 +25,7 @@ _LAST = 2.5  # seconds that the last word stays
 
 def frames(photo: Image.Image, caption: Caption, style: Style = LARGE) -> list[Image.Image]:
     """The photo, then a picture for each word, all of one size. Words that are not written yet are faint."""
-    small = fit(photo, style.panel)
+    small = fit(photo, round(panel_side(photo, style.panel) ** 0.5 * style.panel**0.5))
     maps = maps_over(photo, [caption], small.size, style)
     width = max(small.width, style.panel)
     legend = Style(max(64, style.panel // 2), style.smooth, style.scale)

@@ -87,7 +87,7 @@ def _write_png(drawing: Drawing, path: Path) -> None:
     texts = PngImagePlugin.PngInfo()
     for name, value in drawing.told.items():
         texts.add_text(name, value)
-    drawing.picture().save(path, format="PNG", pnginfo=texts)
+    drawing.picture().save(path, format="PNG", pnginfo=texts, compress_level=3)  # a third of the time, 3 % larger
 
 
 def _write_pdf(drawing: Drawing, path: Path) -> None:

@@ -28,7 +28,7 @@ def font_for(text: str, size: float) -> ImageFont.FreeTypeFont:
 
 def font_bytes(font: ImageFont.FreeTypeFont) -> Path | bytes:
     """Where a font lies on the disk; its bytes where it does not."""
-    return font.path.getvalue() if isinstance(font.path, io.BytesIO) else Path(os.fsdecode(font.path))
+    return font.path.getvalue() if isinstance(font.path, io.BytesIO) else Path(str(font.path))
 
 
 @lru_cache(maxsize=256)

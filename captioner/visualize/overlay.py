@@ -65,6 +65,17 @@ def fit(photo: Image.Image, longer_side: int) -> Image.Image:
     return photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
+def panel_side(photo: Image.Image, panel: int) -> int:
+    """The longer side of a panel: up to four times the usual one for a panorama, whose map would be a line else."""
+    longer, shorter = max(photo.size), min(photo.size)
+    return round(panel * min(4, max(1, longer / (3 * shorter))))
+
+
+def in_a_row(most: int, width: int, panel: int) -> int:
+    """How many tiles of a width stand side by side, where `most` usual panels do."""
+    return max(1, min(most, most * panel // max(1, width)))
+
+
 def maps_over(
     photo: Image.Image, captions: Sequence[Caption], size: tuple[int, int], style: Style, heads: bool = False
 ) -> list[Maps | None]:

@@ -28,7 +28,19 @@ from captioner.visualize.drawing import (
     row,
 )
 from captioner.visualize.fonts import font_for
-from captioner.visualize.overlay import USUAL, Maps, Style, convention, fit, foot, grey_of, maps_over, told
+from captioner.visualize.overlay import (
+    USUAL,
+    Maps,
+    Style,
+    convention,
+    fit,
+    foot,
+    grey_of,
+    in_a_row,
+    maps_over,
+    panel_side,
+    told,
+)
 
 COLUMNS = 6  # panels in a row, at most
 SMALLEST = 0.7  # a long word is set this much smaller before it is cut
@@ -43,16 +55,17 @@ def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str 
         name: The photo's, written above the caption.
     """
     panel, gap = style.panel, style.panel // 12
-    small = fit(photo, panel)
+    small = fit(photo, panel_side(photo, panel))
     maps = maps_over(photo, [caption], small.size, style)
+    columns = in_a_row(COLUMNS, small.width, panel)
     first = tile(small, "photo", f"{photo.width} x {photo.height}", [], panel, quiet=True)
     tiles = word_tiles(small, caption, maps[0], style)
     if maps[0] is None:
         message = lines([convention(caption)], 2 * panel, panel / 14, FAINT)
         top = [row([first, message] if caption.weights is None else [first], gap, centred=True)]
-        body = [*top, *even_rows(tiles, COLUMNS, gap)]
+        body = [*top, *even_rows(tiles, columns, gap)]
     else:
-        body = even_rows([first, *tiles], COLUMNS, gap)
+        body = even_rows([first, *tiles], columns, gap)
     width = max(2 * panel + gap, *(block.width for block in body))
     head = lines([caption.text or "(a caption without words)"], width, panel / 9, INK)
     if name:
@@ -96,7 +109,7 @@ def tile(
     picture: Image.Image | None, word: str, number: str, notes: list[str], panel: int, quiet: bool = False
 ) -> Drawing:
     """A word and its number over a picture, notes below it."""
-    width = max(picture.width if picture else panel // 2, round(0.55 * panel))
+    width = max(picture.width if picture else panel // 2, round((0.75 if quiet else 0.55) * panel))
     blocks = [_label(word, number, width, panel, quiet)]
     blocks += [patch(picture)] if picture else []
     blocks += [lines(notes, width, panel / 17, FAINT)] if notes else []

@@ -26,7 +26,18 @@ from captioner.visualize.drawing import (
     row,
 )
 from captioner.visualize.fonts import font_for
-from captioner.visualize.overlay import Maps, Style, convention, fit, foot, grey_of, maps_over, told
+from captioner.visualize.overlay import (
+    Maps,
+    Style,
+    convention,
+    fit,
+    foot,
+    grey_of,
+    in_a_row,
+    maps_over,
+    panel_side,
+    told,
+)
 from captioner.visualize.sheet import shortened
 
 SMALL = Style(panel=96)
@@ -36,9 +47,13 @@ _GAP = 6
 
 def strip(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
     """The caption as a sentence, the map of each word above it: for a figure in a text."""
-    small = fit(photo, style.panel)
+    small = fit(photo, panel_side(photo, style.panel))
     maps = maps_over(photo, [caption], small.size, style)
-    body = even_rows([_photo_tile(small, style), *_tiles(small, caption, maps[0], style)], WORDS, _GAP)
+    body = even_rows(
+        [_photo_tile(small, style), *_tiles(small, caption, maps[0], style)],
+        in_a_row(WORDS, small.width, style.panel),
+        _GAP,
+    )
     return _finished(body, [caption], maps, style)
 
 
@@ -50,15 +65,19 @@ def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Sty
     """
     if not captions:
         raise ValueError("side_by_side() needs at least one caption, got none; give it {name: caption}")
-    small = fit(photo, style.panel)
+    small = fit(photo, panel_side(photo, style.panel))
     maps = maps_over(photo, list(captions.values()), small.size, style)
-    width = WORDS * (max(small.width, style.panel // 2) + _GAP)
-    body = [patch(fit(photo, 2 * style.panel))]
+    width = WORDS * (min(max(small.width, style.panel // 2), style.panel) + _GAP)
+    body = [patch(fit(photo, panel_side(photo, 2 * style.panel)))]
     for (name, caption), own in zip(captions.items(), maps, strict=True):
         note = f"{name} · {convention(caption)} · confidence {caption.confidence:.2f}"
         head = [lines([note], width, style.panel / 8, FAINT)]
         head.append(lines([caption.text or "(a caption without words)"], width, style.panel / 6, INK))
-        tiles = [] if own is None else even_rows(_tiles(small, caption, own, style), WORDS, _GAP)
+        tiles = (
+            []
+            if own is None
+            else even_rows(_tiles(small, caption, own, style), in_a_row(WORDS, small.width, style.panel), _GAP)
+        )
         body.append(column([*head, *tiles], 2 * _GAP))
     drawing = _finished(body, list(captions.values()), maps, style, gap=4 * _GAP)
     return Drawing(drawing.width, drawing.height, drawing.marks, drawing.told | {"models": "\n".join(captions)})
@@ -74,12 +93,12 @@ def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing
         raise ValueError(
             "this caption has no heads, only a multi-head attention's has; look at it with strip() or sheet()"
         )
-    small = fit(photo, style.panel)
+    small = fit(photo, panel_side(photo, style.panel))
     found = maps_over(photo, [caption], small.size, style, heads=True)
     if found[0] is None:
         return _finished([_photo_tile(small, style)], [caption], found, style)
     columns = _columns(small, caption, found[0], style)
-    num_rows = -(-len(columns) // WORDS)
+    num_rows = -(-len(columns) // in_a_row(WORDS, small.width, style.panel))
     each = -(-len(columns) // max(1, num_rows))
     names = _names(found[0].drawn.shape[1], small, style)
     rows = [row([names, *columns[start : start + each]], _GAP) for start in range(0, len(columns), each)]

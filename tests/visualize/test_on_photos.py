@@ -75,7 +75,8 @@ def test_what_lies_under_a_weight_fills_its_region_of_the_networks_view(layout, 
 def _photo_part(placement):
     """(48, 48): the pixels of the view that lie two view pixels and more inside the photo."""
     x, y = (
-        (torch.arange(48) + 0.5) * scale + offset for scale, offset in zip(placement.scale, placement.offset, strict=True)
+        (torch.arange(48) + 0.5) * scale + offset
+        for scale, offset in zip(placement.scale, placement.offset, strict=True)
     )
     margins = [2 * scale for scale in placement.scale]
     across = (x > margins[0]) & (x < placement.photo_size[0] - margins[0])

@@ -24,11 +24,7 @@ app = typer.Typer(
 )
 
 
-class Scale(str, Enum):
-    """What one colour scale spans."""
-
-    caption = "caption"
-    word = "word"
+Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
@@ -137,7 +133,7 @@ def caption(
     model: Annotated[Path, typer.Option(help="the folder that training wrote, such as runs/demo")],
     sheet: Annotated[
         Path | None,
-        typer.Option(help="draw each word's map over the photo: out.png, out.pdf, or a folder for one picture each"),
+        typer.Option(help="draw each word's map over the photo: out.png, out.pdf, or a folder"),
     ] = None,
     strip: Annotated[
         Path | None, typer.Option(help="draw small maps over the words: out.png, out.pdf or a folder")

@@ -23,10 +23,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
-
-
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
 
 

@@ -3,6 +3,7 @@
 >>> import captioner
 >>> caption = captioner.load("runs/demo").caption("picture.png")
 >>> caption.text, caption.weights.shape
+>>> captioner.show(caption, photo="picture.png")
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from captioner.build import load
+    from captioner.visualize.notebook import show
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "show"]
 
 
 def __getattr__(name: str) -> Any:
-    """`load`, imported when it is first asked for, since it brings the whole package."""
+    """`load` and `show`, imported when they are first asked for, since they bring the whole package."""
     if name == "load":
         from captioner.build import load
 
         return load
+    if name == "show":
+        from captioner.visualize.notebook import show
+
+        return show
     raise AttributeError(f"module 'captioner' has no attribute {name!r}")

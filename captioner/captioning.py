@@ -7,17 +7,18 @@ import glob
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from captioner import pictures
 from captioner.data.photos import photos_in
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.progress import console, errors
 from captioner.search import Caption, Captioner
+from captioner.visualize.overlay import USUAL, Style
 
-_ON_ONE_SHEET = 16
 _ON_ONE_PAGE = 100  # 30 MB of large photos
 _SETTING = re.compile(r"(search|data|run)\.\w+=.*")
 Found = list[tuple[Path, list[Caption]]]
@@ -50,29 +51,38 @@ def find_photos(names: Sequence[str]) -> list[Path]:
 def run(
     captioner: Captioner,
     names: Sequence[str],
-    sheet: Path | None = None,
+    wanted: Mapping[str, Path] | None = None,
     table: Path | None = None,
     details: Path | None = None,
     page: Path | None = None,
+    beside: Mapping[str, Captioner] | None = None,
+    style: Style = USUAL,
+    name: str = "this model",
 ) -> int:
     """Caption photos, print each caption as it comes, and write what was asked for.
 
     A photo among several that cannot be read is named and left out; returns how many were.
 
+    Args:
+        wanted: Where to write which of the pictures of captioner/pictures.py.
+        beside: Other models by their names, which a sheet shows beside this one, whose name is `name`.
+
     Raises:
-        UserError: no photo can be read, or a name matches nothing, or one sheet or page is asked for too many photos.
+        UserError: no photo can be read, or a name matches nothing, or one picture or page is asked for too many photos.
     """
-    photos = find_photos(names)
-    _check_number(photos, sheet, page)
+    photos, wanted = find_photos(names), wanted or {}
+    pictures.check(wanted, len(photos))
+    _check_number(photos, page)
     found, unreadable = _caption(captioner, photos, with_candidates=page is not None)
     if table is not None:
         _write(table, _as_csv(found))
     if details is not None:
         _write(details, as_json(found))
-    if sheet is not None:
-        _draw(sheet, found)
+    written = _by_model(found, beside or {}, name)
+    for option, path in wanted.items():
+        pictures.write(option, path, written, style)
     if page is not None:
-        _lay_out(page, found)
+        _lay_out(page, found, style.smooth)
     if unreadable:
         errors.print(
             f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
@@ -80,13 +90,20 @@ def run(
     return len(unreadable)
 
 
-def _check_number(photos: Sequence[Path], sheet: Path | None, page: Path | None) -> None:
-    if sheet is not None and sheet.suffix and len(photos) > _ON_ONE_SHEET:
-        raise UserError(
-            f"one sheet holds up to {_ON_ONE_SHEET} photos, got {len(photos)}; give --sheet a folder for one picture each"
-        )
+def _check_number(photos: Sequence[Path], page: Path | None) -> None:
     if page is not None and len(photos) > _ON_ONE_PAGE:
         raise UserError(f"one page holds up to {_ON_ONE_PAGE} photos, got {len(photos)}; give fewer photos at a time")
+
+
+def _by_model(found: Found, beside: Mapping[str, Captioner], name: str) -> list[tuple[Path, dict[str, Caption]]]:
+    """Each photo with the caption, and with those of the other models, which are printed."""
+    written = [(photo, {name: caption}) for photo, (caption, *_) in found]
+    for other, captioner in beside.items():
+        captions = captioner.captions([photo for photo, _ in found])
+        for (photo, known), caption in zip(written, captions, strict=True):
+            known[other] = caption
+            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f}, {other})", soft_wrap=True, markup=False)
+    return written
 
 
 def _stream(
@@ -145,24 +162,10 @@ def _write(path: Path, text: str) -> None:
     console.print(f"written: {path}", soft_wrap=True, markup=False)
 
 
-def _draw(path: Path, found: Found) -> None:
-    """One picture of all photos, or a folder with one of each."""
-    from captioner.visualize.sheet import contact, save_picture, save_sheet, sheet
-
-    if not path.suffix:
-        names = [f"{number:04}_{photo.stem}.png" for number, (photo, _) in enumerate(found)]
-        for name, (photo, (caption, *_)) in zip(names, found, strict=True):
-            save_sheet(path / name, open_photo(photo), caption)
-    elif len(found) == 1:
-        save_sheet(path, open_photo(found[0][0]), found[0][1][0])
-    else:
-        save_picture(path, contact([sheet(open_photo(photo), caption) for photo, (caption, *_) in found]))
-    console.print(f"written: {path}", soft_wrap=True, markup=False)
-
-
-def _lay_out(path: Path, found: Found) -> None:
+def _lay_out(path: Path, found: Found, smooth: bool) -> None:
     """One HTML file of all photos, each with the captions that decoding found."""
     from captioner.visualize.page import PageItem, save_page
 
-    save_page(path, (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in found))
+    items = (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in found)
+    save_page(path, items, smooth)
     console.print(f"written: {path}", soft_wrap=True, markup=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -22,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
+Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
 Instances = Annotated[Path | None, typer.Option(help="objects of the photos, as COCO has them: adds CHAIR")]
 Java = Annotated[bool, typer.Option(help="score METEOR and SPICE where they can run")]
@@ -157,8 +159,26 @@ def caption(
         list[Path], typer.Option(help="the folder that training wrote, such as runs/demo; several write as an ensemble")
     ],
     sheet: Annotated[
-        Path | None, typer.Option(help="draw each word's map over the photo: out.png, or a folder for one picture each")
+        Path | None,
+        typer.Option(help="draw each word's map over the photo: out.png, out.pdf, or a folder"),
     ] = None,
+    strip: Annotated[
+        Path | None, typer.Option(help="draw small maps over the words: out.png, out.pdf or a folder")
+    ] = None,
+    heads: Annotated[
+        Path | None, typer.Option(help="draw the maps of each head for each word: out.png, out.pdf or a folder")
+    ] = None,
+    gif: Annotated[Path | None, typer.Option(help="word after word as an animation: out.gif or a folder")] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="another model's folder, drawn beside the first on the sheet; may be repeated"),
+    ] = None,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="draw maps smoothly, which pictures then say, not cell by cell")
+    ] = False,
+    scale: Annotated[
+        Scale, typer.Option(help="what a picture's colours span: the caption's largest weight, or each word's own")
+    ] = Scale.caption,
     page: Annotated[
         Path | None,
         typer.Option(
@@ -174,8 +194,16 @@ def caption(
 ) -> None:
     """Caption photos that the model has never seen. Ends with status 1 where some of several photos could not be read."""
     from captioner import build, captioning
+    from captioner.visualize.overlay import Style
 
-    if captioning.run(build.load(model, overrides=override or []), photos, sheet, csv, json, page):
+    if beside and sheet is None:
+        raise UserError("--beside draws models on one sheet; say where with --sheet out.png")
+    asked = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
+    wanted = {option: path for option, path in asked.items() if path is not None}
+    others = {str(run): build.load(run, overrides=override or []) for run in beside or []}
+    style = Style(smooth=smooth, scale=scale.value)
+    found = build.load(model, overrides=override or [])
+    if captioning.run(found, photos, wanted, csv, json, page, others, style, name=" + ".join(map(str, model))):
         sys.exit(1)
 
 

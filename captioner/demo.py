@@ -25,7 +25,7 @@ from captioner.files import write_text_atomically
 from captioner.photos import Report, with_placement
 from captioner.progress import console
 from captioner.run_folder import has_finished
-from captioner.visualize.sheet import contact, save_picture, sheet
+from captioner.visualize.sheet import contact, sheet
 
 CONFIG = Path(__file__).parents[1] / "configs" / "drawn.yaml"
 MODELS = {"after": "demo", "before": "demo_before"}
@@ -85,9 +85,9 @@ def show(folder: Path, evaluation: Evaluation) -> None:
     for index in order[:_NUM_SHOWN]:
         example = evaluation.examples[index]
         caption = with_placement(evaluation.captions[index], evaluation.source, index)
-        sheets.append(sheet(open_photo(example.image), caption))
+        sheets.append(sheet(open_photo(example.image), caption, name=Path(example.image).name))
         console.print(f"  {example.image}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
-    save_picture(folder / "sheet.png", contact(sheets))
+    contact(sheets).save(folder / "sheet.png")
 
 
 def _table(figures: Sequence[Figure]) -> Table:

@@ -130,7 +130,7 @@ class Validator:
         pictures = []
         for index, caption in enumerate(self.samples):
             photo = open_photo(self.examples[index].image)
-            pictures.append((sheet(photo, with_placement(caption, self.source, index)), caption.text))
+            pictures.append((sheet(photo, with_placement(caption, self.source, index)).picture(), caption.text))
         return pictures
 
 

@@ -56,7 +56,7 @@ BAD = ["cut.jpg", "empty.jpg", "text.jpg"]
 
 def test_a_folder_is_captioned_and_what_cannot_be_read_is_named(captioner, photos, tmp_path, capsys):
     table, details, sheets = tmp_path / "captions.csv", tmp_path / "captions.json", tmp_path / "sheets"
-    assert captioning.run(captioner, [str(photos)], sheets, table, details) == len(BAD)
+    assert captioning.run(captioner, [str(photos)], {"sheet": sheets}, table, details) == len(BAD)
     output, errors = capsys.readouterr()
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     assert [row["photo"] for row in rows] == [str(photos / name) for name in GOOD]
@@ -104,7 +104,7 @@ def test_one_sheet_for_very_many_photos_is_refused(captioner, photos, tmp_path):
     for number in range(20):
         (photos / f"{number}.jpg").write_bytes((photos / "plain.jpg").read_bytes())
     with pytest.raises(UserError, match="holds up to 16 photos, got 30; give --sheet a folder"):
-        captioning.run(captioner, [str(photos)], tmp_path / "sheet.png")
+        captioning.run(captioner, [str(photos)], {"sheet": tmp_path / "sheet.png"})
 
 
 def test_captions_do_not_depend_on_which_photos_come_together(captioner, photos):
@@ -145,3 +145,37 @@ def test_a_page_holds_so_many_photos_and_no_more(captioner, photos, monkeypatch)
     monkeypatch.setattr(captioning, "_ON_ONE_PAGE", 3)
     with pytest.raises(UserError, match="holds up to 3 photos, got 10"):
         captioning.run(captioner, [str(photos)], page=photos / "out.html")
+
+
+def test_every_picture_is_drawn_of_every_photo(captioner, photos, tmp_path):
+    wanted = {"sheet": tmp_path / "sheet.pdf", "strip": tmp_path / "strip.png", "gif": tmp_path / "gifs"}
+    captioning.run(captioner, [str(photos / name) for name in GOOD[:3]], wanted)
+    assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.text["photo"].split("\n") == ["cmyk.tif", "inside.PNG", "moving.gif"]
+    assert len(list((tmp_path / "gifs").glob("*.gif"))) == 3
+
+
+def test_models_stand_beside_one_another_on_a_sheet(captioner, photos, tmp_path, capsys):
+    beams = captioner.with_search(BeamSearch(beams=3, limits=Limits(4)))
+    wanted = {"sheet": tmp_path / "sheet.png"}
+    captioning.run(captioner, [str(photos / "plain.jpg")], wanted, beside={"beams": beams}, name="greedy")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.text["models"] == "greedy\nbeams"
+        captions = [each.caption(photos / "plain.jpg").text for each in (captioner, beams)]
+        assert sheet.text["caption"].split("\n") == captions
+    assert f"{captions[1]} (" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"sheet": "a.jpg"}, r"--sheet writes \.png or \.pdf, got 'a\.jpg'"),
+        ({"gif": "a.png"}, r"--gif writes \.gif, got 'a\.png'"),
+        ({"gif": "a.gif"}, "one gif holds up to 1 photos, got 10; give --gif a folder"),
+        ({"heads": "heads"}, "this model has none"),
+    ],
+)
+def test_pictures_that_cannot_be_drawn_are_errors(captioner, photos, tmp_path, wanted, message):
+    with pytest.raises(UserError, match=message):
+        captioning.run(captioner, [str(photos)], {option: tmp_path / name for option, name in wanted.items()})

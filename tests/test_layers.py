@@ -14,7 +14,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["cli"],
     ["serve"],
     ["demo", "captioning"],
-    ["comparison"],
+    ["comparison", "pictures"],
     ["evaluation", "inspection"],
     ["runs"],
     ["photos", "run_folder", "progress", "describe"],

@@ -22,6 +22,7 @@ from captioner.search import Captioner, Search
 from captioner.search.limits import Limits
 from captioner.search.steps import Chosen, Standing
 from captioner.serve.decoding import make_search
+from captioner.visualize.drawing import Drawing
 from captioner.visualize.page import PageItem, caption_page
 from captioner.visualize.sheet import sheet
 
@@ -46,7 +47,7 @@ class Answer:
 
     found: Found
     page: str  # empty where no photo could be captioned
-    sheets: list[Image.Image]  # one for each photo found
+    sheets: list[Drawing]  # one for each photo found
     problems: list[str]  # a sentence for each photo that has no caption
 
 
@@ -102,7 +103,7 @@ class _Request:
     def __init__(self, captioner: Captioner, allowed: Allowed, report: Report):
         self.captioner, self.allowed, self.report = captioner, allowed, report
         self.found: Found = []
-        self.sheets: list[Image.Image] = []
+        self.sheets: list[Drawing] = []
         self.problems: list[str] = []
 
     def items(self, photos: Sequence[Path]) -> Iterator[PageItem]:
@@ -122,7 +123,7 @@ class _Request:
                 return
             else:
                 self.found.append((Path(path.name), captions))
-                self.sheets.append(sheet(photo, captions[0]))
+                self.sheets.append(sheet(photo, captions[0], name=path.name))
                 yield PageItem(photo, captions[0], path.name, captions)
 
 

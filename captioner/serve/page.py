@@ -23,7 +23,7 @@ from captioner.search import KINDS
 from captioner.search.rules import LENGTH_RULES
 from captioner.serve.answers import Allowed, Answer, Service
 from captioner.serve.decoding import RANGES, choices_for, first_choices
-from captioner.visualize.sheet import contact, save_picture
+from captioner.visualize.sheet import contact
 
 KEPT = 3600
 """Seconds for which photos and results are kept."""
@@ -183,7 +183,7 @@ def _shown(gradio: Any, answer: Answer, folder: Path) -> list[Any]:
 def _write(answer: Answer, folder: Path) -> list[Path]:
     own = Path(tempfile.mkdtemp(dir=folder))
     sheet, details, page = (own / f"captions.{ending}" for ending in _FILES.values())
-    save_picture(sheet, contact(answer.sheets))
+    contact(answer.sheets).save(sheet)
     details.write_text(as_json(answer.found), encoding="utf-8")
     page.write_text(answer.page, encoding="utf-8")
     return [sheet, details, page]

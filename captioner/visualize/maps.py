@@ -14,7 +14,9 @@ from captioner.regions import Boxes, Grid, Layout, Placement
 from captioner.search.caption import Caption
 
 
-def map_on_photo(weights: Tensor, layout: Layout, placement: Placement, size: tuple[int, int] | None = None) -> Tensor:
+def map_on_photo(
+    weights: Tensor, layout: Layout, placement: Placement, size: tuple[int, int] | None = None, smooth: bool = False
+) -> Tensor:
     """The weight of the region that covers each pixel's centre, drawn as it is: no smoothing, no division by area.
 
     Cells of a grid are half open: a centre exactly on an edge belongs to the cell right of it or below. Where boxes
@@ -26,6 +28,8 @@ def map_on_photo(weights: Tensor, layout: Layout, placement: Placement, size: tu
         layout: What the R columns are, of one photo.
         placement: How the network's view lies on the photo.
         size: (width, height) of the map, spread evenly over the whole photo; the photo's own where it is None.
+        smooth: Straight lines between the centres of a grid's neighbouring cells, and flat beyond the outermost ones: nicer to
+            look at, and finer than what the network saw. Boxes are drawn as boxes.
 
     Returns:
         (..., height, width) float32, on the CPU.
@@ -34,7 +38,8 @@ def map_on_photo(weights: Tensor, layout: Layout, placement: Placement, size: tu
     weights = weights.detach().float().cpu()
     x, y = (_centres(*lengths) for lengths in zip(placement.photo_size, size or placement.photo_size, strict=True))
     if isinstance(layout, Grid):
-        return _draw_grid(weights, layout, placement, x, y)
+        draw = _draw_smooth if smooth else _draw_grid
+        return draw(weights, layout, placement, x, y)
     return _draw_boxes(weights, layout, placement, x, y)
 
 
@@ -91,7 +96,22 @@ def _draw_grid(weights: Tensor, layout: Grid, placement: Placement, x: Tensor, y
     cells = functional.pad(cells, (1, 1, 1, 1), value=torch.nan)  # (..., rows + 2, columns + 2): a rim of not seen
     column = torch.searchsorted(x_edges, x, right=True)  # (width,) 0 and columns + 1 are the rim
     row = torch.searchsorted(y_edges, y, right=True)  # (height,)
-    return cells[..., row[:, None], column]  # (..., height, width)
+    return cells.index_select(-2, row).index_select(-1, column)  # (..., height, width)
+
+
+def _draw_smooth(weights: Tensor, layout: Grid, placement: Placement, x: Tensor, y: Tensor) -> Tensor:
+    x_edges, y_edges = _edges(placement, layout.columns, layout.rows)
+    across = _between_centres(x_edges, x).float()  # (columns, width)
+    down = _between_centres(y_edges, y).float()  # (rows, height)
+    drawn = down.T @ weights.unflatten(-1, (layout.rows, layout.columns)) @ across  # (..., height, width)
+    return drawn.masked_fill(~(_between(y_edges, y)[:, None] & _between(x_edges, x)), torch.nan)
+
+
+def _between_centres(edges: Tensor, points: Tensor) -> Tensor:
+    """(cells, points): the share of each cell in a point that lies between the centres of two."""
+    cells = len(edges) - 1
+    position = ((points - edges[0]) / (edges[-1] - edges[0]) * cells - 0.5).clamp(0, cells - 1)
+    return (1 - (position - torch.arange(cells)[:, None]).abs()).clamp(min=0)
 
 
 def _draw_boxes(weights: Tensor, layout: Boxes, placement: Placement, x: Tensor, y: Tensor) -> Tensor:
@@ -105,4 +125,4 @@ def _draw_boxes(weights: Tensor, layout: Boxes, placement: Placement, x: Tensor,
 
 
 def _between(edges: Tensor, points: Tensor) -> Tensor:
-    return (edges[0] <= points) & (points < edges[1])
+    return (edges[0] <= points) & (points < edges[-1])

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from captioner.regions import Boxes, Grid, Layout, Placement
 from captioner.search.caption import Caption
-from captioner.visualize.colours import COVER, colour
+from captioner.visualize.colours import COVER, GROUND, colour
 from captioner.visualize.maps import in_words, map_on_photo
 
 CRISP = 128 * 128
@@ -133,7 +133,7 @@ def document(title: str, body: str, name: str) -> str:
         name: The page's own style and script: name.css and name.js, after those that all pages share.
     """
     script = "\n".join(_part(file) for file in ("paint.js", "radios.js", "view.js", "extras.js", f"{name}.js"))
-    drawing = {"colours": base64.b64encode(_colours()).decode(), "cover": COVER}
+    drawing = {"colours": base64.b64encode(_colours()).decode(), "cover": COVER, "ground": GROUND}
     return Template(_part("document.html")).substitute(
         title=escape(title),
         style="\n".join(_part(file) for file in ("shared.css", f"{name}.css")),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
+from importlib.resources import files
 
 import pytest
 import torch
 from PIL import Image
 
 from captioner.regions import Boxes, Grid, Placement
-from captioner.visualize import sheet
-from captioner.visualize.maps import map_on_photo
-from captioner.visualize.page import PageItem, save_page
+from captioner.visualize import overlay
+from captioner.visualize.page import PageItem, caption_page, save_page
 from captioner.visualize.report import Entry, report_page
 from tests.visualize.chromium import Chromium, installed
 from tests.visualize.test_page import make_caption
@@ -121,11 +121,10 @@ def test_the_map_has_the_sheet_s_pixels(browser, show, layout, placement, scale)
     browser.look(scale=scale)
     browser.press("Tab")
     drawn = canvas(browser)
-    maps = map_on_photo(caption.weights, layout, placement, drawn.size)
-    top = float(max(caption.weights.max(), maps.nan_to_num(0.0).max()))
-    expected = sheet._under_map(plain(drawn.size), maps[0], top)
-    differences = (sheet._pixels(drawn) - sheet._pixels(expected)).abs().squeeze(-1)
-    seen = ~maps[0].isnan()
+    maps = overlay.maps_over(plain(), [caption], drawn.size, overlay.USUAL)[0]
+    expected = maps.over(overlay.grey_of(plain(drawn.size)), 0)
+    differences = (overlay.grey_of(drawn) - overlay.grey_of(expected)).abs().squeeze(-1)
+    seen = ~maps.drawn[0].isnan()
     assert seen.any()
     assert differences[seen].max() <= 4  # a byte's rounding moves a colour by one step
     assert differences[~seen].median() <= 1 if (~seen).any() else True  # hatched, lines apart
@@ -233,4 +232,26 @@ def test_a_report_of_texts_is_sorted_too_and_complains_about_nothing(browser, tm
     )
     assert names(browser) == "01"
     assert browser.run("document.querySelector('.sentence').textContent") == TWELVE
+    assert browser.complaints == []
+
+
+def test_the_widget_tells_which_word_is_pointed_at_and_fits_its_frame(browser, tmp_path):
+    page = json.dumps(caption_page([PageItem(plain(), make_caption(TWELVE, CROPPED), "a.jpg")])).replace("<", "\\u003c")
+    script = (files("captioner.visualize") / "web" / "widget.js").read_text(encoding="utf-8")
+    host = (
+        f"<main id=el></main><script type=module>{script.replace('export default { render };', '')}\n"
+        f"const held = {{page: {page}}}; window.said = [];"
+        "const model = {get: (name) => held[name], set: (name, value) => { held[name] = value }, save_changes: () => said.push(held.word)};"
+        "render({ model, el: document.getElementById('el') });</script>"
+    )
+    (tmp_path / "host.html").write_text("<!doctype html><meta charset=utf-8>" + host, encoding="utf-8")
+    browser.look()
+    browser.open(tmp_path / "host.html")
+    inside = "document.querySelector('iframe').contentDocument"
+    browser.run("new Promise((done) => setTimeout(done, 300))")
+    browser.run(f"{inside}.querySelectorAll('.word')[3].click()")
+    browser.settle()
+    assert browser.run("said.at(-1)") == 3
+    height = browser.run("document.querySelector('iframe').clientHeight")
+    assert 200 < height <= 800
     assert browser.complaints == []

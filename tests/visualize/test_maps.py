@@ -159,7 +159,7 @@ def test_colours_get_lighter_all_the_way():
     linear = torch.where(table <= 0.04045 * 255, table / 255 / 12.92, ((table / 255 + 0.055) / 1.055) ** 2.4)
     luminance = linear @ torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64)
     assert (luminance.diff() > -1e-3).all()
-    assert luminance[0] < 0.01
+    assert luminance[0] < 0.03
     assert luminance[-1] > 0.9
 
 
@@ -167,5 +167,5 @@ def test_colours_clamp_and_keep_the_shape():
     rgb = colour(torch.tensor([[-1.0, 0.0], [1.0, 7.0]]))
     assert rgb.shape == (2, 2, 3)
     assert rgb.dtype == torch.uint8
-    assert rgb[0, 0].tolist() == rgb[0, 1].tolist() == [0, 0, 4]
+    assert rgb[0, 0].tolist() == rgb[0, 1].tolist() == [51, 11, 92]
     assert rgb[1, 0].tolist() == rgb[1, 1].tolist() == [252, 255, 164]

@@ -13,8 +13,9 @@ from PIL import Image
 
 from captioner.regions import Boxes, Grid, Placement
 from captioner.search.caption import Caption
-from captioner.visualize import sheet as module
-from captioner.visualize.sheet import contact, save_sheet, sheet
+from captioner.visualize.drawing import Text, length, patch, wrap
+from captioner.visualize.overlay import Style, fit, grey_of, maps_over
+from captioner.visualize.sheet import contact, save_sheet, sheet, shortened
 
 
 def make_caption(words, placement, layout=None, **changes):
@@ -33,34 +34,27 @@ def photo(size, colour=(200, 60, 40)):
     return Image.new("RGB", size, colour)
 
 
-@pytest.fixture
-def said(monkeypatch):
-    """Every piece of text that gets drawn."""
-    drawn = []
-    draw = module.ImageDraw.ImageDraw.text
-
-    def record(self, position, text, *rest, **options):
-        drawn.append(text)
-        return draw(self, position, text, *rest, **options)
-
-    monkeypatch.setattr(module.ImageDraw.ImageDraw, "text", record)
-    return drawn
+def said(drawing):
+    """Every piece of text of a drawing."""
+    return [mark.text for mark in drawing.marks if isinstance(mark, Text)]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (80, 80), (300, 900), (900, 300), (2000, 3)])
 @pytest.mark.parametrize("num_words", [1, 7, 20])
-def test_every_word_gets_a_panel(size, num_words, said):
+def test_every_word_gets_a_panel(size, num_words):
     words = [f"w{index}" for index in range(num_words)]
     made = sheet(photo(size), make_caption(" ".join(words), Placement.whole(size).resized((32, 32))))
-    assert made.mode == "RGB"
-    assert made.getpixel((0, 0)) == (255, 255, 255)
-    assert [text for text in said if text in words][:num_words] == words  # a title of one word is drawn after them
-    assert said.count("0.93") == num_words
+    assert made.picture().mode == "RGB"
+    assert made.picture().getpixel((0, 0)) == (255, 255, 255)
+    assert [text for text in said(made) if text in words][
+        -num_words:
+    ] == words  # a title of one word stands before them
+    assert said(made).count("0.93") == num_words
 
 
 @pytest.mark.parametrize("size", [(300, 900), (900, 300), (80, 80), (7, 5)])
 def test_the_photo_is_never_squashed(size):
-    fitted = module._fit(photo(size), 224)
+    fitted = fit(photo(size), 224)
     assert max(fitted.size) == 224
     assert fitted.width / fitted.height == pytest.approx(size[0] / size[1], rel=0.02)
 
@@ -68,41 +62,64 @@ def test_the_photo_is_never_squashed(size):
 def test_a_tiny_photo_keeps_its_crisp_pixels():
     tiny = photo((2, 2), (0, 0, 0))
     tiny.putpixel((1, 1), (250, 250, 250))
-    assert {rgb for _, rgb in module._fit(tiny, 100).getcolors()} == {(0, 0, 0), (250, 250, 250)}
+    assert {rgb for _, rgb in fit(tiny, 100).getcolors()} == {(0, 0, 0), (250, 250, 250)}
 
 
 def test_the_first_panel_is_the_photo_untouched():
-    made = sheet(photo((80, 80)), make_caption("a", Placement.whole((80, 80))), panel=100)
-    counts = {rgb: count for count, rgb in made.getcolors(1 << 20)}
+    made = sheet(photo((80, 80)), make_caption("a", Placement.whole((80, 80))), Style(panel=100))
+    counts = {rgb: count for count, rgb in made.picture().getcolors(1 << 20)}
     assert counts[(200, 60, 40)] == 100 * 100
 
 
 def test_one_cell_is_drawn_as_one_cell():
     weights = torch.zeros(1, 16)
     weights[0, 6] = 1  # second row, third column
-    panel = module._under_map(photo((80, 40), (0, 0, 0)), _map(weights, (80, 40)), 1.0)
+    black = photo((80, 40), (0, 0, 0))
+    panel = _maps(make_caption("a", Placement.whole((80, 40)), weights=weights), (80, 40)).over(grey_of(black), 0)
     bright = [(x, y) for x in range(80) for y in range(40) if panel.getpixel((x, y))[0] > 120]
     assert bright == [(x, y) for x in range(40, 60) for y in range(10, 20)]
 
 
-def _map(weights, size, placement=None):
-    return module._maps(make_caption("a", placement or Placement.whole(size), weights=weights), size)[0][0]
+def _maps(caption, size, **style):
+    return maps_over(photo(caption.placement.photo_size), [caption], size, Style(**style))[0]
 
 
-def test_all_words_share_one_scale_up_to_the_largest_weight(said):
+def test_all_words_share_one_scale_up_to_the_largest_weight():
     weights = torch.full((2, 16), 0.01)
     weights[1, 3] = 0.64
     caption = make_caption("one two", Placement.whole((80, 80)), weights=weights)
-    assert module._maps(caption, (40, 40))[1] == pytest.approx(0.64)
-    sheet(photo((80, 80)), caption)
-    assert "0" in said
-    assert "0.64" in said
+    assert _maps(caption, (40, 40)).tops.tolist() == pytest.approx([0.64, 0.64])
+    assert {"0", "0.64", "white line: a uniform map (0.062)"} <= set(said(sheet(photo((80, 80)), caption)))
+
+
+def test_a_scale_for_each_word_says_where_it_ends():
+    weights = torch.full((2, 16), 0.01)
+    weights[1, 3] = 0.64
+    caption = make_caption("one two", Placement.whole((80, 80)), weights=weights)
+    assert _maps(caption, (40, 40), scale="word").tops.tolist() == pytest.approx([0.01, 0.64])
+    made = sheet(photo((80, 80)), caption, Style(scale="word"))
+    assert {"colours to 0.01", "colours to 0.64", "the word's own largest"} <= set(said(made))
+    assert made.told["colour scale"] == "one for each word"
+
+
+def test_captions_of_several_models_share_one_scale():
+    two = [make_caption("one", Placement.whole((80, 80)), weights=torch.full((1, 16), top)) for top in (0.1, 0.4)]
+    found = maps_over(photo((80, 80)), two, (20, 20), Style())
+    assert [float(maps.tops) for maps in found] == pytest.approx([0.4, 0.4])
+
+
+def test_smooth_maps_say_so():
+    caption = make_caption("one", Placement.whole((80, 80)))
+    made = sheet(photo((80, 80)), caption, Style(smooth=True))
+    assert any("smoothed between the regions' centres" in text for text in [" ".join(said(made))])
+    assert made.told["drawn"] == "smooth"
+    assert sheet(photo((80, 80)), caption).told["drawn"] == "cells"
 
 
 def test_where_boxes_overlap_the_scale_reaches_their_sum():
     boxes = Boxes(torch.tensor([[0.0, 0.0, 0.6, 1.0], [0.4, 0.0, 1.0, 1.0]]))
     caption = make_caption("one", Placement.whole((80, 80)), boxes, weights=torch.tensor([[0.5, 0.25]]))
-    assert module._maps(caption, (80, 80))[1] == pytest.approx(0.75)
+    assert float(_maps(caption, (80, 80)).tops) == pytest.approx(0.75)
 
 
 def test_weights_that_are_all_zero_can_be_drawn():
@@ -110,54 +127,59 @@ def test_weights_that_are_all_zero_can_be_drawn():
 
 
 @pytest.mark.parametrize("looks", ["before", "after"])
-def test_the_foot_says_when_the_decoder_looked_and_at_what(looks, said):
-    sheet(photo((80, 80)), make_caption("a dog", Placement.whole((80, 80)), Grid(10, 7), looks=looks), panel=400)
-    assert f"looked {looks} reading the previous word · 10 x 7 regions" in said
+def test_the_foot_says_when_the_decoder_looked_and_at_what(looks):
+    caption = make_caption("a dog", Placement.whole((80, 80)), Grid(10, 7), looks=looks)
+    made = sheet(photo((80, 80)), caption, Style(panel=400))
+    assert f"looked {looks} reading the previous word · 10 x 7 regions" in said(made)
+    assert made.told["convention"] == f"looked {looks} reading the previous word"
 
 
-def test_sentinel_and_gate_are_shown_where_there_are_any(said):
+def test_sentinel_and_gate_are_shown_where_there_are_any():
     shares = {"sentinel": torch.tensor([0.25, 0.5]), "gate": torch.tensor([0.75, 1.0])}
-    sheet(photo((80, 80)), make_caption("a dog", Placement.whole((80, 80)), **shares))
-    assert {"sentinel 0.25", "sentinel 0.50", "gate 0.75", "gate 1.00"} <= set(said)
+    made = sheet(photo((80, 80)), make_caption("a dog", Placement.whole((80, 80)), **shares))
+    assert {"sentinel 0.25", "sentinel 0.50", "gate 0.75", "gate 1.00"} <= set(said(made))
+    assert json.loads(made.told["sentinel"]) == [0.25, 0.5]
 
 
-def test_what_the_network_never_saw_is_hatched_and_named(said):
+def test_what_the_network_never_saw_is_hatched_and_named():
     cropped = Placement.whole((160, 80)).cropped(40, 0, (80, 80))
-    sheet(photo((160, 80)), make_caption("a", cropped))
-    assert "not seen by the network" in said
-    drawn = module._under_map(photo((160, 80), (0, 0, 0)), _map(torch.zeros(1, 16), (160, 80), cropped), 1.0)
+    caption = make_caption("a", cropped, weights=torch.zeros(1, 16))
+    assert "not seen by the network" in said(sheet(photo((160, 80)), caption))
+    drawn = _maps(caption, (160, 80)).over(grey_of(photo((160, 80), (0, 0, 0))), 0)
     assert all(drawn.getpixel((x, 40))[0] > 100 for x in (*range(40), *range(120, 160)))
     assert all(drawn.getpixel((x, 40))[0] < 100 for x in range(40, 120))
-    said.clear()
-    sheet(photo((160, 80)), make_caption("a", Placement.whole((160, 80))))
-    assert "not seen by the network" not in said
+    assert "not seen by the network" not in said(sheet(photo((160, 80)), make_caption("a", Placement.whole((160, 80)))))
 
 
-def test_a_decoder_that_does_not_look_is_said_to(said):
-    sheet(photo((80, 80)), make_caption("a dog", None, weights=None))
-    assert "this decoder does not look" in said
-    assert said.count("0.93") == 2
-    assert not any(text.startswith("looked") for text in said)
+def test_a_decoder_that_does_not_look_is_said_to():
+    made = said(sheet(photo((80, 80)), make_caption("a dog", None, weights=None)))
+    assert "this decoder does not look" in made
+    assert made.count("0.93") == 2
+    assert not any(text.startswith("looked") for text in made)
 
 
-def test_a_caption_without_words_is_the_photo_alone(said):
-    sheet(photo((80, 80)), make_caption("", Placement.whole((80, 80))))
-    assert "(a caption without words)" in said
+def test_a_caption_without_words_is_the_photo_alone():
+    assert "(a caption without words)" in said(sheet(photo((80, 80)), make_caption("", Placement.whole((80, 80)))))
+
+
+def test_the_photos_name_stands_above_its_caption():
+    made = sheet(photo((80, 80)), make_caption("a", Placement.whole((80, 80))), name="beach.jpg")
+    assert said(made)[:2] == ["beach.jpg", "a"]
+    assert made.told["photo"] == "beach.jpg"
 
 
 @pytest.mark.parametrize("word", ["a", "extraordinarily", "x" * 5000])
 @pytest.mark.parametrize("room", [20, 60, 200])
 def test_a_long_word_fits_its_panel(word, room):
-    text, font = module._shortened(word, room, 18)
-    assert font.getlength(text) <= room
+    text, size = shortened(word, room, 18)
+    assert length(text, size) <= room
     assert text == word or text.endswith("…")
 
 
 @pytest.mark.parametrize("text", ["one two three " * 20, "x" * 700, "a\nb", ""])
 def test_wrapped_text_stays_within_its_width_and_loses_nothing(text):
-    font = module._font(20)
-    lines = module._wrapped(text, 200, font)
-    assert all(font.getlength(line) <= 200 for line in lines)
+    lines = wrap(text, 200, 20)
+    assert all(length(line, 20) <= 200 for line in lines)
     assert "".join(lines).replace(" ", "") == "".join(text.split())
 
 
@@ -174,13 +196,13 @@ def test_a_huge_photo_costs_little_work_beyond_its_resize(one_thread):
     """Processor time, not the clock's, so that what else runs on the machine does not count."""
     huge = photo((6000, 4000))
     caption = make_caption("word " * 12, Placement.whole(huge.size).resized((224, 224)), Grid(14, 14))
-    sheet(photo((30, 20)), replace(caption, placement=Placement.whole((30, 20))))  # fonts are loaded once
+    sheet(photo((30, 20)), replace(caption, placement=Placement.whole((30, 20)))).picture()  # fonts are loaded once
     seconds = []
     for _ in range(3):
         start = time.process_time()
-        module._fit(huge, 224)
+        fit(huge, 224)
         resized = time.process_time()
-        sheet(huge, caption)
+        sheet(huge, caption).picture()
         seconds.append(time.process_time() - resized - (resized - start))
     assert min(seconds) < 0.3
 
@@ -197,10 +219,10 @@ def test_weights_without_a_placement_are_an_error():
 
 def test_a_panel_too_small_for_text_is_an_error():
     with pytest.raises(ValueError, match="panel"):
-        sheet(photo((80, 60)), make_caption("a", Placement.whole((80, 60))), panel=10)
+        Style(panel=10)
 
 
-@pytest.mark.parametrize("text", ["a dog", "ein süßer Hund", "一只狗"])
+@pytest.mark.parametrize("text", ["a dog", "ein süßer Hund", "собака", "ένας σκύλος"])
 def test_the_file_says_what_it_shows(tmp_path, text):
     path = tmp_path / "new" / "folder" / "sheet.png"
     save_sheet(path, photo((80, 80)), make_caption(text, Placement.whole((80, 80)), looks="after"))
@@ -214,7 +236,7 @@ def test_the_file_holds_the_same_pixels_as_the_sheet(tmp_path):
     caption = make_caption("a dog", Placement.whole((80, 80)))
     save_sheet(tmp_path / "sheet.png", photo((80, 80)), caption)
     with Image.open(tmp_path / "sheet.png") as saved:
-        assert saved.tobytes() == sheet(photo((80, 80)), caption).tobytes()
+        assert saved.tobytes() == sheet(photo((80, 80)), caption).picture().tobytes()
 
 
 @pytest.mark.parametrize("failing", ["save", "replace"])
@@ -251,8 +273,8 @@ def test_another_kind_of_file_is_an_error(tmp_path):
 
 
 def test_contact_stacks_sheets_without_changing_them():
-    red, blue = photo((30, 10), (255, 0, 0)), photo((20, 15), (0, 0, 255))
-    both = contact([red, blue])
+    red, blue = patch(photo((30, 10), (255, 0, 0))), patch(photo((20, 15), (0, 0, 255)))
+    both = contact([red, blue]).picture()
     assert both.size == (30, 25)
     assert both.getpixel((29, 9)) == (255, 0, 0)
     assert both.getpixel((19, 24)) == (0, 0, 255)

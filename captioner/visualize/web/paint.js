@@ -122,8 +122,8 @@ function paint(canvas, grey, weights, top) {
   for (let pixel = 0; pixel < width * height; pixel++) {
     const share = Math.min(1, Math.max(0, weights[pixel] / top));
     const step = 3 * Math.round(share * 255);
-    const cover = low + (high - low) * share;
-    const base = 30 + 0.88 * grey[pixel];
+    const cover = low + (high - low) * Math.sqrt(share);
+    const base = drawing.ground[0] + drawing.ground[1] * grey[pixel];
     const hatched = Number.isNaN(share) ? hatch(grey[pixel], ((pixel % width) + Math.floor(pixel / width)) % slant < slant / 8) : 0;
     for (let part = 0; part < 3; part++)
       picture.data[4 * pixel + part] = Number.isNaN(share) ? hatched : base + cover * (colours[step + part] - base);

@@ -1,0 +1,91 @@
+"""Captions of photos as the pictures that were asked for: sheets, strips, heads, animations; models beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
+from captioner.progress import console
+from captioner.search import Caption
+from captioner.visualize.animation import LARGE, save_animation
+from captioner.visualize.drawing import Drawing, column, framed, lines
+from captioner.visualize.overlay import Style
+from captioner.visualize.sheet import contact, sheet
+from captioner.visualize.strips import SMALL, heads, side_by_side, strip
+
+_ON_ONE_PICTURE = 16
+Captions = Mapping[str, Caption]
+"""What models wrote about one photo, by the models' names."""
+Draw = Callable[[Image.Image, Captions, Style, str], Drawing]
+
+
+def _sheet(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
+    if len(captions) > 1:
+        return _named(side_by_side(photo, captions, replace(style, panel=SMALL.panel)), name)
+    return sheet(photo, next(iter(captions.values())), style, name)
+
+
+def _strip(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
+    return _named(strip(photo, next(iter(captions.values())), replace(style, panel=SMALL.panel)), name)
+
+
+def _heads(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
+    caption = next(iter(captions.values()))
+    if caption.head_weights is None:
+        raise UserError(
+            "--heads needs attention with several heads, this model has none; give a run of attention.kind=multi_head"
+        )
+    return _named(heads(photo, caption, replace(style, panel=SMALL.panel)), name)
+
+
+KINDS: dict[str, Draw] = {"sheet": _sheet, "strip": _strip, "heads": _heads}
+"""What `caption` draws, by its option; `gif` is the one that moves."""
+
+
+def check(wanted: Mapping[str, Path], num_photos: int) -> None:
+    """Complain about what cannot be drawn, before anything is captioned."""
+    for option, path in wanted.items():
+        endings = (".gif",) if option == "gif" else (".png", ".pdf")
+        if path.suffix and path.suffix.lower() not in endings:
+            raise UserError(
+                f"--{option} writes {' or '.join(endings)}, got {path.name!r}; choose such a name, or a folder"
+            )
+        most = 1 if option == "gif" else _ON_ONE_PICTURE
+        if path.suffix and num_photos > most:
+            raise UserError(
+                f"one {option} holds up to {most} photos, got {num_photos}; give --{option} a folder for one picture each"
+            )
+
+
+def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style: Style) -> None:
+    """One picture of all photos, or a folder with one of each."""
+    if not path.suffix:
+        ending = ".gif" if option == "gif" else ".png"
+        for number, (photo, captions) in enumerate(found):
+            _write_one(option, path / f"{number:04}_{photo.stem}{ending}", photo, captions, style)
+    elif len(found) == 1:
+        _write_one(option, path, *found[0], style)
+    else:
+        contact([KINDS[option](open_photo(photo), captions, style, photo.name) for photo, captions in found]).save(path)
+    console.print(f"written: {path}", soft_wrap=True, markup=False)
+
+
+def _write_one(option: str, path: Path, photo: Path, captions: Captions, style: Style) -> None:
+    if option == "gif":
+        save_animation(path, open_photo(photo), next(iter(captions.values())), replace(style, panel=LARGE.panel))
+    else:
+        KINDS[option](open_photo(photo), captions, style, "").save(path)
+
+
+def _named(drawing: Drawing, name: str) -> Drawing:
+    """With the photo's name above it."""
+    if not name:
+        return drawing
+    label = framed(lines([name], drawing.width, 14, (112, 117, 125)), drawing.width - 24, 12)
+    both = column([Drawing(drawing.width, label.height - 12, label.marks), drawing], 0)
+    return Drawing(both.width, both.height, both.marks, drawing.told | {"photo": name})

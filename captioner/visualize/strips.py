@@ -1,0 +1,170 @@
+"""Small maps over words: a caption as a strip, several models beside one another, and the heads of one caption.
+
+All maps of a picture share one colour scale, also those of different models, unless the style gives each word its own.
+
+Shapes: T words, N heads. Sizes are in pixels of the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from PIL import Image
+
+from captioner.search.caption import Caption
+from captioner.visualize.drawing import (
+    FAINT,
+    INK,
+    Drawing,
+    Text,
+    column,
+    even_rows,
+    framed,
+    length,
+    lines,
+    patch,
+    row,
+)
+from captioner.visualize.fonts import font_for
+from captioner.visualize.overlay import (
+    Maps,
+    Style,
+    convention,
+    fit,
+    foot,
+    grey_of,
+    in_a_row,
+    maps_over,
+    panel_side,
+    told,
+)
+from captioner.visualize.sheet import shortened
+
+SMALL = Style(panel=96)
+WORDS = 12  # side by side, at most
+_GAP = 6
+
+
+def strip(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
+    """The caption as a sentence, the map of each word above it: for a figure in a text."""
+    small = fit(photo, panel_side(photo, style.panel))
+    maps = maps_over(photo, [caption], small.size, style)
+    body = even_rows(
+        [_photo_tile(small, style), *_tiles(small, caption, maps[0], style)],
+        in_a_row(WORDS, small.width, style.panel),
+        _GAP,
+    )
+    return _finished(body, [caption], maps, style)
+
+
+def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Style = SMALL) -> Drawing:
+    """What several models wrote about one photo: for each its name, its caption and its maps.
+
+    Raises:
+        ValueError: there are no captions.
+    """
+    if not captions:
+        raise ValueError("side_by_side() needs at least one caption, got none; give it {name: caption}")
+    small = fit(photo, panel_side(photo, style.panel))
+    maps = maps_over(photo, list(captions.values()), small.size, style)
+    width = WORDS * (min(max(small.width, style.panel // 2), style.panel) + _GAP)
+    body = [patch(fit(photo, panel_side(photo, 2 * style.panel)))]
+    for (name, caption), own in zip(captions.items(), maps, strict=True):
+        note = f"{name} · {convention(caption)} · confidence {caption.confidence:.2f}"
+        head = [lines([note], width, style.panel / 8, FAINT)]
+        head.append(lines([caption.text or "(a caption without words)"], width, style.panel / 6, INK))
+        tiles = (
+            []
+            if own is None
+            else even_rows(_tiles(small, caption, own, style), in_a_row(WORDS, small.width, style.panel), _GAP)
+        )
+        body.append(column([*head, *tiles], 2 * _GAP))
+    drawing = _finished(body, list(captions.values()), maps, style, gap=4 * _GAP)
+    return Drawing(drawing.width, drawing.height, drawing.marks, drawing.told | {"models": "\n".join(captions)})
+
+
+def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
+    """A row for each head and one for their mean, a column for each word.
+
+    Raises:
+        ValueError: the caption has no heads.
+    """
+    if caption.head_weights is None:
+        raise ValueError(
+            "this caption has no heads, only a multi-head attention's has; look at it with strip() or sheet()"
+        )
+    small = fit(photo, panel_side(photo, style.panel))
+    found = maps_over(photo, [caption], small.size, style, heads=True)
+    if found[0] is None:
+        return _finished([_photo_tile(small, style)], [caption], found, style)
+    columns = _columns(small, caption, found[0], style)
+    num_rows = -(-len(columns) // in_a_row(WORDS, small.width, style.panel))
+    each = -(-len(columns) // max(1, num_rows))
+    names = _names(found[0].drawn.shape[1], small, style)
+    rows = [row([names, *columns[start : start + each]], _GAP) for start in range(0, len(columns), each)]
+    return _finished(rows, [caption], found, style, gap=3 * _GAP)
+
+
+def _columns(photo: Image.Image, caption: Caption, maps: Maps, style: Style) -> list[Drawing]:
+    """For each word the mean of its heads' maps, and every head's, below it."""
+    grey, num_heads = grey_of(photo), maps.drawn.shape[1]
+    mean = Maps(maps.drawn.mean(1), maps.tops.amax(1))
+    columns = []
+    for index, word in enumerate(caption.words):
+        pictures = [mean.over(grey, index), *(maps.over(grey, index, head) for head in range(num_heads))]
+        label = _word(word, max(photo.width, style.panel // 2), style)
+        columns.append(column([label, *map(patch, pictures)], _GAP, centred=True))
+    return columns
+
+
+def _tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: Style) -> list[Drawing]:
+    """The photo under each word's map, over the word; with the sentinel's or the gate's share where there is one."""
+    grey = grey_of(photo)
+    tiles = []
+    shares = [(name, getattr(caption, name)) for name in ("sentinel", "gate")]
+    width = max(photo.width, style.panel // 2)
+    for index, word in enumerate(caption.words):
+        parts = [] if maps is None else [patch(maps.over(grey, index))]
+        parts.append(_word(word, width, style))
+        notes = [f"{name} {float(values[index]):.2f}" for name, values in shares if values is not None]
+        parts += [lines(notes, width, style.panel / 9, FAINT)] if notes else []
+        tiles.append(column(parts, 2, centred=True))
+    return tiles
+
+
+def _photo_tile(photo: Image.Image, style: Style) -> Drawing:
+    label = lines(["photo"], style.panel, style.panel / 6.5, FAINT)
+    return column([patch(photo), label], 2, centred=True)
+
+
+def _word(word: str, width: int, style: Style) -> Drawing:
+    word, size = shortened(word, width, style.panel / 6.5)
+    ascent, descent = font_for(word, style.panel / 6.5).getmetrics()
+    return Drawing(width, ascent + descent, [Text((width - length(word, size)) / 2, ascent, word, size, INK)])
+
+
+def _names(num_heads: int, photo: Image.Image, style: Style) -> Drawing:
+    """What stands left of the rows of heads."""
+    names = ["mean", *(f"head {number}" for number in range(1, num_heads + 1))]
+    labels = [lines([name], style.panel, style.panel / 7, FAINT) for name in names]
+    width = max(label.width for label in labels)
+    beside = Drawing(0, photo.height)
+    cells = [row([beside, Drawing(width, label.height, label.marks)], 0, centred=True) for label in labels]
+    return column([_word(" ", width, style), *cells], _GAP)
+
+
+def _finished(
+    body: Sequence[Drawing],
+    captions: Sequence[Caption],
+    maps: Sequence[Maps | None],
+    style: Style,
+    gap: int = 2 * _GAP,
+) -> Drawing:
+    """With the colour scale below, a margin around, and what the file says."""
+    width = max(4 * style.panel, max(block.width for block in body))
+    legend = Style(max(150, style.panel), style.smooth, style.scale)
+    below = [foot(captions, maps, width, legend)] if any(each is not None for each in maps) else []
+    drawing = framed(column([*body, *below], gap), max(block.width for block in [*body, *below]), 2 * _GAP)
+    known = [told(caption, style) for caption in captions]
+    joined = {key: "\n".join(each.get(key, "") for each in known) for each in known for key in each}
+    return Drawing(drawing.width, drawing.height, drawing.marks, joined)

@@ -1,0 +1,25 @@
+// A page in a frame of its own, about as high as what it holds; the word that is pointed at becomes the widget's `item` and `word`.
+
+function render({ model, el }) {
+  const frame = document.createElement("iframe");
+  frame.title = "captions with their maps";
+  frame.style.cssText = "width: 100%; height: 480px; border: 0";
+  frame.addEventListener("load", () => follow(frame, model));
+  frame.srcdoc = model.get("page");
+  el.append(frame);
+}
+
+function follow(frame, model) {
+  const page = frame.contentDocument;
+  const needed = page.querySelector("main").getBoundingClientRect().bottom;
+  frame.style.height = `${Math.min(800, Math.ceil(needed))}px`; // once: the page's photos are as high as the frame lets them be
+  page.querySelectorAll(".stage").forEach((stage, item) => {
+    new frame.contentWindow.MutationObserver(() => {
+      model.set("item", item);
+      model.set("word", stage.dataset.word ? Number(stage.dataset.word) : -1);
+      model.save_changes();
+    }).observe(stage, { attributes: true, attributeFilter: ["data-word"] });
+  });
+}
+
+export default { render };

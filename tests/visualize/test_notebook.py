@@ -1,0 +1,77 @@
+"""`captioner.show` gives a widget or a page in Jupyter, and the sheet elsewhere."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from PIL import Image
+
+import captioner
+from captioner.regions import Placement
+from captioner.visualize import notebook
+from captioner.visualize.drawing import Drawing
+from tests.visualize.test_page import make_caption, photo
+
+SIZE = (64, 48)
+CAPTION = make_caption("a small dog", Placement.whole(SIZE))
+
+
+@pytest.fixture
+def jupyter(monkeypatch):
+    monkeypatch.setattr(notebook, "in_jupyter", lambda: True)
+
+
+def test_outside_jupyter_it_is_the_sheet(tmp_path):
+    shown = captioner.show(CAPTION, photo=photo())
+    assert isinstance(shown, Drawing)
+    shown.save(tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as saved:
+        assert saved.size == shown.picture().size
+
+
+def test_several_captions_are_one_sheet_with_the_photos_names(tmp_path):
+    for name in ("one.png", "two.png"):
+        photo().save(tmp_path / name)
+    shown = captioner.show([CAPTION, CAPTION], photo=[tmp_path / "one.png", str(tmp_path / "two.png")])
+    assert [mark.text for mark in shown.marks if getattr(mark, "text", "").endswith(".png")] == ["one.png", "two.png"]
+
+
+def test_without_anywidget_a_page_stands_in_a_frame_with_a_hint(jupyter, monkeypatch):
+    monkeypatch.setattr(notebook, "find_spec", lambda name: None)
+    bundle = captioner.show(CAPTION, photo=photo())._repr_mimebundle_()
+    page = unescape(re.search('srcdoc="(.*?)"', bundle["text/html"], re.DOTALL)[1])
+    assert page.startswith("<!doctype html>")
+    assert "a small dog" in page
+    assert "captioner[notebook]" in bundle["text/html"]
+    assert bundle["image/png"].startswith(b"\x89PNG")
+
+
+def test_with_anywidget_python_hears_which_word_is_pointed_at(jupyter):
+    pytest.importorskip("anywidget")
+    widget = captioner.show(CAPTION, photo=photo(), smooth=True)
+    heard = []
+    widget.observe(lambda change: heard.append(CAPTION.words[change.new]), "word")
+    widget.set_state({"word": 2})
+    assert heard == ["dog"]
+    assert '"smooth":true' in widget.page
+    data, _ = widget._repr_mimebundle_()
+    assert data["image/png"].startswith(b"\x89PNG")
+
+
+def test_a_photo_is_turned_upright_before_maps_are_drawn():
+    turned = photo((48, 64))
+    turned.getexif()[274] = 6
+    assert isinstance(captioner.show(CAPTION, photo=turned), Drawing)
+
+
+def test_a_photo_for_each_caption_or_an_error():
+    with pytest.raises(ValueError, match="got 2 captions and 1 photos"):
+        captioner.show([CAPTION, CAPTION], photo=photo())
+    with pytest.raises(ValueError, match="got 0 captions"):
+        captioner.show([], photo=[])
+
+
+def test_this_is_no_notebook():
+    assert not notebook.in_jupyter()

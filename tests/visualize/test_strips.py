@@ -1,0 +1,112 @@
+"""Strips, models side by side, heads and animations show every word, on one colour scale, and say what they show."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+
+from captioner.errors import UserError
+from captioner.regions import Boxes, Grid, Placement
+from captioner.visualize.animation import frames, save_animation
+from captioner.visualize.drawing import Patch, Text
+from captioner.visualize.overlay import Style
+from captioner.visualize.strips import heads, side_by_side, strip
+from tests.visualize.test_page import make_caption, photo
+
+SIZES = [(16, 16), (600, 60), (60, 600)]
+SMALLEST = Style(panel=64)
+MANY = " ".join(f"w{number}" for number in range(14))
+
+
+def said(drawing):
+    return [mark.text for mark in drawing.marks if isinstance(mark, Text)]
+
+
+def inside(drawing):
+    """Whether every mark lies on the paper; texts are judged by where they begin."""
+    return all(
+        0 <= mark.left <= drawing.width - (mark.picture.width if isinstance(mark, Patch) else 0)
+        and 0 <= mark.top <= drawing.height - (mark.picture.height if isinstance(mark, Patch) else 0)
+        for mark in drawing.marks
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("words", ["a dog", MANY, ""])
+@pytest.mark.parametrize("draw", [strip, heads, lambda photo, caption: side_by_side(photo, {"one": caption})])
+def test_every_word_stands_under_its_map_and_on_the_paper(size, words, draw):
+    made = draw(photo(size), make_caption(words, Placement.whole(size), num_heads=3))
+    assert [text for text in said(made) if text in words.split()] == words.split()
+    assert inside(made)
+    assert made.told["caption"] == words
+
+
+def test_a_strip_shows_the_photo_and_a_map_for_each_word():
+    made = strip(photo(), make_caption("a dog", Placement.whole((64, 48))))
+    maps = [mark.picture for mark in made.marks if isinstance(mark, Patch) and mark.picture.size == (96, 72)]
+    assert len(maps) == 3
+    assert len({picture.tobytes() for picture in maps}) == 3
+
+
+def test_models_side_by_side_are_named_and_share_one_scale():
+    low, high = torch.full((1, 16), 0.1), torch.full((1, 16), 0.4)
+    captions = {
+        "low": make_caption("a", Placement.whole((64, 48)), weights=low, looks="after"),
+        "high": make_caption("a", Placement.whole((64, 48)), weights=high),
+        "blind": make_caption("a dog", None, weights=None),
+    }
+    made = side_by_side(photo(), captions)
+    assert "0.4" in said(made)
+    assert [text.split(" · ")[:2] for text in said(made) if " · confidence" in text] == [
+        ["low", "looked after reading the previous word"],
+        ["high", "looked before reading the previous word"],
+        ["blind", "this decoder does not look"],
+    ]
+    assert made.told["models"] == "low\nhigh\nblind"
+    assert made.told["looks"] == "after\nbefore\nnot at all"
+
+
+def test_side_by_side_of_nothing_is_an_error():
+    with pytest.raises(ValueError, match="at least one caption"):
+        side_by_side(photo(), {})
+
+
+def test_heads_have_a_row_each_and_their_mean_one():
+    made = heads(photo(), make_caption("a dog", Placement.whole((64, 48)), num_heads=5))
+    assert [text for text in said(made) if text.startswith(("mean", "head"))] == [
+        "mean", "head 1", "head 2", "head 3", "head 4", "head 5"
+    ]  # fmt: skip
+    assert sum(isinstance(mark, Patch) and mark.picture.size == (96, 72) for mark in made.marks) == 2 * 6
+
+
+def test_heads_of_a_caption_without_any_are_an_error():
+    with pytest.raises(ValueError, match="no heads"):
+        heads(photo(), make_caption("a", Placement.whole((64, 48))))
+
+
+@pytest.mark.parametrize("layout", [Grid(3, 5), Boxes(torch.tensor([[0.0, 0.0, 0.5, 1.0], [0.5, 0.5, 1.0, 1.0]]))])
+@pytest.mark.parametrize("words", ["a dog", MANY, ""])
+def test_an_animation_has_a_frame_for_the_photo_and_one_for_each_word(tmp_path, words, layout):
+    caption = make_caption(words, Placement.whole((64, 48)), layout, sentinel=torch.rand(len(words.split())))
+    drawn = frames(photo(), caption, SMALLEST)
+    assert len(drawn) == 1 + len(words.split())
+    assert len({frame.size for frame in drawn}) == 1
+    save_animation(tmp_path / "a.gif", photo(), caption, SMALLEST)
+    with Image.open(tmp_path / "a.gif") as saved:
+        assert getattr(saved, "n_frames", 1) == len(drawn)
+        assert json.loads(saved.info["comment"])["convention"] == "looked before reading the previous word"
+
+
+def test_an_animation_of_another_kind_of_file_is_an_error(tmp_path):
+    with pytest.raises(UserError, match=r"\.gif"):
+        save_animation(tmp_path / "a.png", photo(), make_caption("a", Placement.whole((64, 48))))
+    assert not list(tmp_path.iterdir())
+
+
+def test_shares_stand_below_the_words():
+    caption = replace(make_caption("a dog", Placement.whole((64, 48))), sentinel=torch.tensor([0.25, 0.5]))
+    assert {"sentinel 0.25", "sentinel 0.50"} <= set(said(strip(photo(), caption)))

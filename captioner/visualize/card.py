@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from captioner.bootstrap import Estimate
 from captioner.files import replacing
 
-_COLOURS = {"references": "#0072B2", "captions": "#D55E00"}
+_COLOURS = {"references": "#0072B2", "captions": "#D55E00", "lost": "#777777"}
 
 
 class Inspected(Protocol):
@@ -36,56 +36,56 @@ def card_figure(path: Path, card: Inspected, title: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(2, 2, figsize=(11, 7), layout="constrained")
-    for name, found in card.agreement.items():
-        _bars(panels[0, 0], {row: one.lift for row, one in found.items()}, name, len(card.agreement))
-        lag = {offset: one.lift for offset, one in card.lag[name].items() if one.lift is not None}
-        _errorbar(panels[0, 1], list(lag), list(lag.values()), name)
-    _bars(panels[1, 0], {row: one.gap for row, one in card.reasons.items()}, "captions")
-    _bars(panels[1, 1], {row: one.log_prob for row, one in card.replaced.items()}, "references")
-    panels[0, 0].set_title("Lift on named objects (1: knows nothing)")
-    panels[0, 0].axvline(1, color="#555555", linewidth=1)
-    panels[0, 1].set_title("Lift, in words from the one that names the object")
-    panels[0, 1].axhline(1, color="#555555", linewidth=1)
-    panels[0, 1].set_xticks(range(-2, 3))
-    panels[1, 0].set_title("Insertion - deletion, in the order of each map")
-    panels[1, 0].axvline(0, color="#555555", linewidth=1)
-    panels[1, 1].set_title("Nats a word lost where maps are replaced")
-    panels[1, 1].axvline(0, color="#555555", linewidth=1)
-    for panel in panels.flat:
+    figure, ((right, when), (reason, matters)) = pyplot.subplots(2, 2, figsize=(11, 7), layout="constrained")
+    lifts = {name: {row: one.lift for row, one in found.items()} for name, found in card.agreement.items()}
+    _bars(right, lifts, "Lift on named objects (1: knows nothing)")
+    for name, found in card.lag.items():
+        _line(when, {offset: one.lift for offset, one in found.items() if one.lift is not None}, name)
+    _bars(
+        reason, {"captions": {row: one.gap for row, one in card.reasons.items()}}, "Insertion - deletion, in each order"
+    )
+    costs = {row: one.log_prob for row, one in card.replaced.items()}
+    _bars(matters, {"lost": costs}, "Nats a word lost where maps are replaced")
+    when.set_title("Lift, in words from the one that names the object")
+    when.set_xticks(range(-2, 3))
+    for level, draw in ((1, right.axvline), (1, when.axhline), (0, reason.axvline), (0, matters.axvline)):
+        draw(level, color="#555555", linewidth=1)
+    for panel in (right, when, reason, matters):
         panel.grid(color="#dddddd")
         panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)
-    if card.agreement:
-        panels[0, 1].legend(frameon=False)
-    figure.suptitle(textwrap.fill(title, 110))
+    if card.lag:
+        when.legend(frameon=False)
+    figure.suptitle(textwrap.fill(title, 100))
     with replacing(path) as beside:
         figure.savefig(beside, format="png", dpi=130)
     pyplot.close(figure)
 
 
-def _bars(panel: Any, found: Mapping[str, Estimate | None], name: str, num_series: int = 1) -> None:
-    """A bar a row, those of several series one below the other."""
-    height = 0.8 / num_series
-    shift = height if name == "captions" and num_series > 1 else 0
-    rows = list(found)
-    there = [(place, one) for place, one in enumerate(found.values()) if one is not None]
-    panel.barh(
-        [place + shift for place, _ in there],
-        [one.value for _, one in there],
-        xerr=_errors([one for _, one in there]),
-        height=height,
-        color=_COLOURS[name],
-        error_kw={"ecolor": "#333333", "elinewidth": 1},
-    )
-    if len(rows) > len(panel.get_yticks()) or not panel.yaxis_inverted():
-        panel.set_yticks([place + (num_series - 1) * height / 2 for place in range(len(rows))], rows)
-        panel.yaxis.set_inverted(True)
+def _bars(panel: Any, series: Mapping[str, Mapping[str, Estimate | None]], title: str) -> None:
+    """A group of bars for each row, one for each series that has it; the first row on top."""
+    rows = list(dict.fromkeys(row for found in series.values() for row in found))
+    height = 0.8 / max(1, len(series))
+    for number, (name, found) in enumerate(series.items()):
+        shift = (number - (len(series) - 1) / 2) * height
+        there = {rows.index(row) + shift: one for row, one in found.items() if one is not None}
+        panel.barh(
+            list(there),
+            [one.value for one in there.values()],
+            xerr=_errors(list(there.values())),
+            height=height,
+            color=_COLOURS[name],
+            error_kw={"ecolor": "#333333", "elinewidth": 1},
+        )
+    panel.set_yticks(range(len(rows)), rows)
+    panel.invert_yaxis()
+    panel.set_title(title)
 
 
-def _errorbar(panel: Any, places: Sequence[int], found: Sequence[Estimate], name: str) -> None:
-    values = [one.value for one in found]
-    panel.errorbar(places, values, yerr=_errors(found), marker="o", capsize=3, color=_COLOURS[name], label=name)
+def _line(panel: Any, found: Mapping[int, Estimate], name: str) -> None:
+    values = [one.value for one in found.values()]
+    errors = _errors(list(found.values()))
+    panel.errorbar(list(found), values, yerr=errors, marker="o", capsize=3, color=_COLOURS[name], label=name)
 
 
 def _errors(found: Sequence[Estimate]) -> list[list[float]]:

@@ -125,7 +125,11 @@ def _best(log_probs: Tensor, standing: Standing, beams: int, length_rule: str, p
     width = judged.shape[1]
     judged, best = functional.pad(judged, (0, max(0, beams - width)), value=-torch.inf).topk(beams)
     best = best.clamp(max=width - 1)
-    words, log_probs, scores, ranks = (values.flatten(1).gather(1, best) for values in (words, log_probs, totals, ranked))
+    words, log_probs, scores, ranks = (
+        values.flatten(1).gather(1, best) for values in (words, log_probs, totals, ranked)
+    )
     nobody = judged.isinf()
     parents = best // (width // standing.scores.shape[1])
-    return Chosen(words, parents, log_probs, scores.masked_fill(nobody, -torch.inf), ranks.masked_fill(nobody, -torch.inf))
+    return Chosen(
+        words, parents, log_probs, scores.masked_fill(nobody, -torch.inf), ranks.masked_fill(nobody, -torch.inf)
+    )

@@ -25,15 +25,13 @@ def largest(values: Tensor, count: int) -> Largest:
 
     The k largest lie in the k stretches whose own largest are the largest. What is left over behind the last whole stretch is looked at too.
     """
-    size = values.shape[-1]
-    num_stretches = size // _STRETCH
+    num_stretches = values.shape[-1] // _STRETCH
     if num_stretches <= count:
         return Largest(*values.topk(count))
-    tops = values[..., : num_stretches * _STRETCH].unflatten(-1, (num_stretches, _STRETCH)).amax(-1)  # (..., C)
-    within, behind = torch.arange(size, device=values.device).tensor_split([_STRETCH])[0], torch.arange(
-        num_stretches * _STRETCH, size, device=values.device
-    )
-    places = (tops.topk(count).indices[..., None] * _STRETCH + within).flatten(-2)  # (..., k W)
-    places = torch.cat([places, behind.expand(*places.shape[:-1], -1)], -1)
+    whole = num_stretches * _STRETCH
+    tops = values[..., :whole].unflatten(-1, (num_stretches, _STRETCH)).amax(-1)  # (..., C)
+    places = torch.arange(values.shape[-1], device=values.device)
+    within = tops.topk(count).indices[..., None] * _STRETCH + places[:_STRETCH]  # (..., k, W)
+    places = torch.cat([within.flatten(-2), places[whole:].expand(*tops.shape[:-1], -1)], -1)
     found = values.gather(-1, places).topk(count)
     return Largest(found.values, places.gather(-1, found.indices))

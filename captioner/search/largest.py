@@ -23,7 +23,7 @@ class Largest(NamedTuple):
 def largest(values: Tensor, count: int) -> Largest:
     """As `values.topk(count)`, 4 times as fast over a vocabulary on a CPU: torch looks at each value of V by itself there.
 
-    The k largest lie in the k stretches whose own largest are the largest. What is left over behind the last whole stretch is looked at too.
+    The k largest lie in the k stretches whose own largest are the largest, or behind the last whole stretch.
     """
     num_stretches = values.shape[-1] // _STRETCH
     if num_stretches <= count:

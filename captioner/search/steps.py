@@ -12,7 +12,6 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.loops import word_loop
 from captioner.search.limits import Limits
 from captioner.search.tape import Tape, Trace
 from captioner.vocabulary import END, PAD, START
@@ -50,16 +49,14 @@ class Search(Protocol):
 
 def write(search: Search, decoder: Decoder, memory: Memory, most: int) -> list[list[Trace]]:
     """The best `most` captions, or as many as there are, for each photo that `memory` remembers, best first, with their maps."""
-    with word_loop():
-        tape, scores, ranks = _follow(search, decoder, memory, need_weights=True)
+    tape, scores, ranks = _follow(search, decoder, memory, need_weights=True)
     order = ranks.sort(dim=1, descending=True, stable=True).indices
     return tape.traces(order, scores, search.limits.max_length, most)
 
 
 def draw(search: Search, decoder: Decoder, memory: Memory) -> Tensor:
     """All captions (B, K, T) of each photo as numbers, with their end marks where they ended, PAD behind: without maps, for training."""
-    with word_loop():
-        tape, scores, _ = _follow(search, decoder, memory, need_weights=False)
+    tape, scores, _ = _follow(search, decoder, memory, need_weights=False)
     words, _, _ = tape.walk_back(torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1))
     return words[..., : search.limits.max_length]  # the end mark that follows the longest is no choice
 

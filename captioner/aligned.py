@@ -19,6 +19,9 @@ class AlignedLinear(nn.Linear):
     of 16 by itself. Under autocast, and on other devices, it is `nn.Linear` as it stands, since nothing is gained.
     """
 
+    def __init__(self, input_size: int, output_size: int):
+        super().__init__(input_size, output_size)
+
     def forward(self, inputs: Tensor) -> Tensor:
         if inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(inputs)

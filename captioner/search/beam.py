@@ -111,7 +111,7 @@ class DiverseBeamSearch:
 def _best(log_probs: Tensor, standing: Standing, beams: int, length_rule: str, penalty: Tensor | None = None) -> Chosen:
     """The best continuations of all beams (n, K, V); a penalty (n, V) on words counts in the choice alone.
 
-    The best of all are among the best `beams` of each beam. A length rule multiplies, so that it may be applied to a word alone.
+    The best of all are among the best `beams` of each beam. Length rules divide, so that they may be applied to a word alone.
     """
     rule, length = LENGTH_RULES[length_rule], standing.length + 1
     judged = log_probs if penalty is None else rule(log_probs, length) - penalty[:, None]
@@ -125,11 +125,7 @@ def _best(log_probs: Tensor, standing: Standing, beams: int, length_rule: str, p
     width = judged.shape[1]
     judged, best = functional.pad(judged, (0, max(0, beams - width)), value=-torch.inf).topk(beams)
     best = best.clamp(max=width - 1)
-    words, log_probs, scores, ranks = (
-        values.flatten(1).gather(1, best) for values in (words, log_probs, totals, ranked)
-    )
-    nobody = judged.isinf()
-    parents = best // (width // standing.scores.shape[1])
-    return Chosen(
-        words, parents, log_probs, scores.masked_fill(nobody, -torch.inf), ranks.masked_fill(nobody, -torch.inf)
-    )
+    parents = best // words.shape[-1]
+    words, log_probs, scores, ranks = (each.flatten(1).gather(1, best) for each in (words, log_probs, totals, ranked))
+    scores, ranks = (each.masked_fill(judged.isinf(), -torch.inf) for each in (scores, ranks))
+    return Chosen(words, parents, log_probs, scores, ranks)

@@ -66,7 +66,7 @@ def drawn(probabilities: Tensor, count: int) -> Tensor:
     sums = probabilities.cumsum(-1)
     uniform = 1 - torch.rand(
         *sums.shape[:-1], count, dtype=sums.dtype, device=sums.device
-    )  # above 0, so that no impossible word is drawn
+    )  # never 0: no impossible word
     return torch.searchsorted(sums, uniform * sums[..., -1:])
 
 

@@ -36,7 +36,7 @@ def test_the_textbook_decoder_takes_the_same_step_as_ours():
     torch.testing.assert_close(torchs_order(ours.from_hidden.weight.grad), textbook.cell.weight_hh.grad)
 
 
-def test_the_textbook_beam_search_finds_our_captions():
+def test_both_textbook_beam_searches_find_our_captions():
     ours = make_decoder(gate="vector", output="state").eval()
     with torch.no_grad():
         ours.to_vocabulary.weight *= 30  # far from uniform, so that captions end at different lengths
@@ -47,3 +47,4 @@ def test_the_textbook_beam_search_finds_our_captions():
     assert len({len(words) for words in found}) > 1
     textbook = textbook_of(ours)
     assert [textbook.beam(photo, 3, 6) for photo in features] == found
+    assert textbook.beams(features, 3, 6) == found

@@ -153,7 +153,7 @@ def _energy(queries: Tensor, keys: Tensor, energy: nn.Linear) -> Tensor:
 
 
 def _for_tanh(keys: Tensor) -> Tensor:
-    """Keys in the precision in which tanh is fast: a CPU is 5 times slower at it in bfloat16."""
+    """Keys in the precision in which tanh is fast: a CPU's is slower in bfloat16."""
     return keys.float() if keys.dtype == torch.bfloat16 and keys.device.type == "cpu" else keys
 
 
@@ -198,5 +198,7 @@ def _in_stretches(queries: Tensor, keys: Tensor, *more: Tensor) -> Iterator[tupl
 
 
 def _mixed(queries: Tensor, keys: Tensor, workspace: Workspace) -> Tensor:
+    """The tanh of every query with every key. A CPU takes it as 2 sigmoid(2x) - 1, exact to 2e-7: its tanh is 5 times as slow."""
     shape = (*queries.shape[:2], *keys.shape[1:])  # (B, Q, R, A)
-    return torch.add(queries[:, :, None], keys[:, None], out=workspace.take(shape, keys)).tanh_()
+    mixed = torch.add(queries[:, :, None], keys[:, None], out=workspace.take(shape, keys))
+    return mixed.mul_(2).sigmoid_().mul_(2).sub_(1) if keys.device.type == "cpu" else mixed.tanh_()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from captioner.aligned import AlignedLinear
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.cells import CANDIDATES, CELLS, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, beside, for_captions, kept_exact
@@ -97,7 +98,7 @@ class LSTMDecoder(RecurrentDecoder):
             self.hidden_to_output = nn.Linear(hidden_size, word_size)
             self.context_to_output = nn.Linear(context_size, word_size, bias=False)
         self.dropout = nn.Dropout(dropout)
-        self.to_vocabulary = nn.Linear(word_size if output == "deep" else hidden_size, vocabulary_size)
+        self.to_vocabulary = AlignedLinear(word_size if output == "deep" else hidden_size, vocabulary_size)
         self._initialise()
         if self.cell.has_memory:
             open_forget_gate(self.from_word.bias, hidden_size)

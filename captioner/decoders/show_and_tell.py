@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from captioner.aligned import AlignedLinear
 from captioner.attention import Attended, Attention, Memory, NoAttention, Query
 from captioner.decoders.cells import lstm, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, kept_exact
@@ -56,7 +57,7 @@ class ShowAndTellDecoder(RecurrentDecoder):
         self.from_word = nn.Linear(word_size, 4 * hidden_size)
         self.from_hidden = LoopLinear(hidden_size, 4 * hidden_size, bias=False)
         self.dropout = nn.Dropout(dropout)
-        self.to_vocabulary = nn.Linear(hidden_size, vocabulary_size)
+        self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
         self._initialise()
         open_forget_gate(self.from_word.bias, hidden_size)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from captioner.aligned import AlignedLinear
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.cells import lstm, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, beside, for_captions, kept_exact
@@ -55,7 +56,7 @@ class TopDownDecoder(RecurrentDecoder):
         self.from_seen = LoopLinear(attention.context_size, 4 * hidden_size)
         self.from_states = LoopLinear(2 * hidden_size, 4 * hidden_size, bias=False)  # h1 and h2 into the language LSTM
         self.dropout = nn.Dropout(dropout)
-        self.to_vocabulary = nn.Linear(hidden_size, vocabulary_size)
+        self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
         self._initialise()
         open_forget_gate(self.from_word.bias, hidden_size)
         open_forget_gate(self.from_seen.bias, hidden_size)

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from captioner.aligned import AlignedLinear
 from captioner.attention import Attended, Attention, Memory, MultiHeadAttention, NoAttention, Query
 from captioner.decoders.contract import Decoder
 from captioner.ranges import Fraction, Size
@@ -94,7 +95,7 @@ class TransformerDecoder(Decoder):
         )
         self.last_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.to_vocabulary = nn.Linear(hidden_size, vocabulary_size)
+        self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
         nn.init.normal_(self.embedding.weight, std=hidden_size**-0.5)
         nn.init.normal_(self.to_vocabulary.weight, std=0.02)  # so that the first loss is log V
         nn.init.zeros_(self.to_vocabulary.bias)

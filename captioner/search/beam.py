@@ -15,6 +15,7 @@ from torch.nn import functional
 from captioner.attention import Memory
 from captioner.decoders import Decoder
 from captioner.ranges import NonNegative, Size
+from captioner.search.largest import largest
 from captioner.search.limits import USUAL, Limits
 from captioner.search.rules import LENGTH_RULES
 from captioner.search.steps import Chosen, Standing, write
@@ -108,17 +109,23 @@ class DiverseBeamSearch:
 
 
 def _best(log_probs: Tensor, standing: Standing, beams: int, length_rule: str, penalty: Tensor | None = None) -> Chosen:
-    """The best continuations of all beams (n, K, V); a penalty (n, V) on words counts in the choice alone."""
+    """The best continuations of all beams (n, K, V); a penalty (n, V) on words counts in the choice alone.
+
+    The best of all are among the best `beams` of each beam. Length rules divide, so that they may be applied to a word alone.
+    """
+    rule, length = LENGTH_RULES[length_rule], standing.length + 1
+    judged = log_probs if penalty is None else rule(log_probs, length) - penalty[:, None]
+    words = largest(judged, min(beams, log_probs.shape[-1])).indices  # (n, K, k)
+    log_probs = log_probs.gather(-1, words)
     totals = standing.scores[..., None] + log_probs
-    ranked = LENGTH_RULES[length_rule](totals, standing.length + 1)
+    ranked = rule(totals, length)
     if length_rule != "none":  # a caption that has ended keeps the rank of its own length
         ranked = torch.where(standing.ended[..., None], standing.ranks[..., None] + log_probs, ranked)
-    judged = (ranked if penalty is None else ranked - penalty[:, None]).flatten(1)
+    judged = (ranked if penalty is None else ranked - penalty[:, None].expand_as(judged).gather(-1, words)).flatten(1)
     width = judged.shape[1]
     judged, best = functional.pad(judged, (0, max(0, beams - width)), value=-torch.inf).topk(beams)
     best = best.clamp(max=width - 1)
-    scores, ranks = (
-        values.flatten(1).gather(1, best).masked_fill(judged.isinf(), -torch.inf) for values in (totals, ranked)
-    )
-    parents, words = best // log_probs.shape[-1], best % log_probs.shape[-1]
-    return Chosen(words, parents, log_probs.flatten(1).gather(1, best), scores, ranks)
+    parents = best // words.shape[-1]
+    words, log_probs, scores, ranks = (each.flatten(1).gather(1, best) for each in (words, log_probs, totals, ranked))
+    scores, ranks = (each.masked_fill(judged.isinf(), -torch.inf) for each in (scores, ranks))
+    return Chosen(words, parents, log_probs, scores, ranks)

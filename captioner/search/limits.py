@@ -63,7 +63,7 @@ class Limits:
             log_probs[..., END] = end
         else:
             self._forbid(log_probs, so_far)
-        log_probs.masked_fill_(ended[..., None], -torch.inf)
+        log_probs += torch.zeros_like(ended, dtype=log_probs.dtype).masked_fill_(ended, -torch.inf)[..., None]
         log_probs[..., PAD].masked_fill_(ended, 0.0)
         if self._can_get_stuck:
             stuck = log_probs.amax(-1).isneginf().all(1, keepdim=True)  # (n, 1)

@@ -1,4 +1,4 @@
-"""How captions of different lengths are ranked, by the name a config gives it."""
+"""How captions of different lengths are ranked, by the name a config gives it: each divides a log-probability by a number of its own."""
 
 from __future__ import annotations
 

@@ -57,10 +57,7 @@ class Tape:
         words, log_probs, slots = self.walk_back(order)
         words, log_probs = words.cpu(), log_probs.cpu()
         scores = scores.gather(1, order).cpu()
-        attended = [
-            {name: _at(values, slot[:, :most]) for name, values in step.items()}
-            for step, slot in zip(self.attended, slots, strict=True)
-        ]
+        attended = {name: self._seen_by(name, slots, most) for name in _KEPT}
         lengths = (words > END).sum(-1)  # (B, K)
         found = []
         for photo in range(self.num_photos):
@@ -81,6 +78,13 @@ class Tape:
             all_slots.append(slots)
             slots = self.parents[step].gather(1, slots)
         return torch.stack(words[::-1], -1), torch.stack(log_probs[::-1], -1), all_slots[::-1]
+
+    def _seen_by(self, name: str, slots: list[Tensor], most: int) -> Tensor | None:
+        """What the best beams attended, (B, most, T, ...), on the CPU; `slots` (B, K) are theirs at each step."""
+        photos = torch.arange(self.num_photos, device=slots[0].device)[:, None]
+        steps = [step[name] for step in self.attended]
+        seen = [values[photos, slot[:, :most]] for values, slot in zip(steps, slots, strict=True) if values is not None]
+        return torch.stack(seen, 2).cpu() if seen else None
 
     def _seen(self, photos: Tensor, parents: Tensor, values: Tensor | None) -> Tensor | None:
         if values is None:
@@ -103,26 +107,13 @@ def _trace(
     beam: int,
     candidates: list[tuple[Tensor, float]],
     log_probs: Tensor,
-    attended: list[dict[str, Tensor | None]],
+    attended: dict[str, Tensor | None],
     max_length: int,
 ) -> Trace:
     words, log_prob = candidates[beam]
     length = len(words)
-    seen = {
-        name: None
-        if attended[0][name] is None
-        else torch.stack([step[name][photo, beam] for step in attended[:length]])  # pyright: ignore
-        for name in _KEPT
-    }
+    seen = {name: None if values is None else values[photo, beam, :length].clone() for name, values in attended.items()}
     return Trace(words, log_probs[:length], float(log_probs[length]), length < max_length, log_prob, seen, candidates)
-
-
-def _at(values: Tensor | None, slots: Tensor) -> Tensor | None:
-    """Values (B, K, ...) at some slots (B, k) of each photo, on the CPU."""
-    if values is None:
-        return None
-    slots = slots.to(values.device)
-    return values[torch.arange(len(slots), device=values.device)[:, None], slots].cpu()
 
 
 assert {field.name for field in fields(Attended)} >= set(_KEPT)

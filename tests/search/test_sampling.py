@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.search import Limits, Sampling
-from captioner.search.sampling import likeliest, nucleus
+from captioner.search.sampling import drawn, likeliest, nucleus
 from captioner.vocabulary import END, START
 from tests.helpers import DECODERS, make_decoder, make_regions
 
@@ -85,6 +85,12 @@ def test_what_is_kept_is_the_likely_part(logits, count, mass):
     assert len(real) >= 1
     assert float(real.sum()) >= mass - 1e-9
     assert float(real.sum() - real.min()) < mass + 1e-9  # without the least likely of them it is too little
+
+
+def test_what_is_impossible_is_never_drawn(monkeypatch):
+    for uniform in (0.0, 1 - 2**-24):  # the ends of what torch.rand gives
+        monkeypatch.setattr(torch, "rand", lambda *size, uniform=uniform, **options: torch.full(size, uniform))
+        assert drawn(torch.tensor([[0.0, 0.3, 0.0, 0.7, 0.0]]), 1).item() == (3 if uniform == 0 else 1)
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Beam search over all photos in one batch, against two textbooks.
 
-    python benchmarks/beam.py [--device cpu] [--rounds 5] [--photos 64] [--beams 5] [--clock wall]
+    python benchmarks/beam.py [--device cpu] [--rounds 5] [--photos 64] [--beams 5] [--clock wall] [--memory kept]
 
 1. One photo at a time, as the popular tutorial does it.
 2. All photos in one batch, with loops over photos and beams that choose the words, and features copied for every beam.
@@ -26,7 +26,7 @@ from torch import Tensor
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import CLOCKS, all_times, where  # noqa: E402
+from machine import CLOCKS, all_times, set_memory, where  # noqa: E402
 from textbook import textbook_of  # noqa: E402
 from train_step import best_rate  # noqa: E402
 
@@ -152,4 +152,8 @@ if __name__ == "__main__":
     parser.add_argument("--photos", default=64, type=int)
     parser.add_argument("--beams", default=5, type=int)
     parser.add_argument("--clock", default="wall", choices=CLOCKS)
-    main(**vars(parser.parse_args()))
+    parser.add_argument("--memory", default="kept", choices=["kept", "returned"])
+    given = vars(parser.parse_args())
+    print(f"memory that tensors gave back is {given['memory']}")
+    set_memory(given.pop("memory"))
+    main(**given)

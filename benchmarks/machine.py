@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from captioner.allocation import keep_memory
+
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 """Time as one waits for it; or what processors spend on this process, which other work on the machine hardly disturbs, with one thread."""
 
@@ -26,6 +28,12 @@ def seconds(work: Callable[[], object], device: torch.device | None = None, cloc
     if cuda:
         torch.cuda.synchronize()
     return now() - start
+
+
+def set_memory(memory: str) -> None:
+    """What the C library does with memory that tensors gave back: "kept", as our commands have it, or "returned", as it does by itself."""
+    if memory == "kept" and not keep_memory():
+        raise SystemExit("memory cannot be kept here; choose --memory returned")
 
 
 def in_turn(works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None) -> list[float]:

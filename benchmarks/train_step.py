@@ -1,6 +1,6 @@
 """One training step of the decoder (forward, backward, clipping, Adam), against a textbook's and against the floor.
 
-    python benchmarks/train_step.py [--device cpu] [--rounds 7] [--clock wall]
+    python benchmarks/train_step.py [--device cpu] [--rounds 7] [--clock wall] [--memory kept]
 
 8 photos x 5 captions of 9 to 16 words, 196 regions x 2,048, sizes 512/512/512, 9,490 words, dropout 0.5; features are frozen. Ours and the
 textbook's take turns in one process; figures are medians. The floor is the number of operations that real words need, forward and backward,
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import CLOCKS, seconds, where  # noqa: E402
+from machine import CLOCKS, seconds, set_memory, where  # noqa: E402
 from textbook import TextbookDecoder  # noqa: E402
 
 from captioner.attention.scores import AdditiveScore  # noqa: E402
@@ -186,4 +186,8 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="cpu", type=torch.device)
     parser.add_argument("--rounds", default=7, type=int)
     parser.add_argument("--clock", default="wall", choices=CLOCKS)
-    main(**vars(parser.parse_args()))
+    parser.add_argument("--memory", default="kept", choices=["kept", "returned"])
+    given = vars(parser.parse_args())
+    print(f"memory that tensors gave back is {given['memory']}")
+    set_memory(given.pop("memory"))
+    main(**given)

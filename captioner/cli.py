@@ -294,8 +294,10 @@ def demo(
 
 def main(command: Callable[[], object] = app) -> NoReturn:
     """Run a command and turn its end into an exit status."""
+    from captioner.allocation import keep_memory
     from captioner.training.loop import Interrupted
 
+    keep_memory()
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; such photos get an error of ours
     try:
         command()

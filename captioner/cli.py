@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from captioner.allocation import keep_memory
 from captioner.errors import UserError
 from captioner.progress import Reporter, console, errors
 
@@ -38,7 +40,7 @@ def train(
     """Train as a config says; the same command again goes on where it stopped."""
     from captioner import runs
 
-    with Reporter() as report:
+    with _long_work() as report:
         runs.train(config, overrides or [], report)
 
 
@@ -64,7 +66,7 @@ def evaluate(
     """Decode a split, score it, and write results.json, scores.json and report.html into the run's folder."""
     from captioner import evaluation
 
-    with Reporter() as report:
+    with _long_work() as report:
         found = evaluation.evaluate(
             run, split, overrides or [], report, java=java, tokens=tokens, instances=instances, others=others or []
         )
@@ -240,7 +242,7 @@ def compare(
 
     where = folder or Path("runs") / config.stem
     names, splits = comparison.check_names(attention), [name.strip() for name in split.split(",")]
-    with Reporter() as report:
+    with _long_work() as report:
         lines = comparison.compare(config, names, seeds, where, splits, overrides or [], report)
     comparison.save(where, lines, config)
     shown = comparison.table(lines)
@@ -270,7 +272,7 @@ def inspect(
     """Attention as numbers: is it right, does it matter, and what is it like? Writes inspect.json and inspect.png."""
     from captioner import inspection
 
-    with Reporter() as report:
+    with _long_work() as report:
         request = inspection.Request(instances, captions, images, masks, words)
         card = inspection.inspect(run, request, overrides or [], report)
     inspection.save(card)
@@ -288,16 +290,22 @@ def demo(
     """Draw pictures, train on them, and look at captions of pictures that the model has never seen."""
     from captioner import demo as show
 
-    with Reporter() as report:
+    with _long_work() as report:
         show.run(folder, overrides or [], report)
+
+
+@contextmanager
+def _long_work() -> Iterator[Reporter]:
+    """Progress on the terminal, and memory that is kept for the next step."""
+    keep_memory()
+    with Reporter() as report:
+        yield report
 
 
 def main(command: Callable[[], object] = app) -> NoReturn:
     """Run a command and turn its end into an exit status."""
-    from captioner.allocation import keep_memory
     from captioner.training.loop import Interrupted
 
-    keep_memory()
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; such photos get an error of ours
     try:
         command()

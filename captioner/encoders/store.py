@@ -21,7 +21,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -47,9 +48,14 @@ def mark(photo: Path, view: int) -> Mark:
     return str(photo.absolute()), found.st_size, found.st_mtime_ns, view
 
 
-def digest_of(photo: Path) -> str:
-    """The same for photos of the same bytes, wherever they lie."""
-    return hashlib.sha256(photo.read_bytes()).hexdigest()[:_DIGEST]
+def digest_of(found: Mark) -> str | None:
+    """The same for photos of the same bytes, wherever they lie; None where the photo is no longer what was marked."""
+    photo = Path(found[0])
+    try:
+        digest = hashlib.sha256(photo.read_bytes()).hexdigest()[:_DIGEST]
+        return digest if mark(photo, found[3]) == found else None
+    except OSError:
+        return None
 
 
 def store_folder(root: Path, encoder: Encoder, name: str, precision: torch.dtype = torch.float32) -> Path:
@@ -133,12 +139,15 @@ class FeatureStore:
         for line in self._complete_lines():
             found = (line["photo"], line["bytes"], line["changed"], line["view"])
             if "row" in line:
-                self.rows[found] = line["row"]
-                if "digest" in line:
-                    self.contents[line["digest"], line["view"]] = line["row"]
+                self._note(found, line)
             else:
                 self.unreadable[found] = line["unreadable"]
         self._check_shards()
+
+    def _note(self, found: Mark, line: dict) -> None:
+        self.rows[found] = line["row"]
+        if "digest" in line:
+            self.contents[line["digest"], found[3]] = line["row"]
 
     def _complete_lines(self) -> list[dict]:
         text = self._index.read_bytes()
@@ -167,12 +176,14 @@ class FeatureStore:
 
     def recognise(self, marks: Sequence[Mark]) -> None:
         """Give photos that were stored under another name or time their rows again; on the disk when this returns."""
-        sizes = {size for _, size, _, _ in self.rows}
-        digests = {path: digest_of(Path(path)) for path, size, _, _ in marks if size in sizes}
+        digested = set(self.contents.values())
+        sizes = {size for (_, size, _, _), row in self.rows.items() if row in digested}
+        digests = {found[0]: digest_of(found) for found in marks if found[1] in sizes}
         known = {found: digests[found[0]] for found in marks if (digests.get(found[0]), found[3]) in self.contents}
-        rows = {found: self.contents[digest, found[3]] for found, digest in known.items()}
+        rows = {found: self.contents[str(digest), found[3]] for found, digest in known.items()}
         if rows:
-            self._append_lines([_line(found) | {"digest": known[found], "row": row} for found, row in rows.items()])
+            with self._saying_what_failed():
+                self._append_lines([_line(found) | {"digest": known[found], "row": row} for found, row in rows.items()])
         self.rows.update(rows)
 
     def size_of(self, num_rows: int) -> int:
@@ -201,26 +212,28 @@ class FeatureStore:
                 "may be damaged"
             )
         first = max(self.rows.values(), default=-1) + 1
-        digests = {path: digest_of(Path(path)) for path in {path for path, *_ in marks}}
-        try:
+        photos = {found[0]: found for found in marks}
+        digests = {path: digest for path, found in photos.items() if (digest := digest_of(found))}
+        lines = [_line(found) | {"row": first + place} for place, found in enumerate(marks)]
+        lines = [line | ({"digest": digests[line["photo"]]} if line["photo"] in digests else {}) for line in lines]
+        with self._saying_what_failed():
             self._start()
             self._write_rows(first, features.numpy())
-            self._append_lines(
-                [
-                    _line(found) | {"digest": digests[found[0]], "row": first + place}
-                    for place, found in enumerate(marks)
-                ]
-                + [_line(found) | {"unreadable": reason} for found, reason in unreadable.items()]
-            )
+            self._append_lines(lines + [_line(found) | {"unreadable": why} for found, why in unreadable.items()])
+        for line, found in zip(lines, marks, strict=True):
+            self._note(found, line)
+        self.unreadable.update(unreadable)
+        self._mapped = {}
+
+    @contextmanager
+    def _saying_what_failed(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise UserError(
                 f"regions cannot be written into {self.folder} ({error.strerror or error}); what was stored before is kept: "
                 "free some space and start again, or give run.features=... another place"
             ) from error
-        self.rows.update((found, first + place) for place, found in enumerate(marks))
-        self.contents.update(((digests[found[0]], found[3]), first + place) for place, found in enumerate(marks))
-        self.unreadable.update(unreadable)
-        self._mapped = {}
 
     def _start(self) -> None:
         if not (self.folder / "about.json").exists():

@@ -107,7 +107,7 @@ class _Look:
     masses: Tensor  # (T,)
     uniform_masses: Tensor  # (T,) had all maps been uniform
     fair_share: float
-    points: bool  # the shape word's map does, at the object
+    points: float  # whether the shape word's map does, at the object; of regions that tie, the share
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _look(caption: Caption, index: int, box: Box) -> list[_Look]:
         return []
     masses = box_masses(caption.weights, *where)
     uniform_masses = box_masses(torch.full_like(caption.weights, 1 / caption.layout.num_regions), *where)
-    points = bool(points_inside(caption.weights[index : index + 1], *where))
+    points = float(points_inside(caption.weights[index : index + 1], *where))
     return [_Look(index, masses, uniform_masses, by_chance, points)]
 
 
@@ -159,7 +159,7 @@ def _lift(looks: Sequence[_Look], offset: int) -> float | None:
     return lift(masses, masses.new_tensor([look.fair_share for look in reached]))
 
 
-def _ratio(count: int, of: int) -> float | None:
+def _ratio(count: float, of: int) -> float | None:
     return count / of if of else None
 
 

@@ -55,7 +55,7 @@ def shape_estimates(captions: Sequence[tuple[int, Caption]]) -> dict[str, Estima
         found = _of_words(maps, caption.layout.num_regions)
         middle = _middle(caption)
         if middle is not None:
-            found["centre"] = middle.masses(caption.weights)  # pyright: ignore[reportArgumentType]
+            found["centre"] = middle.masses(maps)
             fair += [middle.fair_share] * len(found["centre"])
         for name, of_words in found.items():
             values.setdefault(name, []).extend(of_words.tolist())

@@ -57,6 +57,8 @@ class Card:
         answer = "yes" if lost and all(matters) else "a little" if any(matters) else "not measurably"
         if lost and all(found.high < 0 for found in lost):
             answer = "it does harm"
+        if any(found.photos < _FEWEST for found in lost):
+            answer = "too few photos to tell"
         parts = []
         if cost.cider is not None:
             parts.append(f"{shown(cost.cider, 100, 1)} of {100 * self.about['CIDEr-D']:.1f} CIDEr-D x100")

@@ -20,7 +20,15 @@ from captioner.explain.looks import uniform_map
 from captioner.explain.shape import entropy
 from captioner.inspection.card import Card, Hallucination
 from captioner.inspection.opening import Opened, Request, open_all
-from captioner.inspection.watching import cider_of, mean_region, read_references, regions_of, replacing_costs, written
+from captioner.inspection.watching import (
+    cider_of,
+    mean_region,
+    read_references,
+    regions_of,
+    replacing_costs,
+    with_references,
+    written,
+)
 from captioner.photos import Report, silent
 from captioner.regions import Regions
 from captioner.search import Caption
@@ -161,7 +169,7 @@ def _entropy_at(caption: Caption, place: int) -> float:
 def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dict:
     """What was measured, and how."""
     settings, first = opened.settings, captions[0]
-    scored = {index: captions[index].text for index, example in enumerate(opened.examples) if example.references}
+    scored = {index: captions[index].text for index in with_references(opened)}
     cider = cider_of(opened, scored) if len(scored) > 1 else []
     return {
         "photos": len(opened.examples),

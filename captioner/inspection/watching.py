@@ -37,10 +37,10 @@ class Cost:
 
 
 def regions_of(opened: Opened, indices: Sequence[int]) -> Regions:
-    """What the encoder sees in some photos."""
-    found = opened.source(indices)
-    found = found.to(opened.model.device)
-    return found if isinstance(found, Regions) else opened.model.encoder(found)
+    """What the encoder sees in some photos, in float32: gradients of likely words vanish in a store's float16."""
+    found = opened.source(indices).to(opened.model.device)
+    found = found if isinstance(found, Regions) else opened.model.encoder(found)
+    return found.to(dtype=torch.float32)
 
 
 def batches(opened: Opened, wanted: Sequence[int], report: Report, what: str) -> Iterator[list[int]]:
@@ -74,7 +74,7 @@ def written(opened: Opened, report: Report) -> list[Caption]:
 def read_references(opened: Opened, report: Report) -> list[tuple[int, Caption]]:
     """Every reference as the model reads it, with its photo."""
     found = []
-    for batch in batches(opened, _with_references(opened), report, "references"):
+    for batch in batches(opened, with_references(opened), report, "references"):
         memory, captions = (
             opened.model.remember(regions_of(opened, batch)),
             [references_of(opened, index) for index in batch],
@@ -126,7 +126,7 @@ def _losses(
 ) -> Iterator[tuple[int, float]]:
     """Each word's photo, and how much likelier the word is with the model's own maps, in nats; end marks are words."""
     of_photo = {index: references_of(opened, index) for index in batch}
-    if not _with_references(opened):
+    if not with_references(opened):
         of_photo = {index: [captions[index].words] for index in batch}
     chosen = [place for place, index in enumerate(batch) if of_photo[index]]
     if not chosen:
@@ -144,7 +144,7 @@ def _losses(
 
 
 def _cider_cost(opened: Opened, captions: Sequence[Caption], texts: dict[int, Caption]) -> Estimate | None:
-    scored = _with_references(opened)
+    scored = with_references(opened)
     if len(scored) < 2:  # of one photo CIDEr-D is 0, whatever is written
         return None
     before = cider_of(opened, {index: captions[index].text for index in scored})
@@ -161,5 +161,5 @@ def cider_of(opened: Opened, texts: Mapping[int, str]) -> list[float]:
     )
 
 
-def _with_references(opened: Opened) -> list[int]:
+def with_references(opened: Opened) -> list[int]:
     return [index for index in range(len(opened.examples)) if references_of(opened, index)]

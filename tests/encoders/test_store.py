@@ -114,6 +114,24 @@ def test_a_photo_of_the_same_size_and_name_is_another_photo(tmp_path, events, re
     assert events[0][1]["rows"] == 1
 
 
+def test_a_photo_replaced_while_it_was_computed_is_computed_again(tmp_path, monkeypatch):
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    real = FeatureStore.add
+
+    def replace_first(self, marks, features, unreadable):
+        monkeypatch.setattr(FeatureStore, "add", real)
+        Image.new("RGB", (9, 9), "red").save(files.paths[2])
+        files.paths[3].unlink()
+        real(self, marks, features, unreadable)
+
+    monkeypatch.setattr(FeatureStore, "add", replace_first)
+    store_regions(encoder, files, store_of(encoder, tmp_path))
+    source, unreadable = store_regions(encoder, files, store_of(encoder, tmp_path))
+    assert list(unreadable) == [3]
+    pixels = files.read(2)[0][None]
+    torch.testing.assert_close(source([2]).features.float(), encoder(pixels).features.detach(), atol=2e-3, rtol=2e-3)
+
+
 def test_only_what_is_new_is_computed(tmp_path, events, report):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     store_regions(encoder, files, store_of(encoder, tmp_path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -79,13 +81,24 @@ def test_the_right_order_takes_and_gives_the_word_at_once_and_the_wrong_one_at_l
 def test_random_orders_have_no_gap(toy):
     generator = torch.Generator().manual_seed(1)
     found = [toy_curves(toy, random=torch.rand(20, generator=generator))["random"] for _ in range(150)]
-    many = [Curve(photo, curve.deletion, curve.insertion) for photo, curve in enumerate(found)]
+    many = [replace(curve, photo=photo) for photo, curve in enumerate(found)]
     assert areas(many).gap.low < 0 < areas(many).gap.high
+
+
+@pytest.mark.parametrize("num_regions", [4, 7, 49])
+def test_a_random_order_has_no_gap_however_soon_a_photo_is_worth_all(num_regions):
+    """A random order's curves are each other's mirror image: what is given is what the other has not yet lost."""
+    counts = (torch.tensor(FRACTIONS) * num_regions).round()
+    shares = (counts / num_regions).double()
+    worth = 1 - torch.exp(-shares / 0.1)
+    expected = Curve(0, worth.flip(0), worth, shares)
+    torch.testing.assert_close(shares, (1 - shares).flip(0))
+    assert areas([expected]).gap.value == pytest.approx(0, abs=1e-6)
 
 
 def test_words_that_the_photo_makes_no_likelier_have_no_areas():
     level = torch.zeros(len(FRACTIONS), dtype=torch.float64)
-    assert areas([Curve(0, level, level)]).gap is None
+    assert areas([Curve(0, level, level, level)]).gap is None
     assert areas([]).gap is None
 
 

@@ -78,11 +78,11 @@ def run(
         _write(table, _as_csv(found))
     if details is not None:
         _write(details, as_json(found))
-    written = _by_model(found, beside or {}, name)
-    for option, path in wanted.items():
-        pictures.write(option, path, written, style)
     if page is not None:
         _lay_out(page, found, style.smooth)
+    written = _by_model(found, beside or {}, name)
+    for option in sorted(wanted, key="heads".__eq__):  # last, since not every model has some
+        pictures.write(option, wanted[option], written, style)
     if unreadable:
         errors.print(
             f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True

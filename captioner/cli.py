@@ -217,7 +217,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="the first free one from 7860 unless given")] = None,
 ) -> None:
-    """Try a model on a web page; needs `pip install -e '.[demo]'`."""
+    """Try a model on a web page; needs gradio, which the extra `demo` brings."""
     from captioner import serve as pages
 
     pages.run(model, host, port)

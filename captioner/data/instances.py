@@ -57,7 +57,7 @@ def read_instances(path: Path) -> Instances:
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} should hold images (id), categories (id, name) and annotations (image_id, category_id, bbox) that name them, but "
-            f"{error!r} is wrong or missing; give an instances file as COCO has them: a captions file has no boxes"
+            f"{error} is wrong or missing; give an instances file as COCO has them: a captions file has no boxes"
         ) from error
     return Instances(list(name_of.values()), of_photo, files, sizes)
 

@@ -25,7 +25,7 @@ THUMBNAIL = 224
 below, 13 kB in the file at most on average; with maps and texts a thousand of them make 14 to 16 MB, which opens without
 waiting and can still be sent to somebody."""
 QUALITY = 70
-CONFIDENCE = "mean word probability"
+CONFIDENCE = "confidence"
 """What photos can be sorted by besides their scores: the geometric mean of the probabilities of a caption's words."""
 
 Rows = Mapping[str, Mapping[str, float]]

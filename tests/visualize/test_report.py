@@ -129,7 +129,7 @@ def test_a_text_has_no_words_to_point_at_and_no_probability_to_sort_by():
     assert '<p class="sentence" lang="" dir="auto">a &lt;b&gt; dog</p>' in page
     assert data_of(page)[0]["captions"] == []
     assert data_of(page)[0]["sort"] == [1.0]
-    assert "<option>mean word probability</option>" not in page
+    assert "<option>confidence</option>" not in page
     assert '<p class="faint">Point at a word' not in page
 
 

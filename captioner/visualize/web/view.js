@@ -96,7 +96,7 @@ class View {
   factsOfAll() {
     const { caption } = this;
     const facts = [];
-    if (this.words.length) facts.push(["mean word probability", number(caption.confidence), "the geometric mean of the words' probabilities"]);
+    if (this.words.length) facts.push(["confidence", number(caption.confidence), "the geometric mean of the words' probabilities"]);
     if (!this.compact) facts.unshift(["caption's probability", number(Math.exp(caption.logProb)), "all words' and the end mark's, multiplied"]);
     if (!caption.ended) facts.push(["cut at", `${caption.words.length} words`, "the decoder had not ended the caption"]);
     return facts;

@@ -21,7 +21,7 @@ def print_scores(found: Evaluation | Scored, java: bool) -> None:
     own = found.systems if isinstance(found, Scored) else {MODEL: found.systems[MODEL]}
     notes = [note for name, captions in own.items() for note in _wordless(name, captions, found.protocol.tokens)]
     if notes and any(CLIP_SCORE in found.rows[name] for name in own):
-        notes.append(f"{CLIP_SCORE} reads captions without words as {PREFIX.strip()!r}, which is worth more than 0")
+        notes.append(f"{CLIP_SCORE} reads captions without words as {PREFIX.strip()!r}, and scores that")
     for note in [*notes, *(_left_out(found.protocol.tokens) if java else [])]:
         console.print(note, soft_wrap=True, markup=False)
 

@@ -187,10 +187,10 @@ def test_a_model_scores_files_and_says_how_far_it_is(folder, files):
         score_files(results, references, clip=str(folder), photos=photos)
 
 
-def test_a_model_that_is_not_there_or_not_whole_gives_no_number(folder, tmp_path, monkeypatch):
+@pytest.mark.filterwarnings("ignore:.resume_download:FutureWarning")  # transformers 4.40 on a later hub
+def test_a_model_that_is_not_there_or_not_whole_gives_no_number(folder, tmp_path):
     from safetensors.torch import load_file, save_file
 
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(UserError, match=r"got 'nobody/nothing' .* hf download openai/clip-vit-base-patch32"):
         load_clip("nobody/nothing", CPU)
     for file in folder.iterdir():
@@ -202,6 +202,6 @@ def test_a_model_that_is_not_there_or_not_whole_gives_no_number(folder, tmp_path
         load_clip(str(tmp_path), CPU)
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     for name in ("tokenizer.json", "vocab.json", "merges.txt"):
-        (tmp_path / name).unlink()
+        (tmp_path / name).unlink(missing_ok=True)
     with pytest.raises(UserError, match="needs a whole CLIP model"):
         load_clip(str(tmp_path), CPU)

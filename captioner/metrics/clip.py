@@ -109,7 +109,12 @@ def load_clip(name: str, device: torch.device, report: Callable[..., None] = lam
         model, loaded = transformers.CLIPModel.from_pretrained(name, local_files_only=True, output_loading_info=True)
         tokenizer = transformers.CLIPTokenizer.from_pretrained(name, local_files_only=True)
         pictures = transformers.CLIPImageProcessor.from_pretrained(name, local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        TypeError,
+    ) as error:  # the last: transformers 4, of a tokeniser without files
         raise UserError(_lacking(name, str(error).splitlines()[0])) from error
     known, wanted = len(tokenizer), model.config.text_config.vocab_size
     if loaded["missing_keys"] or known != wanted:  # transformers would go on with random weights, or without words

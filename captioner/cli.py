@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -29,6 +29,9 @@ Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
 Instances = Annotated[Path | None, typer.Option(help="objects of the photos, as COCO has them: adds CHAIR")]
 Java = Annotated[bool, typer.Option(help="score METEOR and SPICE where they can run")]
+Clip = Annotated[
+    str | None, typer.Option(help="a CLIP model's folder, or its name in the cache of transformers: adds CLIPScore")
+]
 _TOKENS = "what cuts captions into words: ptb (coco-caption's), simple, whitespace, characters"
 
 
@@ -59,6 +62,7 @@ def evaluate(
     ] = None,
     instances: Instances = None,
     java: Java = True,
+    clip: Clip = None,
     page: Annotated[
         bool, typer.Option(help="write report.html: every photo with its caption and maps, worst first")
     ] = True,
@@ -68,7 +72,15 @@ def evaluate(
 
     with _long_work() as report:
         found = evaluation.evaluate(
-            run, split, overrides or [], report, java=java, tokens=tokens, instances=instances, others=others or []
+            run,
+            split,
+            overrides or [],
+            report,
+            java=java,
+            tokens=tokens,
+            instances=instances,
+            others=others or [],
+            clip=clip,
         )
     if found.rows:
         evaluation.print_scores(found, java)
@@ -132,19 +144,24 @@ def score(
     tokens: Annotated[str, typer.Option(help=_TOKENS)] = "ptb",
     instances: Instances = None,
     java: Java = True,
+    clip: Clip = None,
     subset: Annotated[
         bool, typer.Option("--subset", help="score captioned photos alone; others may lack captions")
     ] = False,
     json: Annotated[Path | None, typer.Option(help="write scores, intervals and protocol here")] = None,
     page: Annotated[Path | None, typer.Option(help="write out.html: every photo, worst first")] = None,
-    photos: Annotated[Path | None, typer.Option(help="the folder of photos, to be shown on the page")] = None,
+    photos: Annotated[Path | None, typer.Option(help="the folder of photos, for the page and for --clip")] = None,
 ) -> None:
     """Score any model's captions against references, alone or against another model's."""
     from captioner import evaluation, metrics
+    from captioner.photos import silent
 
-    if photos is not None and page is None:
-        raise UserError("--photos are shown on the page, got no --page; give --page out.html too")
-    found = evaluation.score_files(results, captions, train, tokens, against, instances, subset, java)
+    if photos is not None and page is None and clip is None:
+        raise UserError("--photos are for the page or for --clip, got neither; give --page out.html too")
+    with Reporter() if clip is not None else nullcontext(silent) as report:
+        found = evaluation.score_files(
+            results, captions, train, tokens, against, instances, subset, java, clip=clip, photos=photos, report=report
+        )
     evaluation.print_scores(found, java)
     if json is not None:
         metrics.save_scores(json, found.rows, found.protocol, found.intervals, found.differences())

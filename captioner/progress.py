@@ -76,6 +76,9 @@ class Reporter:
     def _inspect(self, what, count, total) -> None:
         self._advance(what, count, total, "")
 
+    def _clip(self, what, count, total) -> None:
+        self._advance(f"CLIP reads {what}", count, total, "", to=True)
+
     def _examine(self, done, total) -> None:
         self._advance("reading photos", done, total, "photos", to=True)
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy
 import pytest
 
 from captioner import build, cli, metrics, runs
@@ -85,6 +86,32 @@ def test_objects_add_chair_and_must_be_of_the_photos(trained, pictures):
     assert all(0 <= row["CHAIR_s"] <= 1 for row in found.rows.values())
     with pytest.raises(UserError, match="needs the instances of every captioned photo, 12 of 12 have none"):
         evaluate(trained, instances=pictures / "instances_train.json")
+
+
+class FakeClip:
+    """Knows nothing of photos, and captions by their length."""
+
+    source = "a fake"
+
+    def photos(self, paths):
+        assert all(path.is_file() for path in paths)
+        return numpy.full((len(paths), 2), 0.5**0.5)
+
+    def texts(self, texts, what):
+        angles = numpy.array([len(text) for text in texts]) / 100
+        return numpy.stack([numpy.cos(angles), numpy.sin(angles)], axis=1)
+
+
+def test_clip_scores_the_model_and_its_baselines_and_stands_in_the_protocol(trained, monkeypatch):
+    monkeypatch.setattr("captioner.metrics.load_clip", lambda name, device, report: FakeClip())
+    found = evaluate(trained, clip="any", java=False)
+    assert len(found.rows) == 3
+    for name, captions in found.systems.items():
+        near = [2.5 * numpy.cos(numpy.pi / 4 - len(text) / 100) for text in captions.values()]
+        assert found.rows[name]["CLIPScore"] == pytest.approx(numpy.mean(near))
+        assert {"CLIPScore", "RefCLIPScore"} < found.intervals[name].keys()
+    stored = json.loads((found.folder / "scores.json").read_text(encoding="utf-8"))
+    assert "CLIPScore by a fake" in stored["protocol"]["scorers"]
 
 
 def test_a_page_shows_every_photo_with_its_maps_and_goes_with_its_scores(trained):

@@ -25,7 +25,9 @@ def test_a_notebook_runs(path, pictures, tmp_path, monkeypatch):
 
     runs.train(DRAWN, [*tiny_settings(pictures, tmp_path / "runs" / "demo"), "run.epochs=1"])
     monkeypatch.setenv("CAPTIONER_RUN", str(tmp_path / "runs" / "demo"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # small tensors: on a busy machine threads wait for each other ten times as long
+    monkeypatch.setenv(
+        "OMP_NUM_THREADS", "1"
+    )  # small tensors: on a busy machine threads wait for each other ten times as long
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
     assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))

@@ -16,7 +16,7 @@ from captioner.errors import UserError
 from captioner.evaluation.baselines import baselines as baseline_captions
 from captioner.evaluation.baselines import pool
 from captioner.evaluation.protocol import protocol_of, scoring_tokens
-from captioner.metrics import Judge, Protocol, Worth
+from captioner.metrics import Clip, ClipScorer, Judge, Protocol, Worth
 from captioner.metrics.scores import PhotoId
 from captioner.photos import Report, decode, photo_source, read_splits, silent
 from captioner.search import Caption, Captioner
@@ -88,6 +88,7 @@ def evaluate(
     tokens: str | None = None,
     instances: Path | None = None,
     others: Sequence[Path] = (),
+    clip: str | None = None,
 ) -> Evaluation:
     """Decode a split and score it; writes results.json and scores.json into the run's folder, under the split's name.
 
@@ -100,6 +101,7 @@ def evaluate(
         tokens: what cuts captions into words for scoring: `ptb` where the model's words have spaces between them, unless told.
         instances: a file of the photos' objects, for CHAIR.
         others: runs that write with this one, as an ensemble.
+        clip: a CLIP model's folder, or its name in the cache of transformers, for CLIPScore.
     """
     settings, runs = build.read_run_settings(run, overrides), [run, *others]
     splits = read_splits(settings, report)
@@ -109,6 +111,7 @@ def evaluate(
         metrics.check_instances([example.id for example in splits[split] if example.references], objects)
     captioner = build.load(runs, device=settings["run"]["device"], overrides=overrides)
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
+    seer = None if clip is None else metrics.load_clip(clip, captioner.device, report)
     metrics.word_rule(tokens)  # complains, before anything is computed, about one that is not there
     source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
     tick = partial(_tick, report, split, len(source))
@@ -124,7 +127,7 @@ def evaluate(
     if baselines and train:
         train_source, seen = photo_source(settings, captioner.model, train, "train", run, report)
         evaluation.systems.update(_baselines(evaluation, captioner, train, train_source, seen, report))
-    return _judged(evaluation, train, objects, java)
+    return _judged(evaluation, train, objects, java, seer)
 
 
 def _baselines(
@@ -146,13 +149,17 @@ def _tick(report: Report, split: str, total: int, count: int) -> None:
     report("decode", split=split, count=count, total=total)
 
 
-def _judged(evaluation: Evaluation, train: Sequence[Example], objects: Instances | None, java: bool) -> Evaluation:
+def _judged(
+    evaluation: Evaluation, train: Sequence[Example], objects: Instances | None, java: bool, clip: Clip | None
+) -> Evaluation:
     """With every system's scores, and saved; the model has METEOR and SPICE and the diversity of its captions too."""
-    judge = Judge(evaluation.references(), evaluation.protocol.tokens, _references(train) or None, objects)
+    references, photos = evaluation.references(), {example.id: example.image for example in evaluation.examples}
+    seen = None if clip is None else ClipScorer(clip, photos, references)
+    judge = Judge(references, evaluation.protocol.tokens, _references(train) or None, objects, seen)
     for name, captions in evaluation.systems.items():
         own = name == MODEL
         evaluation.worths[name] = judge(captions, evaluation.several() if own else None, java and own)
-    scorers = metrics.scorers(evaluation.rows[MODEL])
+    scorers = metrics.scorers(evaluation.rows[MODEL], "" if clip is None else clip.source)
     evaluation = replace(evaluation, protocol=replace(evaluation.protocol, scorers=scorers))
     evaluation.save()
     return evaluation

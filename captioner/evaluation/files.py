@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner import metrics
-from captioner.data.coco import read_references, read_results
+from captioner.data.coco import read_file_names, read_references, read_results
 from captioner.data.instances import read_instances
 from captioner.errors import UserError
 from captioner.evaluation.protocol import SPACED
-from captioner.metrics import Judge, Protocol, Worth
+from captioner.metrics import ClipScorer, Judge, Protocol, Worth
 from captioner.metrics.report import Differences
 from captioner.metrics.scores import Captions, PhotoId, References
+from captioner.photos import Report, silent
+from captioner.training.distributed import choose_device
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ def score_files(
     instances: Path | None = None,
     subset: bool = False,
     java: bool = True,
+    clip: str | None = None,
+    photos: Path | None = None,
+    report: Report = silent,
 ) -> Scored:
     """Score a file in COCO's result format against a captions file.
 
@@ -61,6 +66,7 @@ def score_files(
         instances: a file of the photos' objects, for CHAIR.
         subset: score the photos that every file has captioned, and no others; document frequencies are those of their references.
         java: whether to score METEOR and SPICE where they can run.
+        clip: a CLIP model's folder, or its name in the cache of transformers, for CLIPScore, which needs the folder `photos`.
 
     Raises:
         UserError: a file is not as COCO has it, or captions and references are not of the same images.
@@ -73,9 +79,10 @@ def score_files(
         _check_missing(name, written, references)
     seen = None if train is None else read_references(train)
     objects = None if instances is None else read_instances(instances)
-    judge = Judge(references, tokens, seen, objects)
+    seer = None if clip is None else _clip_scorer(clip, captions, photos, references, report)
+    judge = Judge(references, tokens, seen, objects, seer)
     worths = {name: judge(written, java=java) for name, written in systems.items()}
-    scorers = metrics.scorers(next(iter(worths.values())).scores)
+    scorers = metrics.scorers(next(iter(worths.values())).scores, "" if seer is None else seer.clip.source)
     if seen is not None:
         most_frequent = metrics.most_frequent_caption(seen, tokens)
         worths[metrics.MOST_FREQUENT] = judge(dict.fromkeys(references, most_frequent))
@@ -84,6 +91,13 @@ def score_files(
         split, len(references), metrics.count_references(references), tokens, "as given", scorers=scorers
     )
     return Scored(systems, references, worths, protocol)
+
+
+def _clip_scorer(clip: str, captions: Path, photos: Path | None, references: References, report: Report) -> ClipScorer:
+    if photos is None:
+        raise UserError("--clip looks at the photos, got no --photos; give --photos FOLDER too")
+    paths = {photo: photos / name for photo, name in read_file_names(captions).items()}
+    return ClipScorer(metrics.load_clip(clip, choose_device(), report), paths, references)
 
 
 def _names(files: Sequence[Path]) -> list[str]:

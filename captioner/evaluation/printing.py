@@ -5,6 +5,7 @@ from __future__ import annotations
 from captioner import metrics
 from captioner.evaluation.evaluating import MODEL, Evaluation
 from captioner.evaluation.files import Scored
+from captioner.metrics.clip import CLIP_SCORE, PREFIX
 from captioner.metrics.java import lacking
 from captioner.metrics.scores import Captions, word_rule
 from captioner.progress import console
@@ -19,6 +20,8 @@ def print_scores(found: Evaluation | Scored, java: bool) -> None:
         console.print(metrics.differences_table(ours, theirs, found.rows, differences))
     own = found.systems if isinstance(found, Scored) else {MODEL: found.systems[MODEL]}
     notes = [note for name, captions in own.items() for note in _wordless(name, captions, found.protocol.tokens)]
+    if notes and any(CLIP_SCORE in found.rows[name] for name in own):
+        notes.append(f"{CLIP_SCORE} reads captions without words as {PREFIX.strip()!r}, and scores that")
     for note in [*notes, *(_left_out(found.protocol.tokens) if java else [])]:
         console.print(note, soft_wrap=True, markup=False)
 

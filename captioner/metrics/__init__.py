@@ -2,6 +2,7 @@
 
 scores.py      BLEU, ROUGE-L and CIDEr-D as coco-caption has them, of all captions and of each
 java.py        METEOR and SPICE, where their programs can run
+clip.py        CLIPScore, where its model is there
 bleu.py        BLEU
 rouge.py       ROUGE-L
 cider.py       CIDEr-D for many captions at once, also as a reward of training
@@ -19,6 +20,7 @@ Captions are one text a photo, by photo id; references are the texts of that pho
 
 from captioner.metrics.chair import chair_scores, check_instances
 from captioner.metrics.cider import CiderD
+from captioner.metrics.clip import Clip, ClipScorer, load_clip
 from captioner.metrics.diversity import diversity_scores, variety
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_scores
@@ -43,6 +45,8 @@ __all__ = [
     "MOST_FREQUENT",
     "NEAREST",
     "CiderD",
+    "Clip",
+    "ClipScorer",
     "DocumentFrequencies",
     "Judge",
     "Protocol",
@@ -57,6 +61,7 @@ __all__ = [
     "diversity_scores",
     "grouped",
     "java_scores",
+    "load_clip",
     "most_frequent_caption",
     "neighbours_captions",
     "save_results",

@@ -22,6 +22,7 @@ from captioner import __version__
 from captioner.bootstrap import RESAMPLES, SEED
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE
 from captioner.metrics.diversity import AS_THEY_ARE
 from captioner.metrics.java import METEOR, SPICE
 from captioner.metrics.scores import NAMES, Captions, References, word_rule
@@ -37,18 +38,23 @@ MOST_FREQUENT = "most frequent"
 """The row of a baseline: the most frequent training caption, for every photo."""
 GROUPS = [
     [*NAMES, METEOR, SPICE],
+    [CLIP_SCORE, REF_CLIP_SCORE],
     ["words used", "mean length", "repeats a word", "repeats 3 words", "bad ending", "novel"],
     ["CHAIR_i", "CHAIR_s", "object recall"],
     ["distinct-1", "distinct-2", "mBLEU-4", "self-CIDEr"],
 ]
-"""Scores that stand in one table: how good captions are, how varied, whether they name what is there, and how a photo's captions differ."""
+"""Scores that stand in one table: how good captions are, how good to CLIP, how varied, whether they name what is there, and how a photo's
+captions differ."""
 
 
-def scorers(names: Collection[str] = ()) -> str:
-    """The programs that give scores of these names, with their versions."""
+def scorers(names: Collection[str] = (), clip: str = "") -> str:
+    """The programs that give scores of these names, with their versions; `clip` is the model behind CLIPScore, where there is one."""
     theirs = f"pycocoevalcap {version('pycocoevalcap')}"
     java = [program for name, program in ((METEOR, "METEOR 1.5"), (SPICE, "SPICE 1.0")) if name in names]
-    return f"captioner {__version__}, equal to {theirs}" + (f"; {' and '.join(java)} of {theirs}" if java else "")
+    more = [f"{' and '.join(java)} of {theirs}"] if java else []
+    return "; ".join(
+        [f"captioner {__version__}, equal to {theirs}", *more, *([f"{CLIP_SCORE} by {clip}"] if clip else [])]
+    )
 
 
 @dataclass(frozen=True)

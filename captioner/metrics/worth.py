@@ -14,6 +14,7 @@ from numpy import ndarray
 from captioner.bootstrap import Tally, interval, resampled
 from captioner.data.instances import Instances
 from captioner.metrics.chair import chair_scores
+from captioner.metrics.clip import ClipScorer
 from captioner.metrics.diversity import WORDS_USED, diversity_tallies, known_captions, variety_each, words_used
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_tallies
@@ -49,6 +50,7 @@ class Judge:
     tokens: str
     train: References | None = None  # captions to say whether a caption is new
     instances: Instances | None = None  # objects, for CHAIR
+    clip: ClipScorer | None = None  # for CLIPScore
 
     def __call__(
         self, captions: Captions, several: Mapping[PhotoId, Sequence[str]] | None = None, java: bool = False
@@ -65,6 +67,7 @@ class Judge:
         found = tallies(captions, self.references, self.tokens)  # says what does not pair up
         captions = {photo: captions[photo] for photo in self.references}
         found += java_tallies(captions, self.references, self.tokens) if java else []
+        found += [self.clip(captions)] if self.clip is not None else []
         more = [Tally.means(variety_each(captions, self.tokens, self._known))]
         if self.instances is not None:
             more.append(chair_scores(captions, self.references, self.instances, self.tokens).tally)

@@ -26,7 +26,7 @@ from torch import Tensor
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import CLOCKS, all_times, set_memory, where  # noqa: E402
+from machine import all_times, chosen, where  # noqa: E402
 from textbook import textbook_of  # noqa: E402
 from train_step import best_rate  # noqa: E402
 
@@ -151,9 +151,4 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", default=5, type=int)
     parser.add_argument("--photos", default=64, type=int)
     parser.add_argument("--beams", default=5, type=int)
-    parser.add_argument("--clock", default="wall", choices=CLOCKS)
-    parser.add_argument("--memory", default="kept", choices=["kept", "returned"])
-    given = vars(parser.parse_args())
-    print(f"memory that tensors gave back is {given['memory']}")
-    set_memory(given.pop("memory"))
-    main(**given)
+    main(**chosen(parser))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,10 +32,17 @@ def seconds(work: Callable[[], object], device: torch.device | None = None, cloc
     return now() - start
 
 
-def set_memory(memory: str) -> None:
-    """What the C library does with memory that tensors gave back: "kept", as our commands have it, or "returned", as it does by itself."""
+def chosen(parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """What the command line gives, a clock among it. `--memory`, which is set here, is what the C library does with memory that tensors gave
+    back: "kept", as our commands have it, or "returned", as it does by itself."""
+    parser.add_argument("--clock", default="wall", choices=CLOCKS)
+    parser.add_argument("--memory", default="kept", choices=["kept", "returned"])
+    given = vars(parser.parse_args())
+    memory = given.pop("memory")
+    print(f"memory that tensors gave back is {memory}")
     if memory == "kept" and not keep_memory():
         raise SystemExit("memory cannot be kept here; choose --memory returned")
+    return given
 
 
 def in_turn(works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None) -> list[float]:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import CLOCKS, seconds, set_memory, where  # noqa: E402
+from machine import chosen, seconds, where  # noqa: E402
 from textbook import TextbookDecoder  # noqa: E402
 
 from captioner.attention.scores import AdditiveScore  # noqa: E402
@@ -185,9 +185,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", type=torch.device)
     parser.add_argument("--rounds", default=7, type=int)
-    parser.add_argument("--clock", default="wall", choices=CLOCKS)
-    parser.add_argument("--memory", default="kept", choices=["kept", "returned"])
-    given = vars(parser.parse_args())
-    print(f"memory that tensors gave back is {given['memory']}")
-    set_memory(given.pop("memory"))
-    main(**given)
+    main(**chosen(parser))

@@ -33,8 +33,11 @@ def seconds(work: Callable[[], object], device: torch.device | None = None, cloc
 
 
 def chosen(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """What the command line gives, a clock among it. `--memory`, which is set here, is what the C library does with memory that tensors gave
-    back: "kept", as our commands have it, or "returned", as it does by itself."""
+    """What the command line gives, a clock among it.
+
+    `--memory`, which is set here, is what the C library does with memory that tensors gave back: "kept", as our commands have it, or
+    "returned", as it does by itself.
+    """
     parser.add_argument("--clock", default="wall", choices=CLOCKS)
     parser.add_argument("--memory", default="kept", choices=["kept", "returned"])
     given = vars(parser.parse_args())

@@ -171,7 +171,7 @@ class _AdditiveEnergy(torch.autograd.Function):
         ctx.workspace = workspace
         weight, scores = energy.to(keys.dtype), keys.new_empty(*queries.shape[:2], keys.shape[1])  # (B, Q, R)
         for some_queries, some_keys, some_scores in _in_stretches(queries, keys, scores):
-            torch.matmul(_mixed(some_queries, some_keys, workspace), weight, out=some_scores)
+            _dot(_mixed(some_queries, some_keys, workspace), weight, some_scores)
         return scores
 
     @staticmethod
@@ -182,7 +182,7 @@ class _AdditiveEnergy(torch.autograd.Function):
         stretches = _in_stretches(queries, keys, gradient, to_queries, to_keys)
         for some_queries, some_keys, scores, some_to_queries, some_to_keys in stretches:
             mixed = _mixed(some_queries, some_keys, ctx.workspace)
-            to_energy += scores.flatten() @ mixed.flatten(0, 2)
+            to_energy += torch.bmm(scores.flatten(0, 1)[:, None], mixed.flatten(0, 1)).sum((0, 1))
             slope = torch.addcmul(mixed.new_ones(()), mixed, mixed, value=-1, out=mixed)
             torch.matmul(scores[:, :, None], slope, out=some_to_queries[:, :, None])
             torch.sum(slope.mul_(scores[..., None]), 1, out=some_to_keys)
@@ -199,6 +199,21 @@ def _in_stretches(queries: Tensor, keys: Tensor, *more: Tensor) -> Iterator[tupl
 
 def _mixed(queries: Tensor, keys: Tensor, workspace: Workspace) -> Tensor:
     """The tanh of every query with every key. A CPU takes it as 2 sigmoid(2x) - 1, exact to 2e-7: its tanh is 5 times as slow."""
-    shape = (*queries.shape[:2], *keys.shape[1:])  # (B, Q, R, A)
-    mixed = torch.add(queries[:, :, None], keys[:, None], out=workspace.take(shape, keys))
-    return mixed.mul_(2).sigmoid_().mul_(2).sub_(1) if keys.device.type == "cpu" else mixed.tanh_()
+    memory = workspace.take((*queries.shape[:2], *keys.shape[1:]), keys)  # (B, Q, R, A)
+    queries, keys = queries[:, :, None], keys[:, None]
+    if keys.device.type != "cpu":
+        return torch.add(queries, keys, out=memory).tanh_()
+    torch.add(2 * queries, keys, alpha=2, out=memory).sigmoid_()
+    return torch.add(memory.new_tensor(-1), memory, alpha=2, out=memory)
+
+
+def _dot(mixed: Tensor, weight: Tensor, scores: Tensor) -> None:
+    """Write mixed (B, Q, R, A) times weight (A,) to scores (B, Q, R).
+
+    On a CPU, overwriting `mixed`: a library's product of matrix and vector may share the rows among cores otherwise than the operations
+    before and after it, and each core then waits for what lies in the other's cache.
+    """
+    if mixed.device.type == "cpu":
+        torch.sum(mixed.mul_(weight), -1, out=scores)
+    else:
+        torch.matmul(mixed, weight, out=scores)

@@ -25,6 +25,10 @@ def test_a_uniform_map_is_spread_and_one_region_is_sharp():
     assert (sharp.entropy, sharp.sharpness) == (0, 1)
 
 
+def test_captions_of_one_word_have_no_change():
+    assert map_shape([caption_of([0, 1, 0, 0]), caption_of([1, 0, 0, 0])]).change is None
+
+
 def test_change_is_the_share_that_moves():
     assert map_shape([caption_of([0, 1, 0, 0], [0, 0.75, 0.25, 0], [0, 0.75, 0.25, 0])]).change == pytest.approx(0.125)
 

@@ -50,8 +50,8 @@ def read_instances(path: Path) -> Instances:
         return _instances(content)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path} should be an instances file as COCO has them: images (id), categories (id, name) and annotations (image_id, category_id, "
-            f"bbox) that name them, got {_came(content, error)}; give the file that says where the objects of the photos are"
+            f"{path} should be an instances file as COCO has them: images (id), categories (id, name) and annotations (image_id, "
+            f"category_id, bbox) that name them, got {_came(content, error)}; give the file that says where the objects of the photos are"
         ) from error
 
 
@@ -79,7 +79,9 @@ def _came(content: Any, error: Exception) -> str:
     key = error.args[0] if isinstance(error, KeyError) else None
     if key in ("id", "name", "image_id", "category_id"):
         return f"an entry without {key}"
-    return f"an entry that is none ({error})" if key is None else f"an annotation that names {key!r}, which is not there"
+    return (
+        f"an entry that is none ({error})" if key is None else f"an annotation that names {key!r}, which is not there"
+    )
 
 
 def _instance(annotation: dict[str, Any], name_of: dict[Any, str]) -> Instance:

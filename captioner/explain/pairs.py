@@ -120,7 +120,9 @@ def _find(caption: Caption, objects: Sequence[Object], colours: Collection[str],
     return _Finding(len(named), right, drawn.total(), clear)
 
 
-def _looks(captions: Sequence[Caption], objects: Sequence[Sequence[Object]], findings: Sequence[_Finding]) -> list[Look]:
+def _looks(
+    captions: Sequence[Caption], objects: Sequence[Sequence[Object]], findings: Sequence[_Finding]
+) -> list[Look]:
     """Every clear word whose map could have reached its object."""
     held = {photo: [Instance(name, box) for name, box in of_photo] for photo, of_photo in enumerate(objects)}
     places = ObjectPlaces(Instances([], held), range(len(held)))

@@ -16,7 +16,6 @@ from captioner.explain import Agreement, Look, agreement, by_offset, by_size, fi
 from captioner.explain.baselines import ShuffledMaps, centre_of, other_place, other_word, uniform_map
 from captioner.explain.deletion import Areas, Curve, Target, areas, curves
 from captioner.explain.gradients import gradient_maps, has_captum, integrated_gradients
-from captioner.map_shape import entropy, scaled
 from captioner.inspection.card import Card, Hallucination
 from captioner.inspection.opening import Opened, Request, open_all
 from captioner.inspection.watching import (
@@ -28,6 +27,7 @@ from captioner.inspection.watching import (
     with_references,
     written,
 )
+from captioner.map_shape import entropy, scaled
 from captioner.photos import Report, silent
 from captioner.regions import Regions
 from captioner.search import Caption

@@ -168,5 +168,7 @@ def test_instances_are_read_as_coco_has_them(tmp_path):
 def test_a_file_that_holds_no_instances_is_named(tmp_path, content, wrong):
     path = tmp_path / "instances.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=rf"instances\.json should be an instances file .*, got {wrong}.*; give the file"):
+    with pytest.raises(
+        UserError, match=rf"instances\.json should be an instances file .*, got {wrong}.*; give the file"
+    ):
         read_instances(path)

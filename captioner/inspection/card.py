@@ -70,7 +70,7 @@ def shown(found: Estimate | None, times: float = 1, digits: int = 2) -> str:
     if found is None:
         return NOTHING
     if found.photos < FEWEST:
-        return f"{times * found.value:.{digits}f} ({found.photos} photos)"
+        return f"{times * found.value:.{digits}f} ({found.photos} photo{'s' * (found.photos > 1)})"
     value, low, high = (f"{times * each:.{digits}f}" for each in (found.value, found.low, found.high))
     return f"{value} [{low}, {high}]"
 

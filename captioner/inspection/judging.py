@@ -24,7 +24,6 @@ from captioner.inspection.watching import (
     read_references,
     regions_of,
     replacing_costs,
-    with_references,
     written,
 )
 from captioner.map_shape import entropy, scaled
@@ -166,7 +165,7 @@ def _entropy_at(caption: Caption, place: int) -> float:
 def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dict:
     """What was measured, and how."""
     settings, first = opened.settings, captions[0]
-    scored = {index: captions[index].text for index in with_references(opened)}
+    scored = {index: captions[index].text for index in opened.with_references}
     cider = cider_of(opened, scored) if len(scored) > 1 else []
     return {
         "photos": len(opened.examples),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,18 @@ class Opened:
     places: ObjectPlaces
     named: ObjectWords
     folder: Path  # what is written goes there
+
+    @cached_property
+    def references(self) -> list[list[list[str]]]:
+        """Each photo's references as words, cut where training would have cut them; those without words are left out."""
+        most, split = self.settings["data"]["max_length"], self.captioner.vocabulary.split
+        cut = [[split(text)[:most] for text in example.references] for example in self.examples]
+        return [[words for words in of_photo if words] for of_photo in cut]
+
+    @cached_property
+    def with_references(self) -> list[int]:
+        """The places of photos that have some."""
+        return [index for index, of_photo in enumerate(self.references) if of_photo]
 
 
 def open_all(run: Path, request: Request, overrides: Sequence[str], report: Report) -> Opened:

@@ -158,6 +158,8 @@ def _offset(offset: int) -> str:
 
 def _part(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], legend: str, missing: str) -> Group:
     """A table with its legend, and with what a dash means where one stands."""
+    if not rows:
+        return Group(Text(title, style="bold"), f"Nothing to show: {missing}.\n")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(columns):
         table.add_column(name, justify="left" if place == 0 else "right")

@@ -19,13 +19,11 @@ from captioner.explain.pairs import PairAgreement, agree, named_pairs, read_obje
 from captioner.explain.reading import read, read_captions
 from captioner.explain.replacing import maps_of, of_other_words, replaced
 from captioner.explain.shape import shape_estimates
-from captioner.map_shape import MapShape, map_shape
 
 __all__ = [
     "Agreement",
     "Area",
     "Look",
-    "MapShape",
     "ObjectPlaces",
     "Overlap",
     "PairAgreement",
@@ -34,7 +32,6 @@ __all__ = [
     "by_offset",
     "by_size",
     "find_looks",
-    "map_shape",
     "maps_of",
     "named_pairs",
     "of_other_words",

@@ -72,7 +72,7 @@ def _known(opened: Opened, looks: Sequence[Look]) -> list[Look]:
 
 
 def _compare(looks: Sequence[Look], maps: dict[str, dict[Judged, Tensor]]) -> dict[str, Agreement]:
-    """Attention, maps from gradients where there are some, and the baselines, on the same words."""
+    """Attention and the baselines on all words; maps from gradients on those words that have one."""
     of: dict[str, Callable[[Look], Tensor]] = {
         "attention": lambda look: look.map,
         "uniform": uniform_map,

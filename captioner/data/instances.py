@@ -51,7 +51,8 @@ def read_instances(path: Path) -> Instances:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} should be an instances file as COCO has them: images (id), categories (id, name) and annotations (image_id, "
-            f"category_id, bbox) that name them, got {_came(content, error)}; give the file that says where the objects of the photos are"
+            f"category_id, bbox) that name them, got {_came(content, error)}; give the file that says where the objects of the photos are, such as "
+            "COCO's instances_val2014.json"
         ) from error
 
 

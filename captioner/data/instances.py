@@ -51,8 +51,8 @@ def read_instances(path: Path) -> Instances:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} should be an instances file as COCO has them: images (id), categories (id, name) and annotations (image_id, "
-            f"category_id, bbox) that name them, got {_came(content, error)}; give the file that says where the objects of the photos are, such as "
-            "COCO's instances_val2014.json"
+            f"category_id, bbox) that name them, got {_came(content, error)}; give the file that says where the objects of the photos "
+            "are, such as COCO's instances_val2014.json"
         ) from error
 
 
@@ -77,12 +77,11 @@ def _came(content: Any, error: Exception) -> str:
     missing = [name for name, found in lists.items() if not isinstance(found, list)]
     if missing:
         return f"no list of {' and none of '.join(missing)}"
-    key = error.args[0] if isinstance(error, KeyError) else None
-    if key in ("id", "name", "image_id", "category_id"):
-        return f"an entry without {key}"
-    return (
-        f"an entry that is none ({error})" if key is None else f"an annotation that names {key!r}, which is not there"
-    )
+    if not isinstance(error, KeyError):
+        return f"an entry that is none ({error})"
+    (key,) = error.args
+    known = key in ("id", "name", "image_id", "category_id")
+    return f"an entry without {key}" if known else f"an annotation that names {key!r}, which is not there"
 
 
 def _instance(annotation: dict[str, Any], name_of: dict[Any, str]) -> Instance:

@@ -1,6 +1,6 @@
 """Do captions look at what they name? Every word that names an object of the photo, and what its map has on that object.
 
-Shapes: n looks, T words, R regions.
+Shapes: R regions.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def _when(card: Card) -> Group:
         ["map of the word", *card.lag],
         [[_offset(offset), *map(_lift, row)] for offset, row in _beside(card.lag)],
         f"The state that looks {read} the word before the one that it will write.",
-        "no caption has a word",
+        "no caption has a word there",
     )
 
 
@@ -116,7 +116,7 @@ def _replaced(card: Card) -> Group:
 def _shape(card: Card) -> Group:
     return _part(
         "What are the maps of its captions like?",
-        ["mean over words", "value"],
+        ["maps", "mean"],
         [[_SHAPE[name], shown(found)] for name, found in card.shape.items()],
         "",
         "no caption has two words",

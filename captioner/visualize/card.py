@@ -41,6 +41,7 @@ def card_figure(path: Path, card: Inspected, title: str) -> None:
 
 
 def draw_card(figure: Figure, card: Inspected, title: str) -> None:
+    """The four panels; a title may be as long as a verdict."""
     (right, when), (reason, matters) = figure.subplots(2, 2)
     lifts = {name: {row: one.lift for row, one in found.items()} for name, found in card.agreement.items()}
     _bars(right, lifts, 1)

@@ -96,8 +96,8 @@ def _reasons(card: Card) -> Group:
             for row, one in card.reasons.items()
         ],
         "words: those of captions that name an object. insertion: how likely the word is, on average, on the way from no region, which "
-        "is 0, to all of them, which is 1; deletion: on the way back. The difference is large where the map puts first what the word came "
-        "from, and about 0 for a random order.",
+        "is 0, to all of them, which is 1; deletion: on the way back; below 0 it is less likely than without the photo. The difference is "
+        "large where the map puts first what the word came from, and about 0 for a random order.",
         "there is no such word, or the photo makes these words no likelier",
     )
 

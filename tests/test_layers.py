@@ -20,6 +20,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["photos", "run_folder", "progress", "describe"],
     ["build"],
     ["training", "metrics", "visualize", "explain"],
+    ["map_shape"],
     ["search"],
     ["ensemble"],
     ["model"],

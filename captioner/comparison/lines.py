@@ -14,8 +14,9 @@ from captioner.comparison.times import Times
 from captioner.comparison.variants import Variant
 from captioner.data.drawn import COLOURS, SHAPES, instances_path
 from captioner.evaluation import MODEL, Evaluation, evaluate
-from captioner.explain import PairAgreement, agree, map_shape, read_objects
+from captioner.explain import PairAgreement, agree, read_objects
 from captioner.files import write_text_atomically
+from captioner.map_shape import map_shape
 from captioner.photos import Report, with_placement
 
 

@@ -47,19 +47,41 @@ def read_instances(path: Path) -> Instances:
         raise UserError(f"no instances file can be read at {path}; check the path")
     content = read_json(path, "the instances file")
     try:
-        name_of = {category["id"]: str(category["name"]) for category in content["categories"]}
-        of_photo: dict[Any, list[Instance]] = {image["id"]: [] for image in content["images"]}
-        for annotation in content["annotations"]:
-            of_photo[annotation["image_id"]].append(_instance(annotation, name_of))
-        images = content["images"]
-        files = {image["id"]: image["file_name"] for image in images if "file_name" in image}
-        sizes = {image["id"]: (image["width"], image["height"]) for image in images if {"width", "height"} <= {*image}}
-    except (KeyError, TypeError, ValueError) as error:
+        return _instances(content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path} should hold images (id), categories (id, name) and annotations (image_id, category_id, bbox) that name them, but "
-            f"{error} is wrong or missing; give an instances file as COCO has them: a captions file has no boxes"
+            f"{path} should be an instances file as COCO has them: images (id), categories (id, name) and annotations (image_id, "
+            f"category_id, bbox) that name them, got {_came(content, error)}; give the file that says where the objects of the photos "
+            "are, such as COCO's instances_val2014.json"
         ) from error
+
+
+def _instances(content: Any) -> Instances:
+    name_of = {category["id"]: str(category["name"]) for category in content["categories"]}
+    images = content["images"]
+    of_photo: dict[Any, list[Instance]] = {image["id"]: [] for image in images}
+    for annotation in content["annotations"]:
+        of_photo[annotation["image_id"]].append(_instance(annotation, name_of))
+    files = {image["id"]: image["file_name"] for image in images if "file_name" in image}
+    sizes = {image["id"]: (image["width"], image["height"]) for image in images if {"width", "height"} <= {*image}}
     return Instances(list(name_of.values()), of_photo, files, sizes)
+
+
+def _came(content: Any, error: Exception) -> str:
+    """What a file holds in place of instances, in words."""
+    if not isinstance(content, dict):
+        return "a list, as a results file is" if isinstance(content, list) else f"a json {type(content).__name__}"
+    lists = {name: content.get(name) for name in ("images", "categories", "annotations")}
+    if isinstance(lists["annotations"], list) and "caption" in str(lists["annotations"][:1]):
+        return "a captions file, which does not say where objects are"
+    missing = [name for name, found in lists.items() if not isinstance(found, list)]
+    if missing:
+        return f"no list of {' and none of '.join(missing)}"
+    if not isinstance(error, KeyError):
+        return f"an entry that is none ({error})"
+    (key,) = error.args
+    known = key in ("id", "name", "image_id", "category_id")
+    return f"an entry without {key}" if known else f"an annotation that names {key!r}, which is not there"
 
 
 def _instance(annotation: dict[str, Any], name_of: dict[Any, str]) -> Instance:

@@ -23,9 +23,6 @@ SLIVER = 1e-6
 TIE = 1e-6
 """Weights that differ from the largest by less than this share of it are as large."""
 
-OFFSETS = range(-2, 3)
-"""Maps are measured so many words after the word that names the object: how far a decoder looks ahead or behind is measured too."""
-
 
 @dataclass(frozen=True)
 class Overlap:
@@ -51,7 +48,11 @@ class Overlap:
     def masses(self, weights: Tensor) -> Tensor:
         r"""(T,) float64, 0 to 1: the mass of maps (T, R) inside the area, $\sum_r w_r \, |r \cap a| \,/\, |r|$, with $\sum_r w_r = 1$.
 
-        Weights may have any sum; a map with no weight on the photo has mass 0.
+        Weights may have any sum; a map with no weight on the photo has mass 0. Source: attention correctness, Liu et al. 2017, with exact
+        areas in place of pixels.
+
+        Raises:
+            ValueError: the maps are of another layout.
         """
         weights = self._seen(weights)
         return (weights * self.shares).sum(dim=1) / _positive(weights.sum(dim=1))
@@ -59,7 +60,12 @@ class Overlap:
     def hits(self, weights: Tensor) -> Tensor:
         """(T,) float64: 1 where the middle of the region with the most weight lies in the area, 0 where not.
 
-        Of regions that tie, the share that lies there: what one of them, drawn by lot, would hit on average.
+        Of regions that tie, the share that lies there: what one of them, drawn by lot, would hit on average. Source: the pointing game of
+        Zhang et al. 2016, with regions in place of pixels. Differs: no tolerance around the area, so that one between the middles of a
+        coarse grid's regions cannot be hit.
+
+        Raises:
+            ValueError: the maps are of another layout.
         """
         weights = self._seen(weights)
         most = weights.amax(dim=1, keepdim=True)
@@ -73,42 +79,6 @@ class Overlap:
                 f"{tuple(weights.shape)}; pass the layout that came with these weights"
             )
         return weights.detach().double().cpu() * self.visible
-
-
-def box_masses(weights: Tensor, layout: Layout, placement: Placement, box: Box | Area) -> Tensor:
-    """(T,) float64: the attention mass of maps (T, R) inside a box; see `Overlap.masses`.
-
-    Source: attention correctness, Liu et al. 2017, with exact areas in place of pixels.
-    """
-    return Overlap.of(layout, placement, box).masses(weights)
-
-
-def fair_share(layout: Layout, placement: Placement, box: Box | Area) -> float:
-    """The mass inside the box of the uniform map."""
-    return Overlap.of(layout, placement, box).fair_share
-
-
-def lift(masses: Tensor, fair_shares: Tensor) -> float | None:
-    """How many times more attention the boxes get than from uniform maps: the ratio of the sums over all words.
-
-    1 is a map that knows nothing. None where not even uniform maps reach a box, or there are no words.
-    """
-    if masses.shape != fair_shares.shape:
-        raise ValueError(
-            f"lift needs one fair share for each mass, got {tuple(fair_shares.shape)} for {tuple(masses.shape)}; "
-            "repeat the box's fair share for each of its words"
-        )
-    by_chance = float(fair_shares.sum())
-    return float(masses.sum()) / by_chance if by_chance > 0 else None
-
-
-def points_inside(weights: Tensor, layout: Layout, placement: Placement, box: Box | Area) -> Tensor:
-    """(T,) float64: the centre of the region with the most weight lies inside the box; see `Overlap.hits`.
-
-    Source: the pointing game of Zhang et al. 2016, with regions in place of pixels.
-    Differs: no tolerance around the box. A box between the centres of a coarse grid can therefore not be hit.
-    """
-    return Overlap.of(layout, placement, box).hits(weights)
 
 
 def on_photo(layout: Layout, placement: Placement) -> tuple[Tensor, Tensor]:

@@ -48,9 +48,7 @@ class Area:
     def holds(self, points: Tensor) -> Tensor:
         """(R,) boolean: points (R, 2) that lie in the area, its border included."""
         held = torch.zeros(len(points), dtype=torch.bool)
-        for right_x, right_y in product(
-            (False, True), repeat=2
-        ):  # a point on a line belongs to the cells on both its sides
+        for right_x, right_y in product((False, True), repeat=2):  # a point on a line: the cells on both its sides
             column = torch.searchsorted(self.xs, points[:, 0].double().contiguous(), right=right_x) - 1
             row = torch.searchsorted(self.ys, points[:, 1].double().contiguous(), right=right_y) - 1
             there = (column >= 0) & (column < len(self.xs) - 1) & (row >= 0) & (row < len(self.ys) - 1)

@@ -5,6 +5,8 @@ Shapes: R regions.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,13 @@ from captioner.regions import Layout, Placement
 
 CENTRE_SIGMA = 0.25
 """The standard deviation of the Gaussian in the middle of the photo, as a share of its width and of its height."""
+
+
+_Place = TypeVar("_Place", int, Tensor)
+
+
+def uniform_map(look: Look) -> Tensor:
+    return torch.ones(len(look.overlap.visible))
 
 
 def centre_map(layout: Layout, placement: Placement) -> Tensor:
@@ -43,6 +52,13 @@ class ShuffledMaps:
 
 
 def other_word(look: Look) -> Tensor:
-    """The map of the word half the caption away."""
-    num_words = len(look.caption.words)
-    return look.map_at((look.place + max(1, num_words // 2)) % num_words - look.place)
+    """The map of the word half a caption away."""
+    return look.map_at(other_place(look.place, len(look.caption.words)) - look.place)
+
+
+def other_place(place: _Place, num_words: _Place) -> _Place:
+    """The place of the word half a caption away: whose map "another word's map" is, wherever maps are compared or replaced.
+
+    From the end it goes on at the beginning; of one word it is that word.
+    """
+    return (place + num_words // 2) % num_words

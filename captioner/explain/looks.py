@@ -1,6 +1,6 @@
 """Do captions look at what they name? Every word that names an object of the photo, and what its map has on that object.
 
-Shapes: n looks, T words, R regions.
+Shapes: R regions.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from captioner.bootstrap import Estimate, ratio_interval
 from captioner.data.instances import Instance, Instances
-from captioner.explain.agreement import OFFSETS, Overlap
+from captioner.explain.agreement import Overlap
 from captioner.explain.areas import area_of
 from captioner.objects import ObjectWords
 from captioner.regions import Layout, Placement
@@ -22,6 +21,9 @@ from captioner.search import Caption
 
 SIZES: dict[str, float] = {"small": 32**2 / (640 * 480), "medium": 96**2 / (640 * 480), "large": 1.0}
 """The largest share of the photo: COCO's 32 x 32 and 96 x 96 pixels, taken of a photo of 640 x 480."""
+
+OFFSETS = range(-2, 3)
+"""Maps are measured so many words after the word that names the object: how far a decoder looks ahead or behind is measured too."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +92,20 @@ class ObjectPlaces:
 
 def find_looks(captions: Sequence[tuple[int, Caption]], places: ObjectPlaces, named: ObjectWords) -> list[Look]:
     """Every word of captions, given with their photos, that names an object in view."""
-    looks = []
-    for photo, caption in captions:
-        if caption.weights is None or caption.placement is None:
-            continue
-        for mention in named(caption.words):
-            found = places.of(photo, mention.category, caption.layout, caption.placement)
-            if found is not None:
-                looks.append(Look(photo, caption, mention.last, mention.category, found[1], found[0]))
-    return looks
+    looks = [
+        look_at(photo, caption, mention.last, mention.category, places)
+        for photo, caption in captions
+        for mention in named(caption.words)
+    ]
+    return [look for look in looks if look is not None]
+
+
+def look_at(photo: int, caption: Caption, place: int, category: str, places: ObjectPlaces) -> Look | None:
+    """The look at a category's objects while the word at a place was written; None where no map could have reached them."""
+    if caption.weights is None or caption.placement is None:
+        return None
+    found = places.of(photo, category, caption.layout, caption.placement)
+    return None if found is None else Look(photo, caption, place, category, found[1], found[0])
 
 
 @dataclass(frozen=True)
@@ -108,8 +115,8 @@ class Agreement:
     num_words: int
     correctness: Estimate | None  # attention correctness: mean mass on the object
     fair_share: Estimate | None  # the uniform map's
-    lift: Estimate | None  # the ratio of the two sums
-    pointing: Estimate | None  # share of words whose heaviest region's middle lies on the object
+    lift: Estimate | None  # the ratio of the two sums; 1 is a map that knows nothing
+    pointing: Estimate | None  # share of maps whose heaviest region's middle lies on the object
 
 
 def agreement(looks: Sequence[Look], map_of: Callable[[Look], Tensor] = lambda look: look.map) -> Agreement:
@@ -137,7 +144,3 @@ def by_offset(looks: Sequence[Look]) -> dict[int, Agreement]:
 
 def by_size(looks: Sequence[Look]) -> dict[str, Agreement]:
     return {size: agreement([look for look in looks if look.size == size]) for size in SIZES}
-
-
-def uniform_map(look: Look) -> Tensor:
-    return torch.ones(len(look.overlap.visible))

@@ -1,26 +1,23 @@
 """Drawn pictures: does a caption name what is there ("a red circle"), and look at it while writing the word?
 
 A pair is a colour word directly before a shape word. It is right where the picture holds an object of that name that no
-earlier pair of the caption has taken. Maps are measured for right pairs whose object is the only one of its name: of
-two red circles nobody can tell which one is meant.
-
-Shapes: T words, R regions.
+earlier pair of the caption has taken. Maps are measured, as in looks.py, for right pairs whose object is the only one of
+its name: of two red circles nobody can tell which one is meant.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from captioner.data.instances import Box, read_instances
+from captioner.bootstrap import Estimate
+from captioner.data.instances import Box, Instance, Instances, read_instances
 from captioner.errors import UserError
-from captioner.explain.agreement import OFFSETS, box_masses, fair_share, lift, points_inside
+from captioner.explain.baselines import uniform_map
+from captioner.explain.looks import Look, ObjectPlaces, agreement, by_offset, look_at
 from captioner.search.caption import Caption
 
 Object = tuple[str, Box]
@@ -68,18 +65,18 @@ def agree(
     num_named = sum(finding.num_named for finding in findings)
     num_right = sum(finding.num_right for finding in findings)
     num_objects = sum(finding.num_objects for finding in findings)
-    looks = [look for finding in findings for look in finding.looks]
-    uniform_looks = [replace(look, masses=look.uniform_masses) for look in looks]
+    looks = _looks(captions, objects, findings)
+    maps = agreement(looks)
     return PairAgreement(
         num_captions=len(captions),
         caption_accuracy=sum(finding.all_right for finding in findings) / len(captions),
         precision=_ratio(num_right, num_named),
         recall=_ratio(num_right, num_objects),
-        num_words=len(looks),
-        lift=_lift(looks, offset=0),
-        uniform_lift=_lift(uniform_looks, offset=0),
-        pointing=_ratio(sum(look.points for look in looks), len(looks)),
-        lift_by_offset={offset: _lift(looks, offset) for offset in OFFSETS},
+        num_words=maps.num_words,
+        lift=_value(maps.lift),
+        uniform_lift=_value(agreement(looks, uniform_map).lift),
+        pointing=_value(maps.pointing),
+        lift_by_offset={offset: _value(found.lift) for offset, found in by_offset(looks).items()},
     )
 
 
@@ -100,24 +97,13 @@ def read_objects(path: Path) -> dict[int | str, list[Object]]:
 
 
 @dataclass(frozen=True)
-class _Look:
-    """A shape word, and what its caption's maps have inside the one object it can mean."""
-
-    index: int  # of the shape word
-    masses: Tensor  # (T,)
-    uniform_masses: Tensor  # (T,) had all maps been uniform
-    fair_share: float
-    points: float  # whether the shape word's map does, at the object; of regions that tie, the share
-
-
-@dataclass(frozen=True)
 class _Finding:
     """What one caption says of its picture."""
 
     num_named: int
     num_right: int
     num_objects: int
-    looks: list[_Look]
+    clear: list[tuple[int, str]]  # shape words whose object is the only one of its name, with that name
 
     @property
     def all_right(self) -> bool:
@@ -130,36 +116,29 @@ def _find(caption: Caption, objects: Sequence[Object], colours: Collection[str],
     named = [(index, f"{colour} {shape}") for index, (colour, shape) in named_pairs(caption.words, colours, shapes)]
     right = (Counter(name for _, name in named) & drawn).total()
     first = {name: index for index, name in reversed(named)}  # a second mention has no object left to mean
-    box_of = dict(objects)
-    clear = [(index, box_of[name]) for name, index in first.items() if drawn[name] == 1]
-    looks = [look for index, box in clear for look in _look(caption, index, box)]
-    return _Finding(len(named), right, drawn.total(), looks)
+    clear = [(index, name) for name, index in first.items() if drawn[name] == 1]
+    return _Finding(len(named), right, drawn.total(), clear)
 
 
-def _look(caption: Caption, index: int, box: Box) -> list[_Look]:
-    """The look at the box while the word was written; none where no map could have reached it."""
-    if caption.weights is None or caption.placement is None:
-        return []
-    where = (caption.layout, caption.placement, box)
-    by_chance = fair_share(*where)
-    if by_chance == 0:
-        return []
-    masses = box_masses(caption.weights, *where)
-    uniform_masses = box_masses(torch.full_like(caption.weights, 1 / caption.layout.num_regions), *where)
-    points = float(points_inside(caption.weights[index : index + 1], *where))
-    return [_Look(index, masses, uniform_masses, by_chance, points)]
+def _looks(
+    captions: Sequence[Caption], objects: Sequence[Sequence[Object]], findings: Sequence[_Finding]
+) -> list[Look]:
+    """Every clear word whose map could have reached its object."""
+    held = {photo: [Instance(name, box) for name, box in of_photo] for photo, of_photo in enumerate(objects)}
+    places = ObjectPlaces(Instances([], held), range(len(held)))
+    looks = [
+        look_at(photo, caption, index, name, places)
+        for photo, (caption, finding) in enumerate(zip(captions, findings, strict=True))
+        for index, name in finding.clear
+    ]
+    return [look for look in looks if look is not None]
 
 
-def _lift(looks: Sequence[_Look], offset: int) -> float | None:
-    """Of the maps `offset` words after the shape words; a look whose caption has no such word is skipped."""
-    reached = [look for look in looks if 0 <= look.index + offset < len(look.masses)]
-    if not reached:
-        return None
-    masses = torch.stack([look.masses[look.index + offset] for look in reached])  # (words,)
-    return lift(masses, masses.new_tensor([look.fair_share for look in reached]))
+def _value(found: Estimate | None) -> float | None:
+    return None if found is None else found.value
 
 
-def _ratio(count: float, of: int) -> float | None:
+def _ratio(count: int, of: int) -> float | None:
     return count / of if of else None
 
 

@@ -17,7 +17,7 @@ from captioner.decoders import Decoder
 from captioner.regions import Placement
 from captioner.search import Caption
 from captioner.search.caption import real_regions
-from captioner.vocabulary import END, PAD, Vocabulary
+from captioner.vocabulary import PAD, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,3 @@ def _caption(
         placement=placement,
         **seen,  # pyright: ignore[reportArgumentType]
     )
-
-
-def filled(words: Tensor) -> Tensor:
-    """The same captions with end marks in place of PAD, so that none of them ends before the others."""
-    return words.masked_fill(words == PAD, END)

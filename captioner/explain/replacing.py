@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from captioner.attention import Attention, Change, Memory, Query, Replaced
 from captioner.decoders import Decoder
-from captioner.explain.reading import filled
+from captioner.explain.baselines import other_place
 from captioner.model import CaptionModel
 from captioner.regions import Regions
+from captioner.vocabulary import END, PAD
 
 _PLACES = ("attention", "look")
 """The names under which a decoder, its layers, and attention around attention keep what looks at regions."""
@@ -45,20 +46,18 @@ def maps_of(model: CaptionModel, regions: Regions, words: Tensor) -> list[Tensor
         recorders.append(_Recorder())
         return Replaced(look, recorders[-1])
 
-    inputs = filled(words[..., :-1])
+    inputs = words[..., :-1]
+    inputs = inputs.masked_fill(inputs == PAD, END)  # so that no caption leaves the loop before the others
     with _wrapped(model.decoder, record):
         model.decoder.read(inputs, model.remember(regions))
     return [recorder.maps(inputs.shape[1], inputs.shape[2]) for recorder in recorders]
 
 
 def of_other_words(maps: Tensor, words: Tensor) -> Tensor:
-    """Maps (B, Q, T, ...), each word of captions (B, Q, T + 1) having that of the word half a caption away.
-
-    Of a caption of n words, the end mark among them, word t gets the map of word (t + n // 2) mod n.
-    """
-    lengths = (words[..., 1:] > 0).sum(-1, keepdim=True)  # (B, Q, 1)
+    """Maps (B, Q, T, ...), each word of captions (B, Q, T + 1) having another word's, as `other_place` says; end marks are words."""
+    lengths = (words[..., 1:] != PAD).sum(-1, keepdim=True)  # (B, Q, 1)
     place = torch.arange(maps.shape[2], device=maps.device)  # (T,)
-    other = torch.where(place < lengths, (place + lengths // 2) % lengths.clamp(min=1), place)  # (B, Q, T)
+    other = torch.where(place < lengths, other_place(place, lengths.clamp(min=1)), place)  # (B, Q, T)
     index = other.reshape(*other.shape, *[1] * (maps.dim() - 3)).expand_as(maps)
     return maps.gather(2, index)
 

@@ -13,11 +13,9 @@ from captioner import metrics
 from captioner.bootstrap import Estimate, difference_interval, ratio_interval
 from captioner.errors import UserError
 from captioner.explain import Agreement, Look, agreement, by_offset, by_size, find_looks, shape_estimates
-from captioner.explain.baselines import ShuffledMaps, centre_of, other_word
+from captioner.explain.baselines import ShuffledMaps, centre_of, other_place, other_word, uniform_map
 from captioner.explain.deletion import Areas, Curve, Target, areas, curves
 from captioner.explain.gradients import gradient_maps, has_captum, integrated_gradients
-from captioner.explain.looks import uniform_map
-from captioner.explain.shape import entropy
 from captioner.inspection.card import Card, Hallucination
 from captioner.inspection.opening import Opened, Request, open_all
 from captioner.inspection.watching import (
@@ -26,9 +24,9 @@ from captioner.inspection.watching import (
     read_references,
     regions_of,
     replacing_costs,
-    with_references,
     written,
 )
+from captioner.map_shape import entropy, scaled
 from captioner.photos import Report, silent
 from captioner.regions import Regions
 from captioner.search import Caption
@@ -74,7 +72,7 @@ def _known(opened: Opened, looks: Sequence[Look]) -> list[Look]:
 
 
 def _compare(looks: Sequence[Look], maps: dict[str, dict[Judged, Tensor]]) -> dict[str, Agreement]:
-    """Attention, maps from gradients where there are some, and the baselines, on the same words."""
+    """Attention and the baselines on all words; maps from gradients on those words that have one."""
     of: dict[str, Callable[[Look], Tensor]] = {
         "attention": lambda look: look.map,
         "uniform": uniform_map,
@@ -114,11 +112,10 @@ def _reasons(
 def _orders(caption: Caption, place: int, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     """Maps (R,) of a word: attention's, and the baselines'."""
     assert caption.weights is not None
-    other = (place + max(1, len(caption.words) // 2)) % len(caption.words)
     return {
         "attention": _on_all(caption.weights[place], mask),
         "random order": torch.rand(len(mask), generator=generator),
-        "another word's": _on_all(caption.weights[other], mask),
+        "another word's": _on_all(caption.weights[other_place(place, len(caption.words))], mask),
     }
 
 
@@ -150,7 +147,7 @@ def _hallucination(opened: Opened, captions: Sequence[Caption]) -> Hallucination
     )
     mentions = [(photo, mention) for photo in range(len(ids)) for mention in chair.mentions[ids[photo]]]
     photos, wrong = [photo for photo, _ in mentions], [not mention.there for _, mention in mentions]
-    spread = [_entropy_at(captions[photo], mention.last) for photo, mention in mentions]
+    spread = [_entropy_at(captions[photo], mention.named.last) for photo, mention in mentions]
 
     def mean_of(kind: bool) -> Estimate | None:
         chosen = [place for place, is_wrong in enumerate(wrong) if is_wrong is kind]
@@ -162,14 +159,13 @@ def _hallucination(opened: Opened, captions: Sequence[Caption]) -> Hallucination
 
 def _entropy_at(caption: Caption, place: int) -> float:
     assert caption.weights is not None
-    found = caption.weights[place : place + 1]
-    return float(entropy(found / found.sum().clamp(min=1e-30), caption.layout.num_regions))
+    return float(entropy(scaled(caption.weights[place : place + 1])))
 
 
 def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dict:
     """What was measured, and how."""
     settings, first = opened.settings, captions[0]
-    scored = {index: captions[index].text for index in with_references(opened)}
+    scored = {index: captions[index].text for index in opened.with_references}
     cider = cider_of(opened, scored) if len(scored) > 1 else []
     return {
         "photos": len(opened.examples),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ class Opened:
     named: ObjectWords
     folder: Path  # what is written goes there
 
+    @cached_property
+    def references(self) -> list[list[list[str]]]:
+        """Each photo's references as words, cut where training would have cut them; those without words are left out."""
+        most, split = self.settings["data"]["max_length"], self.captioner.vocabulary.split
+        cut = [[split(text)[:most] for text in example.references] for example in self.examples]
+        return [[words for words in of_photo if words] for of_photo in cut]
+
+    @cached_property
+    def with_references(self) -> list[int]:
+        """The places of photos that have some."""
+        return [index for index, of_photo in enumerate(self.references) if of_photo]
+
 
 def open_all(run: Path, request: Request, overrides: Sequence[str], report: Report) -> Opened:
     """Read everything; regions of a frozen encoder are computed where they are not stored yet.
@@ -56,7 +69,9 @@ def open_all(run: Path, request: Request, overrides: Sequence[str], report: Repo
         UserError: something is not there, or does not fit.
     """
     settings = build.read_run_settings(run, overrides)
+    _check_files(request)
     instances = read_instances(request.instances)
+    _check_places(request, instances)
     examples = _examples(request, instances)
     captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
     model = captioner.model
@@ -77,7 +92,7 @@ def _examples(request: Request, instances: Instances) -> list[Example]:
     if not folder.is_dir():
         raise UserError(f"an inspection needs the photos, got no folder {folder}; give --images")
     nameless = [photo for photo in instances.of_photo if photo not in instances.files]
-    if nameless or not instances.of_photo:
+    if nameless:
         raise UserError(
             f"{request.instances} should hold images with their file_name, got {len(nameless)} of {len(instances.of_photo)} without; "
             "give an instances file as COCO has them"
@@ -89,6 +104,22 @@ def _examples(request: Request, instances: Instances) -> list[Example]:
         Example(photo, folder / instances.files[photo], references.get(photo, []), instances.sizes.get(photo))
         for photo in sorted(instances.of_photo, key=lambda photo: (isinstance(photo, str), photo))
     ]
+
+
+def _check_files(request: Request) -> None:
+    for option, path in {"--captions": request.captions, "--words": request.words}.items():
+        if path is not None and not path.is_file():
+            raise UserError(f"{option} needs a file, got none at {path}; check the path")
+
+
+def _check_places(request: Request, instances: Instances) -> None:
+    """Objects that are known to be there, but not where, have nothing that maps could be held against."""
+    held = [instance for of_photo in instances.of_photo.values() for instance in of_photo]
+    if not any(instance.box is not None or (request.masks and instance.segmentation) for instance in held):
+        raise UserError(
+            f"{request.instances} should say where objects are (bbox), got {len(held)} objects and no place; give an instances file as "
+            "COCO has them"
+        )
 
 
 def _check_sizes(examples: Sequence[Example], placements: Sequence[Placement]) -> None:

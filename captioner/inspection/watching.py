@@ -74,21 +74,12 @@ def written(opened: Opened, report: Report) -> list[Caption]:
 def read_references(opened: Opened, report: Report) -> list[tuple[int, Caption]]:
     """Every reference as the model reads it, with its photo."""
     found = []
-    for batch in batches(opened, with_references(opened), report, "references"):
-        memory, captions = (
-            opened.model.remember(regions_of(opened, batch)),
-            [references_of(opened, index) for index in batch],
-        )
-        placements = [opened.placements[index] for index in batch]
-        read = read_captions(opened.model.decoder, memory, captions, opened.captioner.vocabulary, placements)
-        found += [(index, caption) for index, of_photo in zip(batch, read, strict=True) for caption in of_photo]
+    for batch in batches(opened, opened.with_references, report, "references"):
+        memory = opened.model.remember(regions_of(opened, batch))
+        texts, placements = [opened.references[index] for index in batch], [opened.placements[index] for index in batch]
+        captions = read_captions(opened.model.decoder, memory, texts, opened.captioner.vocabulary, placements)
+        found += [(index, caption) for index, of_photo in zip(batch, captions, strict=True) for caption in of_photo]
     return found
-
-
-def references_of(opened: Opened, index: int) -> list[list[str]]:
-    """A photo's references as words, cut where training would have cut them."""
-    most, split = opened.settings["data"]["max_length"], opened.captioner.vocabulary.split
-    return [words for words in (split(text)[:most] for text in opened.examples[index].references) if words]
 
 
 def replacing_costs(opened: Opened, captions: Sequence[Caption], report: Report) -> dict[str, Cost]:
@@ -125,8 +116,8 @@ def _losses(
     opened: Opened, captions: Sequence[Caption], batch: Sequence[int], regions: Regions, way: Replacing
 ) -> Iterator[tuple[int, float]]:
     """Each word's photo, and how much likelier the word is with the model's own maps, in nats; end marks are words."""
-    of_photo = {index: references_of(opened, index) for index in batch}
-    if not with_references(opened):
+    of_photo = {index: opened.references[index] for index in batch}
+    if not opened.with_references:
         of_photo = {index: [captions[index].words] for index in batch}
     chosen = [place for place, index in enumerate(batch) if of_photo[index]]
     if not chosen:
@@ -144,7 +135,7 @@ def _losses(
 
 
 def _cider_cost(opened: Opened, captions: Sequence[Caption], texts: dict[int, Caption]) -> Estimate | None:
-    scored = with_references(opened)
+    scored = opened.with_references
     if len(scored) < 2:  # of one photo CIDEr-D is 0, whatever is written
         return None
     before = cider_of(opened, {index: captions[index].text for index in scored})
@@ -159,7 +150,3 @@ def cider_of(opened: Opened, texts: Mapping[int, str]) -> list[float]:
     return metrics.cider_d_each(
         {ids[index]: text for index, text in texts.items()}, references, opened.captioner.vocabulary.tokens
     )
-
-
-def with_references(opened: Opened) -> list[int]:
-    return [index for index in range(len(opened.examples)) if references_of(opened, index)]

@@ -23,22 +23,15 @@ from captioner.bootstrap import Tally
 from captioner.data.instances import Instances
 from captioner.errors import UserError
 from captioner.metrics.scores import word_rule
-from captioner.objects import ObjectWords
+from captioner.objects import Named, ObjectWords
 
 
 @dataclass(frozen=True)
 class Mention:
-    """An object that a caption names."""
+    """An object that a caption names, and whether it is there."""
 
-    place: int  # of its first word in the caption
-    words: str
-    category: str
+    named: Named
     there: bool
-
-    @property
-    def last(self) -> int:
-        """The place of its last word."""
-        return self.place + self.words.count(" ")
 
 
 @dataclass(frozen=True)
@@ -82,10 +75,10 @@ def chair_scores(
     numbers = []
     for photo, caption in captions.items():
         objects = instances.held(photo)
-        there = objects.union(category for text in references[photo] for _, _, category in named(split(text)))
-        found = mentions[photo] = [Mention(*one, one[-1] in there) for one in named(split(caption))]
+        there = objects.union(one.category for text in references[photo] for one in named(split(text)))
+        found = mentions[photo] = [Mention(one, one.category in there) for one in named(split(caption))]
         wrong = sum(not mention.there for mention in found)
-        seen = objects.intersection(mention.category for mention in found)
+        seen = objects.intersection(mention.named.category for mention in found)
         numbers.append([wrong, len(found), wrong > 0, 1, len(seen), len(objects)])
     return Chair(Tally(numpy.array(numbers, dtype=float), _shares), mentions)
 

@@ -9,11 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from captioner.errors import UserError
-from captioner.search import Caption
 
 _LEAST_MAP_CHANGE = 1e-3
 
@@ -21,27 +19,6 @@ _LEAST_MAP_CHANGE = 1e-3
 def distinct_share(captions: Sequence[str]) -> float:
     """Different captions among all, 0 to 1."""
     return len(set(captions)) / len(captions) if captions else 0.0
-
-
-def map_change(captions: Sequence[Caption]) -> float | None:
-    """How much a map differs from the word before's: the mean total variation distance, 0 to 1; None where there are no maps."""
-    changes = [
-        (caption.weights[1:] - caption.weights[:-1]).abs().sum(-1) / 2
-        for caption in captions
-        if caption.weights is not None and len(caption.words) > 1
-    ]
-    return float(torch.cat(changes).mean()) if changes else None
-
-
-def map_entropy(captions: Sequence[Caption]) -> float | None:
-    """How spread maps are: the mean entropy over log R, 0 (one region) to 1 (all alike); None where there are no maps."""
-    entropies = [
-        torch.special.entr(caption.weights / caption.weights.sum(-1, keepdim=True).clamp(min=1e-30)).sum(-1)
-        / math.log(max(2, caption.layout.num_regions))
-        for caption in captions
-        if caption.weights is not None and caption.words
-    ]
-    return float(torch.cat(entropies).mean()) if entropies else None
 
 
 def identical_captions(captions: Sequence[str]) -> str | None:

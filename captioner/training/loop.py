@@ -18,6 +18,7 @@ from torch import Tensor, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 
 from captioner.data.batches import Batch, CaptionedPhotos
+from captioner.map_shape import map_shape
 from captioner.regions import Regions
 from captioner.training import alarms
 from captioner.training.averaging import WeightAverage
@@ -225,11 +226,11 @@ class Trainer:
             state = {"progress": asdict(progress), "scores": validation.scores}
             save_checkpoint(self.folder / BEST, model_tensors(self.model, self.frozen), state)
         texts = [caption.text for caption in validation.captions]
-        change = alarms.map_change(validation.captions)
-        for alarm in (alarms.identical_captions(texts), alarms.frozen_maps(change)):
+        shape = map_shape(validation.captions)
+        maps = {"map_change": shape and shape.change, "map_entropy": shape and shape.entropy}
+        for alarm in (alarms.identical_captions(texts), alarms.frozen_maps(maps["map_change"])):
             if alarm:
                 self.report("alarm", text=alarm)
-        maps = {"map_change": change, "map_entropy": alarms.map_entropy(validation.captions)}
         values = {**validation.scores, "distinct_captions": alarms.distinct_share(texts), **maps}
         self.report("validation", progress=progress, better=better, watch=self.plan.watch, **values)
         if self.run_log is not None:

@@ -10,5 +10,6 @@ drawing.py  Drawing: texts and patches at their places, saved as PNG or PDF; fon
 notebook.py  show: what Jupyter displays; widget.py is its widget
 page.py     caption_page, save_page: one HTML file in which one points at words; heads, and other captions that decoding found
 report.py   report_page: one HTML file for a scored split: the table, then every photo, worst first
+card.py     an inspection as a figure, comparison.py a comparison; figures.py is how both are made without pyplot
 payload.py  what the pages' script is given; web/ holds that script and the pages' style
 """

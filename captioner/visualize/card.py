@@ -5,11 +5,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from captioner.bootstrap import Estimate
-from captioner.files import replacing
+from captioner.visualize.figures import figure_file, plain
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LEVEL = "#555555"
 _COLOURS = {"references": "#0072B2", "captions": "#D55E00", "lost": "#777777"}
 
 
@@ -30,40 +35,35 @@ class Inspected(Protocol):
 
 
 def card_figure(path: Path, card: Inspected, title: str) -> None:
-    """Four panels with 95 % intervals. Written as PNG, whole or not at all."""
-    import matplotlib
+    """Four panels with 95 % intervals, as PNG."""
+    with figure_file(path, 11, 7) as figure:
+        draw_card(figure, card, title)
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    figure, ((right, when), (reason, matters)) = pyplot.subplots(2, 2, figsize=(11, 7), layout="constrained")
+def draw_card(figure: Figure, card: Inspected, title: str) -> None:
+    """The four panels; a title may be as long as a verdict."""
+    (right, when), (reason, matters) = figure.subplots(2, 2)
     lifts = {name: {row: one.lift for row, one in found.items()} for name, found in card.agreement.items()}
-    _bars(right, lifts, "Lift on named objects (1: knows nothing)")
+    _bars(right, lifts, 1)
+    right.set(title="Is the map on the named object?", xlabel="lift (1: knows nothing)")
     for name, found in card.lag.items():
         _line(when, {offset: one.lift for offset, one in found.items() if one.lift is not None}, name)
-    _bars(
-        reason, {"captions": {row: one.gap for row, one in card.reasons.items()}}, "Insertion - deletion, in each order"
-    )
-    costs = {row: one.log_prob for row, one in card.replaced.items()}
-    _bars(matters, {"lost": costs}, "Nats a word lost where maps are replaced")
-    when.set_title("Lift, in words from the one that names the object")
+    when.axhline(1, color=_LEVEL, linewidth=1)
+    when.set(title="When is it on the object?", xlabel="words after the one that names it", ylabel="lift")
     when.set_xticks(range(-2, 3))
-    for level, draw in ((1, right.axvline), (1, when.axhline), (0, reason.axvline), (0, matters.axvline)):
-        draw(level, color="#555555", linewidth=1)
+    _bars(reason, {"captions": {row: one.gap for row, one in card.reasons.items()}}, 0)
+    reason.set(title="Is the map the reason?", xlabel="insertion - deletion, regions in this order")
+    _bars(matters, {"lost": {row: one.log_prob for row, one in card.replaced.items()}}, 0)
+    matters.set(title="Does the map matter?", xlabel="nats a word lost with these maps in its place")
     for panel in (right, when, reason, matters):
-        panel.grid(color="#dddddd")
-        panel.set_axisbelow(True)
-        panel.spines[["top", "right"]].set_visible(False)
+        plain(panel)
     if card.lag:
         when.legend(frameon=False)
-    figure.suptitle(textwrap.fill(title, 100))
-    with replacing(path) as beside:
-        figure.savefig(beside, format="png", dpi=130)
-    pyplot.close(figure)
+    figure.suptitle(textwrap.fill(title.replace(", ", ",\N{NO-BREAK SPACE}"), 100))  # intervals stay in one line
 
 
-def _bars(panel: Any, series: Mapping[str, Mapping[str, Estimate | None]], title: str) -> None:
-    """A group of bars for each row, one for each series that has it; the first row on top."""
+def _bars(panel: Axes, series: Mapping[str, Mapping[str, Estimate | None]], level: float) -> None:
+    """A group of bars for each row, one for each series that has it; the first row on top, and a line at the level that means nothing."""
     rows = list(dict.fromkeys(row for found in series.values() for row in found))
     height = 0.8 / max(1, len(series))
     for number, (name, found) in enumerate(series.items()):
@@ -79,10 +79,10 @@ def _bars(panel: Any, series: Mapping[str, Mapping[str, Estimate | None]], title
         )
     panel.set_yticks(range(len(rows)), rows)
     panel.invert_yaxis()
-    panel.set_title(title)
+    panel.axvline(level, color=_LEVEL, linewidth=1)
 
 
-def _line(panel: Any, found: Mapping[int, Estimate], name: str) -> None:
+def _line(panel: Axes, found: Mapping[int, Estimate], name: str) -> None:
     values = [one.value for one in found.values()]
     errors = _errors(list(found.values()))
     panel.errorbar(list(found), values, yerr=errors, marker="o", capsize=3, color=_COLOURS[name], label=name)

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from captioner.data.drawn import instances_path
 from captioner.data.instances import Instance, Instances, read_instances
 from captioner.explain import ObjectPlaces, agreement, by_offset, by_size, find_looks
-from captioner.explain.baselines import ShuffledMaps, centre_map, centre_of, other_word
-from captioner.explain.looks import uniform_map
+from captioner.explain.baselines import ShuffledMaps, centre_map, centre_of, other_word, uniform_map
 from captioner.objects import ObjectWords
 from captioner.regions import Grid, Placement
 from captioner.search import Caption

@@ -8,6 +8,7 @@ import torch
 from captioner.attention import Replaced, Shuffled, given, uniform
 from captioner.encoders.contract import Encoder
 from captioner.explain import maps_of, of_other_words, read, read_captions, replaced
+from captioner.explain.baselines import other_place
 from captioner.model import CaptionModel
 from captioner.search import Captioner, Greedy, Limits
 from captioner.vocabulary import END, PAD, START, Vocabulary
@@ -129,3 +130,13 @@ def test_other_words_are_half_a_caption_away_and_padding_stays():
     assert of_other_words(maps, words)[0, :, :, 0].tolist() == [[2, 3, 4, 0, 1], [1, 2, 0, 3, 4]]
     heads = maps[:, :, :, None].expand(1, 2, 5, 2, 3)
     assert of_other_words(heads, words).shape == heads.shape
+
+
+@pytest.mark.parametrize("num_words", range(1, 6))
+def test_a_maps_other_word_is_the_same_whether_maps_are_compared_or_replaced(num_words):
+    words = torch.tensor([[[START, *range(5, 4 + num_words), END]]])
+    maps = torch.arange(float(num_words))[None, None, :, None]
+    others = [other_place(place, num_words) for place in range(num_words)]
+    assert of_other_words(maps, words)[0, 0, :, 0].tolist() == others
+    assert sorted(others) == list(range(num_words))
+    assert (others[0] == 0) == (num_words == 1)

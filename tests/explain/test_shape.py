@@ -1,4 +1,4 @@
-"""The shape of maps, on maps whose shape is known."""
+"""The shape of maps, with intervals over photos, on maps whose shape is known."""
 
 from __future__ import annotations
 
@@ -7,35 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from captioner.explain import map_shape, shape_estimates
+from captioner.explain import shape_estimates
+from captioner.map_shape import map_shape
 from captioner.regions import Grid, Placement
 from captioner.search import Caption
-
-
-def caption_of(*maps: list[float]) -> Caption:
-    weights = torch.tensor(maps)
-    words = ["word"] * len(maps)
-    empty = torch.zeros(len(maps))
-    return Caption("", words, empty, 0.0, True, weights, None, None, None, "after", Grid(2, 2), None)
-
-
-def test_a_uniform_map_is_spread_and_one_region_is_sharp():
-    assert map_shape([caption_of([0.25] * 4)]).entropy == pytest.approx(1)
-    sharp = map_shape([caption_of([0, 1, 0, 0])])
-    assert (sharp.entropy, sharp.sharpness) == (0, 1)
-
-
-def test_change_is_the_share_that_moves():
-    assert map_shape([caption_of([0, 1, 0, 0], [0, 0.75, 0.25, 0], [0, 0.75, 0.25, 0])]).change == pytest.approx(0.125)
-
-
-def test_maps_that_sum_to_less_are_scaled_and_empty_ones_left_out():
-    one, two = (map_shape([caption_of(*maps)]) for maps in ([[0.1, 0.3, 0, 0]], [[0.25, 0.75, 0, 0], [0, 0, 0, 0]]))
-    assert one == two
-
-
-def test_where_there_are_no_maps_there_is_no_shape():
-    assert map_shape([replace(caption_of([1, 0, 0, 0]), weights=None)]) is None
+from tests.test_map_shape import caption_of
 
 
 def estimate(name: str, *captions: Caption) -> float | None:

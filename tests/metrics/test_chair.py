@@ -26,12 +26,10 @@ def test_chair_worked_out_by_hand():
     captions = {1: "A dog and a cat with a frisbee on a sofa", 2: "a train beside cats, a bench", 3: "nothing to see"}
     found = chair_scores(captions, REFERENCES, INSTANCES)
     assert found.row == {"CHAIR_i": 3 / 7, "CHAIR_s": 2 / 3, "object recall": 2 / 3}
-    wrong = [mention for mention in found.mentions[2] if not mention.there]
-    assert [(mention.place, mention.words, mention.category) for mention in wrong] == [
+    assert [mention.named for mention in found.mentions[2] if not mention.there] == [
         (3, "cats", "cat"),
         (5, "bench", "bench"),
     ]
-    assert found.row == {"CHAIR_i": 3 / 7, "CHAIR_s": 2 / 3, "object recall": 2 / 3}
 
 
 @pytest.mark.parametrize(
@@ -142,6 +140,7 @@ def test_an_error_says_what_is_missing():
 
 
 IMAGES, CATEGORIES = [{"id": 1}], [{"id": 3, "name": "dog"}]
+CONTENT = {"images": IMAGES, "categories": CATEGORIES}
 
 
 def test_instances_are_read_as_coco_has_them(tmp_path):
@@ -154,15 +153,22 @@ def test_instances_are_read_as_coco_has_them(tmp_path):
 @pytest.mark.parametrize(
     ("content", "wrong"),
     [
-        ([], "list"),
-        ({"images": IMAGES, "annotations": []}, "categories"),
-        ({"images": [{}], "categories": CATEGORIES, "annotations": []}, "id"),
-        ({"images": IMAGES, "categories": CATEGORIES, "annotations": [{"image_id": 2, "category_id": 3}]}, "2"),
-        ({"images": IMAGES, "categories": CATEGORIES, "annotations": [{"image_id": 1, "category_id": 4}]}, "4"),
+        ([{"image_id": 1, "caption": "a dog"}], "a list, as a results file is"),
+        ("text", "a json str"),
+        ({}, "no list of images and none of categories and none of annotations"),
+        ({"images": IMAGES, "annotations": [{"image_id": 1, "caption": "a dog"}]}, "a captions file"),
+        ({"images": IMAGES, "annotations": []}, "no list of categories"),
+        ({"images": [{}], "categories": CATEGORIES, "annotations": []}, "an entry without id"),
+        ({**CONTENT, "annotations": [7]}, r"an entry that is none \("),
+        ({**CONTENT, "annotations": [{"image_id": 2, "category_id": 3}]}, "an annotation that names 2,"),
+        ({**CONTENT, "annotations": [{"image_id": 1, "category_id": 4}]}, "an annotation that names 4,"),
+        ({**CONTENT, "annotations": [{"image_id": 1, "category_id": 3, "bbox": [1, 2]}]}, r"an entry that is none \("),
     ],
 )
 def test_a_file_that_holds_no_instances_is_named(tmp_path, content, wrong):
     path = tmp_path / "instances.json"
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=rf"instances\.json should hold images .*{wrong}.* is wrong or missing"):
+    with pytest.raises(
+        UserError, match=rf"instances\.json should be an instances file .*, got {wrong}.*; give the file"
+    ):
         read_instances(path)

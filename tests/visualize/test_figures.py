@@ -1,0 +1,63 @@
+"""Figures of numbers: nothing in them is cut off, and the user's own figures stay as they are."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from captioner.bootstrap import Estimate
+from captioner.visualize.card import card_figure, draw_card
+from captioner.visualize.comparison import comparison_figure
+
+ESTIMATE = Estimate(4.0, 3.0, 5.0, 40)
+TITLE = "Does attention matter here? It does harm: with a uniform map for every word the model loses -12.5 [-14.0, -11.7] of 398.5 CIDEr-D x100."
+
+
+FOUND, NOTHING = SimpleNamespace(lift=ESTIMATE, gap=ESTIMATE, log_prob=ESTIMATE), SimpleNamespace(lift=None)
+CARD = SimpleNamespace(
+    agreement={
+        "references": {"attention": FOUND, "centre of the photo": FOUND},
+        "captions": {"attention": FOUND, "integrated gradients": FOUND, "Grad-CAM": NOTHING},
+    },
+    lag={"references": dict.fromkeys(range(-2, 3), FOUND), "captions": {0: FOUND, 1: NOTHING}},
+    reasons={"attention": FOUND, "random order": FOUND},
+    replaced={"uniform": FOUND, "another word's": FOUND},
+)
+BARE = SimpleNamespace(agreement={}, lag={}, reasons={}, replaced={"uniform": FOUND})
+LINES = {
+    "soft:additive": SimpleNamespace(scores=[1.0, 1.1], entropy=0.7),
+    "most frequent": SimpleNamespace(scores=[0.5], entropy=None),
+}
+WRITERS = {
+    "card": lambda path: card_figure(path, CARD, TITLE),
+    "card without words": lambda path: card_figure(path, BARE, TITLE),
+    "comparison": lambda path: comparison_figure(path, LINES),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_pyplot_has_no_part_in_a_figure_and_settings_stay(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it would fail
+    monkeypatch.setattr(matplotlib, "use", None)
+    with matplotlib.rc_context():  # without one, asking for the backend would import pyplot
+        matplotlib.rcParams["backend"] = "svg"
+        before = dict(matplotlib.rcParams)
+        WRITERS[name](tmp_path / "figure.png")
+        assert dict(matplotlib.rcParams) == before
+    with Image.open(tmp_path / "figure.png") as picture:
+        assert min(picture.size) > 200
+
+
+def test_no_text_of_a_card_is_cut_off():
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    draw_card(figure, CARD, TITLE)
+    figure.draw_without_rendering()
+    drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert min(drawn.x0, drawn.y0) >= 0
+    assert drawn.x1 <= width
+    assert drawn.y1 <= height

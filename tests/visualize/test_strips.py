@@ -85,10 +85,11 @@ def test_heads_have_a_row_each_and_their_mean_one():
 
 @pytest.mark.parametrize("words", ["a dog", ""])
 def test_heads_stand_below_the_caption_and_its_photo(words):
-    made = heads(photo(), make_caption(words, Placement.whole((64, 48)), num_heads=5))
+    noise = photo()
+    made = heads(noise, make_caption(words, Placement.whole((64, 48)), num_heads=5))
     assert said(made)[0] == (words or "(a caption without words)")
     first = next(mark.picture for mark in made.marks if isinstance(mark, Patch))
-    assert first.tobytes() == fit(photo(), 192).tobytes()
+    assert first.tobytes() == fit(noise, 192).tobytes()
 
 
 def test_heads_of_a_caption_without_any_are_an_error():

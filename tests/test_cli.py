@@ -296,3 +296,14 @@ def test_the_doctor_names_what_is_bad_and_ends_with_status_1(capsys, settings, p
     status, output, _ = run(capsys, cli.doctor, DRAWN, *others, *table, "data.min_count=1")
     assert status == 1
     assert "photos without a file: 1 of 2 (50.0%)" in output
+
+
+@pytest.mark.parametrize("again", [("--beside", "."), ("--beside", "other", "--beside", "other/.")])
+def test_a_model_beside_itself_is_an_error(capsys, monkeypatch, pictures, trained, again):
+    monkeypatch.chdir(trained)
+    photo, sheet = photo_of(pictures), trained / "twice.png"
+    status, _, errors = run(capsys, cli.caption, photo, "--model", trained, *again, "--sheet", sheet)
+    assert status == 2
+    assert "draws other models beside the first, got" in errors
+    assert "twice; give another run" in errors
+    assert not sheet.exists()

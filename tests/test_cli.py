@@ -13,7 +13,7 @@ import typer
 from PIL import Image
 
 from captioner import cli, runs
-from captioner.training.loop import BEST, NEWEST
+from captioner.training.checkpoints import BEST, NEWEST
 from tests.helpers import CONFIGS, DRAWN, tiny_settings
 
 

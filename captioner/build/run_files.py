@@ -13,8 +13,7 @@ from captioner.config import Settings, check_keys, parse_override
 from captioner.encoders import Encoder
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.training.checkpoints import fill_model, load_checkpoint, tensors_of
-from captioner.training.loop import BEST, NEWEST
+from captioner.training.checkpoints import BEST, NEWEST, fill_model, load_checkpoint, tensors_of
 
 _AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"

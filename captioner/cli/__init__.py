@@ -39,7 +39,7 @@ for command in COMMANDS:
 
 def main(command: Callable[[], object] = app) -> NoReturn:
     """Run a command and turn its end into an exit status."""
-    from captioner.training.loop import Interrupted
+    from captioner.training.stopping import Interrupted
 
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; such photos get an error of ours
     try:

@@ -59,7 +59,8 @@ def report_page(
 
     Args:
         entries: Photos with their captions. The first entry's first score is the one that says which is worst.
-        tables: In each the model and its baselines: values by metric, in coco-caption's own scale. All metrics of one are printed x100, or none.
+        tables: In each the model and its baselines: values by metric, in coco-caption's own scale. One is printed
+            x100, or as it is, as a whole.
         signature: The protocol, in one line.
         intervals: 95 % intervals of the table's values, where there are any.
         as_they_are: Metrics that are not printed x100, such as numbers of words.

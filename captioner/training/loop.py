@@ -105,8 +105,7 @@ class Trainer:
         last = progress.epoch >= plan.epochs
         if last or progress.epoch % plan.validate_every == 0:
             self._validate()
-        stale = plan.patience and progress.waited >= plan.patience
-        progress.finished = last or bool(stale)
+        progress.finished = last or 0 < plan.patience <= progress.waited
         self._save()
 
     def _parts(self, batch: Sequence[int]) -> list[list[int]]:

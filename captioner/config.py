@@ -189,7 +189,8 @@ def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydan
 def _example(schema: type[pydantic.BaseModel], name: str) -> str:
     """A value that fits, as a config writes it: the default where it says something."""
     field = schema.model_fields[name]
-    alone = pydantic.create_model(name, __config__=_STRICT, **{name: (field.annotation, field)})
+    one: dict[str, Any] = {name: (field.annotation, field)}
+    alone = pydantic.create_model(name, __config__=_STRICT, **one)
     for value in (field.default, 0.001, 4, "name"):
         if value not in (None, "", pydantic_core.PydanticUndefined):
             with suppress(pydantic.ValidationError):

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from rich import box
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
 from captioner import build
@@ -41,13 +42,16 @@ class Part:
 
 
 def table(parts: Sequence[Part]) -> Table:
-    printed = Table(
-        caption=f"shapes for {_PHOTOS} photos and {_CAPTIONS} captions of each, at one word", box=box.SIMPLE
-    )
-    for name in ("part", "class", "file", "trained", "frozen", "what flows"):
-        printed.add_column(name, justify="right" if name in ("trained", "frozen") else "left", overflow="fold")
+    """A part's class, its file and what flows through it stand below one another, so that 80 columns hold them."""
+    shapes = f"shapes for {_PHOTOS} photos and {_CAPTIONS} captions of each, at one word"
+    printed = Table(caption=shapes, box=box.SIMPLE, padding=(0, 1, 1, 0), pad_edge=False)
+    printed.add_column("part", no_wrap=True)
+    printed.add_column("class, file, what flows", overflow="fold")
+    for name in ("trained", "frozen"):
+        printed.add_column(name, justify="right", no_wrap=True)
     for part in parts:
-        printed.add_row(part.name, part.what, part.file, f"{part.trained:,}", f"{part.frozen:,}", part.flow)
+        what = Text.assemble((part.what, "bold"), "\n", (part.file, "dim"), *(["\n", part.flow] if part.flow else []))
+        printed.add_row(part.name, what, f"{part.trained:,}", f"{part.frozen:,}")
     return printed
 
 
@@ -127,4 +131,4 @@ def _file(part: object) -> str:
 
 
 def _size(tensor: Tensor) -> str:
-    return " x ".join(map(str, tensor.shape))
+    return "x".join(map(str, tensor.shape))

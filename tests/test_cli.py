@@ -307,3 +307,17 @@ def test_a_model_beside_itself_is_an_error(capsys, monkeypatch, pictures, traine
     assert "draws other models beside the first, got" in errors
     assert "twice; give another run" in errors
     assert not sheet.exists()
+
+
+@pytest.mark.parametrize("option", [("--smooth",), ("--scale", "word"), ("--scale", "word", "--page", "a.html")])
+def test_a_look_of_pictures_that_are_not_drawn_is_an_error(capsys, pictures, trained, option):
+    status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", trained, *option)
+    assert status == 2
+    assert "got none to draw; give --sheet out.png too" in errors
+
+
+def test_a_model_that_writes_with_itself_is_an_error(capsys, trained):
+    status, _, errors = run(capsys, cli.evaluate, trained, "--with", trained / ".")
+    assert status == 2
+    assert "should be different runs, got" in errors
+    assert "twice; give each once" in errors

@@ -62,6 +62,10 @@ def caption(
     _check_different(model, beside or [])
     asked = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
     wanted = {option: path for option, path in asked.items() if path is not None}
+    if smooth and not wanted and page is None:
+        raise UserError("--smooth draws pictures and pages, got none to draw; give --sheet out.png too")
+    if scale is Scale.word and not wanted:
+        raise UserError("--scale is of pictures, got none to draw; give --sheet out.png too")
     others = {str(run): build.load(run, overrides=override or []) for run in beside or []}
     style = Style(smooth=smooth, scale=scale.value)
     found = build.load(model, overrides=override or [])

@@ -117,11 +117,11 @@ def evaluate(
     if not evaluation.with_references:
         return evaluation
     texts, train = evaluation.texts(), splits.get("train", [])
-    evaluation.systems[evaluation.name] = {photo: texts[photo] for photo in evaluation.references()}
+    systems = {name: {photo: texts[photo] for photo in evaluation.references()}}
     if baselines and train:
         train_source, seen = photo_source(settings, captioner.model, train, "train", run, report)
-        evaluation.systems.update(_baselines(evaluation, captioner, train, train_source, seen, report))
-    return _judged(evaluation, train, objects, java, seer)
+        systems |= _baselines(evaluation, captioner, train, train_source, seen, report)
+    return _judged(replace(evaluation, systems=systems), train, objects, java, seer)
 
 
 def _baselines(
@@ -150,11 +150,12 @@ def _judged(
     references, photos = evaluation.references(), {example.id: example.image for example in evaluation.examples}
     seen = None if clip is None else ClipScorer(clip, photos, references)
     judge = Judge(references, evaluation.protocol.tokens, _references(train) or None, objects, seen)
+    worths = {}
     for name, captions in evaluation.systems.items():
         own = name == evaluation.name
-        evaluation.worths[name] = judge(captions, evaluation.several() if own else None, java and own)
-    scorers = metrics.scorers(evaluation.rows[evaluation.name], "" if clip is None else clip.source)
-    evaluation = replace(evaluation, protocol=replace(evaluation.protocol, scorers=scorers))
+        worths[name] = judge(captions, evaluation.several() if own else None, java and own)
+    scorers = metrics.scorers(worths[evaluation.name].scores, "" if clip is None else clip.source)
+    evaluation = replace(evaluation, worths=worths, protocol=replace(evaluation.protocol, scorers=scorers))
     evaluation.save()
     return evaluation
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pydantic
-import pydantic_core
 import yaml
 
 from captioner.errors import UserError
@@ -191,11 +190,11 @@ def _example(schema: type[pydantic.BaseModel], name: str) -> str:
     field = schema.model_fields[name]
     one: dict[str, Any] = {name: (field.annotation, field)}
     alone = pydantic.create_model(name, __config__=_STRICT, **one)
-    for value in (field.default, 0.001, 4, "name"):
-        if value not in (None, "", pydantic_core.PydanticUndefined):
-            with suppress(pydantic.ValidationError):
-                alone(**{name: value})
-                return yaml.safe_dump(value).splitlines()[0]
+    defaults = [] if field.is_required() or field.default in (None, "") else [field.default]
+    for value in (*defaults, 0.001, 4, "name"):
+        with suppress(pydantic.ValidationError):
+            alone(**{name: value})
+            return yaml.safe_dump(value).splitlines()[0]
     return "..."
 
 

@@ -39,12 +39,12 @@ MOST_FREQUENT = "most frequent"
 GROUPS = [
     [*NAMES, METEOR, SPICE],
     [CLIP_SCORE, REF_CLIP_SCORE],
-    ["repeats a word", "repeats 3 words", "bad ending", "novel"],
     [WORDS_USED, "mean length"],
+    ["repeats a word", "repeats 3 words", "bad ending", "novel"],
     ["CHAIR_i", "CHAIR_s", "object recall"],
     ["distinct-1", "distinct-2", "mBLEU-4", "self-CIDEr"],
 ]
-"""Scores that stand in one table, all of one unit: how good captions are, how good to CLIP, how odd or new, of how many words, whether they
+"""Scores that stand in one table, all of one unit: how good captions are, how good to CLIP, of how many words, how odd or new, whether they
 name what is there, and how a photo's captions differ."""
 
 

@@ -108,7 +108,7 @@ def _table(rows: Rows, intervals: Intervals, as_they_are: Collection[str]) -> st
         + "</tr>"
         for name, row in rows.items()
     )
-    unit = "words" if metrics[0] in as_they_are else "x100"
+    unit = "words" if any(metric in as_they_are for metric in metrics) else "x100"
     said = unit + (", with 95 % intervals" if any(intervals.values()) else "")
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="scores"><table style="--lines:{len(metrics) + 1}">'

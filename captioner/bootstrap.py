@@ -67,15 +67,11 @@ def interval(values: ndarray) -> tuple[float, float]:
 
 
 def paired_interval(
-    ours: Sequence[float], theirs: Sequence[float], num_resamples: int = 2000, seed: int = 0
+    ours: Sequence[float], theirs: Sequence[float], num_resamples: int = 2 * RESAMPLES, seed: int = SEED
 ) -> tuple[float, float, float]:
     """The mean difference of two systems' scores of the same photos (n,), and the ends of its 95 % interval."""
-    differences = numpy.asarray(ours, dtype=float) - numpy.asarray(theirs, dtype=float)
-    generator = numpy.random.default_rng(seed)
-    means = [
-        differences[generator.integers(len(differences), size=len(differences))].mean() for _ in range(num_resamples)
-    ]
-    return float(differences.mean()), *interval(numpy.array(means))
+    tally = Tally.means({"difference": numpy.asarray(ours, float) - numpy.asarray(theirs, float)})
+    return tally.of_all()["difference"], *interval(resampled([tally], num_resamples, seed)["difference"])
 
 
 def ratio_interval(

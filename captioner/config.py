@@ -10,6 +10,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,6 +20,7 @@ import yaml
 from captioner.errors import UserError
 
 Settings = dict[str, Any]
+_STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class _Loader(yaml.SafeLoader):
@@ -64,7 +66,7 @@ def parse_override(override: str) -> Settings:
     key, equals, value = override.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (equals and dot and section and name):
-        raise UserError(f"an override reads section.key=value, got {override!r}")
+        raise UserError(f"an override reads section.key=value, such as run.epochs=4, got {override!r}")
     try:
         return {section: {name: yaml.load(value, _Loader)}}
     except yaml.YAMLError:
@@ -112,8 +114,13 @@ def check_keys(
 
 
 def suggestion(word: object, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = nearest(word, known)
+    return f"; did you mean {close!r}?" if close is not None else ""
+
+
+def nearest(word: object, known: Collection[str]) -> str | None:
+    """The name that the word is most like; None where it is like none."""
+    return next(iter(difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)), None)
 
 
 def check_values(
@@ -122,6 +129,7 @@ def check_values(
     constructors: Sequence[Callable],
     supplied: Collection[str],
     hint: Callable[[str], str] = lambda key: "",
+    named: Collection[str] = (),
 ) -> Settings:
     """The section with defaults filled in, if it fits the constructors' signatures.
 
@@ -130,13 +138,14 @@ def check_values(
         values: what the config gives, without `kind` and the names of inner parts.
         constructors: the parts that the section makes; each takes its own keys.
         supplied: arguments that the caller supplies itself, which no config may set.
-        hint: what to say of a key that the section does not know.
+        hint: what to say of a key that is like none the section knows.
+        named: keys that name the parts, such as `kind`, which the section knows too.
     """
     for key in values:
         if key in supplied:
             raise UserError(f"{section}.{key} is not a setting: it follows from the other parts; leave it out")
     schemas = [_schema(constructor, supplied) for constructor in constructors]
-    known = [name for schema in schemas for name in schema.model_fields]
+    known = [*named, *(name for schema in schemas for name in schema.model_fields)]
     check_keys(values, known, f"key in {section}:", hint)
     resolved: Settings = {}
     for schema in schemas:
@@ -144,7 +153,7 @@ def check_values(
         try:
             resolved |= schema(**own).model_dump()
         except pydantic.ValidationError as error:
-            raise UserError(_complaint(section, error)) from error
+            raise UserError(_complaint(section, error, schema)) from error
     return resolved
 
 
@@ -162,18 +171,31 @@ def _schema(constructor: Callable, supplied: Collection[str]) -> type[pydantic.B
         if name not in supplied:
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (hints[name], default)
-    config = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    return pydantic.create_model(part.__qualname__, __config__=config, **fields)
+    return pydantic.create_model(part.__qualname__, __config__=_STRICT, **fields)
 
 
-def _complaint(section: str, error: pydantic.ValidationError) -> str:
-    """The first thing that is wrong: where, what was wanted, what came."""
+def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydantic.BaseModel]) -> str:
+    """The first thing that is wrong: where, what was wanted, what came, and a value that would do."""
     first = error.errors()[0]
     key = ".".join([section, *map(str, first["loc"])])
     if first["type"] == "missing":
         return f"{key} is missing; give it in the config or as {key}=..."
     wanted = first["msg"].removeprefix("Input should be ")
-    return f"{key} should be {wanted}, got {first['input']!r}"
+    more = "" if first["type"] == "literal_error" else f"; for example {key}={_example(schema, str(first['loc'][0]))}"
+    return f"{key} should be {wanted}, got {first['input']!r}{more}"
+
+
+def _example(schema: type[pydantic.BaseModel], name: str) -> str:
+    """A value that fits, as a config writes it: the default where it says something."""
+    field = schema.model_fields[name]
+    one: dict[str, Any] = {name: (field.annotation, field)}
+    alone = pydantic.create_model(name, __config__=_STRICT, **one)
+    defaults = [] if field.is_required() or field.default in (None, "") else [field.default]
+    for value in (*defaults, 0.001, 4, "name"):
+        with suppress(pydantic.ValidationError):
+            alone(**{name: value})
+            return yaml.safe_dump(value).splitlines()[0]
+    return "..."
 
 
 def _read_file(path: Path) -> Settings:

@@ -13,14 +13,16 @@ from pathlib import Path
 import torch
 from rich import box
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
 from captioner import build
-from captioner.attention import Attention, Score
+from captioner.attention import Attended, Attention, Memory, Score
 from captioner.config import Settings
 from captioner.decoders import Decoder, TransformerDecoder
 from captioner.encoders.region_files import RegionFiles
 from captioner.errors import UserError
+from captioner.model import CaptionModel
 from captioner.regions import Boxes, Regions
 from captioner.vocabulary import START, Vocabulary
 
@@ -41,13 +43,16 @@ class Part:
 
 
 def table(parts: Sequence[Part]) -> Table:
-    printed = Table(
-        caption=f"shapes for {_PHOTOS} photos and {_CAPTIONS} captions of each, at one word", box=box.SIMPLE
-    )
-    for name in ("part", "class", "file", "trained", "frozen", "what flows"):
-        printed.add_column(name, justify="right" if name in ("trained", "frozen") else "left", overflow="fold")
+    """A part's class, its file and what flows through it stand below one another, so that 80 columns hold them."""
+    shapes = f"shapes for {_PHOTOS} photos and {_CAPTIONS} captions of each, at one word"
+    printed = Table(caption=shapes, box=box.SIMPLE, padding=(0, 1, 1, 0), pad_edge=False)
+    printed.add_column("part", no_wrap=True)
+    printed.add_column("class, file, what flows", overflow="fold")
+    for name in ("trained", "frozen"):
+        printed.add_column(name, justify="right", no_wrap=True)
     for part in parts:
-        printed.add_row(part.name, part.what, part.file, f"{part.trained:,}", f"{part.frozen:,}", part.flow)
+        what = Text.assemble((part.what, "bold"), "\n", (part.file, "dim"), *(["\n", part.flow] if part.flow else []))
+        printed.add_row(part.name, what, f"{part.trained:,}", f"{part.frozen:,}")
     return printed
 
 
@@ -61,34 +66,46 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
     settings = build.read(config, overrides)
     vocabulary, notes = _vocabulary(settings)
     model = build.make_model(settings, vocabulary, download=False).eval()
-    encoder, decoder = model.encoder, model.decoder
+    decoder = model.decoder
+    regions, parts = _reading(model)
+    memory, words = decoder.remember(regions), torch.full((_PHOTOS, _CAPTIONS), START)
+    output, attended, _ = decoder.advance(words, decoder.start(memory, _CAPTIONS), memory)
+    parts += _looking(decoder, memory, attended)
+    logits = decoder.vocabulary_logits(output)
+    flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.looks}"
+    parts.append(_part("decoder", [decoder], flow, less=_outermost(decoder)))
+    used = [(name, build.part(name, settings[name]["kind"])) for name in ("objective", "search")]
+    return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
+
+
+def _reading(model: CaptionModel) -> tuple[Regions, list[Part]]:
+    """What the decoder looks at, and the parts that make it."""
+    encoder, refiner = model.encoder, model.refiner
     width, height = encoder.preprocess.crop
     pixels = torch.zeros(_PHOTOS, 3, height, width, dtype=torch.uint8)
     regions = encoder(pixels) if not isinstance(encoder, RegionFiles) else _regions_of(encoder)
     parts = [_part("encoder", [encoder], f"pixels {_size(pixels)} -> regions {_size(regions.features)}")]
-    refined = model.refiner(regions) if model.refiner is not None else regions
-    if model.refiner is not None:
-        parts.append(_part("refiner", [model.refiner], f"-> regions {_size(refined.features)}"))
-    memory = decoder.remember(refined)
-    words = torch.full((_PHOTOS, _CAPTIONS), START)
-    output, attended, _ = decoder.advance(words, decoder.start(memory, _CAPTIONS), memory)
-    looks, heads = attended.weights, attended.head_weights
-    maps = "no weights" if looks is None else f"weights {_size(looks)}"
+    if refiner is not None:
+        regions = refiner(regions)
+        parts.append(_part("refiner", [refiner], f"-> regions {_size(regions.features)}"))
+    return regions, parts
+
+
+def _looking(decoder: Decoder, memory: Memory, attended: Attended) -> list[Part]:
+    """The attention, and what lies inside it."""
+    weights, heads, looking = attended.weights, attended.head_weights, _outermost(decoder)
+    maps = "no weights" if weights is None else f"weights {_size(weights)}"
     maps += f", {heads.shape[2]} heads" if heads is not None else ""
     flow = f"keys {_size(memory.keys)}, values {_size(memory.values)} -> {maps}, context {_size(attended.context)}"
-    looking = _outermost(decoder)
     flow += f"; in each of {len(looking)} layers" if len(looking) > 1 else ""
     inside = [[part for part in look.modules() if isinstance(part, (Attention, Score))][1:] for look in looking]
-    parts.append(_part("attention", looking, flow, less=[part for layer in inside for part in layer]))
-    parts += [
-        _part("inside it", same, "", less=[part for layer in inside for part in layer[depth:]])
-        for depth, same in enumerate(zip(*inside, strict=True), start=1)
+    return [
+        _part("attention", looking, flow, less=[part for layer in inside for part in layer]),
+        *(
+            _part("inside it", same, "", less=[part for layer in inside for part in layer[depth:]])
+            for depth, same in enumerate(zip(*inside, strict=True), start=1)
+        ),
     ]
-    logits = decoder.vocabulary_logits(output)
-    flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.looks}"
-    parts.append(_part("decoder", [decoder], flow, less=looking))
-    used = [(name, build.part(name, settings[name]["kind"])) for name in ("objective", "search")]
-    return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
 
 
 def _vocabulary(settings: Settings) -> tuple[Vocabulary, list[str]]:
@@ -127,4 +144,4 @@ def _file(part: object) -> str:
 
 
 def _size(tensor: Tensor) -> str:
-    return " x ".join(map(str, tensor.shape))
+    return "x".join(map(str, tensor.shape))

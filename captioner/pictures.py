@@ -13,7 +13,7 @@ from captioner.errors import UserError
 from captioner.progress import console
 from captioner.search import Caption
 from captioner.visualize.animation import LARGE, save_animation
-from captioner.visualize.drawing import Drawing, column, framed, lines
+from captioner.visualize.drawing import FAINT, Drawing, column, framed, lines
 from captioner.visualize.overlay import Style
 from captioner.visualize.sheet import contact, sheet
 from captioner.visualize.strips import SMALL, heads, side_by_side, strip
@@ -86,6 +86,6 @@ def _named(drawing: Drawing, name: str) -> Drawing:
     """With the photo's name above it."""
     if not name:
         return drawing
-    label = framed(lines([name], drawing.width, 14, (112, 117, 125)), drawing.width - 24, 12)
+    label = framed(lines([name], drawing.width, 14, FAINT), drawing.width - 24, 12)
     both = column([Drawing(drawing.width, label.height - 12, label.marks), drawing], 0)
     return Drawing(both.width, both.height, both.marks, drawing.told | {"photo": name})

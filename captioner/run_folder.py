@@ -17,8 +17,7 @@ from captioner.config import Settings
 from captioner.errors import UserError
 from captioner.files import remove_unfinished, write_text_atomically
 from captioner.model import CaptionModel
-from captioner.training.checkpoints import load_checkpoint, model_tensors, save_checkpoint
-from captioner.training.loop import BEST, NEWEST
+from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint, model_tensors, save_checkpoint
 from captioner.vocabulary import Vocabulary
 
 LOCK = ".lock"

@@ -69,6 +69,14 @@ def test_the_interval_of_differences_is_about_two_standard_errors_wide():
     assert high - low == pytest.approx(2 * 1.96 * differences.std() / 20, rel=0.1)
 
 
+def test_the_interval_of_differences_is_that_of_means_of_resamples_one_by_one():
+    ours, theirs = numpy.random.default_rng(2).normal(size=(2, 7))
+    generator = numpy.random.default_rng(0)
+    means = [(ours - theirs)[generator.integers(7, size=7)].mean() for _ in range(2000)]
+    expected = ((ours - theirs).mean(), *interval(numpy.array(means)))
+    assert paired_interval(ours, theirs) == pytest.approx(expected)
+
+
 def test_it_says_the_same_twice():
     ours, theirs = numpy.arange(9.0), numpy.arange(9.0)[::-1]
     assert paired_interval(ours, theirs) == paired_interval(ours, theirs)

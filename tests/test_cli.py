@@ -13,7 +13,7 @@ import typer
 from PIL import Image
 
 from captioner import cli, runs
-from captioner.training.loop import BEST, NEWEST
+from captioner.training.checkpoints import BEST, NEWEST
 from tests.helpers import CONFIGS, DRAWN, tiny_settings
 
 
@@ -59,16 +59,21 @@ BAD_SETTINGS = {
     "encoder.kind=resnet_101": "or any torchvision network, got 'resnet_101'; did you mean 'resnet101'?",
     "decoder.vocabulary_size=100": "decoder.vocabulary_size is not a setting: it follows from the other parts",
     "attention.region_size=100": "attention.region_size is not a setting: it follows from the other parts",
+    "attention.knd=soft": "unknown key in attention: 'knd'; did you mean 'kind'?; known: kind, score, on_attention, size",
+    "search.beamz=3": "'beamz'; did you mean 'beams'?; search.kind=beam or diverse_beam takes it; known: kind, max_length",
     "search.beams=5": "unknown key in search: 'beams'; search.kind=beam or diverse_beam takes it; known:",
     "attention.heads=4": "unknown key in attention: 'heads'; attention.kind=multi_head takes it; known:",
     "data.size=20": "data.size should be greater than or equal to 64, got 20",
     "optimiser.learning_rate=fast": "optimiser.learning_rate should be a valid number, got 'fast'",
     "run.batch_size=8.5": "run.batch_size should be a valid integer",
+    "run.epochs=ten": "run.epochs should be a valid integer, got 'ten'; for example run.epochs=20",
+    "optimiser.encoder_learning_rate=0": "got 0; for example optimiser.encoder_learning_rate=0.001",
+    "run.folder=3": "run.folder should be a valid string, got 3; for example run.folder=name",
     "run.accumulate=9": "the smallest batch has 8; make run.batch_size larger",
     "decoder.output=state": "choose output: deep, or looks: before",
     "run.device=abacus": "no device 'abacus' here",
     "encoder.size=81": "size must be a multiple of 8",
-    "nonsense": "an override reads section.key=value, got 'nonsense'",
+    "nonsense": "an override reads section.key=value, such as run.epochs=4, got 'nonsense'",
     "run.seed=[1": "run.seed should be a valid integer, got '[1'",
 }
 
@@ -291,3 +296,28 @@ def test_the_doctor_names_what_is_bad_and_ends_with_status_1(capsys, settings, p
     status, output, _ = run(capsys, cli.doctor, DRAWN, *others, *table, "data.min_count=1")
     assert status == 1
     assert "photos without a file: 1 of 2 (50.0%)" in output
+
+
+@pytest.mark.parametrize("again", [("--beside", "."), ("--beside", "other", "--beside", "other/.")])
+def test_a_model_beside_itself_is_an_error(capsys, monkeypatch, pictures, trained, again):
+    monkeypatch.chdir(trained)
+    photo, sheet = photo_of(pictures), trained / "twice.png"
+    status, _, errors = run(capsys, cli.caption, photo, "--model", trained, *again, "--sheet", sheet)
+    assert status == 2
+    assert "draws other models beside the first, got" in errors
+    assert "twice; give another run" in errors
+    assert not sheet.exists()
+
+
+@pytest.mark.parametrize("option", [("--smooth",), ("--scale", "word"), ("--scale", "word", "--page", "a.html")])
+def test_a_look_of_pictures_that_are_not_drawn_is_an_error(capsys, pictures, trained, option):
+    status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", trained, *option)
+    assert status == 2
+    assert "got none to draw; give --sheet out.png too" in errors
+
+
+def test_a_model_that_writes_with_itself_is_an_error(capsys, trained):
+    status, _, errors = run(capsys, cli.evaluate, trained, "--with", trained / ".")
+    assert status == 2
+    assert "should be different runs, got" in errors
+    assert "twice; give each once" in errors

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from captioner import build
-from captioner.describe import describe
+from captioner.describe import Part, describe, table
 from tests.helpers import DRAWN
 
 CHANGES = {
@@ -32,6 +34,20 @@ def test_every_parameter_is_counted_once_and_every_file_is_there(name, settings,
     assert names[0] == "encoder"
     assert {"attention", "decoder", "objective", "search"} <= set(names)
     assert ("refiner" in names) == (name == "around")
+
+
+def test_the_table_is_whole_in_80_columns():
+    flow = "keys 2x49x512, values 2x49x512 -> weights 2x5x49, 8 heads, context 2x5x512; in each of 3 layers"
+    file = "captioner/encoders/torchvision_network.py"  # the longest of ours
+    parts = [Part(name, "MultiHeadAttention", file, 18_684_204, 42_500_160, flow) for name in ("attention", "search")]
+    console = Console(file=io.StringIO(), width=80)
+    console.print(table(parts))
+    lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+    for part in parts:
+        assert part.file in lines
+        assert f"{part.name} {part.what} {part.trained:,} {part.frozen:,}" in lines
+        assert part.flow in " ".join(lines)
+    assert max(map(len, console.file.getvalue().splitlines())) <= 80
 
 
 def test_a_config_whose_data_are_not_there_is_described_all_the_same(settings, tmp_path):

@@ -144,6 +144,8 @@ def test_runs_write_together_and_the_protocol_names_them(capsys, trained):
     status, output, _ = run(capsys, cli.evaluate, trained, "--with", other, "--no-page")
     assert status == 0
     assert f"models: mean probabilities of {trained}, {other}" in "".join(output.split("\n"))
+    assert "ensemble of 2" in output
+    assert "this model" not in output
     folder = trained / "val-with-run-1"
     assert sorted(path.name for path in folder.iterdir()) == ["results.json", "scores.json"]
     assert evaluate(trained, baselines=False).folder == trained / "val"

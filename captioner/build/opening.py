@@ -65,11 +65,14 @@ def load(
         overrides: of the run's settings for decoding, such as `search.beams=5`.
 
     Raises:
-        UserError: no run there, its files are damaged or do not belong together, or runs do not share a vocabulary.
+        UserError: no run there, its files are damaged or do not belong together, or runs are the same or do not share a vocabulary.
     """
     folders = [Path(run)] if isinstance(run, (str, Path)) else [Path(one) for one in run]
     if not folders:
         raise UserError("load needs a run, got none; give the folder that train.py wrote, such as runs/demo")
+    twice = [folder for place, folder in enumerate(folders) if folder.resolve() in map(Path.resolve, folders[:place])]
+    if twice:
+        raise UserError(f"models that write together should be different runs, got {twice[0]} twice; give each once")
     settings = read_run_settings(folders[0], overrides)
     vocabulary = Vocabulary.load(folders[0] / VOCABULARY)
     models = [_open(folder, checkpoint, vocabulary) for folder in folders]

@@ -8,13 +8,12 @@ from typing import Literal
 
 import torch
 
-from captioner.build.schema import read
-from captioner.config import Settings
+from captioner.build.schema import SECTIONS, read
+from captioner.config import Settings, check_keys, parse_override
 from captioner.encoders import Encoder
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.training.checkpoints import fill_model, load_checkpoint, tensors_of
-from captioner.training.loop import BEST, NEWEST
+from captioner.training.checkpoints import BEST, NEWEST, fill_model, load_checkpoint, tensors_of
 
 _AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
@@ -27,6 +26,7 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
             f"{folder} is not a run: it has no {SETTINGS}; give the folder that train.py wrote, such as runs/demo"
         )
     for override in overrides:
+        check_keys(parse_override(override), SECTIONS, "section")
         if not override.startswith(_AFTER_TRAINING):
             raise UserError(
                 f"{override.partition('=')[0]} belongs to what was trained; a finished run takes overrides of search, data, "

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from captioner import attention, data, decoders, encoders, search
-from captioner.config import Settings, check_keys, check_values, read_settings, suggestion
+from captioner.config import Settings, check_keys, check_values, nearest, read_settings, suggestion
 from captioner.encoders import Refiner, TorchvisionNetwork
 from captioner.errors import UserError
 from captioner.search import Limits
@@ -108,13 +108,20 @@ def _resolve_section(section: str, values: Settings) -> Settings:
                 f"leave it out, or choose a kind that takes one: {takers}"
             )
     supplied = SUPPLIED.get(section, set())
-    return names | check_values(section, values, constructors, supplied, partial(_kinds_that_take, section))
+    return names | check_values(section, values, constructors, supplied, partial(_kinds_that_take, section), [*names])
 
 
 def _kinds_that_take(section: str, key: str) -> str:
-    """Says which other kinds of a section know a key."""
-    kinds = [kind for kind, part in TABLES.get(section, {}).items() if key in inspect.signature(part).parameters]
-    return f"; {section}.kind={' or '.join(kinds)} takes it" if kinds else ""
+    """Says which other kinds of a section know a key, or the one that it is most like."""
+    takers: dict[str, list[str]] = {}
+    for kind in TABLES.get(section, {}):
+        for name in keys_of(section, kind):
+            takers.setdefault(name, []).append(kind)
+    meant = nearest(key, takers)
+    if meant is None:
+        return ""
+    spelled = "" if meant == key else f"; did you mean {meant!r}?"
+    return f"{spelled}; {section}.kind={' or '.join(takers[meant])} takes it"
 
 
 def keys_of(section: str, kind: str, score: str = "") -> set[str]:

@@ -12,7 +12,8 @@ from captioner import build, metrics
 from captioner.bootstrap import paired_interval
 from captioner.comparison.times import Times
 from captioner.comparison.variants import Variant
-from captioner.data.drawn import COLOURS, SHAPES, instances_path
+from captioner.data.drawn import instances_path
+from captioner.data.figures import COLOURS, SHAPES
 from captioner.evaluation import MODEL, Evaluation, evaluate
 from captioner.explain import PairAgreement, agree, read_objects
 from captioner.files import write_text_atomically

@@ -3,7 +3,7 @@
 contract.py  what every source becomes           batches.py   from examples to batches
 coco.py      COCO's captions files               karpathy.py  Karpathy's splits of COCO and Flickr
 flickr.py    Flickr8k's and 30k's token files    table.py     CSV and JSON lines, Kaggle's Flickr8k among them
-photos.py    a folder of photos, no captions     drawn.py     coloured shapes, drawn here
+photos.py    a folder of photos, no captions     drawn.py     coloured shapes, drawn here; figures.py makes them
 presence.py  whether the photos are there        doctor.py    what is wrong with a data set, before training
 
 To add one: write a function that gives `Splits` and whose arguments are its settings, then add its line here.

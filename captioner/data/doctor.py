@@ -79,43 +79,59 @@ def _finding(what: str, found: Iterable[str], of: int, bad: bool = False) -> Fin
     return Finding(what, len(listed), of, listed[:_SHOWN], bad)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A photo that could be read."""
+
+    split: str
+    example: Example
+    size: tuple[int, int]
+    digest: str  # of its bytes
+
+    def __str__(self) -> str:
+        return f"{_named(self.split, self.example)}: {self.size[0]} x {self.size[1]}"
+
+
 def _photos(
     splits: Splits, open_photo: Callable[[Path], Image.Image], tick: Callable[[int, int], None]
 ) -> list[Finding]:
     """Missing, unreadable, of another size than stated, tiny, far longer than wide, and the same bytes under several names."""
     everything = list(_all(splits))
-    there = [(split, example) for split, example in everything if example.image.is_file()]
     missing = [f"{_named(split, one)} at {one.image}" for split, one in everything if not one.image.is_file()]
-    unreadable, resized, small, long = [], [], [], []
-    copies: dict[str, list[tuple[str, Example]]] = defaultdict(list)
-    with ThreadPoolExecutor(_READERS) as pool:
-        seen = pool.map(lambda one: _look(one[1].image, open_photo), there)
-        for done, ((split, example), (size, digest)) in enumerate(zip(there, seen, strict=True), start=1):
-            tick(done, len(there))
-            if isinstance(size, str):
-                unreadable.append(size)
-                continue
-            copies[digest].append((split, example))
-            either_way = (size, size[::-1])  # what is stated may come before or after EXIF's turn
-            if example.size is not None and example.size not in either_way:
-                stated = f"{example.size[0]} x {example.size[1]}"
-                resized.append(f"{_named(split, example)}: {size[0]} x {size[1]}, stated {stated}")
-            if min(size) < _SMALL:
-                small.append(f"{_named(split, example)}: {size[0]} x {size[1]}")
-            elif max(size) > _LONG_ASPECT * min(size):
-                long.append(f"{_named(split, example)}: {size[0]} x {size[1]}")
-    across = [group for group in copies.values() if len({split for split, _ in group}) > 1]
-    within = [group for group in copies.values() if len(group) > 1 and group not in across]
+    there = [(split, one) for split, one in everything if one.image.is_file()]
+    seen, unreadable = _look_at(there, open_photo, tick)
+    across, within = _copies(seen)
+    resized = [f"{one}, stated {' x '.join(map(str, one.example.size or ()))}" for one in seen if _is_resized(one)]
+    small = [str(one) for one in seen if min(one.size) < _SMALL]
+    long = [str(one) for one in seen if max(one.size) > _LONG_ASPECT * min(one.size) >= _LONG_ASPECT * _SMALL]
     total = len(everything)
     return [
         _finding("photos without a file", missing, total, bad=True),
         _finding("photos that cannot be read", unreadable, total, bad=True),
-        _finding("photos that are in several splits, byte for byte", map(_group, across), total, bad=True),
-        _finding("photos that stand twice in one split, byte for byte", map(_group, within), total),
+        _finding("photos that are in several splits, byte for byte", across, total, bad=True),
+        _finding("photos that stand twice in one split, byte for byte", within, total),
         _finding("photos of another size than their data set states", resized, total),
         _finding(f"photos with an edge under {_SMALL} pixels", small, total),
         _finding(f"photos more than {_LONG_ASPECT} times as long as wide, of which a crop shows little", long, total),
     ]
+
+
+def _look_at(
+    photos: Sequence[tuple[str, Example]],
+    open_photo: Callable[[Path], Image.Image],
+    tick: Callable[[int, int], None],
+) -> tuple[list[_Seen], list[str]]:
+    """Those that can be read, and why the others cannot."""
+    seen, unreadable = [], []
+    with ThreadPoolExecutor(_READERS) as pool:
+        looked = pool.map(lambda one: _look(one[1].image, open_photo), photos)
+        for done, ((split, example), (size, digest)) in enumerate(zip(photos, looked, strict=True), start=1):
+            tick(done, len(photos))
+            if isinstance(size, str):
+                unreadable.append(size)
+            else:
+                seen.append(_Seen(split, example, size, digest))
+    return seen, unreadable
 
 
 def _look(path: Path, open_photo: Callable[[Path], Image.Image]) -> tuple[tuple[int, int] | str, str]:
@@ -126,6 +142,21 @@ def _look(path: Path, open_photo: Callable[[Path], Image.Image]) -> tuple[tuple[
         return str(error), ""
 
 
+def _copies(seen: Iterable[_Seen]) -> tuple[list[str], list[str]]:
+    """Photos of the same bytes: those in several splits, and those in one."""
+    copies: dict[str, list[tuple[str, Example]]] = defaultdict(list)
+    for one in seen:
+        copies[one.digest].append((one.split, one.example))
+    groups = [group for group in copies.values() if len(group) > 1]
+    across = [group for group in groups if len({split for split, _ in group}) > 1]
+    return [_group(group) for group in across], [_group(group) for group in groups if group not in across]
+
+
+def _is_resized(one: _Seen) -> bool:
+    """What is stated may come before or after EXIF's turn."""
+    return one.example.size is not None and one.example.size not in (one.size, one.size[::-1])
+
+
 def _group(group: Sequence[tuple[str, Example]]) -> str:
     return " = ".join(_named(split, example) for split, example in group)
 
@@ -133,30 +164,22 @@ def _group(group: Sequence[tuple[str, Example]]) -> str:
 def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[Finding]:
     """Without any, empty, too long, repeated among a photo's references; and what the vocabulary drops."""
     everything = list(_all(splits))
-    cut = [
-        (split, example, caption, vocabulary.split(caption))
-        for split, example in everything
-        for caption in example.references
-    ]
+    cut = [(split, one, text, vocabulary.split(text)) for split, one in everything for text in one.references]
     bare = [(split, one) for split, one in everything if not any(map(vocabulary.split, one.references))]
+    named, untaught = [_named(*one) for one in bare], any(split in ("train", "val") for split, _ in bare)
     empty = [_named(split, one) for split, one, _, words in cut if not words]
     long = [
-        f"{_named(split, one)}: {len(words)} words, {caption[:60]!r}..."
-        for split, one, caption, words in cut
+        f"{_named(split, one)}: {len(words)} words, {text[:60]!r}..."
+        for split, one, text, words in cut
         if len(words) > max_length
     ]
     repeating = [
         f"{_named(split, one)}: {one.references[0][:60]!r}"
         for split, one in everything
-        if len({tuple(vocabulary.split(caption)) for caption in one.references}) < len(one.references)
+        if len({tuple(vocabulary.split(text)) for text in one.references}) < len(one.references)
     ]
     return [
-        _finding(
-            "photos without a caption that has a word",
-            (_named(split, one) for split, one in bare),
-            len(everything),
-            bad=any(split in ("train", "val") for split, _ in bare),
-        ),
+        _finding("photos without a caption that has a word", named, len(everything), bad=untaught),
         _finding("captions without a word", empty, len(cut)),
         _finding(f"captions of more than {max_length} words, of which training reads the first", long, len(cut)),
         _finding("photos with copies among their references", repeating, len(everything)),

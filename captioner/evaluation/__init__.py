@@ -1,6 +1,7 @@
 """What captions are worth: a run's on a split, and any model's from a file.
 
 evaluating.py  a run decodes a split, and is scored beside its baselines
+judged.py      captions of systems with what they are worth
 baselines.py   captions without a captioner
 protocol.py    what scores depend on besides the model
 files.py       COCO result files, alone or one against another

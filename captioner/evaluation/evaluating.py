@@ -15,19 +15,20 @@ from captioner.encoders.sources import Source
 from captioner.errors import UserError
 from captioner.evaluation.baselines import baselines as baseline_captions
 from captioner.evaluation.baselines import pool
+from captioner.evaluation.judged import Judged
 from captioner.evaluation.protocol import protocol_of, scoring_tokens
-from captioner.metrics import Clip, ClipScorer, Judge, Protocol, Worth
+from captioner.metrics import Clip, ClipScorer, Judge
 from captioner.metrics.scores import PhotoId
 from captioner.photos import Report, decode, photo_source, read_splits, silent
 from captioner.search import Caption, Captioner
 
 MODEL = "this model"
-"""The name of the model's row."""
+"""The name of the model's row; an ensemble's says how many write together."""
 PAGE = "report.html"
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Judged):
     """A split's captions and what they are worth."""
 
     split: str
@@ -35,19 +36,11 @@ class Evaluation:
     examples: Sequence[Example]
     captions: Sequence[Caption]
     source: Source
-    systems: dict[
-        str, dict[PhotoId, str]
-    ]  # captions of the photos that can be scored, by this model and by the baselines
-    worths: dict[str, Worth]  # what each of them is worth
-    protocol: Protocol
 
     @property
-    def rows(self) -> dict[str, dict[str, float]]:
-        return {name: worth.scores for name, worth in self.worths.items()}
-
-    @property
-    def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-        return {name: worth.intervals for name, worth in self.worths.items()}
+    def name(self) -> str:
+        """Of the model's row."""
+        return self.names[0]
 
     @property
     def with_references(self) -> list[int]:
@@ -118,16 +111,17 @@ def evaluate(
     captions = decode(captioner, source, range(len(source)), tick, settings["run"]["seed"])
     referenced = _references([example for example in examples if example.references] or examples)
     protocol = protocol_of(settings, split, referenced, tokens, runs)
-    evaluation = Evaluation(split, _folder(runs, split, settings), examples, captions, source, {}, {}, protocol)
+    name = MODEL if len(runs) == 1 else f"ensemble of {len(runs)}"
+    evaluation = Evaluation([name], {}, {}, protocol, split, _folder(runs, split, settings), examples, captions, source)
     evaluation.save()  # before the scores, which could fail
     if not evaluation.with_references:
         return evaluation
     texts, train = evaluation.texts(), splits.get("train", [])
-    evaluation.systems[MODEL] = {photo: texts[photo] for photo in evaluation.references()}
+    systems = {name: {photo: texts[photo] for photo in evaluation.references()}}
     if baselines and train:
         train_source, seen = photo_source(settings, captioner.model, train, "train", run, report)
-        evaluation.systems.update(_baselines(evaluation, captioner, train, train_source, seen, report))
-    return _judged(evaluation, train, objects, java, seer)
+        systems |= _baselines(evaluation, captioner, train, train_source, seen, report)
+    return _judged(replace(evaluation, systems=systems), train, objects, java, seer)
 
 
 def _baselines(
@@ -156,11 +150,12 @@ def _judged(
     references, photos = evaluation.references(), {example.id: example.image for example in evaluation.examples}
     seen = None if clip is None else ClipScorer(clip, photos, references)
     judge = Judge(references, evaluation.protocol.tokens, _references(train) or None, objects, seen)
+    worths = {}
     for name, captions in evaluation.systems.items():
-        own = name == MODEL
-        evaluation.worths[name] = judge(captions, evaluation.several() if own else None, java and own)
-    scorers = metrics.scorers(evaluation.rows[MODEL], "" if clip is None else clip.source)
-    evaluation = replace(evaluation, protocol=replace(evaluation.protocol, scorers=scorers))
+        own = name == evaluation.name
+        worths[name] = judge(captions, evaluation.several() if own else None, java and own)
+    scorers = metrics.scorers(worths[evaluation.name].scores, "" if clip is None else clip.source)
+    evaluation = replace(evaluation, worths=worths, protocol=replace(evaluation.protocol, scorers=scorers))
     evaluation.save()
     return evaluation
 

@@ -11,37 +11,19 @@ from captioner import metrics
 from captioner.data.coco import read_file_names, read_references, read_results
 from captioner.data.instances import read_instances
 from captioner.errors import UserError
+from captioner.evaluation.judged import Judged
 from captioner.evaluation.protocol import SPACED
-from captioner.metrics import ClipScorer, Judge, Protocol, Worth
-from captioner.metrics.report import Differences
+from captioner.metrics import ClipScorer, Judge, Protocol
 from captioner.metrics.scores import Captions, PhotoId, References
 from captioner.photos import Report, silent
 from captioner.training.distributed import choose_device
 
 
 @dataclass(frozen=True)
-class Scored:
+class Scored(Judged):
     """Result files and what they are worth; the first is the one that was asked for."""
 
-    systems: dict[str, dict[PhotoId, str]]  # captions of the photos that were scored, by file
     references: dict[PhotoId, list[str]]
-    worths: dict[str, Worth]  # of each file, and of baselines
-    protocol: Protocol
-
-    @property
-    def rows(self) -> dict[str, dict[str, float]]:
-        return {name: worth.scores for name, worth in self.worths.items()}
-
-    @property
-    def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-        return {name: worth.intervals for name, worth in self.worths.items()}
-
-    def differences(self) -> Differences | None:
-        """By how much the first file is better than the second, where there are two."""
-        if len(self.systems) < 2:
-            return None
-        ours, theirs = self.systems
-        return self.worths[ours].less(self.worths[theirs])
 
 
 def score_files(
@@ -90,7 +72,7 @@ def score_files(
     protocol = Protocol(
         split, len(references), metrics.count_references(references), tokens, "as given", scorers=scorers
     )
-    return Scored(systems, references, worths, protocol)
+    return Scored(list(systems), systems, worths, protocol, references)
 
 
 def _clip_scorer(clip: str, captions: Path, photos: Path | None, references: References, report: Report) -> ClipScorer:

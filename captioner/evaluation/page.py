@@ -7,11 +7,11 @@ from pathlib import Path
 
 from captioner import metrics
 from captioner.data.coco import read_file_names
-from captioner.evaluation.evaluating import MODEL, PAGE, Evaluation
+from captioner.evaluation.evaluating import PAGE, Evaluation
 from captioner.evaluation.files import Scored
+from captioner.evaluation.judged import Judged
 from captioner.files import write_text_atomically
 from captioner.metrics.diversity import AS_THEY_ARE
-from captioner.metrics.report import Differences
 from captioner.metrics.scores import Captions, PhotoId, References, score_each
 from captioner.photos import with_placement
 from captioner.visualize.report import Entry, report_page
@@ -24,7 +24,7 @@ def save_page(evaluation: Evaluation) -> Path:
     """Write report.html beside the scores. A photo whose file is gone by now has its texts there, without picture and maps."""
     scores = {}
     if evaluation.rows:
-        scores = _scores(evaluation.systems[MODEL], evaluation.references(), evaluation.protocol.tokens)
+        scores = _scores(evaluation.systems[evaluation.name], evaluation.references(), evaluation.protocol.tokens)
     shown = _worst(scores, [example.id for example in evaluation.examples])
     entries = []
     for place, (example, caption) in enumerate(zip(evaluation.examples, evaluation.captions, strict=True)):
@@ -59,17 +59,18 @@ def save_page_of_files(path: Path, scored: Scored, captions: Path, photos: Path 
         photo = photos / names[number] if photos is not None and number in shown else None
         there = photo if photo is not None and photo.is_file() else None
         entries.append(Entry(there, names[number], written[number], references, scores[number]))
-    write_text_atomically(path, _page(entries, scored, name, scored.differences()))
+    write_text_atomically(path, _page(entries, scored, name))
 
 
-def _page(entries: list[Entry], found: Evaluation | Scored, title: str, differences: Differences | None = None) -> str:
-    """A difference has a table of its own."""
-    tables, intervals = list(metrics.grouped(found.rows)), dict(found.intervals)
+def _page(entries: list[Entry], found: Judged, title: str) -> str:
+    """Differences have tables of their own."""
+    tables, intervals, differences = metrics.grouped(found.rows), dict(found.intervals), found.differences()
     if differences is not None:
-        name = " less ".join(found.systems)
-        tables.append({name: {metric: difference for metric, (difference, _, _) in differences.items()}})
+        name = " less ".join(found.names)
+        tables += metrics.grouped({name: {metric: difference for metric, (difference, _, _) in differences.items()}})
         intervals[name] = {metric: (low, high) for metric, (_, low, high) in differences.items()}
-    return report_page(entries, tables, found.protocol.signature(), title, intervals, AS_THEY_ARE, MOST)
+    signature, notes = found.protocol.signature(), metrics.dashes(found.rows)
+    return report_page(entries, tables, signature, title, intervals, AS_THEY_ARE, MOST, notes)
 
 
 def _scores(captions: Captions, references: References, tokens: str) -> dict[PhotoId, dict[str, float]]:

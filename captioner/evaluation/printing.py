@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from captioner import metrics
-from captioner.evaluation.evaluating import MODEL, Evaluation
-from captioner.evaluation.files import Scored
+from captioner.evaluation.judged import Judged
 from captioner.metrics.clip import CLIP_SCORE, PREFIX
 from captioner.metrics.java import lacking
 from captioner.metrics.scores import Captions, word_rule
 from captioner.progress import console
 
 
-def print_scores(found: Evaluation | Scored, java: bool) -> None:
+def print_scores(found: Judged, java: bool) -> None:
     """Tables, and notes below them; `java` says whether METEOR and SPICE were asked for."""
     console.print(metrics.table(found.rows, found.protocol, found.intervals))
-    differences = found.differences() if isinstance(found, Scored) else None
-    if isinstance(found, Scored) and differences is not None:
-        ours, theirs = found.systems
+    if (differences := found.differences()) is not None:
+        ours, theirs = found.names
         console.print(metrics.differences_table(ours, theirs, found.rows, differences))
-    own = found.systems if isinstance(found, Scored) else {MODEL: found.systems[MODEL]}
+    own = found.asked()
     notes = [note for name, captions in own.items() for note in _wordless(name, captions, found.protocol.tokens)]
     if notes and any(CLIP_SCORE in found.rows[name] for name in own):
         notes.append(f"{CLIP_SCORE} reads captions without words as {PREFIX.strip()!r}, and scores that")

@@ -84,9 +84,8 @@ def _meteor(wanted: dict[int, list[str]], written: dict[int, list[str]]) -> Tall
         scorer.meteor_p.kill()
         scorer.meteor_p.communicate()
     numbers = numpy.array(scorer.numbers)
-    numbers[(numbers[:, 21:23] == numbers[:, 0:2]).all(1) & (numbers[:, 20] == 1), 20] = (
-        0  # a copy is not broken at all
-    )
+    copies = (numbers[:, 21:23] == numbers[:, 0:2]).all(1) & (numbers[:, 20] == 1)
+    numbers[copies, 20] = 0  # a copy is not broken at all
     tally = Tally(numbers, lambda sums: {METEOR: meteor_of(sums)})
     assert math.isclose(tally.of_all()[METEOR], value, abs_tol=1e-9), "METEOR's formula"
     return tally

@@ -23,7 +23,7 @@ from captioner.bootstrap import RESAMPLES, SEED
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE
-from captioner.metrics.diversity import AS_THEY_ARE
+from captioner.metrics.diversity import AS_THEY_ARE, WORDS_USED
 from captioner.metrics.java import METEOR, SPICE
 from captioner.metrics.scores import NAMES, Captions, References, word_rule
 
@@ -39,12 +39,13 @@ MOST_FREQUENT = "most frequent"
 GROUPS = [
     [*NAMES, METEOR, SPICE],
     [CLIP_SCORE, REF_CLIP_SCORE],
-    ["words used", "mean length", "repeats a word", "repeats 3 words", "bad ending", "novel"],
+    [WORDS_USED, "mean length"],
+    ["repeats a word", "repeats 3 words", "bad ending", "novel"],
     ["CHAIR_i", "CHAIR_s", "object recall"],
     ["distinct-1", "distinct-2", "mBLEU-4", "self-CIDEr"],
 ]
-"""Scores that stand in one table: how good captions are, how good to CLIP, how varied, whether they name what is there, and how a photo's
-captions differ."""
+"""Scores that stand in one table, all of one unit: how good captions are, how good to CLIP, of how many words, how odd or new, whether they
+name what is there, and how a photo's captions differ."""
 
 
 def scorers(names: Collection[str] = (), clip: str = "") -> str:
@@ -137,17 +138,37 @@ def table(rows: Mapping[str, Row], protocol: Protocol, intervals: Mapping[str, I
     """A line for each system and a column for each metric, x100, but for numbers of words; a metric that a row lacks is a dash.
 
     Below a value stands half the width of its interval, which keeps the table narrow. Few columns stand in a table, and a table for each
-    group of metrics. The protocol closes them.
+    group of metrics. What the dashes mean and the protocol close them.
     """
     tables = [_table(own, intervals or {}) for own in grouped(rows)]
-    return Group(*tables, Text(protocol.signature(), style="italic"))
+    return Group(*tables, *map(Text, dashes(rows)), Text(protocol.signature(), style="italic"))
+
+
+def dashes(rows: Mapping[str, Row]) -> list[str]:
+    """What each dash of the tables means: scores that some rows lack, and whose rows these are."""
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for own in grouped(rows):
+        for metric in _metrics(own):
+            lacking.setdefault(tuple(name for name, row in own.items() if metric not in row), []).append(metric)
+    return [
+        f"- means not scored: {', '.join(metrics)} of {', '.join(names)}{_why(metrics)}"
+        for names, metrics in lacking.items()
+        if names
+    ]
+
+
+def _why(metrics: Collection[str]) -> str:
+    return " (Java programs are slow, and run for models alone)" if {METEOR, SPICE}.issuperset(metrics) else ""
+
+
+def _metrics(rows: Mapping[str, Row]) -> list[str]:
+    return list(dict.fromkeys(metric for row in rows.values() for metric in row))
 
 
 def _table(rows: Mapping[str, Row], intervals: Mapping[str, Intervals]) -> Table:
-    metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-    printed = Table(
-        Column("x100", no_wrap=True, overflow="fold"), box=box.SIMPLE_HEAD, padding=0, collapse_padding=True
-    )
+    metrics = _metrics(rows)
+    unit = Column(_unit(metrics[0]), no_wrap=True, overflow="fold")
+    printed = Table(unit, box=box.SIMPLE_HEAD, padding=0, collapse_padding=True)
     for metric in metrics:
         printed.add_column(Text(metric), justify="right")
     for name, row in rows.items():
@@ -164,14 +185,18 @@ def _cell(row: Row, metric: str, interval: tuple[float, float] | None) -> str:
 
 def differences_table(ours: str, theirs: str, rows: Mapping[str, Row], differences: Differences) -> Table:
     """A line for each metric: two systems, by how much the first is larger, and the ends of that difference's 95 % interval."""
-    printed = Table("x100", box=box.SIMPLE_HEAD, padding=(0, 1))
+    printed = Table("", box=box.SIMPLE_HEAD, padding=(0, 1))
     for name in (ours, theirs, "difference", "95 % interval"):
         printed.add_column(Text(name), justify="right", overflow="fold")
     for metric, (difference, *ends) in differences.items():
         low, high = (shown(end, metric, "+") for end in ends)
         values = [shown(rows[name][metric], metric) for name in (ours, theirs)]
-        printed.add_row(metric, *values, shown(difference, metric, "+"), f"{low} to {high}")
+        printed.add_row(f"{metric}, {_unit(metric)}", *values, shown(difference, metric, "+"), f"{low} to {high}")
     return printed
+
+
+def _unit(metric: str) -> str:
+    return "words" if metric in AS_THEY_ARE else "x100"
 
 
 def shown(value: float, metric: str, sign: str = "") -> str:

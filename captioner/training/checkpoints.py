@@ -19,6 +19,8 @@ from captioner.errors import UserError
 from captioner.files import replacing
 
 State = dict[str, Any]
+NEWEST, BEST = "newest.safetensors", "best.safetensors"
+"""In a run's folder: where training goes on, and the weights that validated best."""
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: State) -> None:

@@ -6,10 +6,9 @@ the same losses as not stopping, in the middle of an epoch too.
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,27 +21,16 @@ from captioner.map_shape import map_shape
 from captioner.regions import Regions
 from captioner.training import alarms
 from captioner.training.averaging import WeightAverage
-from captioner.training.checkpoints import (
-    fill_model,
-    fill_optimiser,
-    load_checkpoint,
-    model_tensors,
-    optimiser_tensors,
-    save_checkpoint,
-    tensors_of,
-)
+from captioner.training.checkpoints import BEST, NEWEST, model_tensors, save_checkpoint
 from captioner.training.contract import Objective, Totals
 from captioner.training.distributed import Processes
 from captioner.training.optimisation import Constant, clip_gradients, mixed_precision
 from captioner.training.plan import Plan, Progress, Validation
+from captioner.training.resuming import Resumable
 from captioner.training.run_log import RunLog
+from captioner.training.stopping import Interrupted, stop_signals
 
-NEWEST, BEST = "newest.safetensors", "best.safetensors"
 _LOG_EVERY = 10  # steps
-
-
-class Interrupted(Exception):
-    """Training was asked to stop, and has saved where it was."""
 
 
 @dataclass
@@ -73,6 +61,9 @@ class Trainer:
         self.dtype = mixed_precision(device) if self.plan.precision == "mixed" else torch.float32
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         self.average = WeightAverage(self.model, self.plan.average)
+        self.resumable = Resumable(
+            self.objective, self.model, self.average, self.optimiser, self.schedule, self.scaler, self.frozen
+        )
         self.unchecked = torch.zeros(
             len(self.objective.terms), device=device
         )  # terms and gradient norms since the last check
@@ -87,11 +78,11 @@ class Trainer:
             UserError: the loss is no longer a number.
         """
         if (self.folder / NEWEST).exists():
-            self._restore()
+            self.progress = self.resumable.restore(self.folder / NEWEST)
         self.wrapped = self.processes.wrap(self.objective)
         self.run_log = self.log(self.progress.step) if self.processes.first else None
         try:
-            with _stop_signals(self._ask_to_stop):
+            with stop_signals(self._ask_to_stop):
                 while not self.progress.finished:
                     self._epoch()
         finally:
@@ -115,8 +106,7 @@ class Trainer:
         last = progress.epoch >= plan.epochs
         if last or progress.epoch % plan.validate_every == 0:
             self._validate()
-        stale = plan.patience and progress.waited >= plan.patience
-        progress.finished = last or bool(stale)
+        progress.finished = last or 0 < plan.patience <= progress.waited
         self._save()
 
     def _parts(self, batch: Sequence[int]) -> list[list[int]]:
@@ -186,21 +176,15 @@ class Trainer:
 
     def _note(self, terms: Tensor, norm: Tensor, num_photos: int, seconds: float) -> None:
         """Log every few steps: reading the losses waits for the device."""
-        step = self.progress.step
+        step, far = self.progress.step, {"progress": self.progress, "steps_per_epoch": self.steps_per_epoch}
         if step % _LOG_EVERY and step > 3:
-            self.report("step", progress=self.progress, steps_per_epoch=self.steps_per_epoch, num_photos=num_photos)
+            self.report("step", **far, num_photos=num_photos)
             return
         self._check_losses()
         shares = torch.tensor(self.processes.gather(terms.tolist())).sum(0)
         found = dict(zip(self.objective.terms, shares.tolist(), strict=True))
         values = {**found, "learning_rate": self.optimiser.param_groups[0]["lr"], "gradient_norm": float(norm)}
-        self.report(
-            "step",
-            progress=self.progress,
-            steps_per_epoch=self.steps_per_epoch,
-            num_photos=num_photos,
-            term=next(iter(found.items())),
-        )
+        self.report("step", **far, num_photos=num_photos, term=next(iter(found.items())))
         if self.run_log is not None:
             self.run_log.write("train", step, epoch=self.progress.epoch, seconds=round(seconds, 4), **values)
 
@@ -250,42 +234,12 @@ class Trainer:
     def _save(self) -> None:
         self._check_losses()
         if self.processes.first:
-            tensors = {
-                f"{part}/{name}": tensor
-                for part, found in {
-                    "model": model_tensors(self.model, self.frozen),
-                    "average": self.average.averages,
-                    "objective": self._own_buffers(),
-                    "optimiser": optimiser_tensors(self.optimiser, self.model),
-                }.items()
-                for name, tensor in found.items()
-            }
-            state = {
-                "progress": asdict(self.progress),
-                "schedule": self.schedule.state(),
-                "scaler": self.scaler.state_dict(),
-            }
-            save_checkpoint(self.folder / NEWEST, tensors, state)
+            self.resumable.save(self.folder / NEWEST, self.progress)
         self.processes.wait()
         self.saved_at = time.monotonic()
 
-    def _restore(self) -> None:
-        path = self.folder / NEWEST
-        tensors, state = load_checkpoint(path)
-        fill_model(self.model, tensors_of(tensors, "model/"), path, self.frozen)
-        self.average.fill(tensors_of(tensors, "average/"))
-        for name, buffer in self._own_buffers().items():
-            buffer.copy_(tensors[f"objective/{name}"])
-        fill_optimiser(self.optimiser, self.model, tensors_of(tensors, "optimiser/"))
-        self.progress = Progress(**state["progress"])
-        self.schedule.restore(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
-
-    def _own_buffers(self) -> dict[str, Tensor]:
-        """What the objective keeps beside the model, such as a baseline of rewards."""
-        return {name: one for name, one in self.objective.named_buffers() if not name.startswith("model.")}
-
     def _ask_to_stop(self, *_) -> None:
+        """The first time after the step; the second time at once."""
         if self.stop_asked:
             raise KeyboardInterrupt
         self.stop_asked = True
@@ -295,17 +249,3 @@ class Trainer:
 def _mix(seed: int, step: int, rank: int) -> int:
     """One number of three, so that no two steps or processes share their dropout."""
     return (seed * 1_000_003 + step) * 4_099 + rank
-
-
-@contextmanager
-def _stop_signals(handler: Callable) -> Iterator[None]:
-    """Ctrl-C and a scheduler's SIGTERM ask to stop after the step; a second Ctrl-C stops at once."""
-    try:
-        old = {name: signal.signal(name, handler) for name in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread, as in some notebooks
-        old = {}
-    try:
-        yield
-    finally:
-        for name, before in old.items():
-            signal.signal(name, before)

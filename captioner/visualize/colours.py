@@ -1,9 +1,9 @@
 """Numbers as colours: the one colour scale of every map.
 
-Inferno, by Stéfan van der Walt and Nathaniel Smith (2015, for matplotlib, CC0): lightness rises evenly from black to
-pale yellow, so that equal steps look equal, also to colour-blind eyes and in a grey print. Every 17th of its 256
-colours is kept; straight lines between them stay within 7 of 255 of the original. The darkest sixth is left out: on a
-photo it would be the black of no weight at all.
+Inferno turned round, by Stéfan van der Walt and Nathaniel Smith (2015, for matplotlib, CC0): lightness falls evenly from orange to
+dark purple, so that equal steps look equal, also to colour-blind eyes and in a grey print. Every 17th of its 256 colours is kept;
+straight lines between them stay within 7 of 255 of the original. The two ends are left out: on a light photo the yellow would be
+the white of no weight at all, and the black would be a shadow.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-GROUND = (8.0, 0.38)
-"""Grey of a black pixel of the photo under a map, and how much of the photo's range is left: dark, so that colours shine."""
+GROUND = (105.0, 0.57)
+"""Grey of a black pixel of the photo under a map, and how much of the photo's range is left: light, so that the photo can be read."""
 
 COVER = (0.0, 0.92)
 """How much of a pixel is the map's colour, at weight 0 and at the top; in between it grows as the square root, so that a small
 weight has a colour too. The rest is the photo in grey."""
 
 _POINTS = [
-    (0, 0, 4), (12, 8, 38), (36, 12, 79), (66, 10, 104), (93, 18, 110), (120, 28, 109), (147, 38, 103), (174, 48, 92),
-    (199, 62, 76), (221, 81, 58), (237, 105, 37), (248, 133, 15), (252, 165, 10), (250, 198, 45), (242, 230, 97),
-    (252, 255, 164),
+    (252, 255, 164), (242, 230, 97), (250, 198, 45), (252, 165, 10), (248, 133, 15), (237, 105, 37), (221, 81, 58), (199, 62, 76),
+    (174, 48, 92), (147, 38, 103), (120, 28, 109), (93, 18, 110), (66, 10, 104), (36, 12, 79), (12, 8, 38), (0, 0, 4),
 ]  # fmt: skip
-_DARKEST = 2.5  # of the points above
+_LIGHTEST, _DARKEST = 2.0, 12.5  # of the points above
 
 
 def _table() -> Tensor:
     """(256, 3) uint8."""
     points = torch.tensor(_POINTS, dtype=torch.float64)  # (16, 3)
-    position = torch.linspace(_DARKEST, len(points) - 1, 256, dtype=torch.float64)
+    position = torch.linspace(_LIGHTEST, _DARKEST, 256, dtype=torch.float64)
     below = position.long().clamp(max=len(points) - 2)
     return torch.lerp(points[below], points[below + 1], (position - below)[:, None]).round().to(torch.uint8)
 

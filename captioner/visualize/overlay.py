@@ -17,7 +17,7 @@ from torch import Tensor
 from captioner.regions import Grid
 from captioner.search.caption import Caption
 from captioner.visualize.colours import covered, hatched
-from captioner.visualize.drawing import FAINT, Drawing, column, flowing_rows, lines, patch, row
+from captioner.visualize.drawing import FAINT, INK, Drawing, column, flowing_rows, lines, patch, row
 from captioner.visualize.maps import check_photo, in_words, map_on_photo
 
 
@@ -39,6 +39,7 @@ class Style:
 
 
 USUAL = Style()
+_MARK = 5  # pixels: the height of the mark below a colour scale
 
 
 @dataclass(frozen=True)
@@ -161,22 +162,23 @@ def foot(captions: Sequence[Caption], maps: Sequence[Maps | None], width: int, s
 
 
 def _scale(caption: Caption, top: float, style: Style) -> list[Drawing]:
-    """The colours as they look on mid-grey, between their numbers; what the mark in it says: there a uniform map would lie."""
+    """The colours as they look on mid-grey, between their numbers; a mark below them where a uniform map would lie."""
     bar_length, thickness, size = style.panel, max(6, style.panel // 18), style.panel / 16
-    pixels = covered(
-        torch.full((thickness, bar_length, 1), 128.0), torch.linspace(0, 1, bar_length).expand(thickness, -1)
-    )
+    shares = torch.linspace(0, 1, bar_length).expand(thickness, -1)
+    pixels = covered(torch.full((thickness, bar_length, 1), 128.0), shares)  # (thickness, bar_length, 3)
     uniform = 1 / max(1, caption.layout.num_regions)
     marked = style.scale == "caption" and uniform <= top
     if marked:
+        below = torch.full((_MARK, bar_length, 3), 255.0)
         place = min(bar_length - 2, round(uniform / top * bar_length))
-        pixels[:, place : place + 2] = 255.0
+        below[:, place : place + 2] = torch.tensor(INK, dtype=torch.float32)
+        pixels = torch.cat([pixels, below])
     ends = ("0", f"{top:.2g}") if style.scale == "caption" else ("0", "the word's own largest")
     texts = [lines([text], 2 * style.panel, size, FAINT) for text in ("weight", *ends)]
     bar = row([texts[0], texts[1], patch(as_picture(pixels)), texts[2]], style.panel // 28, centred=True)
     if not marked:
         return [bar]
-    note = lines([f"white line: a uniform map ({uniform:.2g})"], 2 * style.panel, size, FAINT)
+    note = lines([f"mark below: a uniform map ({uniform:.2g})"], 2 * style.panel, size, FAINT)
     return [bar, note]
 
 

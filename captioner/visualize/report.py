@@ -53,16 +53,19 @@ def report_page(
     intervals: Intervals | None = None,
     as_they_are: Collection[str] = (),
     most: int = 1000,
+    notes: Sequence[str] = (),
 ) -> str:
     """The report's text.
 
     Args:
         entries: Photos with their captions. The first entry's first score is the one that says which is worst.
-        tables: In each the model and its baselines: values by metric, in coco-caption's own scale.
+        tables: In each the model and its baselines: values by metric, in coco-caption's own scale. One is printed
+            x100, or as it is, as a whole.
         signature: The protocol, in one line.
         intervals: 95 % intervals of the table's values, where there are any.
         as_they_are: Metrics that are not printed x100, such as numbers of words.
         most: At most so many photos are shown, the worst; the page says of how many.
+        notes: What is to be said about the tables, below them.
 
     Raises:
         UserError: a photo cannot be read.
@@ -72,7 +75,7 @@ def report_page(
         raise ValueError(f"a report shows at least 1 photo, got most={most}; 1000 is the usual")
     metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.scores))
     ordered = sorted(entries, key=lambda entry: _rank(entry, metrics))[:most]
-    head = _header(title, signature, _tables(tables, intervals or {}, as_they_are))
+    head = _header(title, [*notes, signature], _tables(tables, intervals or {}, as_they_are))
     sortable = [*metrics, *([] if all(isinstance(entry.caption, str) for entry in ordered) else [CONFIDENCE]), "name"]
     tools = _tools(sortable, len(ordered), len(entries), _convention(ordered))
     articles = "".join(_article(entry, number, metrics, as_they_are) for number, entry in enumerate(ordered))
@@ -85,8 +88,9 @@ def _rank(entry: Entry, metrics: Sequence[str]) -> float:
     return math.inf if math.isnan(score) else score
 
 
-def _header(title: str, signature: str, table: str) -> str:
-    return f'<header><h1 dir="auto">{escape(title)}</h1>{table}<p class="faint">{escape(signature)}</p></header>'
+def _header(title: str, notes: Sequence[str], tables: str) -> str:
+    below = "".join(f'<p class="faint">{escape(note)}</p>' for note in notes)
+    return f'<header><h1 dir="auto">{escape(title)}</h1>{tables}{below}</header>'
 
 
 def _tables(tables: Sequence[Rows], intervals: Intervals, as_they_are: Collection[str]) -> str:
@@ -104,10 +108,11 @@ def _table(rows: Rows, intervals: Intervals, as_they_are: Collection[str]) -> st
         + "</tr>"
         for name, row in rows.items()
     )
-    said = "x100" + (", with 95 % intervals" if any(intervals.values()) else "")
+    unit = "words" if any(metric in as_they_are for metric in metrics) else "x100"
+    said = unit + (", with 95 % intervals" if any(intervals.values()) else "")
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="scores"><table><thead><tr><th scope="col">{said}</th>'
-        f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="scores"><table style="--lines:{len(metrics) + 1}">'
+        f'<thead><tr><th scope="col">{said}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 

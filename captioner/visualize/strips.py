@@ -71,8 +71,7 @@ def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Sty
     body = [patch(fit(photo, panel_side(photo, 2 * style.panel)))]
     for (name, caption), own in zip(captions.items(), maps, strict=True):
         note = f"{name} · {convention(caption)} · confidence {caption.confidence:.2f}"
-        head = [lines([note], width, style.panel / 8, FAINT)]
-        head.append(lines([caption.text or "(a caption without words)"], width, style.panel / 6, INK))
+        head = [lines([note], width, style.panel / 8, FAINT), _sentence(caption, width, style)]
         tiles = (
             []
             if own is None
@@ -84,7 +83,7 @@ def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Sty
 
 
 def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
-    """A row for each head and one for their mean, a column for each word.
+    """The caption and its photo; then a row for each head and one for their mean, a column for each word.
 
     Raises:
         ValueError: the caption has no heads.
@@ -95,14 +94,20 @@ def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing
         )
     small = fit(photo, panel_side(photo, style.panel))
     found = maps_over(photo, [caption], small.size, style, heads=True)
+    large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
     if found[0] is None:
-        return _finished([_photo_tile(small, style)], [caption], found, style)
+        return _finished([_sentence(caption, large.width, style), large], [caption], found, style)
     columns = _columns(small, caption, found[0], style)
     num_rows = -(-len(columns) // in_a_row(WORDS, small.width, style.panel))
     each = -(-len(columns) // max(1, num_rows))
     names = _names(found[0].drawn.shape[1], small, style)
     rows = [row([names, *columns[start : start + each]], _GAP) for start in range(0, len(columns), each)]
-    return _finished(rows, [caption], found, style, gap=3 * _GAP)
+    head = _sentence(caption, max(large.width, *(block.width for block in rows)), style)
+    return _finished([head, large, *rows], [caption], found, style, gap=3 * _GAP)
+
+
+def _sentence(caption: Caption, width: int, style: Style) -> Drawing:
+    return lines([caption.text or "(a caption without words)"], width, style.panel / 6, INK)
 
 
 def _columns(photo: Image.Image, caption: Caption, maps: Maps, style: Style) -> list[Drawing]:
@@ -161,7 +166,7 @@ def _finished(
     gap: int = 2 * _GAP,
 ) -> Drawing:
     """With the colour scale below, a margin around, and what the file says."""
-    width = max(4 * style.panel, max(block.width for block in body))
+    width = max(4 * style.panel, *(block.width for block in body))
     legend = Style(max(150, style.panel), style.smooth, style.scale)
     below = [foot(captions, maps, width, legend)] if any(each is not None for each in maps) else []
     drawing = framed(column([*body, *below], gap), max(block.width for block in [*body, *below]), 2 * _GAP)

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from captioner.data.drawn import COLOURS, HELD_OUT, SHAPES, SPLITS, drawn, instances_path
+from captioner.data.drawn import SPLITS, drawn, instances_path
+from captioner.data.figures import COLOURS, HELD_OUT, SHAPES
 from captioner.errors import UserError
 from captioner.vocabulary import simple_words
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.data.drawn import COLOURS, SHAPES, drawn, instances_path
+from captioner.data.drawn import drawn, instances_path
+from captioner.data.figures import COLOURS, SHAPES
 from captioner.data.instances import Instance, Instances, read_instances
 from captioner.errors import UserError
 from captioner.metrics import chair_scores

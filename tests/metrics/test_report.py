@@ -16,6 +16,7 @@ from captioner.files import write_text_atomically
 from captioner.metrics import (
     Protocol,
     count_references,
+    dashes,
     differences_table,
     grouped,
     most_frequent_caption,
@@ -99,8 +100,28 @@ def test_a_table_prints_a_hundred_times_the_score_and_its_protocol():
 
 def test_a_table_prints_numbers_of_words_as_they_are():
     assert set(variety({1: "a dog"})) > AS_THEY_ARE
-    row = printed({"soft": {"words used": 1234.0, "mean length": 9.26, "novel": 0.5}}).splitlines()
-    assert next(line for line in row if "soft" in line).split() == ["soft", "1,234.0", "9.3", "50.0"]
+    lines = printed({"soft": {"words used": 1234.0, "mean length": 9.26, "novel": 0.5}}).splitlines()
+    words = [line.split() for line in lines]
+    assert ["soft", "1,234.0", "9.3"] in words
+    assert ["soft", "50.0"] in words
+    assert ["words", "words", "used", "mean", "length"] in words
+    assert ["x100", "novel"] in words
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0])
+def test_all_scores_of_a_table_are_of_its_unit(group):
+    assert len({metric in AS_THEY_ARE for metric in group}) == 1
+
+
+def test_a_line_below_the_tables_says_what_a_dash_means():
+    rows = {"soft": {"CIDEr-D": 1.0, "METEOR": 0.3}, "frequent": {"CIDEr-D": 0.5}, "nearest": {"CIDEr-D": 0.7}}
+    java = "- means not scored: METEOR of frequent, nearest (Java programs are slow, and run for models alone)"
+    assert dashes(rows) == [java]
+    assert java in printed(rows, width=200)
+    assert dashes({"soft": {"CIDEr-D": 1.0}}) == []
+    assert dashes({"soft": {"CIDEr-D": 1.0}, "mine": {"mine": 1.0}}) == [
+        "- means not scored: CIDEr-D of mine", "- means not scored: mine of soft"
+    ]  # fmt: skip
 
 
 def test_half_an_interval_stands_below_its_value_unless_it_prints_as_nothing():
@@ -136,8 +157,8 @@ def test_a_table_of_differences_prints_signs_and_both_ends():
     console = Console(file=io.StringIO(), width=80)
     console.print(differences_table("one.json", "other.json", rows, differences))
     lines = [line.split() for line in console.file.getvalue().splitlines()]
-    assert ["CIDEr-D", "120.0", "100.0", "+20.0", "-5.0", "to", "+45.0"] in lines
-    assert ["mean", "length", "9.0", "9.5", "-0.5", "-0.7", "to", "-0.3"] in lines
+    assert ["CIDEr-D,", "x100", "120.0", "100.0", "+20.0", "-5.0", "to", "+45.0"] in lines
+    assert ["mean", "length,", "words", "9.0", "9.5", "-0.5", "-0.7", "to", "-0.3"] in lines
 
 
 def test_a_protocol_names_the_java_programs_that_were_run():

@@ -17,9 +17,9 @@ from captioner import build, runs
 from captioner.errors import UserError
 from captioner.run_folder import held
 from captioner.training import objectives
-from captioner.training.checkpoints import load_checkpoint
+from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint
 from captioner.training.cross_entropy import cross_entropy
-from captioner.training.loop import BEST, NEWEST, Interrupted
+from captioner.training.stopping import Interrupted
 from tests.helpers import CONFIGS, DRAWN, losses, tiny_settings
 
 

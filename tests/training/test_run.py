@@ -12,7 +12,7 @@ from safetensors import safe_open
 from captioner import attention, build, runs
 from captioner.errors import UserError
 from captioner.training import loop
-from captioner.training.loop import BEST, NEWEST
+from captioner.training.checkpoints import BEST, NEWEST
 from captioner.training.run_log import RunLog
 from tests.helpers import DRAWN, losses
 

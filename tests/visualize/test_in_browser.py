@@ -197,6 +197,19 @@ def names(browser):
     )
 
 
+def test_a_report_s_tables_fit_a_phone(browser, tmp_path):
+    metrics = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D", "METEOR"]
+    rows = {name: dict.fromkeys(metrics, 0.9) for name in ("ensemble of 2", "most frequent", "20 nearest photos")}
+    intervals = {name: dict.fromkeys(metrics, (0.889, 0.911)) for name in rows}
+    (tmp_path / "report.html").write_text(report_page([], [rows], "split: val", intervals=intervals), encoding="utf-8")
+    browser.look(360)
+    browser.open(tmp_path / "report.html")
+    ends = browser.run("[...document.querySelectorAll('th, td')].map((cell) => cell.getBoundingClientRect().right)")
+    assert len(ends) == 4 * 8
+    assert max(ends) <= 360
+    assert browser.run("document.querySelector('table').scrollWidth <= document.querySelector('.scroll').clientWidth")
+
+
 def test_a_report_is_sorted_and_sifted(report):
     assert names(report) == "102"
     choose = "document.querySelector('#{0}').{1}; document.querySelector('#{0}').dispatchEvent(new Event('{2}'))"

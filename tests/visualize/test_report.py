@@ -17,7 +17,7 @@ from captioner.search.caption import Caption
 from captioner.visualize.report import Entry, report_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
-ROWS = {"this model": {"CIDEr-D": 1.234, "mean length": 7.25}, "most frequent": {"CIDEr-D": 0.5}}
+ROWS = {"this model": {"CIDEr-D": 1.234, "novel": 0.2}, "most frequent": {"CIDEr-D": 0.5}}
 
 
 def make_entry(name, score=1.0, size=(64, 48), photo=True, text="a dog", **changes):
@@ -52,14 +52,18 @@ def test_the_worst_stands_first_and_what_was_not_scored_last():
 def test_the_table_says_values_intervals_and_protocol():
     page = report_page(
         [],
-        [ROWS],
+        [ROWS, {"this model": {"mean length": 7.25}}],
         "split: val | tokens: simple",
         intervals={"this model": {"CIDEr-D": (1.1, 1.3)}},
         as_they_are={"mean length"},
+        notes=["-: <novel>"],
     )
-    assert "<td>123.4<small>110.0 to 130.0</small></td><td>7.2</td>" in page
+    assert "<td>123.4<small>110.0 to 130.0</small></td><td>20.0</td>" in page
     assert "<td>50.0</td><td>-</td>" in page
-    assert "x100, with 95 % intervals" in page
+    assert '<th scope="col">x100, with 95 % intervals</th><th scope="col">CIDEr-D</th>' in page
+    assert '<th scope="col">words, with 95 % intervals</th><th scope="col">mean length</th>' in page
+    assert "<td>7.2</td>" in page
+    assert '<p class="faint">-: &lt;novel&gt;</p>' in page
     assert "split: val | tokens: simple" in page
 
 
@@ -135,5 +139,5 @@ def test_a_text_has_no_words_to_point_at_and_no_probability_to_sort_by():
 
 def test_each_table_has_its_own_columns():
     page = report_page([], [{"m": {"CIDEr-D": 1.0}}, {"m": {"novel": 0.5}}], "")
-    assert page.count("<table>") == 2
+    assert page.count("<table ") == 2
     assert page.index("CIDEr-D</th>") < page.index("novel</th>")

@@ -13,7 +13,7 @@ from captioner.errors import UserError
 from captioner.regions import Boxes, Grid, Placement
 from captioner.visualize.animation import frames, save_animation
 from captioner.visualize.drawing import Patch, Text
-from captioner.visualize.overlay import Style
+from captioner.visualize.overlay import Style, fit
 from captioner.visualize.strips import heads, side_by_side, strip
 from tests.visualize.test_page import make_caption, photo
 
@@ -81,6 +81,15 @@ def test_heads_have_a_row_each_and_their_mean_one():
         "mean", "head 1", "head 2", "head 3", "head 4", "head 5"
     ]  # fmt: skip
     assert sum(isinstance(mark, Patch) and mark.picture.size == (96, 72) for mark in made.marks) == 2 * 6
+
+
+@pytest.mark.parametrize("words", ["a dog", ""])
+def test_heads_stand_below_the_caption_and_its_photo(words):
+    noise = photo()
+    made = heads(noise, make_caption(words, Placement.whole((64, 48)), num_heads=5))
+    assert said(made)[0] == (words or "(a caption without words)")
+    first = next(mark.picture for mark in made.marks if isinstance(mark, Patch))
+    assert first.tobytes() == fit(noise, 192).tobytes()
 
 
 def test_heads_of_a_caption_without_any_are_an_error():

@@ -1,0 +1,25 @@
+"""What several commands take, and what they do around long work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from captioner.allocation import keep_memory
+from captioner.progress import Reporter
+
+Config = Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")]
+Run = Annotated[Path, typer.Argument(help="the folder that training wrote, such as runs/demo")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
+
+
+@contextmanager
+def long_work() -> Iterator[Reporter]:
+    """Progress on the terminal, and memory that is kept for the next step."""
+    keep_memory()
+    with Reporter() as report:
+        yield report

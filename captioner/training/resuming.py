@@ -1,0 +1,70 @@
+"""What the newest checkpoint holds: everything from which a training goes on as if it had not stopped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn, optim
+
+from captioner.training.averaging import WeightAverage
+from captioner.training.checkpoints import (
+    fill_model,
+    fill_optimiser,
+    load_checkpoint,
+    model_tensors,
+    optimiser_tensors,
+    save_checkpoint,
+    tensors_of,
+)
+from captioner.training.contract import Objective
+from captioner.training.optimisation import Constant
+from captioner.training.plan import Progress
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """The parts that a step changes. `frozen` is saved once, beside the checkpoints."""
+
+    objective: Objective
+    model: nn.Module
+    average: WeightAverage
+    optimiser: optim.Optimizer
+    schedule: Constant
+    scaler: torch.amp.GradScaler
+    frozen: nn.Module | None
+
+    def save(self, path: Path, progress: Progress) -> None:
+        tensors = {
+            f"{part}/{name}": tensor
+            for part, found in {
+                "model": model_tensors(self.model, self.frozen),
+                "average": self.average.averages,
+                "objective": self._own_buffers(),
+                "optimiser": optimiser_tensors(self.optimiser, self.model),
+            }.items()
+            for name, tensor in found.items()
+        }
+        state = {"progress": asdict(progress), "schedule": self.schedule.state(), "scaler": self.scaler.state_dict()}
+        save_checkpoint(path, tensors, state)
+
+    def restore(self, path: Path) -> Progress:
+        """Fill the parts; returns how far the training had come.
+
+        Raises:
+            UserError: the checkpoint is damaged, or belongs to another model.
+        """
+        tensors, state = load_checkpoint(path)
+        fill_model(self.model, tensors_of(tensors, "model/"), path, self.frozen)
+        self.average.fill(tensors_of(tensors, "average/"))
+        for name, buffer in self._own_buffers().items():
+            buffer.copy_(tensors[f"objective/{name}"])
+        fill_optimiser(self.optimiser, self.model, tensors_of(tensors, "optimiser/"))
+        self.schedule.restore(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])
+        return Progress(**state["progress"])
+
+    def _own_buffers(self) -> dict[str, Tensor]:
+        """What the objective keeps beside the model, such as a baseline of rewards."""
+        return {name: one for name, one in self.objective.named_buffers() if not name.startswith("model.")}

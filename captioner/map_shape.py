@@ -1,6 +1,6 @@
 """The shape of maps, for which no ground truth is needed: how spread they are, and how they move from word to word.
 
-A map that sums to less than 1 is scaled to 1 first; one that is 0 everywhere does not count.
+A map that sums to less than 1 is scaled to 1 first. One that is 0 everywhere is left out, as if its word had not been written.
 
 Shapes: T words, R regions.
 """
@@ -49,7 +49,8 @@ def maps_of_words(caption: Caption) -> Tensor | None:
 
 def scaled(weights: Tensor) -> Tensor:
     """(T, R): every map brought to sum 1; one that is 0 everywhere stays."""
-    return weights / weights.sum(1, keepdim=True).clamp(min=1e-30)
+    sums = weights.sum(1, keepdim=True)
+    return weights / torch.where(sums > 0, sums, 1)
 
 
 def entropy(maps: Tensor) -> Tensor:

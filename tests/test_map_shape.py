@@ -38,6 +38,11 @@ def test_maps_that_sum_to_less_are_scaled_and_empty_ones_left_out():
     assert one == two
 
 
+def test_maps_of_tiny_sums_are_scaled_too():
+    shape = map_shape([caption_of([1, 0, 0, 0], [1e-38] * 4)])
+    assert (shape.entropy, shape.sharpness) == (pytest.approx(0.5), pytest.approx(0.625))
+
+
 def test_where_there_are_no_maps_there_is_no_shape():
     assert map_shape([replace(caption_of([1, 0, 0, 0]), weights=None)]) is None
 

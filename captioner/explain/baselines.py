@@ -59,6 +59,6 @@ def other_word(look: Look) -> Tensor:
 def other_place(place: _Place, num_words: _Place) -> _Place:
     """The place of the word half a caption away: whose map "another word's map" is, wherever maps are compared or replaced.
 
-    From the end it goes on at the beginning; of one word it is that word.
+    Of `num_words` words, the end mark not counted. From the last it goes on at the first; of one word it is that word.
     """
     return (place + num_words // 2) % num_words

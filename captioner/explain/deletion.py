@@ -52,7 +52,9 @@ class Areas:
     num_words: int
     deletion: Estimate | None  # low where the map ranks first what the word came from
     insertion: Estimate | None  # high there
-    gap: Estimate | None  # insertion less deletion; a random order's is about 0
+    gap: (
+        Estimate | None
+    )  # insertion less deletion; over all orders of the regions 0, since an order's and its reverse's cancel
 
 
 def last_log_probs(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
@@ -84,8 +86,8 @@ def curves(
         features, regions.mask.expand(len(kept), -1), regions.layout.select(torch.zeros(len(kept), dtype=torch.long))
     )
     words = torch.tensor(target.words, device=features.device).expand(len(kept), -1)
-    found = last_log_probs(model, many, words).double().cpu().unflatten(0, (len(maps), 2, len(FRACTIONS)))
-    shares = (counts / num_regions).double().cpu()
+    found = last_log_probs(model, many, words).cpu().double().unflatten(0, (len(maps), 2, len(FRACTIONS)))
+    shares = (counts / num_regions).cpu().double()
     return {
         name: Curve(target.photo, deleted, given, shares) for name, (deleted, given) in zip(maps, found, strict=True)
     }

@@ -54,8 +54,9 @@ def maps_of(model: CaptionModel, regions: Regions, words: Tensor) -> list[Tensor
 
 
 def of_other_words(maps: Tensor, words: Tensor) -> Tensor:
-    """Maps (B, Q, T, ...), each word of captions (B, Q, T + 1) having another word's, as `other_place` says; end marks are words."""
-    lengths = (words[..., 1:] != PAD).sum(-1, keepdim=True)  # (B, Q, 1)
+    """Maps (B, Q, T, ...), each word of captions (B, Q, T + 1) having another word's, as `other_place` says; end marks keep their own."""
+    targets = words[..., 1:]
+    lengths = ((targets != PAD) & (targets != END)).sum(-1, keepdim=True)  # (B, Q, 1)
     place = torch.arange(maps.shape[2], device=maps.device)  # (T,)
     other = torch.where(place < lengths, other_place(place, lengths.clamp(min=1)), place)  # (B, Q, T)
     index = other.reshape(*other.shape, *[1] * (maps.dim() - 3)).expand_as(maps)

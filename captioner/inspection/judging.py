@@ -72,7 +72,7 @@ def _known(opened: Opened, looks: Sequence[Look]) -> list[Look]:
 
 
 def _compare(looks: Sequence[Look], maps: dict[str, dict[Judged, Tensor]]) -> dict[str, Agreement]:
-    """Attention and the baselines on all words; maps from gradients on those words that have one."""
+    """Attention and the baselines on all words; maps from gradients on those words that have one, and attention on the same."""
     of: dict[str, Callable[[Look], Tensor]] = {
         "attention": lambda look: look.map,
         "uniform": uniform_map,
@@ -83,6 +83,7 @@ def _compare(looks: Sequence[Look], maps: dict[str, dict[Judged, Tensor]]) -> di
     found = {name: agreement(looks, map_of) for name, map_of in of.items()}
     for name, known in maps.items():
         there = [look for look in looks if (look.photo, look.place) in known]
+        found["attention, the same words"] = agreement(there, of["attention"])
         found[name] = agreement(there, lambda look, known=known: known[look.photo, look.place])
     return found
 
@@ -145,9 +146,14 @@ def _hallucination(opened: Opened, captions: Sequence[Caption]) -> Hallucination
         opened.captioner.vocabulary.tokens,
         opened.named,
     )
-    mentions = [(photo, mention) for photo in range(len(ids)) for mention in chair.mentions[ids[photo]]]
+    mentions = [
+        (photo, mention)
+        for photo in range(len(ids))
+        for mention in chair.mentions[ids[photo]]
+        if _map_at(captions[photo], mention.named.last).any()
+    ]
     photos, wrong = [photo for photo, _ in mentions], [not mention.there for _, mention in mentions]
-    spread = [_entropy_at(captions[photo], mention.named.last) for photo, mention in mentions]
+    spread = [float(entropy(scaled(_map_at(captions[photo], mention.named.last)))) for photo, mention in mentions]
 
     def mean_of(kind: bool) -> Estimate | None:
         chosen = [place for place, is_wrong in enumerate(wrong) if is_wrong is kind]
@@ -157,9 +163,10 @@ def _hallucination(opened: Opened, captions: Sequence[Caption]) -> Hallucination
     return Hallucination(chair.row, wrong.count(False), wrong.count(True), mean_of(False), mean_of(True), between)
 
 
-def _entropy_at(caption: Caption, place: int) -> float:
+def _map_at(caption: Caption, place: int) -> Tensor:
+    """(1, R)"""
     assert caption.weights is not None
-    return float(entropy(scaled(caption.weights[place : place + 1])))
+    return caption.weights[place : place + 1]
 
 
 def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dict:
@@ -169,7 +176,7 @@ def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dic
     cider = cider_of(opened, scored) if len(scored) > 1 else []
     return {
         "photos": len(opened.examples),
-        "references": sum(len(example.references) for example in opened.examples),
+        "references": sum(map(len, opened.references)),
         "instances": request.instances.name,
         "areas": "outlines" if request.masks else "boxes",
         "attention": settings["attention"],

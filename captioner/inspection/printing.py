@@ -40,10 +40,14 @@ def tables(card: Card) -> list[Group]:
 
 
 def _about(card: Card) -> Group:
+    read = (
+        f"{card.about['references']} references, which people wrote and the model reads, and "
+        if card.about["references"]
+        else ""
+    )
     return Group(
-        f"{card.about['photos']} photos: {card.about['references']} references, which people wrote and the model reads, and a caption "
-        "of its own for each photo. In brackets: where a number would lie, 95 times of 100, were it measured on other photos of the same "
-        f"kind (left out below {FEWEST} photos).\n"
+        f"{card.about['photos']} photos: {read}a caption of its own for each photo. In brackets: where a number would lie, 95 times of "
+        f"100, were it measured on other photos of the same kind (left out below {FEWEST} photos).\n"
     )
 
 
@@ -95,9 +99,10 @@ def _reasons(card: Card) -> Group:
             [row, str(one.num_words), _value(one.insertion), _value(one.deletion), shown(one.gap)]
             for row, one in card.reasons.items()
         ],
-        "words: those of captions that name an object. insertion: how likely the word is, on average, on the way from no region, which "
-        "is 0, to all of them, which is 1; deletion: on the way back; below 0 it is less likely than without the photo. The difference is "
-        "large where the map puts first what the word came from, and about 0 for a random order.",
+        "words: those of captions that name an object. insertion: the word's log-probability, on average, on the way from no region, "
+        "which is 0, to all of them, which is 1; deletion: on the way back; below 0 the word is less likely than without the photo. The "
+        "difference is large where the map puts first what the word came from. Over all orders it is 0: how far a random one lies from "
+        "it is chance.",
         "there is no such word, or the photo makes these words no likelier",
     )
 

@@ -8,11 +8,15 @@ import torch
 from captioner.attention import Replaced, Shuffled, given, uniform
 from captioner.encoders.contract import Encoder
 from captioner.explain import maps_of, of_other_words, read, read_captions, replaced
-from captioner.explain.baselines import other_place
+from captioner.explain.agreement import Overlap
+from captioner.explain.baselines import other_word
+from captioner.explain.looks import Look
 from captioner.model import CaptionModel
-from captioner.search import Captioner, Greedy, Limits
+from captioner.regions import Placement
+from captioner.search import Caption, Captioner, Greedy, Limits
 from captioner.vocabulary import END, PAD, START, Vocabulary
 from tests.helpers import DECODERS, make_decoder, make_regions
+from tests.test_map_shape import caption_of
 
 LOOKING = {name: options for name, options in DECODERS.items() if options.get("attention") != "none"}
 KINDS = ["soft", "hard", "multi_head", "local_predictive"]
@@ -124,19 +128,24 @@ def test_decoding_with_replaced_maps_writes_with_them():
             torch.testing.assert_close(found, maps[photo, 0, min(place, 1)].float())
 
 
-def test_other_words_are_half_a_caption_away_and_padding_stays():
+def test_other_words_are_half_a_caption_away_and_end_marks_and_padding_stay():
     words = torch.tensor([[[START, 5, 6, 7, 8, END], [START, 5, 6, END, PAD, PAD]]])
     maps = torch.arange(5.0)[None, None, :, None].expand(1, 2, 5, 3)
-    assert of_other_words(maps, words)[0, :, :, 0].tolist() == [[2, 3, 4, 0, 1], [1, 2, 0, 3, 4]]
+    assert of_other_words(maps, words)[0, :, :, 0].tolist() == [[2, 3, 0, 1, 4], [1, 0, 2, 3, 4]]
     heads = maps[:, :, :, None].expand(1, 2, 5, 2, 3)
     assert of_other_words(heads, words).shape == heads.shape
 
 
 @pytest.mark.parametrize("num_words", range(1, 6))
 def test_a_maps_other_word_is_the_same_whether_maps_are_compared_or_replaced(num_words):
-    words = torch.tensor([[[START, *range(5, 4 + num_words), END]]])
-    maps = torch.arange(float(num_words))[None, None, :, None]
-    others = [other_place(place, num_words) for place in range(num_words)]
-    assert of_other_words(maps, words)[0, 0, :, 0].tolist() == others
-    assert sorted(others) == list(range(num_words))
-    assert (others[0] == 0) == (num_words == 1)
+    words = torch.tensor([[[START, *range(5, 5 + num_words), END]]])
+    maps = torch.arange(float(num_words + 1))[:, None].expand(-1, 4)  # (T, R), the end mark's last
+    caption = caption_of(*maps[:num_words].tolist())
+    compared = [other_word(look_at(caption, place))[0] for place in range(num_words)]
+    assert of_other_words(maps[None, None], words)[0, 0, :, 0].tolist() == [*compared, num_words]
+    assert sorted(compared) == list(range(num_words))
+    assert (compared[0] == 0) == (num_words == 1)
+
+
+def look_at(caption: Caption, place: int) -> Look:
+    return Look(0, caption, place, "circle", "large", Overlap.of(caption.layout, Placement.whole((8, 8)), (0, 0, 4, 4)))

@@ -18,6 +18,7 @@ from captioner.files import write_text_atomically
 from captioner.progress import console, errors
 from captioner.search import Caption, Captioner
 from captioner.visualize.overlay import USUAL, Style
+from captioner.visualize.page import check_name
 
 _ON_ONE_PAGE = 100  # 30 MB of large photos
 _SETTING = re.compile(r"(search|data|run)\.\w+=.*")
@@ -72,7 +73,7 @@ def run(
     """
     photos, wanted = find_photos(names), wanted or {}
     pictures.check(wanted, len(photos))
-    _check_number(photos, page)
+    _check_page(photos, page)
     found, unreadable = _caption(captioner, photos, with_candidates=page is not None)
     if table is not None:
         _write(table, _as_csv(found))
@@ -90,8 +91,11 @@ def run(
     return len(unreadable)
 
 
-def _check_number(photos: Sequence[Path], page: Path | None) -> None:
-    if page is not None and len(photos) > _ON_ONE_PAGE:
+def _check_page(photos: Sequence[Path], page: Path | None) -> None:
+    if page is None:
+        return
+    check_name(page)
+    if len(photos) > _ON_ONE_PAGE:
         raise UserError(f"one page holds up to {_ON_ONE_PAGE} photos, got {len(photos)}; give fewer photos at a time")
 
 

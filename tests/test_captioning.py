@@ -125,8 +125,10 @@ def test_a_results_file_with_an_image_twice_is_refused(tmp_path):
     path.write_text(json.dumps({"1": "a"}))
     with pytest.raises(UserError, match="should hold a list of results, got a json dict"):
         read_results(path)
-    path.write_text(json.dumps([{"image": 1}]))
-    with pytest.raises(UserError, match="each result should have image_id"):
+    path.write_text(json.dumps([{"image": 1, "words": ["long"] * 100}]))
+    with pytest.raises(
+        UserError, match=r"each result should have image_id .*, got .{,100} \.\.\.; eval\.py writes such a file"
+    ):
         read_results(path)
 
 
@@ -145,6 +147,18 @@ def test_a_page_holds_so_many_photos_and_no_more(captioner, photos, monkeypatch)
     monkeypatch.setattr(captioning, "_ON_ONE_PAGE", 3)
     with pytest.raises(UserError, match="holds up to 3 photos, got 10"):
         captioning.run(captioner, [str(photos)], page=photos / "out.html")
+
+
+def test_a_page_of_another_name_is_refused_before_anything_is_captioned(captioner, photos, capsys):
+    with pytest.raises(UserError, match=r"a page is saved as HTML, got 'page\.pdf'"):
+        captioning.run(captioner, [str(photos / "plain.jpg")], page=photos / "page.pdf")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_caption_prints_in_one_line(captioner, photos):
+    caption = captioner.caption(photos / "plain.jpg")
+    shape = "{} x {}".format(*caption.weights.shape)
+    assert repr(caption) == f"Caption({caption.text!r}, confidence {caption.confidence:.2f}, maps {shape})"
 
 
 def test_every_picture_is_drawn_of_every_photo(captioner, photos, tmp_path):

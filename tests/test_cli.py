@@ -179,10 +179,29 @@ def test_a_checkpoint_from_another_config_is_named(capsys, trained, pictures, tm
     assert "is from another config" in errors
 
 
-def test_a_folder_that_is_no_run_is_named(capsys, pictures, tmp_path):
-    status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", tmp_path)
+@pytest.mark.parametrize(
+    ("name", "why"), [("", "it has no settings.yaml"), ("file", "it is no folder"), ("none", "nothing is there")]
+)
+def test_a_folder_that_is_no_run_is_named_with_what_is_there(capsys, pictures, tmp_path, name, why):
+    (tmp_path / "file").write_text("")
+    status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", tmp_path / name)
     assert status == 2
-    assert "is not a run" in errors
+    assert f"is not a run: {why}; give the folder that train.py wrote" in " ".join(errors.split())
+
+
+def test_samples_are_the_seeds(capsys, trained, pictures):
+    sampled = ("--model", trained, "--set", "search.kind=sample", "--set", "search.temperature=3")
+    first, again, other = (
+        run(capsys, cli.caption, photo_of(pictures), *sampled, *seed)[1] for seed in ((), ("--seed", 0), ("--seed", 1))
+    )
+    assert first == again != other
+
+
+def test_another_kind_in_a_runs_folder_is_named_before_what_follows_from_it(capsys, trained, settings):
+    others = [setting for setting in settings if not setting.startswith(("attention.", "run.folder="))]
+    status, _, errors = run(capsys, cli.train, DRAWN, *others, "attention.kind=multi_head", f"run.folder={trained}")
+    assert status == 2
+    assert "was started with attention.kind=soft, now it is multi_head" in " ".join(errors.split())
 
 
 @pytest.mark.parametrize(

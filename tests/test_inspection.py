@@ -214,8 +214,8 @@ WRONG_FILES = {
     "results.json": ('[{"image_id": 1, "caption": "a circle"}]', "got a list, as a results file is; give"),
     "list.json": ("[]", "got a list, as a results file is; give"),
     "empty_object.json": ("{}", "got no list of images and none of categories and none of annotations; give"),
-    "no_json.json": ("a circle", "should be json, but reading it failed"),
-    "empty.json": ("", "should be json, but reading it failed"),
+    "no_json.json": ("a circle", "should be json, but is not"),
+    "empty.json": ("", "should be json, but is not"),
     "away/instances.json": (None, "no instances file can be read at"),
 }
 

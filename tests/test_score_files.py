@@ -123,6 +123,10 @@ def test_files_against_each_other_must_caption_the_same_photos_unless_the_shared
     with pytest.raises(UserError, match=r"other\.json: every photo with references needs a caption"):
         score_files(ours, references, against=theirs)
     assert score_files(ours, references, against=theirs, subset=True).references.keys() == {1, 3}
+    with pytest.raises(
+        UserError, match=r"another\.json and the references should be of the same photos, got none in common"
+    ):
+        score_files(ours, references, against=write({7: "a dog"}, "another.json"))
 
 
 def test_a_page_shows_the_worst_first_with_and_without_photos(write, references, tmp_path, capsys):

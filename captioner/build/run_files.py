@@ -22,9 +22,10 @@ SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.saf
 def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
     """The resolved settings of a run, under overrides."""
     if not (folder / SETTINGS).is_file():
-        raise UserError(
-            f"{folder} is not a run: it has no {SETTINGS}; give the folder that train.py wrote, such as runs/demo"
+        why = (
+            f"it has no {SETTINGS}" if folder.is_dir() else "it is no folder" if folder.exists() else "nothing is there"
         )
+        raise UserError(f"{folder} is not a run: {why}; give the folder that train.py wrote, such as runs/demo")
     for override in overrides:
         check_keys(parse_override(override), SECTIONS, "section")
         if not override.startswith(_AFTER_TRAINING):

@@ -52,8 +52,11 @@ def caption(
         list[str] | None,
         typer.Option("--set", help="change decoding: search.max_length=12"),
     ] = None,
+    seed: Annotated[int, typer.Option(help="where search.kind=sample starts to draw from")] = 0,
 ) -> None:
     """Caption photos that the model has never seen. Ends with status 1 where some of several photos could not be read."""
+    import torch
+
     from captioner import build, captioning
     from captioner.visualize.overlay import Style
 
@@ -68,6 +71,7 @@ def caption(
         raise UserError("--scale is of pictures, got none to draw; give --sheet out.png too")
     others = {str(run): build.load(run, overrides=override or []) for run in beside or []}
     style = Style(smooth=smooth, scale=scale.value)
+    torch.manual_seed(seed)
     found = build.load(model, overrides=override or [])
     if captioning.run(found, photos, wanted, csv, json, page, others, style, name=" + ".join(map(str, model))):
         sys.exit(1)

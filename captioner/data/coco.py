@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from captioner.data.contract import Example, Splits, clean, data_folder, read_json
@@ -76,11 +77,11 @@ def read_results(path: Path) -> dict[int | str, str]:
     Raises:
         UserError: the file is not there, is not as COCO has it, or holds an image twice.
     """
-    content = read_json(path, "the results file")
+    content = read_json(path, "where the results are: eval.py writes RUN/val/results.json")
     if not isinstance(content, list):
         raise UserError(
-            f"{path} should hold a list of results, got a json {type(content).__name__}; give COCO's result format, and after it "
-            "the references"
+            f"{path} should hold a list of results, got a json {type(content).__name__}; give COCO's result format first, and after it "
+            "the captions file of the references"
         )
     captions: dict[int | str, str] = {}
     for entry in content:
@@ -90,12 +91,17 @@ def read_results(path: Path) -> dict[int | str, str]:
             and isinstance(entry.get("caption"), str)
         ):
             raise UserError(
-                f"{path}: each result should have image_id (number or text) and caption (text), got {str(entry)[:200]}"
+                f"{path}: each result should have image_id (number or text) and caption (text), got {_start(entry)}; "
+                "eval.py writes such a file, caption --json another"
             )
         if entry["image_id"] in captions:
             raise UserError(f"{path}: every image should have one caption, got image_id {entry['image_id']!r} twice")
         captions[entry["image_id"]] = clean(entry["caption"])
     return captions
+
+
+def _start(entry: Any) -> str:
+    return shorten(str(entry), 100, placeholder=" ...")
 
 
 def _in_split(name: str, split: str) -> str:
@@ -129,7 +135,7 @@ def _read_index(path: Path):
 
 
 def _read_captions(path: Path) -> dict[str, list[dict]]:
-    content = read_json(path, "data.captions")
+    content = read_json(path, "where the captions file lies (in a config: data.root and data.captions)")
     for name, keys in _KEYS.items():
         _check_entries(path, name, keys, content)
     _check_ids(path, content)
@@ -144,7 +150,7 @@ def _check_entries(path: Path, name: str, keys: Sequence[str], content: Any) -> 
         if not isinstance(entry, dict) or not all(isinstance(entry.get(key), _type(key)) for key in keys):
             wanted = ", ".join(f"{key} ({'text' if _type(key) is str else 'number or text'})" for key in keys)
             raise UserError(
-                f"{path}: each of `{name}` should have {wanted}, got {str(entry)[:200]}; "
+                f"{path}: each of `{name}` should have {wanted}, got {_start(entry)}; "
                 "give a captions file as COCO has them"
             )
 

@@ -37,20 +37,22 @@ def data_folder(root: str) -> Path:
     return folder
 
 
-def read_text(path: Path, setting: str) -> str:
-    """A file's text in UTF-8, with or without a byte order mark; `setting` is what names the file in a config."""
+def read_text(path: Path, named_by: str) -> str:
+    """A file's text in UTF-8, with or without a byte order mark; `named_by` is what to check where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(
-            f"no captions can be read at {path.absolute()} ({error.strerror}); check data.root and {setting}"
-        ) from error
+        raise UserError(f"no file can be read at {path.absolute()} ({error.strerror}); check {named_by}") from error
     except ValueError as error:
-        raise UserError(f"{path} should be text in UTF-8, but reading it failed ({error}); save it as UTF-8") from error
+        raise UserError(
+            f"{path} should be text in UTF-8, but is not ({error}); check {named_by}, or save it as UTF-8"
+        ) from error
 
 
-def read_json(path: Path, setting: str) -> Any:
+def read_json(path: Path, named_by: str) -> Any:
     try:
-        return json.loads(read_text(path, setting))
+        return json.loads(read_text(path, named_by))
     except json.JSONDecodeError as error:
-        raise UserError(f"{path} should be json, but reading it failed ({error}); replace it") from error
+        raise UserError(
+            f"{path} should be json, but is not ({error}); check {named_by}, or make the file anew"
+        ) from error

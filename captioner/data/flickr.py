@@ -40,7 +40,7 @@ def flickr(
 
 def _references(path: Path) -> dict[str, list[str]]:
     references: dict[str, list[str]] = {}
-    for number, line in enumerate(read_text(path, "data.captions").split("\n"), start=1):
+    for number, line in enumerate(read_text(path, "data.root and data.captions").split("\n"), start=1):
         if not line.strip():
             continue
         name, tab, caption = line.partition("\t")
@@ -54,7 +54,7 @@ def _references(path: Path) -> dict[str, list[str]]:
 
 
 def _split(path: Path, setting: str, photos: Path, references: dict[str, list[str]]) -> list[Example]:
-    names = [name for line in read_text(path, setting).split("\n") if (name := line.strip())]
+    names = [name for line in read_text(path, f"data.root and {setting}").split("\n") if (name := line.strip())]
     listed = [name if Path(name).suffix else f"{name}.jpg" for name in names]  # Flickr30k's lists lack the ending
     bare = [name for name in listed if name not in references]
     if bare:

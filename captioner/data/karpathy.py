@@ -38,7 +38,7 @@ def karpathy(root: str, captions: str = "dataset_coco.json", images: str = "") -
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
-    content = read_json(path, "data.captions")
+    content = read_json(path, "data.root and data.captions")
     entries = content.get("images") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path} should hold a list `images` as Karpathy's dataset_coco.json does; check data.captions")

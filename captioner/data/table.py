@@ -68,7 +68,7 @@ def table(
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Each line's number and its values by the name of their column."""
-    text = read_text(path, "data.captions")
+    text = read_text(path, "data.root and data.captions")
     if path.suffix in _JSON_LINES:
         for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():

@@ -108,6 +108,11 @@ def _captioned(
 
 
 def _check_missing(name: str, written: Captions, references: References) -> None:
+    if written and not any(photo in references for photo in written):
+        raise UserError(
+            f"{name} and the references should be of the same photos, got none in common (first ids {next(iter(written))!r} and "
+            f"{next(iter(references))!r}); are they of the same split? Ids are compared as they are: 7 is not '7'"
+        )
     missing = [photo for photo in references if photo not in written]
     if missing and len(missing) < len(references):
         raise UserError(

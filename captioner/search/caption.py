@@ -14,7 +14,7 @@ from torch import Tensor
 from captioner.regions import Boxes, Layout, Placement
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Caption:
     """A caption and how it came about. Tensors lie on the CPU in float32."""
 
@@ -31,6 +31,10 @@ class Caption:
     layout: Layout  # what the R columns are
     placement: Placement | None  # how the network's view lies on the photo; None for captions of ready-made regions
     candidates: list[tuple[str, float]] = field(default_factory=list)  # (text, log-probability), best first
+
+    def __repr__(self) -> str:
+        maps = "" if self.weights is None else f", maps {self.weights.shape[0]} x {self.weights.shape[1]}"
+        return f"Caption({self.text!r}, confidence {self.confidence:.2f}{maps})"
 
     @property
     def log_prob(self) -> float:

@@ -58,9 +58,13 @@ def caption_page(items: Iterable[PageItem], smooth: bool = False, title: str = "
 def save_page(path: str | Path, items: Iterable[PageItem], smooth: bool = False) -> None:
     """Write the page. The file appears whole or not at all."""
     path = Path(path)
+    check_name(path)
+    write_text_atomically(path, caption_page(items, smooth, path.stem))
+
+
+def check_name(path: Path) -> None:
     if path.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"a page is saved as HTML, got {path.name!r}; choose a name that ends in .html")
-    write_text_atomically(path, caption_page(items, smooth, path.stem))
 
 
 def _section(item: PageItem, key: str, smooth: bool) -> str:

@@ -36,6 +36,8 @@ right: captions in which every (colour, shape) named is one object of the pictur
 lift: attention inside the box of the named shape, over the box's fair share, on the shape word of right pairs, as a ratio of sums;
 uniform: the same of a map that knows nothing. pointing: the heaviest region's centre lies in the box. CIDEr-D: x100."""
 
+_DASH = "- means no map to measure: no pair was right whose object is the only one of its name."
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -66,6 +68,8 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
                 show(folder / name, evaluation)
     console.print(_table(figures))
     console.print(_LEGEND, soft_wrap=True)
+    if any(figure.agreement.num_words == 0 for figure in figures):
+        console.print(_DASH, soft_wrap=True)
     numbers = json.dumps([asdict(figure) for figure in figures], indent=1)
     write_text_atomically(folder / "demo" / "demo.json", numbers + "\n")
     console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")

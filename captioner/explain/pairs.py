@@ -39,7 +39,7 @@ class PairAgreement:
     recall: float | None  # share of nameable objects that are named
     num_words: int  # shape words whose map was measured
     lift: float | None  # of the shape word's map, over all measured words
-    uniform_lift: float | None  # the same computation on uniform maps: 1.00, or this code is wrong
+    uniform_lift: float | None  # the same of uniform maps: 1.00 if masses and fair shares count the same regions; where boxes lie it cannot say
     pointing: float | None  # share of maps whose largest weight lies inside the object's box
     lift_by_offset: dict[int, float | None]  # of the map this many words after the shape word; 0 is `lift` again
 

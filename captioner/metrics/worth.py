@@ -19,6 +19,7 @@ from captioner.metrics.diversity import diversity_tallies, known_captions, varie
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_tallies
 from captioner.metrics.scores import Captions, PhotoId, References, cut_references, tallies
+from captioner.units import WORDS_USED
 
 
 @dataclass(frozen=True)

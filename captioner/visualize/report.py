@@ -114,9 +114,7 @@ def _table(rows: Rows, intervals: Intervals) -> str:
     )
 
 
-def _cell(
-    row: Mapping[str, float], metric: str, interval: tuple[float, float] | None
-) -> str:
+def _cell(row: Mapping[str, float], metric: str, interval: tuple[float, float] | None) -> str:
     if metric not in row:
         return "<td>-</td>"
     ends = [shown(end, metric) for end in interval or ()]

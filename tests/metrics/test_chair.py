@@ -165,7 +165,7 @@ def test_instances_are_read_as_coco_has_them(tmp_path):
         ({"images": IMAGES, "annotations": []}, "no list of categories"),
         ({"images": [{}], "categories": CATEGORIES, "annotations": []}, "an entry without id"),
         ({**CONTENT, "annotations": [7]}, "an entry of annotations that cannot be read: 7"),
-        ({**CONTENT, "images": [{"id": []}]}, "an id that is neither a number nor a text"),
+        (with_annotation(category_id=[3]), "an id that is neither a number nor a text"),
         ({**CONTENT, "annotations": [{"image_id": 2, "category_id": 3}]}, "an annotation that names 2,"),
         ({**CONTENT, "annotations": [{"image_id": 1, "category_id": 4}]}, "an annotation that names 4,"),
         (with_annotation(id=9, bbox=[1, 2]), r"an annotation .*: the bbox of id 9 should be 4 numbers.*, got \[1, 2\]"),

@@ -67,9 +67,7 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
             if (looks, split) == ("after", "val"):
                 show(folder / name, evaluation)
     console.print(_table(figures))
-    console.print(_LEGEND, soft_wrap=True)
-    if any(figure.agreement.num_words == 0 for figure in figures):
-        console.print(_DASH, soft_wrap=True)
+    console.print(legend(figures), soft_wrap=True)
     numbers = json.dumps([asdict(figure) for figure in figures], indent=1)
     write_text_atomically(folder / "demo" / "demo.json", numbers + "\n")
     console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
@@ -92,6 +90,11 @@ def show(folder: Path, evaluation: Evaluation) -> None:
         sheets.append(sheet(open_photo(example.image), caption, name=Path(example.image).name))
         console.print(f"  {example.image}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
     contact(sheets).save(folder / "sheet.png")
+
+
+def legend(figures: Sequence[Figure]) -> str:
+    """What the table's columns mean, and its dashes where there are any."""
+    return f"{_LEGEND}\n{_DASH}" if any(figure.agreement.lift is None for figure in figures) else _LEGEND
 
 
 def _table(figures: Sequence[Figure]) -> Table:

@@ -121,7 +121,7 @@ def with_progress(**changes):
 
 
 CHANGES = {
-    r"objective/baseline is nothing there and \[\] in this model": without("objective/baseline"),
+    r"objective/reinforce\.baseline is nothing there and \[\] in this": without("objective/reinforce.baseline"),
     r"objective/spread is \[2\] there and nothing in this": lambda t, s: ({**t, "objective/spread": torch.ones(2)}, s),
     r"average/.* is nothing there": lambda t, s: ({k: v for k, v in t.items() if not k.startswith("average/")}, s),
     r"differs in progress\.rested; delete it": with_progress(rested=3),

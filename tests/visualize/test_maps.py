@@ -184,5 +184,5 @@ def test_colours_clamp_and_keep_the_shape():
     rgb = colour(torch.tensor([[-1.0, 0.0], [1.0, 7.0]]))
     assert rgb.shape == (2, 2, 3)
     assert rgb.dtype == torch.uint8
-    assert rgb[0, 0].tolist() == rgb[0, 1].tolist() == [250, 198, 45]
+    assert rgb[0, 0].tolist() == rgb[0, 1].tolist() == [250, 149, 12]
     assert rgb[1, 0].tolist() == rgb[1, 1].tolist() == [51, 11, 92]

@@ -17,8 +17,8 @@ from captioner.visualize.comparison import comparison_figure
 
 _TITLE = "CIDEr-D x100: mean and standard deviation over seeds; less the first's, with its 95 % interval over photos"
 _DASH = (
-    "- means not measured: the first kind's difference to itself; maps of what does not look; right and lift of photos that "
-    "were not drawn; the cost of a baseline"
+    "- means not measured: the first kind's difference to itself; all but CIDEr-D of a baseline; maps of what does not look; "
+    "right and lift where pictures were not drawn"
 )
 _COLUMNS = [
     "kind", "split", "CIDEr-D", "difference", "right", "lift", "entropy", "sharpness", "change", "parameters", "ms a step", "ms a word",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def _instances(content: Any) -> Instances:
     for name in ("images", "categories", "annotations"):
         for entry in content[name]:
             if not isinstance(entry, dict):
-                raise _Unreadable(f"an entry of {name} that cannot be read: {entry!r}")
+                raise _Unreadable(f"an entry of {name} that cannot be read: {reprlib.repr(entry)}")
     name_of = {category["id"]: str(category["name"]) for category in content["categories"]}
     images = content["images"]
     of_photo: dict[Any, list[Instance]] = {image["id"]: [] for image in images}
@@ -111,6 +112,6 @@ def _box(annotation: dict[str, Any]) -> Box:
     except (TypeError, ValueError) as error:
         raise _Unreadable(
             f"an annotation that cannot be read: the bbox of id {annotation.get('id')!r} should be 4 numbers, left, top, width and height, "
-            f"got {annotation['bbox']!r}"
+            f"got {reprlib.repr(annotation['bbox'])}"
         ) from error
     return left, top, width, height

@@ -104,15 +104,6 @@ def _changes(name: str, old: Settings, new: Settings) -> bool:
     return name in old and name in new and old[name] != new[name]
 
 
-def check_keys(
-    given: Iterable[str], known: Collection[str], where: str, hint: Callable[[str], str] = lambda key: ""
-) -> None:
-    for key in given:
-        if key not in known:
-            more = suggestion(key, known) or hint(key)
-            raise UserError(f"unknown {where} {key!r}{more}; known: {', '.join(known)}")
-
-
 def suggestion(word: object, known: Collection[str]) -> str:
     close = nearest(word, known)
     return f"; did you mean {close!r}?" if close is not None else ""
@@ -123,12 +114,22 @@ def nearest(word: object, known: Collection[str]) -> str | None:
     return next(iter(difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)), None)
 
 
+Hint = Callable[[str, Collection[str]], str]
+"""What to say of a key that is not among those known."""
+
+
+def check_keys(given: Iterable[str], known: Collection[str], where: str, hint: Hint = suggestion) -> None:
+    for key in given:
+        if key not in known:
+            raise UserError(f"unknown {where} {key!r}{hint(key, known)}; known: {', '.join(known)}")
+
+
 def check_values(
     section: str,
     values: Mapping[str, Any],
     constructors: Sequence[Callable],
     supplied: Collection[str],
-    hint: Callable[[str], str] = lambda key: "",
+    hint: Hint = suggestion,
     named: Collection[str] = (),
 ) -> Settings:
     """The section with defaults filled in, if it fits the constructors' signatures.
@@ -138,7 +139,7 @@ def check_values(
         values: what the config gives, without `kind` and the names of inner parts.
         constructors: the parts that the section makes; each takes its own keys.
         supplied: arguments that the caller supplies itself, which no config may set.
-        hint: what to say of a key that is like none the section knows.
+        hint: what to say of a key that the section does not know.
         named: keys that name the parts, such as `kind`, which the section knows too.
     """
     for key in values:

@@ -36,6 +36,8 @@ right: captions in which every (colour, shape) named is one object of the pictur
 lift: attention inside the box of the named shape, over the box's fair share, on the shape word of right pairs, as a ratio of sums;
 uniform: the same of a map that knows nothing. pointing: the heaviest region's centre lies in the box. CIDEr-D: x100."""
 
+_DASH = "- means no map to measure: no pair was right whose object is the only one of its name."
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -65,7 +67,7 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
             if (looks, split) == ("after", "val"):
                 show(folder / name, evaluation)
     console.print(_table(figures))
-    console.print(_LEGEND, soft_wrap=True)
+    console.print(legend(figures), soft_wrap=True)
     numbers = json.dumps([asdict(figure) for figure in figures], indent=1)
     write_text_atomically(folder / "demo" / "demo.json", numbers + "\n")
     console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
@@ -88,6 +90,11 @@ def show(folder: Path, evaluation: Evaluation) -> None:
         sheets.append(sheet(open_photo(example.image), caption, name=Path(example.image).name))
         console.print(f"  {example.image}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
     contact(sheets).save(folder / "sheet.png")
+
+
+def legend(figures: Sequence[Figure]) -> str:
+    """What the table's columns mean, and its dashes where there are any."""
+    return f"{_LEGEND}\n{_DASH}" if any(figure.agreement.lift is None for figure in figures) else _LEGEND
 
 
 def _table(figures: Sequence[Figure]) -> Table:

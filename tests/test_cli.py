@@ -63,6 +63,9 @@ BAD_SETTINGS = {
     "search.beamz=3": "'beamz'; did you mean 'beams'?; search.kind=beam or diverse_beam takes it; known: kind, max_length",
     "search.beams=5": "unknown key in search: 'beams'; search.kind=beam or diverse_beam takes it; known:",
     "attention.heads=4": "unknown key in attention: 'heads'; attention.kind=multi_head takes it; known:",
+    "objective.kind=self_critical objective.sampling=linear": "'sampling'; objective.kind=teacher_forcing takes it; known:",
+    "decoder.kind=lstm decoder.feedforward_size=64": "'feedforward_size'; decoder.kind=transformer takes it; known:",
+    "data.kind=drawn data.val=x": "'val'; data.kind=flickr takes it; known:",
     "data.size=20": "data.size should be greater than or equal to 64, got 20",
     "optimiser.learning_rate=fast": "optimiser.learning_rate should be a valid number, got 'fast'",
     "run.batch_size=8.5": "run.batch_size should be a valid integer",
@@ -80,7 +83,7 @@ BAD_SETTINGS = {
 
 @pytest.mark.parametrize("override", BAD_SETTINGS)
 def test_a_bad_setting_is_named(capsys, settings, tmp_path, override):
-    status, _, errors = run(capsys, cli.train, DRAWN, *settings, override)
+    status, _, errors = run(capsys, cli.train, DRAWN, *settings, *override.split())
     assert status == 2
     assert BAD_SETTINGS[override] in errors
     assert len(errors.splitlines()) == 1

@@ -55,7 +55,10 @@ def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys)
     assert all(0 < line.entropy <= 1 and line.step_ms > 0 and line.parameters > 0 for line in kinds)
     assert comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options) == lines  # times too are kept
     comparison.save(folder, lines, COMPARE)
-    assert (folder / "comparison.md").read_text(encoding="utf-8").count("\n") == 2 + len(lines)
+    text = (folder / "comparison.md").read_text(encoding="utf-8")
+    assert text.count("\n|") == 1 + len(lines)
+    assert text.splitlines()[-2:] == ["", comparison.table(lines).caption]
+    assert comparison.table(lines).caption.startswith("- means not measured")
     assert len(json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["lines"]) == len(lines)
     with Image.open(folder / "comparison.png") as figure:
         assert min(figure.size) > 200

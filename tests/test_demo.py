@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from captioner import demo
 from captioner.errors import UserError
+from captioner.explain import PairAgreement
 from captioner.progress import Reporter
 from tests.helpers import tiny_settings
+
+
+def test_a_dash_in_the_table_is_explained():
+    unmeasured = PairAgreement(4, 0.0, None, 0.0, 0, None, None, None, {})
+    measured = replace(unmeasured, num_words=3, lift=9.5, uniform_lift=1.0, pointing=0.9)
+    ours, other = (demo.Figure("after", "val", {"CIDEr-D": 0.1}, one) for one in (unmeasured, measured))
+    assert demo.legend([other, ours]).splitlines()[-1].startswith("- means no map to measure")
+    assert "- means" not in demo.legend([other])
 
 
 def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):

@@ -146,8 +146,10 @@ def test_runs_write_together_and_the_protocol_names_them(capsys, trained):
     assert f"models: mean probabilities of {trained}, {other}" in "".join(output.split("\n"))
     assert "ensemble of 2" in output
     assert "this model" not in output
+    title = f"<title>ensemble of {trained.name} and run-1 on val</title>"
+    assert title in save_page(evaluate(trained, baselines=False, others=[other])).read_text(encoding="utf-8")
     folder = trained / "val-with-run-1"
-    assert sorted(path.name for path in folder.iterdir()) == ["results.json", "scores.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json", "scores.json"]
     assert evaluate(trained, baselines=False).folder == trained / "val"
 
 

@@ -27,7 +27,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["decoders", "encoders", "data"],
     ["attention"],
     ["config", "regions", "sections", "endings", "vocabulary", "aligned", "loops", "sublayers"],
-    ["errors", "ranges", "files", "tokens", "objects", "bootstrap", "allocation"],
+    ["errors", "ranges", "files", "tokens", "objects", "bootstrap", "allocation", "units"],
 ]
 HEIGHT = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

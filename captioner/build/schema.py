@@ -7,7 +7,7 @@ follow from the other parts. Everything is checked before anything is made.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,18 +108,19 @@ def _resolve_section(section: str, values: Settings) -> Settings:
                 f"leave it out, or choose a kind that takes one: {takers}"
             )
     supplied = SUPPLIED.get(section, set())
-    return names | check_values(section, values, constructors, supplied, partial(_kinds_that_take, section), [*names])
+    return names | check_values(section, values, constructors, supplied, partial(_meant, section), [*names])
 
 
-def _kinds_that_take(section: str, key: str) -> str:
-    """Says which other kinds of a section know a key, or the one that it is most like."""
+def _meant(section: str, key: str, known: Collection[str]) -> str:
+    """What a key was meant to be: another kind's own key, else the one of this kind, or of any, that it is most like."""
     takers: dict[str, list[str]] = {}
     for kind in TABLES.get(section, {}):
         for name in keys_of(section, kind):
             takers.setdefault(name, []).append(kind)
+    like = "" if key in takers else suggestion(key, known)
     meant = nearest(key, takers)
-    if meant is None:
-        return ""
+    if like or meant is None:
+        return like
     spelled = "" if meant == key else f"; did you mean {meant!r}?"
     return f"{spelled}; {section}.kind={' or '.join(takers[meant])} takes it"
 

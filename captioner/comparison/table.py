@@ -16,6 +16,10 @@ from captioner.files import write_text_atomically
 from captioner.visualize.comparison import comparison_figure
 
 _TITLE = "CIDEr-D x100: mean and standard deviation over seeds; less the first's, with its 95 % interval over photos"
+_DASH = (
+    "- means not measured: the first kind's difference to itself; all but CIDEr-D of a baseline; maps of what does not look; "
+    "right and lift where pictures were not drawn"
+)
 _COLUMNS = [
     "kind", "split", "CIDEr-D", "difference", "right", "lift", "entropy", "sharpness", "change", "parameters", "ms a step", "ms a word",
 ]  # fmt: skip
@@ -26,12 +30,13 @@ def save(folder: Path, lines: Sequence[Line], config: Path) -> None:
     stored = {"config": str(config), "lines": [asdict(line) for line in lines]}
     write_text_atomically(folder / "comparison.json", json.dumps(stored, indent=1) + "\n")
     rows = [_COLUMNS, ["---", "---", *["--:"] * (len(_COLUMNS) - 2)], *map(_cells, lines)]
-    write_text_atomically(folder / "comparison.md", "".join(f"| {' | '.join(row)} |\n" for row in rows))
+    text = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    write_text_atomically(folder / "comparison.md", f"{text}\n{_DASH}\n")
     comparison_figure(folder / "comparison.png", {line.name: line for line in lines if line.split == lines[0].split})
 
 
 def table(lines: Sequence[Line]) -> Table:
-    printed = Table(title=_TITLE, box=box.SIMPLE)
+    printed = Table(title=_TITLE, caption=_DASH, caption_justify="left", box=box.SIMPLE)
     for name in _COLUMNS:
         printed.add_column(name, justify="left" if name in _COLUMNS[:2] else "right")
     for line in lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,15 @@ def read_instances(path: Path) -> Instances:
         ) from error
 
 
+class _Unreadable(ValueError):
+    """An entry that is none, in words for the user."""
+
+
 def _instances(content: Any) -> Instances:
+    for name in ("images", "categories", "annotations"):
+        for entry in content[name]:
+            if not isinstance(entry, dict):
+                raise _Unreadable(f"an entry of {name} that cannot be read: {reprlib.repr(entry)}")
     name_of = {category["id"]: str(category["name"]) for category in content["categories"]}
     images = content["images"]
     of_photo: dict[Any, list[Instance]] = {image["id"]: [] for image in images}
@@ -72,22 +81,37 @@ def _came(content: Any, error: Exception) -> str:
     if not isinstance(content, dict):
         return "a list, as a results file is" if isinstance(content, list) else f"a json {type(content).__name__}"
     lists = {name: content.get(name) for name in ("images", "categories", "annotations")}
-    if isinstance(lists["annotations"], list) and "caption" in str(lists["annotations"][:1]):
+    if _holds_captions(lists["annotations"]):
         return "a captions file, which does not say where objects are"
     missing = [name for name, found in lists.items() if not isinstance(found, list)]
     if missing:
         return f"no list of {' and none of '.join(missing)}"
+    if isinstance(error, _Unreadable):
+        return str(error)
     if not isinstance(error, KeyError):
-        return f"an entry that is none ({error})"
+        return "an id that is neither a number nor a text"
     (key,) = error.args
     known = key in ("id", "name", "image_id", "category_id")
     return f"an entry without {key}" if known else f"an annotation that names {key!r}, which is not there"
 
 
+def _holds_captions(annotations: Any) -> bool:
+    first = annotations[0] if isinstance(annotations, list) and annotations else None
+    return isinstance(first, dict) and "caption" in first and "category_id" not in first
+
+
 def _instance(annotation: dict[str, Any], name_of: dict[Any, str]) -> Instance:
-    box = None
-    if "bbox" in annotation:
-        left, top, width, height = map(float, annotation["bbox"])
-        box = (left, top, width, height)
+    box = _box(annotation) if "bbox" in annotation else None
     crowd = bool(annotation.get("iscrowd"))
     return Instance(name_of[annotation["category_id"]], box, annotation.get("segmentation") or None, crowd)
+
+
+def _box(annotation: dict[str, Any]) -> Box:
+    try:
+        left, top, width, height = map(float, annotation["bbox"])
+    except (TypeError, ValueError) as error:
+        raise _Unreadable(
+            f"an annotation that cannot be read: the bbox of id {annotation.get('id')!r} should be 4 numbers, left, top, width and height, "
+            f"got {reprlib.repr(annotation['bbox'])}"
+        ) from error
+    return left, top, width, height

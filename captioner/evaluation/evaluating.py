@@ -32,6 +32,7 @@ class Evaluation(Judged):
     """A split's captions and what they are worth."""
 
     split: str
+    runs: Sequence[Path]  # one, or those that write together
     folder: Path  # what is written goes there
     examples: Sequence[Example]
     captions: Sequence[Caption]
@@ -41,6 +42,12 @@ class Evaluation(Judged):
     def name(self) -> str:
         """Of the model's row."""
         return self.names[0]
+
+    @property
+    def title(self) -> str:
+        """By the names of the runs."""
+        runs = " and ".join(run.resolve().name for run in self.runs)
+        return f"{'ensemble of ' if len(self.runs) > 1 else ''}{runs} on {self.split}"
 
     @property
     def with_references(self) -> list[int]:
@@ -112,7 +119,8 @@ def evaluate(
     referenced = _references([example for example in examples if example.references] or examples)
     protocol = protocol_of(settings, split, referenced, tokens, runs)
     name = MODEL if len(runs) == 1 else f"ensemble of {len(runs)}"
-    evaluation = Evaluation([name], {}, {}, protocol, split, _folder(runs, split, settings), examples, captions, source)
+    folder = _folder(runs, split, settings)
+    evaluation = Evaluation([name], {}, {}, protocol, split, runs, folder, examples, captions, source)
     evaluation.save()  # before the scores, which could fail
     if not evaluation.with_references:
         return evaluation

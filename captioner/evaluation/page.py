@@ -11,7 +11,6 @@ from captioner.evaluation.evaluating import PAGE, Evaluation
 from captioner.evaluation.files import Scored
 from captioner.evaluation.judged import Judged
 from captioner.files import write_text_atomically
-from captioner.metrics.diversity import AS_THEY_ARE
 from captioner.metrics.scores import Captions, PhotoId, References, score_each
 from captioner.photos import with_placement
 from captioner.visualize.report import Entry, report_page
@@ -34,8 +33,7 @@ def save_page(evaluation: Evaluation) -> Path:
         photo = example.image if there else None
         entries.append(Entry(photo, example.image.name, caption, example.references, scores.get(example.id, {})))
     path = evaluation.folder / PAGE
-    title = f"{evaluation.folder.parent.name} on {evaluation.split}"
-    write_text_atomically(path, _page(entries, evaluation, title))
+    write_text_atomically(path, _page(entries, evaluation, evaluation.title))
     return path
 
 
@@ -70,7 +68,7 @@ def _page(entries: list[Entry], found: Judged, title: str) -> str:
         tables += metrics.grouped({name: {metric: difference for metric, (difference, _, _) in differences.items()}})
         intervals[name] = {metric: (low, high) for metric, (_, low, high) in differences.items()}
     signature, notes = found.protocol.signature(), metrics.dashes(found.rows)
-    return report_page(entries, tables, signature, title, intervals, AS_THEY_ARE, MOST, notes)
+    return report_page(entries, tables, signature, title, intervals, MOST, notes)
 
 
 def _scores(captions: Captions, references: References, tokens: str) -> dict[PhotoId, dict[str, float]]:

@@ -30,7 +30,8 @@ Pair = tuple[str, str]
 class PairAgreement:
     """How captions agree with the objects of their pictures, in words and in maps.
 
-    None stands where there is nothing to count: no pair named, no object drawn, no map to measure.
+    None stands where there is nothing to count: no pair named, no object drawn, no map to measure. `uniform_lift` is
+    1.00 as long as a map's mass and the fair share count the same regions; it cannot say whether boxes lie where objects do.
     """
 
     num_captions: int
@@ -39,7 +40,7 @@ class PairAgreement:
     recall: float | None  # share of nameable objects that are named
     num_words: int  # shape words whose map was measured
     lift: float | None  # of the shape word's map, over all measured words
-    uniform_lift: float | None  # the same computation on uniform maps: 1.00, or this code is wrong
+    uniform_lift: float | None  # the same computation on uniform maps
     pointing: float | None  # share of maps whose largest weight lies inside the object's box
     lift_by_offset: dict[int, float | None]  # of the map this many words after the shape word; 0 is `lift` again
 

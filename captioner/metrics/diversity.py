@@ -22,10 +22,8 @@ from captioner.metrics.bleu import NUMBERS, bleu_numbers, bleu_of
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.scores import word_rule
 from captioner.metrics.sequences import LONGEST, CountedReferences, count
+from captioner.units import MEAN_LENGTH, WORDS_USED
 
-WORDS_USED = "words used"
-AS_THEY_ARE = frozenset({WORDS_USED, "mean length"})
-"""Numbers of words, not shares: tables print them as they are."""
 REPEATED = 3
 """Words of the shortest sequence that no caption should hold twice."""
 
@@ -53,7 +51,7 @@ def variety(
     """
     known = None if train_references is None else known_captions(train_references, tokens)
     each = variety_each(captions, tokens, known)
-    if not each["mean length"]:
+    if not each[MEAN_LENGTH]:
         raise UserError("the variety of captions needs at least one caption, got none")
     means = {name: sum(values) / len(values) for name, values in each.items()}
     return {WORDS_USED: float(words_used(captions, tokens))} | means
@@ -70,7 +68,7 @@ def variety_each(
     """What `variety` says of every caption; `known` are `known_captions` of training."""
     every = [words for of_photo in _cut(captions, tokens).values() for words in of_photo]
     found = {
-        "mean length": [float(len(words)) for words in every],
+        MEAN_LENGTH: [float(len(words)) for words in every],
         "repeats a word": [float(any(one == other for one, other in pairwise(words))) for words in every],
         f"repeats {REPEATED} words": [float(_repeats(words)) for words in every],
         "bad ending": [float(bool(words) and words[-1] in BAD_ENDINGS) for words in every],

@@ -23,9 +23,9 @@ from captioner.bootstrap import RESAMPLES, SEED
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE
-from captioner.metrics.diversity import AS_THEY_ARE, WORDS_USED
 from captioner.metrics.java import METEOR, SPICE
 from captioner.metrics.scores import NAMES, Captions, References, word_rule
+from captioner.units import MEAN_LENGTH, WORDS_USED, shown, unit_of
 
 Row = Mapping[str, float]
 """Values by the name of their metric, in coco-caption's own scale."""
@@ -39,7 +39,7 @@ MOST_FREQUENT = "most frequent"
 GROUPS = [
     [*NAMES, METEOR, SPICE],
     [CLIP_SCORE, REF_CLIP_SCORE],
-    [WORDS_USED, "mean length"],
+    [WORDS_USED, MEAN_LENGTH],
     ["repeats a word", "repeats 3 words", "bad ending", "novel"],
     ["CHAIR_i", "CHAIR_s", "object recall"],
     ["distinct-1", "distinct-2", "mBLEU-4", "self-CIDEr"],
@@ -167,7 +167,7 @@ def _metrics(rows: Mapping[str, Row]) -> list[str]:
 
 def _table(rows: Mapping[str, Row], intervals: Mapping[str, Intervals]) -> Table:
     metrics = _metrics(rows)
-    unit = Column(_unit(metrics[0]), no_wrap=True, overflow="fold")
+    unit = Column(unit_of(metrics), no_wrap=True, overflow="fold")
     printed = Table(unit, box=box.SIMPLE_HEAD, padding=0, collapse_padding=True)
     for metric in metrics:
         printed.add_column(Text(metric), justify="right")
@@ -191,17 +191,8 @@ def differences_table(ours: str, theirs: str, rows: Mapping[str, Row], differenc
     for metric, (difference, *ends) in differences.items():
         low, high = (shown(end, metric, "+") for end in ends)
         values = [shown(rows[name][metric], metric) for name in (ours, theirs)]
-        printed.add_row(f"{metric}, {_unit(metric)}", *values, shown(difference, metric, "+"), f"{low} to {high}")
+        printed.add_row(f"{metric}, {unit_of([metric])}", *values, shown(difference, metric, "+"), f"{low} to {high}")
     return printed
-
-
-def _unit(metric: str) -> str:
-    return "words" if metric in AS_THEY_ARE else "x100"
-
-
-def shown(value: float, metric: str, sign: str = "") -> str:
-    """A value as tables print it."""
-    return format(value if metric in AS_THEY_ARE else 100 * value, f"{sign},.1f")
 
 
 def save_scores(

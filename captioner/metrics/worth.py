@@ -15,10 +15,11 @@ from captioner.bootstrap import Tally, interval, resampled
 from captioner.data.instances import Instances
 from captioner.metrics.chair import chair_scores
 from captioner.metrics.clip import ClipScorer
-from captioner.metrics.diversity import WORDS_USED, diversity_tallies, known_captions, variety_each, words_used
+from captioner.metrics.diversity import diversity_tallies, known_captions, variety_each, words_used
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_tallies
 from captioner.metrics.scores import Captions, PhotoId, References, cut_references, tallies
+from captioner.units import WORDS_USED
 
 
 @dataclass(frozen=True)

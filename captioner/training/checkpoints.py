@@ -71,7 +71,12 @@ def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, froz
     Raises:
         UserError: the checkpoint belongs to a model of another shape; the first difference is named.
     """
-    wanted = model_tensors(model, frozen)
+    check_shapes(model_tensors(model, frozen), tensors, path)
+    model.load_state_dict(dict(tensors), strict=False)
+
+
+def check_shapes(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Complain about the first tensor that one side lacks, or has in another shape."""
     for name in sorted(wanted.keys() | tensors.keys()):
         here, there = (list(found[name].shape) if name in found else "nothing" for found in (wanted, tensors))
         if here != there:
@@ -79,7 +84,6 @@ def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, froz
                 f"{path} is from another config: {name} is {there} there and {here} in this model; "
                 "use the settings.yaml that was saved beside it"
             )
-    model.load_state_dict(dict(tensors), strict=False)
 
 
 def optimiser_tensors(optimiser: optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn, optim
 
+from captioner.errors import UserError
 from captioner.training.averaging import WeightAverage
 from captioner.training.checkpoints import (
+    State,
+    check_shapes,
     fill_model,
     fill_optimiser,
     load_checkpoint,
@@ -53,9 +57,11 @@ class Resumable:
         """Fill the parts; returns how far the training had come.
 
         Raises:
-            UserError: the checkpoint is damaged, or belongs to another model.
+            UserError: the checkpoint is damaged, or belongs to another model, objective or version of this program.
         """
         tensors, state = load_checkpoint(path)
+        self._check_own(tensors, path)
+        _check_state(state, path)
         fill_model(self.model, tensors_of(tensors, "model/"), path, self.frozen)
         self.average.fill(tensors_of(tensors, "average/"))
         for name, buffer in self._own_buffers().items():
@@ -65,6 +71,23 @@ class Resumable:
         self.scaler.load_state_dict(state["scaler"])
         return Progress(**state["progress"])
 
+    def _check_own(self, tensors: Mapping[str, Tensor], path: Path) -> None:
+        """Complain about averages or buffers of the objective that are not those of this training."""
+        for part, wanted in {"average/": self.average.averages, "objective/": self._own_buffers()}.items():
+            came = {name: tensor for name, tensor in tensors.items() if name.startswith(part)}
+            check_shapes({part + name: tensor for name, tensor in wanted.items()}, came, path)
+
     def _own_buffers(self) -> dict[str, Tensor]:
         """What the objective keeps beside the model, such as a baseline of rewards."""
         return {name: one for name, one in self.objective.named_buffers() if not name.startswith("model.")}
+
+
+def _check_state(state: State, path: Path) -> None:
+    """Complain about a state that says other things than `save` does."""
+    wanted = {"progress", "schedule", "scaler", *(f"progress.{field.name}" for field in fields(Progress))}
+    came = {*state, *(f"progress.{name}" for name in state.get("progress", {}))}
+    if came != wanted:
+        raise UserError(
+            f"{path} should say how far training has come as this version of the program does, got one that differs in "
+            f"{', '.join(sorted(came ^ wanted))}; delete it and train again, or go on with the version that wrote it"
+        )

@@ -4,6 +4,8 @@ Inferno turned round, by Stéfan van der Walt and Nathaniel Smith (2015, for mat
 dark purple, so that equal steps look equal, also to colour-blind eyes and in a grey print. Every 17th of its 256 colours is kept;
 straight lines between them stay within 7 of 255 of the original. The two ends are left out: on a light photo the yellow would be
 the white of no weight at all, and the black would be a shadow.
+
+The photo beneath is so light that even its black is lighter than the first colour: more weight is darker over every photo.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-GROUND = (105.0, 0.57)
-"""Grey of a black pixel of the photo under a map, and how much of the photo's range is left: light, so that the photo can be read."""
+GROUND = (165.0, 0.335)
+"""Grey of a black pixel of the photo under a map, and how much of the photo's range is left."""
 
 COVER = (0.0, 0.92)
 """How much of a pixel is the map's colour, at weight 0 and at the top; in between it grows as the square root, so that a small
@@ -22,7 +24,7 @@ _POINTS = [
     (252, 255, 164), (242, 230, 97), (250, 198, 45), (252, 165, 10), (248, 133, 15), (237, 105, 37), (221, 81, 58), (199, 62, 76),
     (174, 48, 92), (147, 38, 103), (120, 28, 109), (93, 18, 110), (66, 10, 104), (36, 12, 79), (12, 8, 38), (0, 0, 4),
 ]  # fmt: skip
-_LIGHTEST, _DARKEST = 2.0, 12.5  # of the points above
+_LIGHTEST, _DARKEST = 3.5, 12.5  # of the points above
 
 
 def _table() -> Tensor:

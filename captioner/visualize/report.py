@@ -7,7 +7,7 @@ photo's thumbnail and maps are unpacked when it comes near the screen.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -17,6 +17,7 @@ from PIL import Image
 
 from captioner.encoders.preprocess import open_photo
 from captioner.search.caption import Caption
+from captioner.units import shown, unit_of
 from captioner.visualize.maps import check_photo
 from captioner.visualize.payload import as_data, caption_data, document, embedded, largest, largest_drawn
 
@@ -51,7 +52,6 @@ def report_page(
     signature: str,
     title: str = "report",
     intervals: Intervals | None = None,
-    as_they_are: Collection[str] = (),
     most: int = 1000,
     notes: Sequence[str] = (),
 ) -> str:
@@ -63,7 +63,6 @@ def report_page(
             x100, or as it is, as a whole.
         signature: The protocol, in one line.
         intervals: 95 % intervals of the table's values, where there are any.
-        as_they_are: Metrics that are not printed x100, such as numbers of words.
         most: At most so many photos are shown, the worst; the page says of how many.
         notes: What is to be said about the tables, below them.
 
@@ -75,10 +74,10 @@ def report_page(
         raise ValueError(f"a report shows at least 1 photo, got most={most}; 1000 is the usual")
     metrics = list(dict.fromkeys(metric for entry in entries for metric in entry.scores))
     ordered = sorted(entries, key=lambda entry: _rank(entry, metrics))[:most]
-    head = _header(title, [*notes, signature], _tables(tables, intervals or {}, as_they_are))
+    head = _header(title, [*notes, signature], _tables(tables, intervals or {}))
     sortable = [*metrics, *([] if all(isinstance(entry.caption, str) for entry in ordered) else [CONFIDENCE]), "name"]
     tools = _tools(sortable, len(ordered), len(entries), _convention(ordered))
-    articles = "".join(_article(entry, number, metrics, as_they_are) for number, entry in enumerate(ordered))
+    articles = "".join(_article(entry, number, metrics) for number, entry in enumerate(ordered))
     return document(title, f'{head}<main>{tools}<div class="entries">{articles}</div></main>', "report")
 
 
@@ -93,41 +92,33 @@ def _header(title: str, notes: Sequence[str], tables: str) -> str:
     return f'<header><h1 dir="auto">{escape(title)}</h1>{tables}{below}</header>'
 
 
-def _tables(tables: Sequence[Rows], intervals: Intervals, as_they_are: Collection[str]) -> str:
+def _tables(tables: Sequence[Rows], intervals: Intervals) -> str:
     if not any(any(rows.values()) for rows in tables):
         return '<p class="faint">this split has no references: captions were not scored</p>'
-    return "".join(_table(rows, intervals, as_they_are) for rows in tables)
+    return "".join(_table(rows, intervals) for rows in tables)
 
 
-def _table(rows: Rows, intervals: Intervals, as_they_are: Collection[str]) -> str:
+def _table(rows: Rows, intervals: Intervals) -> str:
     metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
     head = "".join(f'<th scope="col">{escape(metric)}</th>' for metric in metrics)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(_cell(row, metric, intervals.get(name, {}).get(metric), as_they_are) for metric in metrics)
+        + "".join(_cell(row, metric, intervals.get(name, {}).get(metric)) for metric in metrics)
         + "</tr>"
         for name, row in rows.items()
     )
-    unit = "words" if any(metric in as_they_are for metric in metrics) else "x100"
-    said = unit + (", with 95 % intervals" if any(intervals.values()) else "")
+    said = unit_of(metrics) + (", with 95 % intervals" if any(intervals.values()) else "")
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="scores"><table style="--lines:{len(metrics) + 1}">'
         f'<thead><tr><th scope="col">{said}</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
-def _cell(
-    row: Mapping[str, float], metric: str, interval: tuple[float, float] | None, as_they_are: Collection[str]
-) -> str:
+def _cell(row: Mapping[str, float], metric: str, interval: tuple[float, float] | None) -> str:
     if metric not in row:
         return "<td>-</td>"
-    shown = _printed(row[metric], metric, as_they_are)
-    ends = [_printed(end, metric, as_they_are) for end in interval or ()]
-    return f"<td>{shown}{f'<small>{ends[0]} to {ends[1]}</small>' if ends else ''}</td>"
-
-
-def _printed(value: float, metric: str, as_they_are: Collection[str]) -> str:
-    return f"{value:,.1f}" if metric in as_they_are else f"{100 * value:.1f}"
+    ends = [shown(end, metric) for end in interval or ()]
+    return f"<td>{shown(row[metric], metric)}{f'<small>{ends[0]} to {ends[1]}</small>' if ends else ''}</td>"
 
 
 def _convention(entries: Sequence[Entry]) -> str:
@@ -163,13 +154,13 @@ def _is_shown(entry: Entry) -> bool:
     )
 
 
-def _article(entry: Entry, number: int, metrics: Sequence[str], as_they_are: Collection[str]) -> str:
+def _article(entry: Entry, number: int, metrics: Sequence[str]) -> str:
     """A photo's part of the report: readable as it stands, and the data from which the script makes more of it."""
     caption = entry.caption
     text = escape((caption if isinstance(caption, str) else caption.text) or "(a caption without words)")
     references = "".join(f'<li lang="" dir="auto">{escape(reference)}</li>' for reference in entry.references)
     scores = "".join(
-        f"<li>{escape(metric)} <b>{_printed(entry.scores[metric], metric, as_they_are)}</b></li>"
+        f"<li>{escape(metric)} <b>{shown(entry.scores[metric], metric)}</b></li>"
         for metric in metrics
         if metric in entry.scores
     )

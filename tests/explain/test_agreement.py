@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.explain import Overlap
@@ -46,13 +46,40 @@ sizes = st.floats(0, 60)
 boxes = st.tuples(st.floats(-10, 60), st.floats(-10, 60), sizes, sizes)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-@given(layouts(), placements(), boxes)
-def test_a_uniform_map_lifts_exactly_1(layout, placement, box):
-    share = fair_share(layout, placement, box)
-    assume(share > 1e-9)
-    masses = box_masses(torch.full((3, layout.num_regions), 1 / layout.num_regions), layout, placement, box)
-    assert (masses / share).tolist() == pytest.approx([1] * 3, abs=1e-9)
+@st.composite
+def regions_in_whole_pixels(draw):
+    """A layout over a view of 20 x 16 pixels, and its regions as (left, top, right, bottom)."""
+    if draw(st.booleans()):
+        wide, high = draw(st.sampled_from([2, 4, 5, 10])), draw(st.sampled_from([2, 4, 8]))
+        corners = [(x, y, x + wide, y + high) for y in range(0, 16, high) for x in range(0, 20, wide)]
+        return Grid(16 // high, 20 // wide), corners
+    one = st.tuples(st.integers(0, 16), st.integers(0, 12), st.integers(1, 4), st.integers(1, 4))
+    corners = [(x, y, x + wide, y + high) for x, y, wide, high in draw(st.lists(one, min_size=1, max_size=6))]
+    return Boxes(torch.tensor(corners) / torch.tensor([20, 16, 20, 16])), corners
+
+
+def share_of_covered_pixels(regions, left, top, box):
+    """The mean, over regions that show on a photo of 18 x 14, of the share of a region's pixels that lie in the box."""
+    shares = []
+    for x0, y0, x1, y1 in regions:
+        pixels = [(x + left, y + top) for x in range(x0, x1) for y in range(y0, y1)]
+        pixels = [(x, y) for x, y in pixels if 0 <= x < 18 and 0 <= y < 14]
+        inside = [(x, y) for x, y in pixels if box[0] <= x < box[0] + box[2] and box[1] <= y < box[1] + box[3]]
+        if pixels:
+            shares.append(len(inside) / len(pixels))
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+@settings(deadline=None)
+@given(regions_in_whole_pixels(), st.integers(-6, 6), st.integers(-6, 6), st.tuples(*[st.integers(0, 12)] * 4))
+def test_a_uniform_map_has_its_fair_share_as_pixels_are_counted(found, left, top, box):
+    """The view is cut from the photo at (left, top), beyond its edges too."""
+    layout, regions = found
+    placement = Placement.whole((18, 14)).cropped(left, top, (20, 16))
+    counted = share_of_covered_pixels(regions, left, top, box)
+    assert fair_share(layout, placement, box) == pytest.approx(counted, abs=1e-6)
+    uniform = torch.full((3, layout.num_regions), 1 / layout.num_regions)
+    assert box_masses(uniform, layout, placement, box).tolist() == pytest.approx([counted] * 3, abs=1e-6)
 
 
 @settings(deadline=None)

@@ -144,6 +144,10 @@ IMAGES, CATEGORIES = [{"id": 1}], [{"id": 3, "name": "dog"}]
 CONTENT = {"images": IMAGES, "categories": CATEGORIES}
 
 
+def with_annotation(**changes):
+    return {**CONTENT, "annotations": [{"image_id": 1, "category_id": 3, **changes}]}
+
+
 def test_instances_are_read_as_coco_has_them(tmp_path):
     path = tmp_path / "instances.json"
     annotations = [{"image_id": 1, "category_id": 3}, {"image_id": 1, "category_id": 3}]
@@ -160,10 +164,13 @@ def test_instances_are_read_as_coco_has_them(tmp_path):
         ({"images": IMAGES, "annotations": [{"image_id": 1, "caption": "a dog"}]}, "a captions file"),
         ({"images": IMAGES, "annotations": []}, "no list of categories"),
         ({"images": [{}], "categories": CATEGORIES, "annotations": []}, "an entry without id"),
-        ({**CONTENT, "annotations": [7]}, r"an entry that is none \("),
+        ({**CONTENT, "annotations": [7]}, "an entry of annotations that cannot be read: 7"),
+        (with_annotation(category_id=[3]), "an id that is neither a number nor a text"),
         ({**CONTENT, "annotations": [{"image_id": 2, "category_id": 3}]}, "an annotation that names 2,"),
         ({**CONTENT, "annotations": [{"image_id": 1, "category_id": 4}]}, "an annotation that names 4,"),
-        ({**CONTENT, "annotations": [{"image_id": 1, "category_id": 3, "bbox": [1, 2]}]}, r"an entry that is none \("),
+        (with_annotation(id=9, bbox=[1, 2]), r"an annotation .*: the bbox of id 9 should be 4 numbers.*, got \[1, 2\]"),
+        (with_annotation(id=9, bbox=None), "an annotation .*: the bbox of id 9 should be 4 numbers.*, got None"),
+        (with_annotation(bbox="wide", caption="a dog"), "an annotation .*: the bbox of id None .*, got 'wide'"),
     ],
 )
 def test_a_file_that_holds_no_instances_is_named(tmp_path, content, wrong):

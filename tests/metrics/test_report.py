@@ -27,8 +27,8 @@ from captioner.metrics import (
     table,
     variety,
 )
-from captioner.metrics.diversity import AS_THEY_ARE
 from captioner.metrics.report import GROUPS
+from captioner.units import AS_THEY_ARE, unit_of
 from captioner.vocabulary import TOKENS
 
 PROTOCOL = Protocol(
@@ -110,7 +110,14 @@ def test_a_table_prints_numbers_of_words_as_they_are():
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group[0])
 def test_all_scores_of_a_table_are_of_its_unit(group):
-    assert len({metric in AS_THEY_ARE for metric in group}) == 1
+    assert unit_of(group) in ("x100", "words")
+
+
+def test_a_table_of_two_units_is_refused():
+    with pytest.raises(ValueError, match=r"needs metrics of one unit, got \{'novel': 'x100', 'mean length': 'words'\}"):
+        unit_of(["novel", "mean length"])
+    with pytest.raises(ValueError, match="got none"):
+        unit_of([])
 
 
 def test_a_line_below_the_tables_says_what_a_dash_means():

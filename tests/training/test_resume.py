@@ -17,7 +17,7 @@ from captioner import build, runs
 from captioner.errors import UserError
 from captioner.run_folder import held
 from captioner.training import objectives
-from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint
+from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint, save_checkpoint
 from captioner.training.cross_entropy import cross_entropy
 from captioner.training.stopping import Interrupted
 from tests.helpers import CONFIGS, DRAWN, losses, tiny_settings
@@ -110,6 +110,33 @@ def test_a_checkpoint_left_by_a_killed_run_loads(settings, pictures, tmp_path):
     assert build.load(tmp_path / "run", "newest").caption(next(pictures.glob("images/val_*.png"))).words
     runs.train(DRAWN, settings)
     assert not list((tmp_path / "run").glob(".*.tmp"))
+
+
+def without(name):
+    return lambda tensors, state: ({key: one for key, one in tensors.items() if key != name}, state)
+
+
+def with_progress(**changes):
+    return lambda tensors, state: (tensors, {**state, "progress": state["progress"] | changes})
+
+
+CHANGES = {
+    r"objective/reinforce\.baseline is nothing there and \[\] in this": without("objective/reinforce.baseline"),
+    r"objective/spread is \[2\] there and nothing in this": lambda t, s: ({**t, "objective/spread": torch.ones(2)}, s),
+    r"average/.* is nothing there": lambda t, s: ({k: v for k, v in t.items() if not k.startswith("average/")}, s),
+    r"differs in progress\.rested; delete it": with_progress(rested=3),
+    r"differs in schedule; delete it": lambda t, s: (t, {k: v for k, v in s.items() if k != "schedule"}),
+}
+
+
+@pytest.mark.parametrize("wrong", CHANGES)
+def test_a_checkpoint_that_does_not_fit_this_training_is_named(settings, tmp_path, wrong):
+    options, path = [*settings, "attention.kind=hard", "run.average=0.9"], tmp_path / "run" / NEWEST
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, options, stop_after(1))
+    save_checkpoint(path, *CHANGES[wrong](*load_checkpoint(path)))
+    with pytest.raises(UserError, match=rf"newest\.safetensors .*{wrong}"):
+        runs.train(DRAWN, options)
 
 
 @pytest.mark.slow

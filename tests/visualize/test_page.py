@@ -18,7 +18,7 @@ from captioner.errors import UserError
 from captioner.regions import Boxes, Grid, Placement
 from captioner.search.caption import Caption
 from captioner.visualize import payload
-from captioner.visualize.colours import colour
+from captioner.visualize.colours import COVER, GROUND, colour
 from captioner.visualize.page import PageItem, caption_page, save_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&quot;\"'<!--\u2028"
@@ -213,6 +213,7 @@ def test_colours_are_the_sheet_s():
     )
     table = torch.tensor(list(base64.b64decode(told["colours"]))).reshape(256, 3)
     assert torch.equal(table, colour(torch.arange(256) / 255).long())
+    assert (told["ground"], told["cover"]) == ([*GROUND], [*COVER])
 
 
 def test_smooth_is_an_option():

@@ -55,7 +55,6 @@ def test_the_table_says_values_intervals_and_protocol():
         [ROWS, {"this model": {"mean length": 7.25}}],
         "split: val | tokens: simple",
         intervals={"this model": {"CIDEr-D": (1.1, 1.3)}},
-        as_they_are={"mean length"},
         notes=["-: <novel>"],
     )
     assert "<td>123.4<small>110.0 to 130.0</small></td><td>20.0</td>" in page
@@ -65,6 +64,11 @@ def test_the_table_says_values_intervals_and_protocol():
     assert "<td>7.2</td>" in page
     assert '<p class="faint">-: &lt;novel&gt;</p>' in page
     assert "split: val | tokens: simple" in page
+
+
+def test_a_table_of_two_units_is_refused():
+    with pytest.raises(ValueError, match="needs metrics of one unit"):
+        report_page([], [{"this model": {"CIDEr-D": 1.2, "mean length": 7.25}}], "split: val")
 
 
 def test_a_split_without_references_is_said_to_be_one():

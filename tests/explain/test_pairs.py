@@ -215,7 +215,7 @@ CAPTIONS_FILE = {"images": [{"id": 7}], "annotations": [{"id": 1, "image_id": 7,
     ("content", "message"),
     [
         (None, "no instances file can be read at"),
-        ("{", "reading it failed"),
+        ("{", "should be json, but is not"),
         ("[]", "got a list"),
         (json.dumps(CAPTIONS_FILE), "got a captions file"),
         (json.dumps({**INSTANCES, "categories": []}), "an annotation that names 2, which is not there"),

@@ -26,7 +26,7 @@ LAYERS = [  # top to bottom; names in one row are siblings
     ["model"],
     ["decoders", "encoders", "data"],
     ["attention"],
-    ["config", "regions", "sections", "endings", "vocabulary", "aligned", "loops", "sublayers"],
+    ["config", "extras", "regions", "sections", "endings", "vocabulary", "aligned", "loops", "sublayers"],
     ["errors", "ranges", "files", "tokens", "objects", "bootstrap", "allocation", "units"],
 ]
 HEIGHT = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}

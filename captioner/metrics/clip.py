@@ -11,7 +11,6 @@ Shapes: n photos or texts, E the size that CLIP's photos and texts share.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -27,6 +26,7 @@ from captioner.bootstrap import Tally
 from captioner.encoders.preprocess import Preprocess
 from captioner.encoders.sources import PhotoFiles, read_ahead
 from captioner.errors import UserError
+from captioner.extras import library
 from captioner.metrics.scores import Captions, PhotoId, References
 
 CLIP_SCORE, REF_CLIP_SCORE = "CLIPScore", "RefCLIPScore"
@@ -104,7 +104,7 @@ def load_clip(name: str, device: torch.device, report: Callable[..., None] = lam
     Raises:
         UserError: transformers is not installed, or there is no whole CLIP model of that name here.
     """
-    transformers = _library()
+    transformers = library("transformers", "--clip", "clip")
     try:
         model, loaded = transformers.CLIPModel.from_pretrained(name, local_files_only=True, output_loading_info=True)
         tokenizer = transformers.CLIPTokenizer.from_pretrained(name, local_files_only=True)
@@ -124,15 +124,6 @@ def load_clip(name: str, device: torch.device, report: Callable[..., None] = lam
     preprocess = Preprocess(side, (side, side), tuple(pictures.image_mean), tuple(pictures.image_std), "bicubic")
     source = f"{name} (transformers {transformers.__version__})"
     return Clip(model.float().eval().to(device), tokenizer, preprocess, source, report)
-
-
-def _library() -> Any:
-    try:
-        return importlib.import_module("transformers")
-    except ModuleNotFoundError as error:
-        if error.name != "transformers":
-            raise
-        raise UserError("--clip needs transformers, which is not installed; run pip install -e '.[clip]'") from error
 
 
 def _lacking(name: str, why: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from captioner import build
 from captioner.progress import console
 from captioner.serve.answers import Allowed, Answer, Service
-from captioner.serve.page import library, make_page, start
+from captioner.serve.page import gradio_library, make_page, start
 
 __all__ = ["Allowed", "Answer", "Service", "make_page", "run"]
 
@@ -31,7 +31,7 @@ def run(model: Path, host: str = "127.0.0.1", port: int | None = None) -> None:
     Raises:
         UserError: gradio is not installed, there is no such run, or the address cannot be taken.
     """
-    library()  # complains before the model is read
+    gradio_library()  # complains before the model is read
     service = Service(model, build.load(model))
     with tempfile.TemporaryDirectory(prefix="captioner-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio keeps what is sent

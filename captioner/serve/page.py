@@ -6,7 +6,6 @@ counting of visitors.
 
 from __future__ import annotations
 
-import importlib
 import shutil
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any
 from captioner import build
 from captioner.captioning import as_json
 from captioner.errors import UserError
+from captioner.extras import library
 from captioner.search import KINDS
 from captioner.search.rules import LENGTH_RULES
 from captioner.serve.answers import Allowed, Answer, Service
@@ -47,18 +47,13 @@ _STYLE = """
 """
 
 
-def library() -> Any:
+def gradio_library() -> Any:
     """gradio, which only this page needs.
 
     Raises:
         UserError: it is not installed.
     """
-    try:
-        return importlib.import_module("gradio")
-    except ModuleNotFoundError as error:
-        if error.name != "gradio":
-            raise
-        raise UserError("the web page needs gradio, which is not installed; run pip install -e '.[demo]'") from error
+    return library("gradio", "the web page", "demo")
 
 
 def make_page(service: Service, folder: Path) -> Any:
@@ -67,7 +62,7 @@ def make_page(service: Service, folder: Path) -> Any:
     Args:
         folder: Where results are written; what is sent should lie there too (GRADIO_TEMP_DIR), so that it is removed in time.
     """
-    gradio = library()
+    gradio = gradio_library()
     with gradio.Blocks(
         title=f"captioner: {service.run.resolve().name}", analytics_enabled=False, fill_width=True
     ) as page:
@@ -97,7 +92,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
     Raises:
         UserError: the address cannot be taken.
     """
-    gradio = library()
+    gradio = gradio_library()
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     theme = gradio.themes.Base(primary_hue="blue", neutral_hue="zinc", **fonts).set(**_COLOURS)
     try:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 WORDS_USED, MEAN_LENGTH = "words used", "mean length"
 AS_THEY_ARE = frozenset({WORDS_USED, MEAN_LENGTH})
 """Numbers of words, not shares: tables print them as they are."""
+
+
+def metrics_of(rows: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """All that some row has, in the order in which they come first: the columns of a table."""
+    return list(dict.fromkeys(metric for row in rows.values() for metric in row))
 
 
 def unit_of(metrics: Iterable[str]) -> str:

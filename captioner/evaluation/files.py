@@ -14,7 +14,7 @@ from captioner.errors import UserError
 from captioner.evaluation.judged import Judged
 from captioner.evaluation.protocol import SPACED
 from captioner.metrics import ClipScorer, Judge, Protocol
-from captioner.metrics.scores import Captions, PhotoId, References
+from captioner.metrics.scores import Captions, PhotoId, References, check_common
 from captioner.photos import Report, silent
 from captioner.training.distributed import choose_device
 
@@ -108,11 +108,7 @@ def _captioned(
 
 
 def _check_missing(name: str, written: Captions, references: References) -> None:
-    if written and not any(photo in references for photo in written):
-        raise UserError(
-            f"{name} and the references should be of the same photos, got none in common (first ids {next(iter(written))!r} and "
-            f"{next(iter(references))!r}); are they of the same split? Ids are compared as they are: 7 is not '7'"
-        )
+    check_common(name, written, references)
     missing = [photo for photo in references if photo not in written]
     if missing and len(missing) < len(references):
         raise UserError(

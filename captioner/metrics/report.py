@@ -25,7 +25,7 @@ from captioner.files import write_text_atomically
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE
 from captioner.metrics.java import METEOR, SPICE
 from captioner.metrics.scores import NAMES, Captions, References, word_rule
-from captioner.units import MEAN_LENGTH, WORDS_USED, shown, unit_of
+from captioner.units import MEAN_LENGTH, WORDS_USED, metrics_of, shown, unit_of
 
 Row = Mapping[str, float]
 """Values by the name of their metric, in coco-caption's own scale."""
@@ -148,7 +148,7 @@ def dashes(rows: Mapping[str, Row]) -> list[str]:
     """What each dash of the tables means: scores that some rows lack, and whose rows these are."""
     lacking: dict[tuple[str, ...], list[str]] = {}
     for own in grouped(rows):
-        for metric in _metrics(own):
+        for metric in metrics_of(own):
             lacking.setdefault(tuple(name for name, row in own.items() if metric not in row), []).append(metric)
     return [
         f"- means not scored: {', '.join(metrics)} of {', '.join(names)}{_why(metrics)}"
@@ -161,12 +161,8 @@ def _why(metrics: Collection[str]) -> str:
     return " (Java programs are slow, and run for models alone)" if {METEOR, SPICE}.issuperset(metrics) else ""
 
 
-def _metrics(rows: Mapping[str, Row]) -> list[str]:
-    return list(dict.fromkeys(metric for row in rows.values() for metric in row))
-
-
 def _table(rows: Mapping[str, Row], intervals: Mapping[str, Intervals]) -> Table:
-    metrics = _metrics(rows)
+    metrics = metrics_of(rows)
     unit = Column(unit_of(metrics), no_wrap=True, overflow="fold")
     printed = Table(unit, box=box.SIMPLE_HEAD, padding=0, collapse_padding=True)
     for metric in metrics:

@@ -118,11 +118,7 @@ def cut_references(references: References, tokens: str) -> dict[PhotoId, list[st
 def _check_photos(captions: Captions, references: References) -> None:
     if not references:
         raise UserError("scores need at least one photo with references, got none; check the split's name")
-    if captions and not any(photo in references for photo in captions):
-        raise UserError(
-            f"captions and references should be of the same photos, got none in common (first ids {next(iter(captions))!r} and "
-            f"{next(iter(references))!r}); are these the right references? Ids are compared as they are: 7 is not '7'"
-        )
+    check_common("captions", captions, references)
     missing = [photo for photo in references if photo not in captions]
     if missing:
         raise UserError(
@@ -134,6 +130,15 @@ def _check_photos(captions: Captions, references: References) -> None:
         raise UserError(
             f"every caption needs its photo's references, {_count(unknown, captions)} have none; "
             "give the references of the split that was captioned"
+        )
+
+
+def check_common(name: str, captions: Captions, references: References) -> None:
+    """Complain about captions, which a message calls by a name, none of whose photos has references."""
+    if captions and not any(photo in references for photo in captions):
+        raise UserError(
+            f"{name} and the references should be of the same photos, got none in common (first ids {next(iter(captions))!r} and "
+            f"{next(iter(references))!r}); are they of the same split? Ids are compared as they are: 7 is not '7'"
         )
 
 

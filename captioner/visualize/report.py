@@ -17,7 +17,7 @@ from PIL import Image
 
 from captioner.encoders.preprocess import open_photo
 from captioner.search.caption import Caption
-from captioner.units import shown, unit_of
+from captioner.units import metrics_of, shown, unit_of
 from captioner.visualize.maps import check_photo
 from captioner.visualize.payload import as_data, caption_data, document, embedded, largest, largest_drawn
 
@@ -99,7 +99,7 @@ def _tables(tables: Sequence[Rows], intervals: Intervals) -> str:
 
 
 def _table(rows: Rows, intervals: Intervals) -> str:
-    metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
+    metrics = metrics_of(rows)
     head = "".join(f'<th scope="col">{escape(metric)}</th>' for metric in metrics)
     body = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'

@@ -54,9 +54,8 @@ def check_folder(folder: Path, settings: Settings) -> None:
 def _check_same(folder: Path, settings: Settings) -> None:
     earlier = build.read_run_settings(folder)
     for section, values in settings.items():
-        for key in sorted(
-            values.keys() | earlier[section].keys(), key="kind".__ne__
-        ):  # other keys follow from the kind
+        keys = values.keys() | earlier[section].keys()
+        for key in sorted(keys, key="kind".__ne__):  # other keys follow from the kind
             before, now = (found[section].get(key, "nothing") for found in (earlier, settings))
             if before != now and key not in _FREE.get(section, ()):
                 raise UserError(

@@ -8,7 +8,7 @@ step's matrix products, as torch counts them, over the best matrix-product rate 
 during the step, beyond parameters and features.
 
 Then multi-head attention when nobody wants its weights, at 80 queries a photo, against bare `scaled_dot_product_attention` with the same
-projections.
+projections, in fp32 and under bfloat16 autocast.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def training_step(made: attention.Attention, num_regions: int, device: torch.dev
     return step
 
 
-def multi_head_and_bare(device: torch.device) -> tuple[Callable[[], None], Callable[[], None]]:
+def multi_head_and_bare(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], None], Callable[[], None]]:
     """Forward and backward of the kind, and of its operations written out."""
+    precision = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
     made = MultiHeadAttention(SIZE, SIZE, 8, SIZE).to(device)
     features = torch.randn(PHOTOS, 49, SIZE, device=device)
     queries = torch.randn(PHOTOS, QUERIES, SIZE, device=device, requires_grad=True)
@@ -89,17 +90,21 @@ def multi_head_and_bare(device: torch.device) -> tuple[Callable[[], None], Calla
     query = Query(queries, torch.zeros(PHOTOS, QUERIES, device=device))
 
     def ours() -> None:
-        made(query, made.remember(regions), need_weights=False).context.sum().backward()
+        with precision:
+            context = made(query, made.remember(regions), need_weights=False).context
+        context.sum().backward()
         made.zero_grad()
 
     def bare() -> None:
         parts = made.from_query.weight, made.to_key.weight, made.to_value.weight
-        split = [
-            functional.linear(given, weight).unflatten(-1, (8, -1)).transpose(1, 2)
-            for given, weight in zip((queries, features, features), parts, strict=True)
-        ]
-        context = functional.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
-        functional.linear(context, made.to_context.weight).sum().backward()
+        with precision:
+            split = [
+                functional.linear(given, weight).unflatten(-1, (8, -1)).transpose(1, 2)
+                for given, weight in zip((queries, features, features), parts, strict=True)
+            ]
+            context = functional.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
+            context = functional.linear(context, made.to_context.weight)
+        context.sum().backward()
         made.zero_grad()
 
     return ours, bare
@@ -135,10 +140,10 @@ def main(device: torch.device, rounds: int, sizes: list[int]) -> None:
             found = [f"{1000 * took:.0f}", f"{of_additive:.2f}", f"{of_floor:.0%}", f"{peaks[kind] / 2**20:.0f}"]
             table.add_row(":".join(name for name in kind if name), *found)
         console.print(table)
-    ours, bare = in_turn(multi_head_and_bare(device), 5 * rounds, device)
-    console.print(
-        f"multi-head without weights, {QUERIES} queries: {1000 * ours:.2f} ms, bare {1000 * bare:.2f} ms, {ours / bare:.2f} times"
-    )
+    for name, dtype in {"fp32": torch.float32, "bf16": torch.bfloat16}.items():
+        ours, bare = in_turn(multi_head_and_bare(device, dtype), 5 * rounds, device)
+        took = f"{1000 * ours:.2f} ms, bare {1000 * bare:.2f} ms, {ours / bare:.2f} times"
+        console.print(f"multi-head without weights, {QUERIES} queries, {name}: {took}", highlight=False)
     console.print(f"best rate: {rate / 1e9:,.0f} GFLOP/s", highlight=False)
 
 

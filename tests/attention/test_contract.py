@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from captioner.attention import KINDS, SCORES, Query
 from captioner.regions import Boxes, Grid
@@ -189,6 +190,33 @@ def test_heads_are_kept_and_averaged():
     looked = attention(make_query(), attention.remember(make_regions()))
     assert looked.head_weights.shape == (3, 4, 3, 6)
     torch.testing.assert_close(looked.weights, looked.head_weights.mean(2))
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_the_fused_kernel_gives_the_context_that_weights_give(precision, monkeypatch):
+    """On a CPU it works in fp32 under autocast too: its bfloat16 backward is slow."""
+    fused, given = functional.scaled_dot_product_attention, []
+
+    def kernel(*tensors, **options):
+        given.extend(tensor.dtype for tensor in tensors)
+        return fused(*tensors, **options)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", kernel)
+    attention = make_attention("multi_head").float()
+    regions = replace(make_regions(), features=make_regions().features.float())
+    query = Query(make_query().hidden.float(), make_query().position)
+    found = []
+    for need_weights in (True, False):
+        attention.zero_grad()
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            context = attention(query, attention.remember(regions), need_weights).context
+        context.float().square().sum().backward()
+        found.append([context, *(parameter.grad for parameter in attention.parameters())])
+    for with_weights, without in zip(*found, strict=True):
+        assert with_weights.dtype == without.dtype
+        exact = {"rtol": 5e-2, "atol": 5e-2} if precision == torch.bfloat16 else {}
+        torch.testing.assert_close(with_weights, without, **exact)
+    assert given == [torch.float32] * 3
 
 
 def test_in_training_a_draw_is_one_region_with_its_log_probability():

@@ -13,7 +13,7 @@ from captioner import attention, build, runs
 from captioner.errors import UserError
 from captioner.training import loop
 from captioner.training.checkpoints import BEST, NEWEST
-from captioner.training.run_log import RunLog
+from captioner.training.run_log import RunLog, run_seconds
 from tests.helpers import DRAWN, losses
 
 
@@ -135,8 +135,22 @@ def test_the_log_reads_as_json_lines_with_losses_scores_and_what_maps_do(setting
 
 def test_a_value_that_is_no_number_is_null_in_the_log(tmp_path):
     RunLog(tmp_path).write("train", 1, loss=0.5, gradient_norm=float("inf"))
-    line = json.loads((tmp_path / "log.jsonl").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    written = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    line = json.loads(written[-1], parse_constant=pytest.fail)
     assert (line["loss"], line["gradient_norm"]) == (0.5, None)
+
+
+def test_the_time_of_a_run_leaves_out_that_between_an_interruption_and_the_next_start(tmp_path):
+    lines = [
+        ("start", 0, 10.0),
+        ("train", 1, 12.0),
+        ("train", 10, 30.0),
+        ("start", 8, 9000.0),
+        ("validation", 20, 9001.5),
+    ]
+    text = "".join(json.dumps({"kind": kind, "step": step, "time": time}) + "\n" for kind, step, time in lines)
+    (tmp_path / "log.jsonl").write_text(text, encoding="utf-8")
+    assert run_seconds(tmp_path) == 21.5
 
 
 def test_weights_and_biases_gets_numbers_and_pictures_offline(settings, tmp_path, monkeypatch):

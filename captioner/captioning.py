@@ -74,16 +74,16 @@ def run(
     photos, wanted = find_photos(names), wanted or {}
     pictures.check(wanted, len(photos))
     _check_page(photos, page)
-    found, unreadable = _caption(captioner, photos, with_candidates=page is not None)
+    found, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
     if table is not None:
         _write(table, _as_csv(found))
     if details is not None:
-        _write(details, as_json(found))
+        _write(details, as_json(found, name))
     if page is not None:
         _lay_out(page, found, style.smooth)
     written = _by_model(found, beside or {}, name)
-    for option in sorted(wanted, key="heads".__eq__):  # last, since not every model has some
-        pictures.write(option, wanted[option], written, style)
+    for option, path in wanted.items():
+        pictures.write(option, path, written, style)
     if unreadable:
         errors.print(
             f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
@@ -129,13 +129,17 @@ def _candidates(captioner: Captioner, photo: Path) -> list[Caption] | UserError:
         return error
 
 
-def _caption(captioner: Captioner, photos: list[Path], with_candidates: bool) -> tuple[Found, list[Path]]:
+def _caption(
+    captioner: Captioner, photos: list[Path], with_candidates: bool, with_heads: bool
+) -> tuple[Found, list[Path]]:
     found: Found = []
     unreadable: list[Path] = []
     for photo, captions in _stream(captioner, photos, with_candidates):
         if not isinstance(captions, UserError):
             found.append((photo, captions))
             caption = captions[0]
+            if with_heads:
+                pictures.check_heads(caption)
             console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True, markup=False)
         elif len(photos) == 1:
             raise captions
@@ -147,9 +151,10 @@ def _caption(captioner: Captioner, photos: list[Path], with_candidates: bool) ->
     return found, unreadable
 
 
-def as_json(found: Found) -> str:
-    """Each photo's caption with all that it carries: words, log-probabilities, maps, and the candidates' texts."""
-    entries = [{"photo": str(photo), **caption.as_json()} for photo, (caption, *_) in found]
+def as_json(found: Found, model: str | None = None) -> str:
+    """Each photo's caption with who wrote it, if told, and all that it carries: words, log-probabilities, maps, candidates' texts."""
+    known = {} if model is None else {"model": model}
+    entries = [{"photo": str(photo), **known, **caption.as_json()} for photo, (caption, *_) in found]
     return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -205,6 +205,12 @@ def _read_file(path: Path) -> Settings:
     except FileNotFoundError as error:
         raise UserError(f"no config at {path}; check the path{_neighbours(path)}") from error
     except (OSError, UnicodeDecodeError) as error:
+        if path.is_dir():
+            own = path / "settings.yaml"
+            raise UserError(
+                f"a config is a file such as configs/drawn.yaml, got the folder {path}"
+                + (f"; what this run was trained with is {own}" if own.is_file() else _inside(path))
+            ) from error
         raise UserError(f"the config {path} cannot be read ({error})") from error
     settings = parse_yaml(text, str(path))
     if not isinstance(settings, dict):
@@ -213,5 +219,9 @@ def _read_file(path: Path) -> Settings:
 
 
 def _neighbours(path: Path) -> str:
-    names = sorted(found.name for found in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    return f"; {path.parent} has {', '.join(names)}" if names else ""
+    return _inside(path.parent) if path.parent.is_dir() else ""
+
+
+def _inside(folder: Path) -> str:
+    names = sorted(found.name for found in folder.glob("*.yaml"))
+    return f"; {folder} has {', '.join(names)}" if names else ""

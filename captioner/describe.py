@@ -53,6 +53,8 @@ def table(parts: Sequence[Part]) -> Table:
     for part in parts:
         what = Text.assemble((part.what, "bold"), "\n", (part.file, "dim"), *(["\n", part.flow] if part.flow else []))
         printed.add_row(part.name, what, f"{part.trained:,}", f"{part.frozen:,}")
+    trained, frozen = (sum(getattr(part, name) for part in parts) for name in ("trained", "frozen"))
+    printed.add_row("together", "", f"{trained:,}", f"{frozen:,}")
     return printed
 
 

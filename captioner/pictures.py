@@ -36,10 +36,7 @@ def _strip(photo: Image.Image, captions: Captions, style: Style, name: str) -> D
 
 def _heads(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
     caption = next(iter(captions.values()))
-    if caption.head_weights is None:
-        raise UserError(
-            "--heads needs attention with several heads, this model has none; give a run of attention.kind=multi_head"
-        )
+    check_heads(caption)
     return _named(heads(photo, caption, replace(style, panel=SMALL.panel)), name)
 
 
@@ -62,6 +59,14 @@ def check(wanted: Mapping[str, Path], num_photos: int) -> None:
             )
 
 
+def check_heads(caption: Caption) -> None:
+    """Complain about a model without heads, as soon as it has written its first caption."""
+    if caption.head_weights is None:
+        raise UserError(
+            "--heads needs attention with several heads, this model has none; give a run of attention.kind=multi_head"
+        )
+
+
 def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style: Style) -> None:
     """One picture of all photos, or a folder with one of each."""
     if not path.suffix:
@@ -71,7 +76,7 @@ def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style
     elif len(found) == 1:
         _write_one(option, path, *found[0], style)
     else:
-        contact([KINDS[option](open_photo(photo), captions, style, photo.name) for photo, captions in found]).save(path)
+        contact([_drawn(option, photo, captions, style, photo.name) for photo, captions in found]).save(path)
     console.print(f"written: {path}", soft_wrap=True, markup=False)
 
 
@@ -79,7 +84,13 @@ def _write_one(option: str, path: Path, photo: Path, captions: Captions, style: 
     if option == "gif":
         save_animation(path, open_photo(photo), next(iter(captions.values())), replace(style, panel=LARGE.panel))
     else:
-        KINDS[option](open_photo(photo), captions, style, "").save(path)
+        _drawn(option, photo, captions, style, "").save(path)
+
+
+def _drawn(option: str, photo: Path, captions: Captions, style: Style, name: str) -> Drawing:
+    """A picture that says, where files do, which models wrote."""
+    drawing = KINDS[option](open_photo(photo), captions, style, name)
+    return replace(drawing, told={"models": "\n".join(captions)} | drawing.told)
 
 
 def _named(drawing: Drawing, name: str) -> Drawing:

@@ -28,4 +28,6 @@ def unit_of(metrics: Iterable[str]) -> str:
 
 def shown(value: float, metric: str, sign: str = "") -> str:
     """A value as tables print it."""
+    if metric == WORDS_USED:
+        return format(value, f"{sign},.0f")
     return format(value if metric in AS_THEY_ARE else 100 * value, f"{sign},.1f")

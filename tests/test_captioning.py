@@ -167,7 +167,16 @@ def test_every_picture_is_drawn_of_every_photo(captioner, photos, tmp_path):
     assert (tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
     with Image.open(tmp_path / "strip.png") as strip:
         assert strip.text["photo"].split("\n") == ["cmyk.tif", "inside.PNG", "moving.gif"]
+        assert strip.text["models"].split("\n") == ["this model"] * 3
     assert len(list((tmp_path / "gifs").glob("*.gif"))) == 3
+
+
+def test_a_model_without_heads_is_named_after_its_first_caption(captioner, photos, tmp_path, capsys):
+    wanted = {"sheet": tmp_path / "sheet.png", "heads": tmp_path / "heads.png"}
+    with pytest.raises(UserError, match="this model has none"):
+        captioning.run(captioner, [str(photos / name) for name in GOOD], wanted, table=tmp_path / "captions.csv")
+    assert not capsys.readouterr().out
+    assert not list(tmp_path.glob("*.png")) + list(tmp_path.glob("*.csv"))
 
 
 def test_models_stand_beside_one_another_on_a_sheet(captioner, photos, tmp_path, capsys):

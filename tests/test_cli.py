@@ -111,6 +111,15 @@ def test_a_config_that_does_not_exist_is_named_with_its_neighbours(capsys):
     assert "drawn.yaml" in errors
 
 
+def test_a_folder_in_place_of_a_config_is_named_with_what_it_holds(capsys, trained, tmp_path):
+    status, _, errors = run(capsys, cli.train, trained)
+    assert status == 2
+    assert f"a config is a file such as configs/drawn.yaml, got the folder {trained}" in errors
+    assert f"what this run was trained with is {trained / 'settings.yaml'}" in errors
+    assert "drawn.yaml" in run(capsys, cli.train, CONFIGS)[2].partition("; ")[2]
+    assert run(capsys, cli.train, tmp_path)[2].strip().endswith(f"got the folder {tmp_path}")
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "base: none.yaml\n"])
 def test_a_config_that_is_none_is_named(capsys, tmp_path, text):
     (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
@@ -308,6 +317,7 @@ def test_the_doctor_names_what_is_bad_and_ends_with_status_1(capsys, settings, p
     status, output, _ = run(capsys, cli.doctor, DRAWN, *settings)
     assert status == 0
     assert "photos: train 48, val 12, unseen 4" in output
+    assert "\nready to train" in output
     (tmp_path / "images").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "images" / "there.png")
     (tmp_path / "captions.csv").write_text(
@@ -318,6 +328,7 @@ def test_the_doctor_names_what_is_bad_and_ends_with_status_1(capsys, settings, p
     status, output, _ = run(capsys, cli.doctor, DRAWN, *others, *table, "data.min_count=1")
     assert status == 1
     assert "photos without a file: 1 of 2 (50.0%)" in output
+    assert "not ready to train: " in output
 
 
 @pytest.mark.parametrize("again", [("--beside", "."), ("--beside", "other", "--beside", "other/.")])

@@ -47,6 +47,7 @@ def test_the_table_is_whole_in_80_columns():
         assert part.file in lines
         assert f"{part.name} {part.what} {part.trained:,} {part.frozen:,}" in lines
         assert part.flow in " ".join(lines)
+    assert "together 37,368,408 85,000,320" in lines
     assert max(map(len, console.file.getvalue().splitlines())) <= 80
 
 

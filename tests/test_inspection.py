@@ -70,6 +70,15 @@ def test_the_command_writes_the_card_and_says_whether_attention_matters(trained,
         assert picture.size[0] > 500
 
 
+def test_a_quick_look_is_at_the_first_photos(trained, pictures):
+    wanted = [str(instances_path(pictures, "val")), "--photos", "3"]
+    ended = CliRunner().invoke(cli.app, ["inspect", str(trained), "--instances", *wanted])
+    assert ended.exit_code == 0, ended.output
+    (folder,) = trained.glob("inspect-*")
+    about = json.loads((folder / "inspect.json").read_text(encoding="utf-8"))["about"]
+    assert (about["photos"], about["run"]) == (3, "trained")
+
+
 @pytest.fixture
 def card(trained, pictures, tmp_path, monkeypatch) -> Card:
     """Every picture holds objects of one category, and every word names it; the reasons of five words are looked for."""

@@ -117,12 +117,13 @@ def inspect(
     words: Annotated[
         Path | None, typer.Option(help='a json of further words for categories: {"dog": ["hound"]}')
     ] = None,
+    photos: Annotated[int | None, typer.Option(min=1, help="the first so many photos, for a quick look")] = None,
 ) -> None:
     """Attention as numbers: is it right, does it matter, and what is it like? Writes inspect.json and inspect.png."""
     from captioner import inspection
 
     with long_work() as report:
-        request = inspection.Request(instances, captions, images, masks, words)
+        request = inspection.Request(instances, captions, images, masks, words, photos)
         card = inspection.inspect(run, request, overrides or [], report)
     inspection.save(card)
     for table in inspection.tables(card):

@@ -26,10 +26,14 @@ def doctor(
         console.print(f"{mark}{finding.what}: {share}", soft_wrap=True)
         for example in finding.examples:
             console.print(f"       {example}", soft_wrap=True, markup=False)
-    if not findings:
-        console.print("nothing to say against it")
-    if any(finding.bad for finding in findings):
+    num_bad = sum(finding.bad for finding in findings)
+    if num_bad:
+        console.print(f"[red]not ready to train[/]: {num_bad} of these findings are bad; mend them first")
         sys.exit(1)
+    console.print(
+        "ready to train"
+        + (": what is noted is worth knowing, and stops nothing" if findings else ", nothing to say against it")
+    )
 
 
 def describe(

@@ -80,4 +80,5 @@ def save(card: Card) -> None:
     content = {name: value for name, value in asdict(card).items() if name != "folder"}
     text = json.dumps({"verdict": card.verdict, **content}, indent=1)
     write_text_atomically(card.folder / "inspect.json", text + "\n")
-    card_figure(card.folder / "inspect.png", card, card.verdict)
+    of_what = f"{card.about['run']} on {card.about['photos']} photos of {card.about['instances']}"
+    card_figure(card.folder / "inspect.png", card, f"{of_what}. {card.verdict}")

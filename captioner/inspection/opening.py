@@ -32,6 +32,7 @@ class Request:
     images: Path | None = None  # the folder `images` beside the instances
     masks: bool = False  # outlines in place of boxes
     words: Path | None = None  # a json of further words for categories
+    num_photos: int | None = None  # the first so many, by their ids; all where None
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def open_all(run: Path, request: Request, overrides: Sequence[str], report: Repo
     _check_files(request)
     instances = read_instances(request.instances)
     _check_places(request, instances)
-    examples = _examples(request, instances)
+    examples = _examples(request, instances)[: request.num_photos]
     captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
     model = captioner.model
     assert isinstance(model, CaptionModel)

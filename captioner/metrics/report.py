@@ -181,9 +181,10 @@ def _cell(row: Row, metric: str, interval: tuple[float, float] | None) -> str:
 
 def differences_table(ours: str, theirs: str, rows: Mapping[str, Row], differences: Differences) -> Table:
     """A line for each metric: two systems, by how much the first is larger, and the ends of that difference's 95 % interval."""
-    printed = Table("", box=box.SIMPLE_HEAD, padding=(0, 1))
-    for name in (ours, theirs, "difference", "95 % interval"):
-        printed.add_column(Text(name), justify="right", overflow="fold")
+    title = Text(f"first: {ours}\nsecond: {theirs}\ndifference: first less second")
+    printed = Table(Column("", no_wrap=True), title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for name in ("first", "second", "difference", "95 % interval"):
+        printed.add_column(name, justify="right", no_wrap=True)
     for metric, (difference, *ends) in differences.items():
         low, high = (shown(end, metric, "+") for end in ends)
         values = [shown(rows[name][metric], metric) for name in (ours, theirs)]

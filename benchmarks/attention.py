@@ -8,7 +8,8 @@ step's matrix products, as torch counts them, over the best matrix-product rate 
 during the step, beyond parameters and features.
 
 Then multi-head attention when nobody wants its weights, at 80 queries a photo, against bare `scaled_dot_product_attention` with the same
-projections, in fp32 and under bfloat16 autocast.
+projections, in fp32 and under bfloat16 autocast (where the bare one works in bfloat16). Last the dropout of layers that draw many masks,
+forward and backward, against PyTorch's own.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from captioner.data.batches import Batch, pad_words  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
+from captioner.sublayers import Dropout  # noqa: E402
 from captioner.training.contract import Totals  # noqa: E402
 from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.vocabulary import END, START  # noqa: E402
@@ -110,6 +112,16 @@ def multi_head_and_bare(device: torch.device, dtype: torch.dtype) -> tuple[Calla
     return ours, bare
 
 
+def dropouts(device: torch.device) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Forward and backward for 80 captions of 20 words."""
+    inputs = torch.randn(80, 20, SIZE, device=device, requires_grad=True)
+
+    def step_of(layer: nn.Module) -> Callable[[], None]:
+        return lambda: layer(inputs).sum().backward()
+
+    return step_of(Dropout(0.1)), step_of(nn.Dropout(0.1))
+
+
 def operations(step: Callable[[], None]) -> float:
     with FlopCounterMode(display=False) as counted:
         step()
@@ -144,6 +156,9 @@ def main(device: torch.device, rounds: int, sizes: list[int]) -> None:
         ours, bare = in_turn(multi_head_and_bare(device, dtype), 5 * rounds, device)
         took = f"{1000 * ours:.2f} ms, bare {1000 * bare:.2f} ms, {ours / bare:.2f} times"
         console.print(f"multi-head without weights, {QUERIES} queries, {name}: {took}", highlight=False)
+    ours, theirs = in_turn(dropouts(device), 5 * rounds, device)
+    took = f"{1000 * ours:.2f} ms, PyTorch's {1000 * theirs:.2f} ms, {ours / theirs:.2f} times"
+    console.print(f"dropout: {took}", highlight=False)
     console.print(f"best rate: {rate / 1e9:,.0f} GFLOP/s", highlight=False)
 
 

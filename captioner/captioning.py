@@ -151,10 +151,9 @@ def _caption(
     return found, unreadable
 
 
-def as_json(found: Found, model: str | None = None) -> str:
-    """Each photo's caption with who wrote it, if told, and all that it carries: words, log-probabilities, maps, candidates' texts."""
-    known = {} if model is None else {"model": model}
-    entries = [{"photo": str(photo), **known, **caption.as_json()} for photo, (caption, *_) in found]
+def as_json(found: Found, model: str) -> str:
+    """Each photo's caption with who wrote it and all that it carries: words, log-probabilities, maps, candidates' texts."""
+    entries = [{"photo": str(photo), "model": model, **caption.as_json()} for photo, (caption, *_) in found]
     return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
 
 

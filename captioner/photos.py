@@ -69,12 +69,16 @@ def photo_source(
         source, unreadable = _stored(settings, model, files, split, report, num_views, here.first)
     else:
         source, unreadable = _checked(files, report, here)
+    listed = folder / f"unreadable_{split}.txt"
     if unreadable and here.first:
-        listed = folder / f"unreadable_{split}.txt"
         write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
-        report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
     if not len(source):
-        raise UserError(f"no photo of {split} can be read; the list is in {folder / f'unreadable_{split}.txt'}")
+        if not unreadable:
+            raise UserError(f"{split} has no photos; check the data's paths and splits")
+        first = next(iter(unreadable.values()))
+        raise UserError(f"no photo of {split} can be read; all are listed in {listed}, first: {first}")
+    if unreadable and here.first:
+        report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
     return source, [example for index, example in enumerate(examples) if index not in unreadable]
 
 

@@ -36,7 +36,6 @@ def _strip(photo: Image.Image, captions: Captions, style: Style, name: str) -> D
 
 def _heads(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
     caption = next(iter(captions.values()))
-    check_heads(caption)
     return _named(heads(photo, caption, replace(style, panel=SMALL.panel)), name)
 
 
@@ -88,9 +87,11 @@ def _write_one(option: str, path: Path, photo: Path, captions: Captions, style: 
 
 
 def _drawn(option: str, photo: Path, captions: Captions, style: Style, name: str) -> Drawing:
-    """A picture that says, where files do, which models wrote."""
+    """A picture that says, where files do, who wrote what it shows."""
+    if option != "sheet":
+        captions = dict([next(iter(captions.items()))])
     drawing = KINDS[option](open_photo(photo), captions, style, name)
-    return replace(drawing, told={"models": "\n".join(captions)} | drawing.told)
+    return replace(drawing, told=drawing.told | {"models": ", ".join(captions)})
 
 
 def _named(drawing: Drawing, name: str) -> Drawing:

@@ -10,23 +10,28 @@ import math
 import torch
 from torch import Tensor, nn
 
-_DRAWS = 2**16  # values that 16 bits can have
+_NUM_VALUES = 2**16  # that 16 bits can have
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout`, which draws on a CPU 16 random bits an element, and so takes a third to half of the time.
+    """`nn.Dropout`; on a CPU it draws 16 random bits an element, which is faster (`benchmarks/attention.py` says by how much).
 
-    A layer draws a mask for every sublayer: with PyTorch's own, that was a third of a Transformer's training step. The probability is
-    rounded to a multiple of 1 / 65,536, and what is kept is scaled by the rounded one.
+    There the probability is rounded to a multiple of 1 / 65,536, by which what is kept is scaled. It is for layers that draw a mask for
+    every sublayer; recurrent decoders, which draw one or two a step, keep PyTorch's own.
     """
 
+    def __init__(self, p: float):
+        super().__init__(p)
+
     def forward(self, inputs: Tensor) -> Tensor:
-        num_kept = round((1 - self.p) * _DRAWS)
-        if not self.training or inputs.device.type != "cpu" or num_kept in (0, _DRAWS):
+        num_kept = round((1 - self.p) * _NUM_VALUES)
+        if not self.training or inputs.device.type != "cpu" or num_kept in (0, _NUM_VALUES):
             return super().forward(inputs)
-        four_each = torch.empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        drawn = four_each.view(torch.int16)[: inputs.numel()].view(inputs.shape)  # from -32,768 on
-        return inputs * (drawn < num_kept - _DRAWS // 2).to(inputs.dtype).mul_(_DRAWS / num_kept)
+        draws = inputs.new_empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(
+            -(2**63), None
+        )  # of four elements each
+        drawn = draws.view(torch.int16)[: inputs.numel()].view(inputs.shape)  # from -32,768 on
+        return inputs * (drawn < num_kept - _NUM_VALUES // 2).to(inputs.dtype).mul_(_NUM_VALUES / num_kept)
 
 
 def feedforward(size: int, width: int, dropout: float) -> nn.Module:

@@ -171,7 +171,7 @@ def test_every_picture_is_drawn_of_every_photo(captioner, photos, tmp_path):
     assert len(list((tmp_path / "gifs").glob("*.gif"))) == 3
 
 
-def test_a_model_without_heads_is_named_after_its_first_caption(captioner, photos, tmp_path, capsys):
+def test_a_model_without_heads_is_refused_at_its_first_caption(captioner, photos, tmp_path, capsys):
     wanted = {"sheet": tmp_path / "sheet.png", "heads": tmp_path / "heads.png"}
     with pytest.raises(UserError, match="this model has none"):
         captioning.run(captioner, [str(photos / name) for name in GOOD], wanted, table=tmp_path / "captions.csv")
@@ -181,12 +181,14 @@ def test_a_model_without_heads_is_named_after_its_first_caption(captioner, photo
 
 def test_models_stand_beside_one_another_on_a_sheet(captioner, photos, tmp_path, capsys):
     beams = captioner.with_search(BeamSearch(beams=3, limits=Limits(4)))
-    wanted = {"sheet": tmp_path / "sheet.png"}
+    wanted = {"sheet": tmp_path / "sheet.png", "strip": tmp_path / "strip.png"}
     captioning.run(captioner, [str(photos / "plain.jpg")], wanted, beside={"beams": beams}, name="greedy")
     with Image.open(tmp_path / "sheet.png") as sheet:
-        assert sheet.text["models"] == "greedy\nbeams"
+        assert sheet.text["models"] == "greedy, beams"
         captions = [each.caption(photos / "plain.jpg").text for each in (captioner, beams)]
         assert sheet.text["caption"].split("\n") == captions
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.text["models"] == "greedy"
     assert f"{captions[1]} (" in capsys.readouterr().out
 
 

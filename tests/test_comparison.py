@@ -62,8 +62,9 @@ def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys)
     text = (folder / "comparison.md").read_text(encoding="utf-8")
     assert text.count("\n|") == 1 + len(lines)
     printed = comparison.tables(lines)
-    assert text.splitlines()[-2:] == ["", printed[-1].caption]
-    assert printed[-1].caption.startswith("- means not measured")
+    assert text.endswith(f"{printed[-1].caption}\n")
+    assert "- means not measured" in printed[-1].caption
+    assert "over photos.\nmaps, and what a kind costs.\n" in text
     assert len(json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["lines"]) == len(lines)
     with Image.open(folder / "comparison.png") as figure:
         assert min(figure.size) > 200
@@ -73,17 +74,20 @@ def test_the_tables_hold_in_80_columns_whatever_a_kind_is_called():
     long = "transformer+layers=2+feedforward_size=1024/multi_head"
     lines = [
         comparison.Line("soft:additive", "val", [3.505, 3.511], None, None, None, 0.7, 0.2, 0.1, 1_661_992, 57.1, 245.5, 8.67),
-        comparison.Line(long, "val", [3.211, 3.1], (-1.2, -1.35, -1.1), None, None, 0.6, 0.2, 0.4, 12_583_079, 120.0, 1348.2, 14.03),
+        comparison.Line(long, "val", [3.211, 3.1], (-1.2, -1.35, -1.1), None, None, 0.6, 0.2, 0.4, 12_583_079, 777.0, 1348.2, 14.03),
         comparison.Line("most frequent", "val", [0.8], (-2.683, -2.8, -2.569)),
     ]  # fmt: skip
     console = Console(width=80, file=StringIO())
     console.print(*comparison.tables(lines), sep="\n")
     text = console.file.getvalue()
     assert all(
-        number in text for number in ("350.8 ± 0.4", "-120.0 [-135.0, -110.0]", "12,583,079", "1348.2", "14.03", "120")
+        number in text
+        for number in ("350.8 ± 0.4", "-120.0 [-135.0, -110.0]", "12,583,079", "1348.2", "14.03", " 777 ")
     )
     assert "…" not in text
-    assert "right" not in text.split("- means")[0]  # a column in which nothing was measured
+    cells = [line.split(" ")[1] for line in text.splitlines() if line.startswith(" ")]
+    assert "".join(cells).count(long) == 2  # on lines of its own, and whole
+    assert " lift " not in text.partition("right: ")[0]  # a column in which nothing was measured
 
 
 def test_a_kind_that_is_none_is_named_before_anything_is_trained(options, tmp_path):

@@ -71,12 +71,23 @@ def test_the_command_writes_the_card_and_says_whether_attention_matters(trained,
 
 
 def test_a_quick_look_is_at_the_first_photos(trained, pictures):
-    wanted = [str(instances_path(pictures, "val")), "--photos", "3"]
+    wanted = [str(instances_path(pictures, "val")), "--first", "3"]
     ended = CliRunner().invoke(cli.app, ["inspect", str(trained), "--instances", *wanted])
     assert ended.exit_code == 0, ended.output
-    (folder,) = trained.glob("inspect-*")
+    (folder,) = trained.glob("inspect-*-first-3")  # beside what all photos say
     about = json.loads((folder / "inspect.json").read_text(encoding="utf-8"))["about"]
-    assert (about["photos"], about["run"]) == (3, "trained")
+    assert (about["photos"], about["run"]) == (3, str(trained))
+    shutil.rmtree(folder)
+
+
+def test_photos_that_are_elsewhere_are_complained_about_once(trained, pictures, tmp_path):
+    heard = []
+    request = Request(instances_path(pictures, "val"), images=tmp_path)
+    with pytest.raises(
+        UserError, match=r"no photo of inspection can be read; all are listed in .*, first: no photo at"
+    ):
+        open_all(trained, request, (), lambda event, **values: heard.append(event))
+    assert "unreadable" not in heard
 
 
 @pytest.fixture

@@ -59,8 +59,9 @@ class AdaptiveAttention(Attention):
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         sentinel = self._sentinel(query)  # (B, Q, H)
-        mixed = torch.tanh(self.score.from_query(query.hidden) + self.from_sentinel(sentinel))
-        scores = [self.score(query.hidden, memory.keys), self.score.energy(mixed).to(memory.keys.dtype)]
+        queries = self.score.from_query(query.hidden)  # (B, Q, A)
+        mixed = torch.tanh(queries + self.from_sentinel(sentinel))
+        scores = [self.score.compare(queries, memory.keys), self.score.energy(mixed).to(memory.keys.dtype)]
         mask = torch.cat([memory.mask, memory.mask.new_ones(len(memory.mask), 1)], 1)  # the sentinel is always there
         weights, share = masked_softmax(torch.cat(scores, -1), mask[:, None]).split([memory.mask.shape[1], 1], -1)
         seen = self.sum(weights, memory)

@@ -41,7 +41,11 @@ class AdditiveScore(Score):
         return _for_tanh(self.from_region(features))  # (B, R, A)
 
     def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
-        return _energy(self.from_query(hidden), keys, self.energy)
+        return self.compare(self.from_query(hidden), keys)
+
+    def compare(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Scores (B, Q, R) of what `from_query` has made of the states, (B, Q, A)."""
+        return _energy(queries, keys, self.energy)
 
 
 class ConcatScore(Score):

@@ -117,13 +117,15 @@ def inspect(
     words: Annotated[
         Path | None, typer.Option(help='a json of further words for categories: {"dog": ["hound"]}')
     ] = None,
-    photos: Annotated[int | None, typer.Option(min=1, help="the first so many photos, for a quick look")] = None,
+    first: Annotated[
+        int | None, typer.Option(min=1, help="look at so many photos alone, the first by their ids")
+    ] = None,
 ) -> None:
     """Attention as numbers: is it right, does it matter, and what is it like? Writes inspect.json and inspect.png."""
     from captioner import inspection
 
     with long_work() as report:
-        request = inspection.Request(instances, captions, images, masks, words, photos)
+        request = inspection.Request(instances, captions, images, masks, words, first)
         card = inspection.inspect(run, request, overrides or [], report)
     inspection.save(card)
     for table in inspection.tables(card):

@@ -103,7 +103,7 @@ def line_of(variant: Variant, split: str, first: Variant, num_seeds: int, folder
         sharpness=_mean([shape.get("sharpness") for shape in shapes]),
         change=_mean([shape.get("change") for shape in shapes]),
         parameters=times.num_parameters,
-        seconds=statistics.fmean(run_seconds(variant.folder(folder, seed)) for seed in range(num_seeds)),
+        seconds=_mean([run_seconds(variant.folder(folder, seed)) for seed in range(num_seeds)]),
         step_ms=times.step_ms,
         word_ms=times.word_ms,
     )

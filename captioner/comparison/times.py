@@ -105,5 +105,5 @@ class _Timed:
         return 1000 * (time.perf_counter() - started) / max(len(caption.words) + 1 for caption in captions)
 
     def _wait(self) -> None:
-        if self.captioner.device.type == "cuda":
-            torch.cuda.synchronize()
+        if self.captioner.device.type != "cpu":
+            torch.accelerator.synchronize(self.captioner.device)

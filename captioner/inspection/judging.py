@@ -177,7 +177,7 @@ def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dic
     scored = {index: captions[index].text for index in opened.with_references}
     cider = cider_of(opened, scored) if len(scored) > 1 else []
     return {
-        "run": opened.folder.parent.name,
+        "run": str(opened.folder.parent),
         "photos": len(opened.examples),
         "references": sum(map(len, opened.references)),
         "instances": request.instances.name,

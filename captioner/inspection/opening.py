@@ -32,7 +32,7 @@ class Request:
     images: Path | None = None  # the folder `images` beside the instances
     masks: bool = False  # outlines in place of boxes
     words: Path | None = None  # a json of further words for categories
-    num_photos: int | None = None  # the first so many, by their ids; all where None
+    first: int | None = None  # so many photos, by their ids; all where None
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,14 @@ def open_all(run: Path, request: Request, overrides: Sequence[str], report: Repo
     settings = build.read_run_settings(run, overrides)
     _check_files(request)
     instances = read_instances(request.instances)
-    _check_places(request, instances)
-    examples = _examples(request, instances)[: request.num_photos]
+    examples = _examples(request, instances)[: request.first]
+    _check_places(request, instances, examples)
     captioner = build.load(run, device=settings["run"]["device"], overrides=overrides)
     model = captioner.model
     assert isinstance(model, CaptionModel)
     model.requires_grad_(False)
-    folder = run / f"inspect-{request.instances.absolute().parent.name}-{request.instances.stem}"
+    part = f"-first-{request.first}" if request.first else ""
+    folder = run / f"inspect-{request.instances.absolute().parent.name}-{request.instances.stem}{part}"
     source, examples = photo_source(settings, model, examples, "inspection", folder, report)
     placements = [source.placement(index) for index in range(len(source))]
     _check_sizes(examples, placements)
@@ -113,9 +114,9 @@ def _check_files(request: Request) -> None:
             raise UserError(f"{option} needs a file, got none at {path}; check the path")
 
 
-def _check_places(request: Request, instances: Instances) -> None:
+def _check_places(request: Request, instances: Instances, examples: Sequence[Example]) -> None:
     """Objects that are known to be there, but not where, have nothing that maps could be held against."""
-    held = [instance for of_photo in instances.of_photo.values() for instance in of_photo]
+    held = [instance for example in examples for instance in instances.of_photo[example.id]]
     if not any(instance.box is not None or (request.masks and instance.segmentation) for instance in held):
         raise UserError(
             f"{request.instances} should say where objects are (bbox), got {len(held)} objects and no place; give an instances file as "

@@ -80,6 +80,11 @@ class Service:
     captioner: Captioner
     allowed: Allowed = Allowed()
 
+    @property
+    def name(self) -> str:
+        """The run's folder by itself: where this machine keeps files is nobody's business."""
+        return self.run.resolve().name
+
     def answer(self, photos: Sequence[Path], choices: Mapping[str, Any], report: Report = lambda *_: None) -> Answer:
         """Captions of photos, decoded as chosen. A photo that cannot be read is named and left out.
 

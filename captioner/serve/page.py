@@ -63,9 +63,7 @@ def make_page(service: Service, folder: Path) -> Any:
         folder: Where results are written; what is sent should lie there too (GRADIO_TEMP_DIR), so that it is removed in time.
     """
     gradio = gradio_library()
-    with gradio.Blocks(
-        title=f"captioner: {service.run.resolve().name}", analytics_enabled=False, fill_width=True
-    ) as page:
+    with gradio.Blocks(title=f"captioner: {service.name}", analytics_enabled=False, fill_width=True) as page:
         gradio.HTML(_head(service), elem_classes="quiet")
         with gradio.Row():
             with gradio.Column(scale=2, min_width=300):
@@ -160,26 +158,26 @@ def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]
             )
         except UserError as error:
             answer = Answer([], "", [], [str(error)])
-        return _shown(gradio, answer, folder)
+        return _shown(gradio, answer, folder, service.name)
 
     return respond
 
 
-def _shown(gradio: Any, answer: Answer, folder: Path) -> list[Any]:
+def _shown(gradio: Any, answer: Answer, folder: Path, model: str) -> list[Any]:
     """New values: problems, captions, and the files to download."""
     problems = "".join(f"<li>{escape(problem)}</li>" for problem in answer.problems)
     told = gradio.update(value=f'<ul class="problems" role="alert">{problems}</ul>', visible=bool(answer.problems))
     if not answer.found:
         return [told, "", *[gradio.update(visible=False)] * len(_FILES)]
     frame = f'<iframe title="captions" srcdoc="{escape(answer.page)}"></iframe>'
-    return [told, frame, *(gradio.update(value=str(path), visible=True) for path in _write(answer, folder))]
+    return [told, frame, *(gradio.update(value=str(path), visible=True) for path in _write(answer, folder, model))]
 
 
-def _write(answer: Answer, folder: Path) -> list[Path]:
+def _write(answer: Answer, folder: Path, model: str) -> list[Path]:
     own = Path(tempfile.mkdtemp(dir=folder))
     sheet, details, page = (own / f"captions.{ending}" for ending in _FILES.values())
     contact(answer.sheets).save(sheet)
-    details.write_text(as_json(answer.found), encoding="utf-8")
+    details.write_text(as_json(answer.found, model), encoding="utf-8")
     page.write_text(answer.page, encoding="utf-8")
     return [sheet, details, page]
 

@@ -59,7 +59,7 @@ class RunLog:
         line = json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-        if self.wandb is not None and values:
+        if self.wandb is not None and kind != "start":  # which has nothing to plot
             numbers = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
             self.wandb.log({**numbers, **self._pictures(kind)}, step=step)
 
@@ -81,9 +81,14 @@ class RunLog:
             write_text_atomically(self.path, "".join(kept) if step else "")
 
 
-def run_seconds(folder: Path) -> float:
-    """Seconds that a run's training and validations took, without the time from an interruption to the next start."""
+def run_seconds(folder: Path) -> float | None:
+    """Seconds that a run's training and validations took; None of a log that does not say when the run was started.
+
+    From the last line before an interruption to the next start nothing counts, so that up to ten steps of each are missing.
+    """
     lines = [json.loads(line) for line in (folder / _NAME).read_text(encoding="utf-8").splitlines()]
+    if lines[0]["kind"] != "start":
+        return None
     return sum(after["time"] - before["time"] for before, after in pairwise(lines) if after["kind"] != "start")
 
 

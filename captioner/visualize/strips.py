@@ -79,7 +79,7 @@ def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Sty
         )
         body.append(column([*head, *tiles], 2 * _GAP))
     drawing = _finished(body, list(captions.values()), maps, style, gap=4 * _GAP)
-    return Drawing(drawing.width, drawing.height, drawing.marks, drawing.told | {"models": "\n".join(captions)})
+    return Drawing(drawing.width, drawing.height, drawing.marks, drawing.told | {"models": ", ".join(captions)})
 
 
 def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:

@@ -93,8 +93,9 @@ def test_an_answer_has_captions_page_sheet_and_json(service, photos):
     assert [len(captions) for _, captions in answer.found] == [3, 3]
     assert answer.page.count('class="item"') == len(answer.sheets) == 2
     assert photos[1].name in answer.page
-    entries = json.loads(as_json(answer.found))
+    entries = json.loads(as_json(answer.found, service.name))
     assert [entry["photo"] for entry in entries] == [photo.name for photo in photos[:2]]
+    assert {entry["model"] for entry in entries} == {service.run.name}
     assert [len(entry["weights"]) for entry in entries] == [len(captions[0].words) for _, captions in answer.found]
 
 

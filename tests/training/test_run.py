@@ -151,6 +151,8 @@ def test_the_time_of_a_run_leaves_out_that_between_an_interruption_and_the_next_
     text = "".join(json.dumps({"kind": kind, "step": step, "time": time}) + "\n" for kind, step, time in lines)
     (tmp_path / "log.jsonl").write_text(text, encoding="utf-8")
     assert run_seconds(tmp_path) == 21.5
+    (tmp_path / "log.jsonl").write_text(text.partition("\n")[2], encoding="utf-8")
+    assert run_seconds(tmp_path) is None  # as logs once were
 
 
 def test_weights_and_biases_gets_numbers_and_pictures_offline(settings, tmp_path, monkeypatch):

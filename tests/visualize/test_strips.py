@@ -66,7 +66,7 @@ def test_models_side_by_side_are_named_and_share_one_scale():
         ["high", "looked before reading the previous word"],
         ["blind", "this decoder does not look"],
     ]
-    assert made.told["models"] == "low\nhigh\nblind"
+    assert made.told["models"] == "low, high, blind"
     assert made.told["looks"] == "after\nbefore\nnot at all"
 
 

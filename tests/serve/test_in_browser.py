@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import time
+import warnings
 
 import pytest
 from PIL import Image
@@ -38,6 +40,10 @@ def address(service, tmp_path_factory):
         page = start(make_page(service, folder), service.allowed, "127.0.0.1", None)
         yield page.local_url
         page.close(verbose=False)
+        del page
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()  # gradio leaves its threads' event loops open
 
 
 @pytest.fixture(scope="module")

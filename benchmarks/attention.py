@@ -152,13 +152,15 @@ def main(device: torch.device, rounds: int, sizes: list[int]) -> None:
             found = [f"{1000 * took:.0f}", f"{of_additive:.2f}", f"{of_floor:.0%}", f"{peaks[kind] / 2**20:.0f}"]
             table.add_row(":".join(name for name in kind if name), *found)
         console.print(table)
-    for name, dtype in {"fp32": torch.float32, "bf16": torch.bfloat16}.items():
-        ours, bare = in_turn(multi_head_and_bare(device, dtype), 5 * rounds, device)
-        took = f"{1000 * ours:.2f} ms, bare {1000 * bare:.2f} ms, {ours / bare:.2f} times"
-        console.print(f"multi-head without weights, {QUERIES} queries, {name}: {took}", highlight=False)
-    ours, theirs = in_turn(dropouts(device), 5 * rounds, device)
-    took = f"{1000 * ours:.2f} ms, PyTorch's {1000 * theirs:.2f} ms, {ours / theirs:.2f} times"
-    console.print(f"dropout: {took}", highlight=False)
+    pairs = {
+        f"multi-head without weights, {QUERIES} queries, fp32": multi_head_and_bare(device, torch.float32),
+        f"multi-head without weights, {QUERIES} queries, bf16": multi_head_and_bare(device, torch.bfloat16),
+        "dropout": dropouts(device),
+    }
+    for name, pair in pairs.items():
+        ours, bare = in_turn(pair, 5 * rounds, device)
+        took = f"{1000 * ours:.2f} ms, PyTorch's own {1000 * bare:.2f} ms, {ours / bare:.2f} times"
+        console.print(f"{name}: {took}", highlight=False)
     console.print(f"best rate: {rate / 1e9:,.0f} GFLOP/s", highlight=False)
 
 

@@ -72,13 +72,13 @@ def photo_source(
     listed = folder / f"unreadable_{split}.txt"
     if unreadable and here.first:
         write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
+        if len(source):
+            report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
     if not len(source):
         if not unreadable:
             raise UserError(f"{split} has no photos; check the data's paths and splits")
         first = next(iter(unreadable.values()))
         raise UserError(f"no photo of {split} can be read; all are listed in {listed}, first: {first}")
-    if unreadable and here.first:
-        report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
     return source, [example for index, example in enumerate(examples) if index not in unreadable]
 
 

@@ -27,9 +27,8 @@ class Dropout(nn.Dropout):
         num_kept = round((1 - self.p) * _NUM_VALUES)
         if not self.training or inputs.device.type != "cpu" or num_kept in (0, _NUM_VALUES):
             return super().forward(inputs)
-        draws = inputs.new_empty(-(-inputs.numel() // 4), dtype=torch.int64).random_(
-            -(2**63), None
-        )  # of four elements each
+        num_draws = -(-inputs.numel() // 4)  # 64 bits are four elements'
+        draws = inputs.new_empty(num_draws, dtype=torch.int64).random_(-(2**63), None)
         drawn = draws.view(torch.int16)[: inputs.numel()].view(inputs.shape)  # from -32,768 on
         return inputs * (drawn < num_kept - _NUM_VALUES // 2).to(inputs.dtype).mul_(_NUM_VALUES / num_kept)
 

@@ -31,9 +31,7 @@ class Line:
     scores: list[float]  # CIDEr-D of every seed
     difference: tuple[float, float, float] | None  # to the first variant, with its 95 % interval over photos
     right: float | None = None  # share of captions of drawn pictures in which every (colour, shape) named is there
-    lift: float | None = (
-        None  # attention inside the box of the named shape over the box's fair share, on drawn pictures
-    )
+    lift: float | None = None  # attention inside the box of the named shape over the box's fair share, if drawn
     entropy: float | None = None
     sharpness: float | None = None
     change: float | None = None

@@ -52,9 +52,7 @@ class Areas:
     num_words: int
     deletion: Estimate | None  # low where the map ranks first what the word came from
     insertion: Estimate | None  # high there
-    gap: (
-        Estimate | None
-    )  # insertion less deletion; over all orders of the regions 0, since an order's and its reverse's cancel
+    gap: Estimate | None  # insertion less deletion; over all orders 0, since an order's and its reverse's cancel
 
 
 def last_log_probs(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:

@@ -52,20 +52,23 @@ class RunLog:
         self._drop_after(step)
         self.samples = samples
         self.wandb = _start_wandb(folder, project, settings or {}) if wandb else None
-        self.write("start", step)
+        self._append("start", step, {})
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         values = {name: value if _is_json(value) else None for name, value in values.items()}
-        line = json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-        if self.wandb is not None and kind != "start":  # which has nothing to plot
+        self._append(kind, step, values)
+        if self.wandb is not None:
             numbers = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
             self.wandb.log({**numbers, **self._pictures(kind)}, step=step)
 
     def close(self) -> None:
         if self.wandb is not None:
             self.wandb.finish()
+
+    def _append(self, kind: str, step: int, values: dict[str, Any]) -> None:
+        line = json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
     def _pictures(self, kind: str) -> dict[str, Any]:
         if kind != "validation" or self.samples is None:

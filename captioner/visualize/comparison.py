@@ -33,7 +33,7 @@ def comparison_figure(path: Path, lines: Mapping[str, Compared]) -> None:
         left.set_yticks(range(len(lines)), list(lines))
         left.invert_yaxis()
         left.set_xlabel("CIDEr-D x100: seeds (dots), their mean (bar)")
-        right.set_xlabel("entropy of maps / log R")
+        right.set_xlabel("entropy / log R")
         right.set_xlim(0, 1)
         for axes in (left, right):
             plain(axes, "x")

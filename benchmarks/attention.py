@@ -37,12 +37,12 @@ from captioner import attention  # noqa: E402
 from captioner.attention import MultiHeadAttention, Query  # noqa: E402
 from captioner.data.batches import Batch, pad_words  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
+from captioner.layers.transformer_blocks import Dropout  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
-from captioner.sublayers import Dropout  # noqa: E402
+from captioner.text.vocabulary import END, START  # noqa: E402
 from captioner.training.contract import Totals  # noqa: E402
 from captioner.training.objectives import TeacherForcing  # noqa: E402
-from captioner.vocabulary import END, START  # noqa: E402
 
 PHOTOS, CAPTIONS, WORDS, SIZE, VOCABULARY = 8, 5, 14, 512, 9490
 GRIDS = {49: (7, 7), 196: (14, 14), 1024: (32, 32)}

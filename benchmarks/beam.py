@@ -35,8 +35,8 @@ from captioner.attention.soft import SoftAttention  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
 from captioner.search import BeamSearch, Limits  # noqa: E402
-from captioner.search.tape import Trace  # noqa: E402
-from captioner.vocabulary import END  # noqa: E402
+from captioner.search.hypotheses import Trace  # noqa: E402
+from captioner.text.vocabulary import END  # noqa: E402
 
 REGIONS, REGION, SIZE, VOCABULARY = 49, 2048, 512, 9490
 SHORTEST, LONGEST = 8, 16

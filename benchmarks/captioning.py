@@ -21,7 +21,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from machine import in_turn, seconds, where  # noqa: E402
 
 import captioner  # noqa: E402
-from captioner.data.photos import photos_in  # noqa: E402
+from captioner.data.folder import photos_in  # noqa: E402
 from captioner.encoders.preprocess import open_photo  # noqa: E402
 
 BATCH = 32

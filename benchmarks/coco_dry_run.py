@@ -27,13 +27,13 @@ from captioner.attention.scores import AdditiveScore  # noqa: E402
 from captioner.attention.soft import SoftAttention  # noqa: E402
 from captioner.data.batches import CaptionedPhotos  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
-from captioner.encoders.store import FeatureStore  # noqa: E402
+from captioner.features.store import FeatureStore  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
+from captioner.text.vocabulary import END, START  # noqa: E402
 from captioner.training.contract import Totals  # noqa: E402
 from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.training.optimisation import adam, clip_gradients, mixed_precision  # noqa: E402
-from captioner.vocabulary import END, START  # noqa: E402
 
 PHOTOS, CAPTIONS, REGION, VOCABULARY, BATCH = 113_287, 5, 2048, 9_490, 16
 

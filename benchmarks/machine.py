@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from captioner.allocation import keep_memory
+from captioner.layers.allocation import keep_memory
 
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 """Time as one waits for it; or what processors spend on this process, which other work on the machine hardly disturbs, with one thread."""

@@ -24,15 +24,16 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from machine import in_turn, where  # noqa: E402
 
 from captioner.attention import KINDS, SCORES  # noqa: E402
+from captioner.captioner import Captioner  # noqa: E402
 from captioner.decoders import KINDS as DECODERS  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Placement, Regions  # noqa: E402
-from captioner.search import Captioner, Greedy, Limits, draw  # noqa: E402
+from captioner.search import Greedy, Limits, draw  # noqa: E402
+from captioner.text.vocabulary import Vocabulary  # noqa: E402
 from captioner.visualize.animation import save_animation  # noqa: E402
 from captioner.visualize.maps import map_on_photo  # noqa: E402
 from captioner.visualize.sheet import save_sheet  # noqa: E402
 from captioner.visualize.strips import strip  # noqa: E402
-from captioner.vocabulary import Vocabulary  # noqa: E402
 
 SIZE, GRID, WORDS, BATCH, WIDTH = (640, 480), Grid(14, 14), 12, 32, 512
 PLACED = Placement.whole(SIZE).resized((448, 448))

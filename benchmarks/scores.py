@@ -34,11 +34,11 @@ from pycocoevalcap.cider.cider import Cider  # noqa: E402
 from pycocoevalcap.rouge.rouge import Rouge  # noqa: E402
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer  # noqa: E402
 
-from captioner.bootstrap import RESAMPLES, resampled  # noqa: E402
 from captioner.data.coco import read_references  # noqa: E402
 from captioner.metrics import CiderD, DocumentFrequencies, score, score_each  # noqa: E402
+from captioner.metrics.bootstrap import RESAMPLES, resampled  # noqa: E402
 from captioner.metrics.scores import tallies  # noqa: E402
-from captioner.vocabulary import TOKENS  # noqa: E402
+from captioner.text.vocabulary import TOKENS  # noqa: E402
 
 PHOTOS, SAMPLES = 50, 5
 WORDS = "ptb" if "ptb" in TOKENS else "simple"

@@ -28,7 +28,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from machine import where  # noqa: E402
 
-from captioner.data.figures import compose, paint  # noqa: E402
+from captioner.data.shapes import compose, paint  # noqa: E402
 
 SETTINGS = {"decoding": "beam", "length rule": "gnmt", "beams": 3, "max length": 20}
 """By their labels on the page."""

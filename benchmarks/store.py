@@ -26,17 +26,17 @@ from machine import in_turn, where  # noqa: E402
 from captioner.attention.scores import AdditiveScore  # noqa: E402
 from captioner.attention.soft import SoftAttention  # noqa: E402
 from captioner.data.batches import CaptionedPhotos, PhotoSource  # noqa: E402
-from captioner.data.photos import photos_in  # noqa: E402
+from captioner.data.folder import photos_in  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.encoders import TorchvisionNetwork  # noqa: E402
-from captioner.encoders.sources import PhotoFiles, StoredRegions, store_regions  # noqa: E402
-from captioner.encoders.store import FeatureStore  # noqa: E402
+from captioner.features.sources import PhotoFiles, StoredRegions, store_regions  # noqa: E402
+from captioner.features.store import FeatureStore  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Regions  # noqa: E402
+from captioner.text.vocabulary import END, START  # noqa: E402
 from captioner.training.contract import Totals  # noqa: E402
 from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
-from captioner.vocabulary import END, START  # noqa: E402
 
 VOCABULARY, WORDS, CAPTIONS, BATCH = 300, 12, 5, 16
 

@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from captioner.attention.scores import AdditiveScore
 from captioner.decoders.lstm import LSTMDecoder
-from captioner.vocabulary import END, PAD, START, UNK
+from captioner.text.vocabulary import END, PAD, START, UNK
 
 
 class TextbookDecoder(nn.Module):

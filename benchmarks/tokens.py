@@ -20,7 +20,8 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from machine import where  # noqa: E402
 from oddities import jar_words, planted  # noqa: E402
 
-from captioner.tokens import ptb, ptb_words  # noqa: E402
+from captioner.text import ptb  # noqa: E402
+from captioner.text.ptb import ptb_words  # noqa: E402
 
 
 def read(path: Path) -> list[str]:

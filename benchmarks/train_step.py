@@ -32,10 +32,10 @@ from captioner.data.batches import Batch, pad_words  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
+from captioner.text.vocabulary import END, PAD, START  # noqa: E402
 from captioner.training.contract import Totals  # noqa: E402
 from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
-from captioner.vocabulary import END, PAD, START  # noqa: E402
 
 PHOTOS, CAPTIONS, REGIONS, REGION = 8, 5, 196, 2048
 COMPARISON, HIDDEN, WORD, VOCABULARY = 512, 512, 512, 9490

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from captioner.files import VERSION
+
 if TYPE_CHECKING:
-    from captioner.build import load
+    from captioner.builder import load
     from captioner.visualize.notebook import show
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["__version__", "load", "show"]
 
 
 def __getattr__(name: str) -> Any:
     """`load` and `show`, imported when they are first asked for, since they bring the whole package."""
     if name == "load":
-        from captioner.build import load
+        from captioner.builder import load
 
         return load
     if name == "show":

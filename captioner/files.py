@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and the version that wrote them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+VERSION = "0.1.0"
+"""Of this package; saved scores name it."""
 
 
 @contextmanager

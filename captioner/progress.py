@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,13 @@ from rich.progress import (
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
+
+Report = Callable[..., None]
+"""Hears what happens in a run: the name of an event, and its values."""
+
+
+def silent(event: str, **values: Any) -> None:
+    """A report that shows nothing."""
 
 
 class Reporter:

@@ -10,9 +10,9 @@ from captioner.data.batches import Batch, pad_words
 from captioner.model import CaptionModel
 from captioner.regions import Regions
 from captioner.search import BeamSearch, Limits
+from captioner.text.vocabulary import END, START
 from captioner.training.contract import Totals
 from captioner.training.objectives import TeacherForcing
-from captioner.vocabulary import END, START
 from tests.helpers import make_decoder, make_regions
 
 CAPTIONS = [[[START, 4, 5, 6, 7, END], [START, 8, END]], [[START, 9, 10, END], [START, 4, END]]]

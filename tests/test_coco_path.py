@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from captioner import evaluation, runs
+from captioner.commands import evaluate as evaluation
+from captioner.commands.train import training_run as runs
 from tests.helpers import CONFIGS
 
 SIZES = [

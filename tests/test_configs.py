@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from captioner import build
+from captioner import builder
 from tests.helpers import CONFIGS
 
 EXPERIMENTS = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem != "base")
@@ -16,7 +16,7 @@ def test_there_are_configs():
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_a_config_is_taken_and_its_head_has_command_and_outcome(path):
-    settings = build.read(path)
+    settings = builder.read(path)
     assert settings["encoder"]["kind"]
     head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     text = " ".join(line.strip("# ") for line in head)
@@ -25,13 +25,13 @@ def test_a_config_is_taken_and_its_head_has_command_and_outcome(path):
 
 
 def test_what_means_the_same_for_every_kind_outlives_its_change():
-    settings = build.read(CONFIGS / "pascal_soft.yaml", ["data.kind=table", "data.root=mine"])
+    settings = builder.read(CONFIGS / "pascal_soft.yaml", ["data.kind=table", "data.root=mine"])
     assert (settings["data"]["min_count"], settings["data"]["captions"]) == (3, "captions.csv")
 
 
 @pytest.mark.parametrize(("name", "grid"), [("coco_soft", 7), ("coco_soft_14", 14)])
 def test_cocos_two_configs_have_the_grids_that_they_say(name, grid):
-    encoder = build.make_encoder(build.read(CONFIGS / f"{name}.yaml"), download=False)
+    encoder = builder.make_encoder(builder.read(CONFIGS / f"{name}.yaml"), download=False)
     assert (encoder.layout.rows, encoder.layout.columns) == (grid, grid)
     assert encoder.region_size == 2048
     assert encoder.frozen

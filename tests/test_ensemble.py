@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from captioner import build, runs
+from captioner import builder
+from captioner.commands.train import training_run as runs
 from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.search import BeamSearch, Limits, Sampling
-from captioner.vocabulary import START
+from captioner.text.vocabulary import START
 from tests.helpers import DECODERS, DRAWN, make_decoder, make_regions, tiny_settings
 
 
@@ -93,14 +94,14 @@ def test_runs_are_loaded_together(pictures, tmp_path):
         runs.train(DRAWN, [*tiny, "run.epochs=1", f"run.seed={seed}"])
     folders = [tmp_path / "run-0", tmp_path / "run-1"]
     photo = next(pictures.glob("images/val_*.png"))
-    caption = build.load(folders).caption(photo)
+    caption = builder.load(folders).caption(photo)
     assert caption.words
     assert caption.weights.sum(-1).tolist() == pytest.approx([1.0] * len(caption.words), abs=1e-5)
-    found = build.load(folders[:1], overrides=["search.kind=beam", "search.beams=3"]).candidates(photo)
+    found = builder.load(folders[:1], overrides=["search.kind=beam", "search.beams=3"]).candidates(photo)
     assert len(found) == 3
     tiny = tiny_settings(pictures, tmp_path / "other")
     runs.train(DRAWN, [*tiny, "run.epochs=1", "data.min_count=20"])
     with pytest.raises(UserError, match="need one vocabulary"):
-        build.load([folders[0], tmp_path / "other"])
+        builder.load([folders[0], tmp_path / "other"])
     with pytest.raises(UserError, match="load needs a run, got none"):
-        build.load([])
+        builder.load([])

@@ -9,28 +9,20 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "captioner"
 
-LAYERS = [  # top to bottom; names in one row are siblings
-    ["__main__"],
+LAYERS = [  # top to bottom; names in one row do not import each other
+    ["__init__", "__main__"],
     ["cli"],
-    ["serve"],
-    ["demo", "captioning"],
-    ["comparison", "pictures"],
-    ["evaluation", "inspection"],
-    ["runs"],
-    ["photos", "run_folder", "progress", "describe"],
-    ["build"],
-    ["training", "metrics", "visualize", "explain"],
-    ["map_shape"],
-    ["search"],
-    ["ensemble"],
-    ["model"],
+    ["commands"],
+    ["builder"],
+    ["training", "explain", "visualize", "captioner"],
+    ["metrics", "search", "ensemble"],
+    ["model", "features"],
     ["decoders", "encoders", "data"],
-    ["attention"],
-    ["config", "extras", "regions", "sections", "endings", "vocabulary", "aligned", "loops", "sublayers"],
-    ["errors", "ranges", "files", "tokens", "objects", "bootstrap", "allocation", "units"],
+    ["attention", "text"],
+    ["layers", "regions", "errors", "files", "ranges", "progress"],
 ]
 HEIGHT = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
-FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def part_of(path: Path) -> str:
@@ -46,7 +38,7 @@ def imported_parts(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module == "captioner":
-            names |= {f"captioner.{alias.name}" for alias in node.names if alias.name != "__version__"}
+            names |= {f"captioner.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
     return {name.split(".")[1] for name in names if name.startswith("captioner.")}
@@ -64,6 +56,6 @@ def test_imports_point_down(path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_build_and_above_know_settings(path):
-    if HEIGHT[part_of(path)] < HEIGHT["build"]:
-        assert "config" not in imported_parts(path)
+def test_only_builder_and_above_know_settings(path):
+    if HEIGHT[part_of(path)] < HEIGHT["builder"]:
+        assert "builder" not in imported_parts(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from captioner import runs
+from captioner.commands.train import training_run as runs
 from tests.helpers import DRAWN, tiny_settings
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))

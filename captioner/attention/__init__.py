@@ -21,7 +21,7 @@ from captioner.attention.local import LocalMonotonicAttention, LocalPredictiveAt
 from captioner.attention.multi_head import MultiHeadAttention
 from captioner.attention.none import NoAttention
 from captioner.attention.on_attention import AttentionOnAttention
-from captioner.attention.replaced import Change, Replaced, Shuffled, given, uniform
+from captioner.attention.replaced_weights import Change, Replaced, Shuffled, given, uniform
 from captioner.attention.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, ScaledDotScore
 from captioner.attention.soft import SoftAttention
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from captioner.attention.contract import Attended, Attention, Memory, Query
 from captioner.attention.scores import AdditiveScore
 from captioner.attention.soft import masked_softmax
-from captioner.loops import LoopLinear
+from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Size
 from captioner.regions import Regions
 

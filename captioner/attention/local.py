@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from captioner.attention.contract import Attended, Attention, Memory, Query, Score
 from captioner.attention.soft import masked_softmax
-from captioner.loops import LoopLinear
+from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Positive, Size
 from captioner.regions import Regions, centres, extent_of
 

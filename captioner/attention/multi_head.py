@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from captioner.attention.contract import Attended, Attention, Memory, Query
 from captioner.attention.soft import masked_softmax
-from captioner.loops import LoopLinear
+from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Size
 from captioner.regions import Regions
 

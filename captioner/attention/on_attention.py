@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from captioner.attention.contract import Attended, Attention, Memory, Query
-from captioner.loops import LoopLinear
+from captioner.layers.loop_linear import LoopLinear
 from captioner.regions import Regions
 
 

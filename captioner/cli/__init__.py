@@ -1,12 +1,9 @@
-"""The commands: `python -m captioner ...`, and what `train.py` and `eval.py` call.
+"""The command line: `captioner COMMAND`, and what `train.py` and `eval.py` call. One file a command, named as the user types it.
 
-training.py    train, compare, demo
-judging.py     evaluate, score, inspect
-captioning.py  caption, serve
-looking.py     doctor, describe
-options.py     what several of them take
+Each file holds the command's options and imports the work from `captioner/commands/` when it runs, so that `--help` is quick.
+options.py holds the options that several commands share.
 
-A UserError is printed in one line and ends with status 2; a stop on request ends with 130 and goes on where it stopped.
+A UserError is printed in one line and ends with status 2. A stop on request ends with 130; the same command resumes.
 """
 
 from __future__ import annotations
@@ -18,10 +15,16 @@ from typing import NoReturn
 
 import typer
 
-from captioner.cli.captioning import caption, serve
-from captioner.cli.judging import evaluate, inspect, score
-from captioner.cli.looking import describe, doctor
-from captioner.cli.training import compare, demo, train
+from captioner.cli.caption import caption
+from captioner.cli.compare import compare
+from captioner.cli.demo import demo
+from captioner.cli.describe import describe
+from captioner.cli.doctor import doctor
+from captioner.cli.evaluate import evaluate
+from captioner.cli.inspect import inspect
+from captioner.cli.score import score
+from captioner.cli.serve import serve
+from captioner.cli.train import train
 from captioner.errors import UserError
 from captioner.progress import errors
 

@@ -9,12 +9,18 @@ from typing import Annotated
 
 import typer
 
-from captioner.allocation import keep_memory
+from captioner.layers.allocation import keep_memory
 from captioner.progress import Reporter
 
 Config = Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")]
 Run = Annotated[Path, typer.Argument(help="the folder that training wrote, such as runs/demo")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
+Instances = Annotated[Path | None, typer.Option(help="objects of the photos, as COCO has them: adds CHAIR")]
+Java = Annotated[bool, typer.Option(help="score METEOR and SPICE where they can run")]
+Clip = Annotated[
+    str | None, typer.Option(help="a CLIP model's folder, or its name in the cache of transformers: adds CLIPScore")
+]
+TOKENS_HELP = "what cuts captions into words: ptb (coco-caption's), simple, whitespace, characters"
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from captioner.data.coco import coco
 from captioner.data.contract import Example, Splits
 from captioner.data.drawn import drawn
 from captioner.data.flickr import flickr
+from captioner.data.folder import folder
 from captioner.data.karpathy import karpathy
-from captioner.data.photos import folder
 from captioner.data.table import table
 
 KINDS: dict[str, Callable[..., Splits]] = {

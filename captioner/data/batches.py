@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from captioner.data.contract import Example
 from captioner.errors import UserError
 from captioner.regions import Regions
-from captioner.vocabulary import PAD, Vocabulary
+from captioner.text.vocabulary import PAD, Vocabulary
 
 Photos = Tensor | Regions
 """Pixels (B, 3, h, w) as uint8, or regions made earlier."""

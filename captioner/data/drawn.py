@@ -22,7 +22,7 @@ from PIL import ImageStat
 
 from captioner.data.coco import read_splits
 from captioner.data.contract import Splits
-from captioner.data.figures import PAIRS, Figure, compose, corners, describe, mask, paint
+from captioner.data.shapes import PAIRS, Figure, compose, corners, describe, mask, paint
 from captioner.errors import UserError
 from captioner.ranges import Count, Size
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from captioner.aligned import AlignedLinear
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.cells import CANDIDATES, CELLS, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, beside, for_captions, kept_exact
-from captioner.loops import LoopLinear
+from captioner.layers.aligned_linear import AlignedLinear
+from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Fraction, Size
 
 

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from captioner.attention import Attended, Attention, Memory
 from captioner.decoders.contract import Decoder
-from captioner.loops import word_loop
+from captioner.layers.loop_linear import word_loop
 from captioner.regions import Regions
-from captioner.vocabulary import PAD
+from captioner.text.vocabulary import PAD
 
 
 @dataclass(frozen=True)

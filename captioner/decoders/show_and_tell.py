@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from captioner.aligned import AlignedLinear
 from captioner.attention import Attended, Attention, Memory, NoAttention, Query
 from captioner.decoders.cells import lstm, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, kept_exact
-from captioner.loops import LoopLinear
+from captioner.layers.aligned_linear import AlignedLinear
+from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Fraction, Size
 
 

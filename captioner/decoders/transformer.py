@@ -14,12 +14,12 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from captioner.aligned import AlignedLinear
 from captioner.attention import Attended, Attention, Memory, MultiHeadAttention, NoAttention, Query
 from captioner.decoders.contract import Decoder
+from captioner.layers.aligned_linear import AlignedLinear
+from captioner.layers.transformer_blocks import Dropout, feedforward, sinusoids
 from captioner.ranges import Fraction, Size
 from captioner.regions import Regions
-from captioner.sublayers import Dropout, feedforward, sinusoids
 
 Past = tuple[Tensor, Tensor]
 """One layer's keys and values of the words read so far, (B, Q, P, H) each."""

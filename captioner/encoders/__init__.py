@@ -2,9 +2,8 @@
 
 contract.py             what an encoder gives and takes     preprocess.py  photo to pixels and Placement
 small_cnn.py            trained from scratch                torchvision_network.py  any torchvision network
-detector.py             boxes that a detector finds         region_files.py         regions that others published
+detector.py             boxes that a detector finds         weights.py     downloads, and what to do without a network
 refiner.py              self-attention among regions, after any encoder
-sources.py              photos or stored regions            store.py       regions on disk                    views.py  flips and turns
 
 Besides the names in KINDS, the name of any torchvision classification network is a kind: `encoder: {kind: resnet101}`.
 """
@@ -16,14 +15,12 @@ from collections.abc import Callable
 from captioner.encoders.contract import Encoder
 from captioner.encoders.detector import Detector
 from captioner.encoders.refiner import Refiner
-from captioner.encoders.region_files import RegionFiles
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.encoders.torchvision_network import TorchvisionNetwork, network_names
 
 KINDS: dict[str, Callable[..., Encoder]] = {
     "small_cnn": SmallCNN,
     "detector": Detector,
-    "region_files": RegionFiles,
 }
 
 __all__ = ["KINDS", "Encoder", "Refiner", "TorchvisionNetwork", "network_names"]

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from captioner.attention import MultiHeadAttention, Query
+from captioner.layers.transformer_blocks import Dropout, feedforward, sinusoids
 from captioner.ranges import Count, Fraction, Size
 from captioner.regions import Grid, Regions, centres
-from captioner.sublayers import Dropout, feedforward, sinusoids
 
 
 class Refiner(nn.Module):

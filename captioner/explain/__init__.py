@@ -14,10 +14,10 @@ pairs.py      drawn pictures: does a caption name what is there ("red circle"), 
 
 from captioner.explain.agreement import Overlap
 from captioner.explain.areas import Area
-from captioner.explain.looks import Agreement, Look, ObjectPlaces, agreement, by_offset, by_size, find_looks
+from captioner.explain.grounding import Agreement, Look, ObjectPlaces, agreement, by_offset, by_size, find_looks
+from captioner.explain.known_captions import read, read_captions
 from captioner.explain.pairs import PairAgreement, agree, named_pairs, read_objects
-from captioner.explain.reading import read, read_captions
-from captioner.explain.replacing import maps_of, of_other_words, replaced
+from captioner.explain.replaced_maps import maps_of, of_other_words, replaced
 from captioner.explain.shape import shape_estimates
 
 __all__ = [

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from captioner.bootstrap import Estimate, ratio_interval
+from captioner.metrics.bootstrap import Estimate, ratio_interval
 from captioner.model import CaptionModel
 from captioner.regions import Regions
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from captioner.bootstrap import Estimate
 from captioner.data.instances import Box, Instance, Instances, read_instances
 from captioner.errors import UserError
-from captioner.explain.baselines import uniform_map
-from captioner.explain.looks import Look, ObjectPlaces, agreement, by_offset, look_at
-from captioner.search.caption import Caption
+from captioner.explain.baseline_maps import uniform_map
+from captioner.explain.grounding import Look, ObjectPlaces, agreement, by_offset, look_at
+from captioner.metrics.bootstrap import Estimate
+from captioner.search.result import Caption
 
 Object = tuple[str, Box]
 """An object of a picture: its name ("red circle"), and its box in pixels of the picture."""

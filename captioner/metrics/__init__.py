@@ -25,7 +25,7 @@ from captioner.metrics.diversity import diversity_scores, variety
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_scores
 from captioner.metrics.neighbours import NEAREST, neighbours_captions
-from captioner.metrics.report import (
+from captioner.metrics.protocol import (
     MOST_FREQUENT,
     Protocol,
     count_references,
@@ -40,7 +40,7 @@ from captioner.metrics.report import (
 )
 from captioner.metrics.rewards import Rewards
 from captioner.metrics.scores import cider_d, cider_d_each, score, score_each, word_rule
-from captioner.metrics.worth import Judge, Worth
+from captioner.metrics.scoring import Judge, Worth
 
 __all__ = [
     "MOST_FREQUENT",

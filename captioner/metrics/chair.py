@@ -19,11 +19,11 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from captioner.bootstrap import Tally
 from captioner.data.instances import Instances
 from captioner.errors import UserError
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.scores import word_rule
-from captioner.objects import Named, ObjectWords
+from captioner.text.objects import Named, ObjectWords
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,10 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from captioner.bootstrap import Tally
 from captioner.encoders.preprocess import Preprocess
-from captioner.encoders.sources import PhotoFiles, read_ahead
-from captioner.errors import UserError
-from captioner.extras import library
+from captioner.errors import UserError, library
+from captioner.features.sources import PhotoFiles, read_ahead
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.scores import Captions, PhotoId, References
 
 CLIP_SCORE, REF_CLIP_SCORE = "CLIPScore", "RefCLIPScore"

@@ -15,14 +15,14 @@ from typing import Any
 import numpy
 from numpy import ndarray
 
-from captioner.bootstrap import Tally
-from captioner.endings import BAD_ENDINGS
 from captioner.errors import UserError
 from captioner.metrics.bleu import NUMBERS, bleu_numbers, bleu_of
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.scores import word_rule
 from captioner.metrics.sequences import LONGEST, CountedReferences, count
-from captioner.units import MEAN_LENGTH, WORDS_USED
+from captioner.metrics.units import MEAN_LENGTH, WORDS_USED
+from captioner.text.endings import BAD_ENDINGS
 
 REPEATED = 3
 """Words of the shortest sequence that no caption should hold twice."""

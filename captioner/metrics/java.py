@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy
 from numpy import ndarray
 
-from captioner.bootstrap import Tally
 from captioner.errors import UserError
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.scores import Captions, References, cut
 
 METEOR, SPICE = "METEOR", "SPICE"

@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 import numpy
 from numpy import ndarray
 
-from captioner.bootstrap import Tally
 from captioner.errors import UserError
 from captioner.metrics.bleu import bleu_numbers, bleu_of
+from captioner.metrics.bootstrap import Tally
 from captioner.metrics.cider import CiderD
 from captioner.metrics.rouge import rouge_l
 from captioner.metrics.sequences import LONGEST, CountedReferences
-from captioner.vocabulary import TOKENS
+from captioner.text.tokens import TOKENS
 
 PhotoId = int | str
 Captions = Mapping[PhotoId, str]
@@ -39,7 +39,7 @@ def score(captions: Captions, references: References, tokens: str = "simple") ->
     Args:
         captions: One caption for each photo.
         references: One or more for each photo; the photos are those of `captions`, in any order.
-        tokens: The rule in `captioner.vocabulary.TOKENS` that cuts both into words.
+        tokens: The rule in `captioner.text.tokens.TOKENS` that cuts both into words.
 
     Returns:
         BLEU-1 to BLEU-4 and ROUGE-L, 0 to 1; CIDEr-D, 0 to 10.
@@ -79,7 +79,7 @@ def cider_d_each(captions: Captions, references: References, tokens: str = "simp
 
 
 def word_rule(tokens: str) -> Callable[[str], list[str]]:
-    """The rule of this name in `captioner.vocabulary.TOKENS`."""
+    """The rule of this name in `captioner.text.tokens.TOKENS`."""
     if tokens not in TOKENS:
         raise UserError(f"tokens must be one of {', '.join(TOKENS)}, got {tokens!r}")
     return TOKENS[tokens]

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from captioner.search.beam import BeamSearch, DiverseBeamSearch, Greedy
-from captioner.search.caption import Caption
-from captioner.search.captioner import Captioner
 from captioner.search.limits import Limits
+from captioner.search.result import Caption
 from captioner.search.sampling import Sampling
 from captioner.search.steps import Search, draw
 
@@ -28,7 +27,6 @@ __all__ = [
     "KINDS",
     "BeamSearch",
     "Caption",
-    "Captioner",
     "DiverseBeamSearch",
     "Greedy",
     "Limits",

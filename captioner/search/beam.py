@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
+from captioner.layers.topk import largest
 from captioner.ranges import NonNegative, Size
-from captioner.search.largest import largest
+from captioner.search.hypotheses import Trace
+from captioner.search.length_rules import LENGTH_RULES
 from captioner.search.limits import USUAL, Limits
-from captioner.search.rules import LENGTH_RULES
 from captioner.search.steps import Chosen, Standing, write
-from captioner.search.tape import Trace
-from captioner.vocabulary import END
+from captioner.text.vocabulary import END
 
 LengthRule = Literal["none", "mean", "gnmt"]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from captioner.ranges import Count, Size
-from captioner.vocabulary import END, PAD, START, UNK
+from captioner.text.vocabulary import END, PAD, START, UNK
 
 
 @dataclass(frozen=True)

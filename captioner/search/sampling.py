@@ -12,11 +12,11 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
+from captioner.layers.topk import largest
 from captioner.ranges import Count, Positive, Share, Size
-from captioner.search.largest import largest
+from captioner.search.hypotheses import Trace
 from captioner.search.limits import USUAL, Limits
 from captioner.search.steps import Chosen, Standing, write
-from captioner.search.tape import Trace
 
 
 @dataclass(frozen=True)

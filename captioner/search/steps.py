@@ -12,9 +12,9 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
+from captioner.search.hypotheses import Tape, Trace
 from captioner.search.limits import Limits
-from captioner.search.tape import Tape, Trace
-from captioner.vocabulary import END, PAD, START
+from captioner.text.vocabulary import END, PAD, START
 
 
 class Standing(NamedTuple):

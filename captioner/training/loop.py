@@ -17,7 +17,6 @@ from torch import Tensor, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 
 from captioner.data.batches import Batch, CaptionedPhotos
-from captioner.map_shape import map_shape
 from captioner.regions import Regions
 from captioner.training import alarms
 from captioner.training.averaging import WeightAverage
@@ -210,8 +209,7 @@ class Trainer:
             state = {"progress": asdict(progress), "scores": validation.scores}
             save_checkpoint(self.folder / BEST, model_tensors(self.model, self.frozen), state)
         texts = [caption.text for caption in validation.captions]
-        shape = map_shape(validation.captions)
-        maps = {"map_change": shape and shape.change, "map_entropy": shape and shape.entropy}
+        maps = {"map_change": validation.map_change, "map_entropy": validation.map_entropy}
         for alarm in (alarms.identical_captions(texts), alarms.frozen_maps(maps["map_change"])):
             if alarm:
                 self.report("alarm", text=alarm)

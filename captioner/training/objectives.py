@@ -14,14 +14,14 @@ from torch.nn import functional
 
 from captioner.attention import Attended, Memory
 from captioner.data.batches import Batch
+from captioner.layers.cross_entropy import cross_entropy
 from captioner.model import CaptionModel
 from captioner.ranges import Fraction, NonNegative, Probability, Size
+from captioner.text.vocabulary import PAD
 from captioner.training.contract import Objective, Totals
-from captioner.training.cross_entropy import cross_entropy
 from captioner.training.reinforce import Reinforce
-from captioner.training.scheduled import read_scheduled, reference_share
+from captioner.training.scheduled_sampling import read_scheduled, reference_share
 from captioner.training.self_critical import SelfCritical
-from captioner.vocabulary import PAD
 
 
 class TeacherForcing(Objective):

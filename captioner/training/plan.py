@@ -60,10 +60,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Validation:
-    """What decoding the validation split showed."""
+    """The results of decoding the validation split."""
 
     scores: dict[str, float]
     captions: list[Caption]
+    map_change: float | None = None  # total variation distance between the maps of consecutive words; None without maps
+    map_entropy: float | None = None  # over log R, 0 (one region) to 1 (uniform)
 
 
 def check_batch_size(plan: Plan, num_photos: int, num_processes: int) -> None:

@@ -18,8 +18,8 @@ from captioner.data.batches import Batch
 from captioner.model import CaptionModel
 from captioner.ranges import NonNegative, Positive, Size
 from captioner.search import Greedy, Limits, Sampling, draw
+from captioner.text.vocabulary import END, PAD, START, UNK
 from captioner.training.contract import Objective, Totals
-from captioner.vocabulary import END, PAD, START, UNK
 
 Reward = Callable[[Sequence[int], numpy.ndarray, numpy.ndarray, numpy.ndarray], numpy.ndarray]
 """Scores (B, K) of captions: places of the photos in the training split, words (B, K, T), how many of them count (B, K), and whether the

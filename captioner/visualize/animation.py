@@ -13,7 +13,7 @@ from PIL import Image
 
 from captioner.errors import UserError
 from captioner.files import replacing
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 from captioner.visualize.drawing import FAINT, INK, Drawing, Text, column, framed, length, lines, patch
 from captioner.visualize.fonts import font_for
 from captioner.visualize.overlay import Style, fit, foot, grey_of, maps_over, panel_side, told

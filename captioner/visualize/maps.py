@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from captioner.regions import Boxes, Grid, Layout, Placement
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 
 
 def map_on_photo(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from captioner.encoders.preprocess import as_rgb, open_photo
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 from captioner.visualize.drawing import Drawing
 from captioner.visualize.overlay import Style
 from captioner.visualize.page import PageItem, caption_page

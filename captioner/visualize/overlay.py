@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.regions import Grid
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 from captioner.visualize.colours import covered, hatched
 from captioner.visualize.drawing import FAINT, INK, Drawing, column, flowing_rows, lines, patch, row
 from captioner.visualize.maps import check_photo, in_words, map_on_photo

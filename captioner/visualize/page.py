@@ -16,7 +16,7 @@ from PIL import Image
 
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 from captioner.visualize.maps import check_photo
 from captioner.visualize.payload import as_data, caption_data, document, embedded, largest, largest_drawn
 

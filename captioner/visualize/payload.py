@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.regions import Boxes, Grid, Layout, Placement
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 from captioner.visualize.colours import COVER, GROUND, colour
 from captioner.visualize.maps import in_words, map_on_photo
 

@@ -11,20 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
-from captioner.search.caption import Caption
-from captioner.visualize.drawing import (
-    FAINT,
-    INK,
-    Drawing,
-    Text,
-    column,
-    even_rows,
-    framed,
-    length,
-    lines,
-    patch,
-    row,
-)
+from captioner.search.result import Caption
+from captioner.visualize.drawing import FAINT, INK, Drawing, Text, column, even_rows, framed, length, lines, patch, row
 from captioner.visualize.fonts import font_for
 from captioner.visualize.overlay import (
     Maps,

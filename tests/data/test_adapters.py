@@ -10,7 +10,7 @@ from PIL import Image
 
 from captioner.data import KINDS
 from captioner.data.contract import clean
-from captioner.data.presence import present
+from captioner.data.missing_photos import present
 from captioner.errors import UserError
 
 PHOTOS = {  # three photos, captions with commas, quotes and other scripts

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from captioner.data.batches import CaptionedPhotos, encode_references, epoch_order, pad_words
 from captioner.data.contract import Example
 from captioner.errors import UserError
-from captioner.vocabulary import END, PAD, START, UNK, Vocabulary
+from captioner.text.vocabulary import END, PAD, START, UNK, Vocabulary
 
 WORDS = Vocabulary(["a", "red", "circle"])
 

@@ -14,9 +14,9 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from captioner.data.drawn import SPLITS, drawn, instances_path
-from captioner.data.figures import COLOURS, HELD_OUT, SHAPES
+from captioner.data.shapes import COLOURS, HELD_OUT, SHAPES
 from captioner.errors import UserError
-from captioner.vocabulary import simple_words
+from captioner.text.tokens import simple_words
 
 COUNTS = {"num_train": 60, "num_val": 30, "num_unseen": 30}
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from captioner.attention import KINDS as ATTENTIONS
 from captioner.decoders import KINDS
-from captioner.vocabulary import PAD, START
+from captioner.text.vocabulary import PAD, START
 from tests.helpers import LSTM_OPTIONS, VOCABULARY, make_attention, make_decoder, make_regions
 from tests.reference.show_attend_tell import read_caption
 

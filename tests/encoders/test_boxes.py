@@ -10,13 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from captioner import build, runs
+from captioner import builder
+from captioner.commands.evaluate import evaluate
+from captioner.commands.train import training_run as runs
 from captioner.encoders import KINDS
 from captioner.encoders.detector import pack_boxes, unpack_boxes
 from captioner.encoders.preprocess import open_photo
-from captioner.encoders.region_files import RegionFiles, RegionsOfFiles
 from captioner.errors import UserError
-from captioner.evaluation import evaluate
+from captioner.features.region_files import RegionFiles, RegionsOfFiles
 from captioner.regions import Boxes, Grid
 from tests.helpers import DRAWN
 
@@ -88,7 +89,7 @@ def test_a_model_on_boxes_trains_from_the_store_and_draws_its_boxes(settings, pi
         "refiner.size=16",
     ]
     runs.train(DRAWN, [*others, *boxes, "run.epochs=1"])
-    caption = build.load(tmp_path / "run").caption(next(pictures.glob("images/val_*.png")))
+    caption = builder.load(tmp_path / "run").caption(next(pictures.glob("images/val_*.png")))
     assert isinstance(caption.layout, Boxes)
     assert caption.weights.shape == (len(caption.words), caption.layout.num_regions)
     assert 3 <= caption.layout.num_regions <= 8
@@ -128,7 +129,7 @@ def test_a_model_trains_on_published_regions_and_is_scored(settings, pictures, p
     assert {caption.layout.num_regions for caption in found.captions} == {2, 3, 4}
     assert found.rows["this model"]
     with pytest.raises(UserError, match=r"cannot look at a new photo; score splits with eval\.py"):
-        build.load(tmp_path / "run").caption(photo)
+        builder.load(tmp_path / "run").caption(photo)
 
 
 def test_published_regions_of_every_shape_are_read(tmp_path):

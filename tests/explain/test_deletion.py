@@ -14,8 +14,8 @@ from captioner.explain.deletion import FRACTIONS, Curve, Target, areas, curves, 
 from captioner.explain.gradients import gradient_maps, integrated_gradients
 from captioner.model import CaptionModel
 from captioner.regions import Grid, Regions
-from captioner.vocabulary import START
-from tests.explain.test_replacing import NoEncoder, make_model
+from captioner.text.vocabulary import START
+from tests.explain.test_replaced_maps import NoEncoder, make_model
 from tests.helpers import REGION, make_regions
 
 DECISIVE, WORDS = 7, [START, 4, 5]

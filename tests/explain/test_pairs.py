@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from captioner.errors import UserError
 from captioner.explain import agree, named_pairs, read_objects
 from captioner.regions import Grid, Placement
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 
 COLOURS, SHAPES = ["red", "blue", "green"], ["circle", "square"]
 LAYOUT, PLACEMENT = Grid(2, 2), Placement.whole((64, 64))

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from captioner.explain import shape_estimates
-from captioner.map_shape import map_shape
+from captioner.explain.shape import map_shape
 from captioner.regions import Grid, Placement
 from captioner.search import Caption
-from tests.test_map_shape import caption_of
+from tests.explain.test_map_shape import caption_of
 
 
 def estimate(name: str, *captions: Caption) -> float | None:

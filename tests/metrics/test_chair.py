@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from captioner.data.drawn import drawn, instances_path
-from captioner.data.figures import COLOURS, SHAPES
 from captioner.data.instances import Instance, Instances, read_instances
+from captioner.data.shapes import COLOURS, SHAPES
 from captioner.errors import UserError
 from captioner.metrics import chair_scores
-from captioner.objects import SYNONYMS, ObjectWords
-from captioner.vocabulary import simple_words
+from captioner.text.object_synonyms import SYNONYMS
+from captioner.text.objects import ObjectWords
+from captioner.text.tokens import simple_words
 
 COCO = ObjectWords(SYNONYMS)
 INSTANCES = Instances(list(SYNONYMS), {1: [Instance("dog"), Instance("frisbee")], 2: [], 3: [Instance("person")]})

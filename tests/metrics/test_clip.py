@@ -15,11 +15,11 @@ from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Normalize, Resize, ToTensor
 
 from captioner import cli
+from captioner.commands.score import score_files
 from captioner.errors import UserError
-from captioner.evaluation import score_files
 from captioner.metrics import ClipScorer, Judge, load_clip
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE, Clip, clip_scores
-from tests.test_cli import run
+from tests.cli.test_cli import run
 
 CPU = torch.device("cpu")
 CAPTIONS = {1: "a red dog", 2: "", 3: "two trains and a very long caption that goes on beyond the longest text"}

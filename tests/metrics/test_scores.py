@@ -13,7 +13,7 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 from captioner.errors import UserError
 from captioner.metrics.scores import NAMES, cider_d, cider_d_each, score, score_each
-from captioner.vocabulary import TOKENS
+from captioner.text.tokens import TOKENS
 from tests.reference.cider_d import cider_d as cider_d_in_loops
 
 WORDS = ["a", "red", "blue", "circle", "square", "is", "above", "two", "the", "on"]

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from captioner.search import BeamSearch, DiverseBeamSearch, Greedy, Limits
-from captioner.search.rules import LENGTH_RULES
-from captioner.vocabulary import END, START, UNK
+from captioner.search.length_rules import LENGTH_RULES
+from captioner.text.vocabulary import END, START, UNK
 from tests.helpers import DECODERS, make_decoder, make_regions
 
 VOCABULARY = 7  # four marks and three words

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from captioner.search import BeamSearch, Greedy, Limits, Sampling
-from captioner.vocabulary import END, START
+from captioner.text.vocabulary import END, START
 from tests.helpers import make_decoder, make_regions
 
 VOCABULARY = 8  # four marks and four words

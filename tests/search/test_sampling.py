@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from captioner.search import Limits, Sampling
 from captioner.search.sampling import drawn, likeliest, nucleus
-from captioner.vocabulary import END, START
+from captioner.text.vocabulary import END, START
 from tests.helpers import DECODERS, make_decoder, make_regions
 
 VOCABULARY, WORDS, DRAWS = 7, [4, 5, 6], 4000

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from captioner import build
+from captioner import builder
 from captioner.data.batches import Batch, pad_words
 from captioner.model import CaptionModel
+from captioner.text.vocabulary import END, PAD, START, Vocabulary
 from captioner.training.contract import Totals
 from captioner.training.objectives import TeacherForcing, coverage_gap
-from captioner.vocabulary import END, PAD, START, Vocabulary
 from tests.helpers import DRAWN, VOCABULARY, make_decoder, make_regions
 
 CAPTIONS = [[[START, 4, 5, 6, END], [START, 7, END]], [[START, 8, 9, END]], [[START, 5, END], [START, 6, END]]]
@@ -70,9 +70,9 @@ def test_shares_of_parts_add_up_to_the_whole(options):
 
 def test_all_of_an_objective_lies_where_its_model_does(tmp_path):
     """Processes exchange its buffers too, over the model's device."""
-    settings = build.read(DRAWN)
+    settings = builder.read(DRAWN)
     model = CaptionModel(nn.Identity(), make_decoder()).to("meta")
-    objective = build.make_objective(settings, model, Vocabulary(["dog"]), [], tmp_path)
+    objective = builder.make_objective(settings, model, Vocabulary(["dog"]), [], tmp_path)
     assert {one.device.type for one in [*objective.parameters(), *objective.buffers()]} == {"meta"}
 
 

@@ -12,10 +12,10 @@ from captioner.attention import hard
 from captioner.data.batches import Batch
 from captioner.model import CaptionModel
 from captioner.regions import Grid, Regions
+from captioner.text.vocabulary import START
 from captioner.training.contract import Totals
 from captioner.training.objectives import TeacherForcing
 from captioner.training.reinforce import Reinforce
-from captioner.vocabulary import START
 from tests.helpers import REGION, make_decoder
 
 REGIONS, WORDS = 3, [START, 5, 7]

@@ -12,10 +12,10 @@ from torch import distributed, nn
 from captioner.data.batches import Batch
 from captioner.model import CaptionModel
 from captioner.regions import Grid, Regions
+from captioner.text.vocabulary import END, PAD, START, UNK
 from captioner.training.contract import Totals
 from captioner.training.distributed import Processes
 from captioner.training.self_critical import SelfCritical
-from captioner.vocabulary import END, PAD, START, UNK
 from tests.helpers import DECODERS, REGION, make_decoder
 
 VOCABULARY, WORDS, LONGEST = 7, [4, 5, 6], 2

@@ -10,9 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from captioner.bootstrap import Estimate
-from captioner.visualize.card import card_figure, draw_card
-from captioner.visualize.comparison import comparison_figure
+from captioner.commands.compare.comparison_figure import comparison_figure
+from captioner.commands.inspect.inspection_figure import card_figure, draw_card
+from captioner.metrics.bootstrap import Estimate
 
 ESTIMATE = Estimate(4.0, 3.0, 5.0, 40)
 TITLE = "Does attention matter here? It does harm: with a uniform map for every word the model loses -12.5 [-14.0, -11.7] of 398.5 CIDEr-D x100."

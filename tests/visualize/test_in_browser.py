@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from captioner.commands.evaluate.report import Entry, report_page
 from captioner.regions import Boxes, Grid, Placement
 from captioner.visualize import overlay
 from captioner.visualize.page import PageItem, caption_page, save_page
-from captioner.visualize.report import Entry, report_page
 from tests.visualize.chromium import Chromium, installed
 from tests.visualize.test_page import make_caption
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from captioner.errors import UserError
 from captioner.regions import Boxes, Grid, Placement
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 from captioner.visualize import payload
 from captioner.visualize.colours import COVER, GROUND, colour
 from captioner.visualize.page import PageItem, caption_page, save_page

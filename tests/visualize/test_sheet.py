@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from captioner.regions import Boxes, Grid, Placement
-from captioner.search.caption import Caption
+from captioner.search.result import Caption
 from captioner.visualize.drawing import Text, length, patch, wrap
 from captioner.visualize.overlay import Style, fit, grey_of, maps_over
 from captioner.visualize.sheet import contact, save_sheet, sheet, shortened

@@ -1,0 +1,181 @@
+"""Parts made from resolved settings, with the sizes that follow from one another."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import optim
+
+from captioner import attention, decoders, search
+from captioner.attention import Attention, AttentionOnAttention
+from captioner.builder.config import Settings, arguments
+from captioner.builder.run_folder import fill_encoder
+from captioner.builder.schema import part, takes_score
+from captioner.data.contract import Example, Splits
+from captioner.data.missing_photos import present
+from captioner.encoders import Encoder, Refiner
+from captioner.errors import UserError
+from captioner.metrics import DocumentFrequencies, Rewards
+from captioner.model import CaptionModel
+from captioner.search import Limits
+from captioner.text.endings import BAD_ENDINGS
+from captioner.text.vocabulary import Vocabulary
+from captioner.training import optimisation
+from captioner.training.contract import Objective
+from captioner.training.plan import Plan
+from captioner.training.self_critical import Reward
+
+FREQUENCIES = "document_frequencies.npz"
+
+
+def _make(section: str, values: Settings, **supplied: Any) -> Any:
+    """The part that a resolved section names; a constructor's complaint becomes the user's."""
+    constructor = part(section, values["kind"])
+    try:
+        return constructor(**supplied, **arguments(constructor, {k: v for k, v in values.items() if k not in supplied}))
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{section}: {error}") from error
+
+
+def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
+    """The splits; and the examples that were left out because their photos are missing."""
+    return present(make_all_splits(settings), settings["data"]["missing"] == "skip")
+
+
+def make_all_splits(settings: Settings) -> Splits:
+    """The splits as the data have them, whether or not the photos are there."""
+    return _make("data", settings["data"])
+
+
+def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
+    captions = [reference for example in splits["train"] for reference in example.references]
+    return Vocabulary.from_captions(captions, settings["data"]["min_count"], settings["data"]["tokens"])
+
+
+def make_encoder(settings: Settings, download: bool = True) -> Encoder:
+    """The encoder with its first weights; without them where they will be filled in (not `download`)."""
+    values = settings["encoder"]
+    takes_download = "download" in inspect.signature(part("encoder", values["kind"])).parameters
+    supplied = {"download": download and not values["from_run"]} if takes_download else {}
+    encoder = _make("encoder", values, **supplied)
+    if download and values["from_run"]:
+        fill_encoder(encoder, Path(values["from_run"]))
+    return encoder
+
+
+def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True) -> CaptionModel:
+    """Encoder, refiner, attention and decoder, with the sizes that follow from one another."""
+    encoder = make_encoder(settings, download)
+    refiner = make_refiner(settings, encoder.region_size)
+    region_size = refiner.region_size if refiner is not None else encoder.region_size
+    writing = settings["decoder"]
+    cell_input_size = decoders.KINDS[writing["kind"]].cell_input_size(
+        writing["hidden_size"], writing.get("word_size", 0), region_size
+    )
+    sizes = {"query_size": writing["hidden_size"], "region_size": region_size, "cell_input_size": cell_input_size}
+    decoder = _make(
+        "decoder",
+        writing,
+        attention=make_attention(settings, sizes),
+        region_size=region_size,
+        vocabulary_size=len(vocabulary),
+    )
+    return CaptionModel(encoder, decoder, refiner)
+
+
+def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
+    """None without layers, unless regions are to be projected."""
+    if settings["refiner"]["layers"] == 0 and not settings["refiner"]["project"]:
+        return None
+    try:
+        return Refiner(region_size, **settings["refiner"])
+    except ValueError as error:
+        raise UserError(f"refiner: {error}") from error
+
+
+def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
+    """The kind with its score, and what lies around it; `sizes` are those that follow from the other parts."""
+    looking = settings["attention"]
+    kind = attention.KINDS[looking["kind"]]
+    supplied = arguments(kind, sizes)
+    if takes_score(kind):
+        score = attention.SCORES[looking["score"]]
+        supplied["score"] = score(**arguments(score, sizes | looking))
+    made = _make("attention", looking, **supplied)
+    return AttentionOnAttention(made, sizes["query_size"]) if looking["on_attention"] else made
+
+
+def make_objective(
+    settings: Settings,
+    model: CaptionModel,
+    vocabulary: Vocabulary,
+    examples: Sequence[Example],
+    folder: Path,
+    keep: bool = False,
+) -> Objective:
+    """What training minimises; `keep` stores the document frequencies that a reward counts with in the run's folder."""
+    values, kind = settings["objective"], settings["attention"]["kind"]
+    if values.get("coverage") and kind == "none":
+        raise UserError("objective.coverage is set, but attention.kind=none has no weights to cover with; set it to 0")
+    supplied: dict[str, Any] = {"model": model}
+    if values["kind"] == "self_critical":
+        if kind == "hard":
+            raise UserError(
+                "objective.kind=self_critical teaches what to write, and hard attention would not learn where to look; "
+                "choose another attention.kind"
+            )
+        supplied["bad_words"] = bad_words(vocabulary)
+        supplied["rewards"] = make_rewards(vocabulary, examples, folder, keep)
+    return _make("objective", values, **supplied).to(model.device)
+
+
+def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Path, keep: bool) -> dict[str, Reward]:
+    """Rewards by what the training references say; with the document frequencies in the run's folder where there are some."""
+    stored = folder / FREQUENCIES
+    frequencies = DocumentFrequencies.load(stored) if stored.exists() else None
+    references = [example.references for example in examples]
+    made = Rewards.of(references, vocabulary.words, vocabulary.tokens, frequencies)
+    if frequencies is None and keep:
+        made.scorer.frequencies.less_the_rarest().save(stored)
+    return {"cider": made.cider, "bleu": made.bleu}
+
+
+def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
+    rate = settings["optimiser"]["encoder_learning_rate"]
+    encoder = [parameter for parameter in model.encoder.parameters() if parameter.requires_grad]
+    if rate is not None and not encoder:
+        raise UserError(
+            "optimiser.encoder_learning_rate is set, but the encoder is frozen; leave it out, or give encoder.train_from"
+        )
+    groups = [
+        {"params": encoder} | ({"lr": rate} if rate is not None else {}),
+        {"params": [one for name, one in model.named_parameters() if not name.startswith("encoder.")]},
+    ]
+    return _make("optimiser", settings["optimiser"], parameters=[group for group in groups if group["params"]])
+
+
+def make_schedule(settings: Settings) -> optimisation.Constant:
+    return _make("schedule", settings["schedule"])
+
+
+def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
+    """The numbers of words that no caption should end with."""
+    return tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
+
+
+def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
+    """The way of decoding, with the limits on what a caption may be."""
+    try:
+        limits = Limits(**arguments(Limits, settings["search"]), bad_words=bad_words(vocabulary))
+    except ValueError as error:
+        raise UserError(f"search: {error}") from error
+    return _make("search", settings["search"], limits=limits)
+
+
+def make_plan(settings: Settings) -> Plan:
+    return Plan(**arguments(Plan, settings["run"]))

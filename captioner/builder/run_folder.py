@@ -1,0 +1,164 @@
+"""A run's folder: its files, whether a training run may begin or go on in it, and its settings and weights read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from filelock import FileLock, Timeout
+
+from captioner.builder.config import Settings, check_keys, parse_override
+from captioner.builder.schema import SECTIONS, read, save_settings
+from captioner.encoders import Encoder
+from captioner.errors import UserError
+from captioner.files import remove_unfinished, write_text_atomically
+from captioner.model import CaptionModel
+from captioner.text.vocabulary import Vocabulary
+from captioner.training.checkpoints import (
+    BEST,
+    NEWEST,
+    fill_model,
+    load_checkpoint,
+    model_tensors,
+    save_checkpoint,
+    tensors_of,
+)
+
+SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
+LOCK = ".lock"
+_FREE = {
+    "run": {"folder", "device", "features", "workers", "save_minutes"},
+    "log": {"wandb", "project", "samples"},
+    "data": {"root"},
+}
+"""Settings that may differ when a run goes on: they do not change what is learned."""
+_AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
+
+
+def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
+    """The resolved settings of a run, under overrides."""
+    if not (folder / SETTINGS).is_file():
+        why = (
+            f"it has no {SETTINGS}" if folder.is_dir() else "it is no folder" if folder.exists() else "nothing is there"
+        )
+        raise UserError(f"{folder} is not a run: {why}; give the folder that train.py wrote, such as runs/demo")
+    for override in overrides:
+        check_keys(parse_override(override), SECTIONS, "section")
+        if not override.startswith(_AFTER_TRAINING):
+            raise UserError(
+                f"{override.partition('=')[0]} belongs to what was trained; a finished run takes overrides of search, data, "
+                "run.device and run.features"
+            )
+    return read(folder / SETTINGS, overrides)
+
+
+def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newest"]) -> None:
+    """Give a model the weights that a run ended with."""
+    frozen = model.encoder if (run / ENCODER).exists() else None
+    if frozen is not None:
+        fill_model(frozen, load_checkpoint(run / ENCODER)[0], run / ENCODER)
+    fill_model(model, *_weights(run, checkpoint), frozen)
+
+
+def fill_encoder(encoder: Encoder, run: Path) -> None:
+    """The weights that the encoder of another run ended with."""
+    read_run_settings(run)  # complains where there is none
+    if (run / ENCODER).exists():
+        fill_model(encoder, load_checkpoint(run / ENCODER)[0], run / ENCODER)
+    else:
+        fill_model(encoder, tensors_of(load_checkpoint(run / BEST)[0], "encoder."), run / BEST)
+
+
+def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Path]:
+    path = folder / {"best": BEST, "newest": NEWEST}[checkpoint]
+    tensors, _ = load_checkpoint(path)
+    if checkpoint == "newest":
+        tensors = tensors_of(tensors, "model/") | tensors_of(tensors, "average/")
+    return tensors, path
+
+
+def check_folder(folder: Path, settings: Settings) -> None:
+    """Refuse a folder that this training cannot go on in, before anything is computed."""
+    if (folder / SETTINGS).exists():
+        _check_same(folder, settings)
+        if (folder / NEWEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]:
+            raise UserError(
+                f"{folder} is a finished run; score it with `python eval.py {folder}`, or give run.folder=... to train another"
+            )
+    elif folder.is_dir() and any(file.name != LOCK for file in folder.iterdir()):
+        raise UserError(f"{folder} holds other files and no run; give run.folder=... another name, or empty it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text_atomically(folder / ".writable", "")
+        (folder / ".writable").unlink()
+        if not any(folder.iterdir()):
+            folder.rmdir()  # until there is something to keep
+    except OSError as error:
+        raise UserError(
+            f"cannot write into {folder} ({error}); give run.folder=... a place that you may write to"
+        ) from error
+
+
+def _check_same(folder: Path, settings: Settings) -> None:
+    earlier = read_run_settings(folder)
+    for section, values in settings.items():
+        keys = values.keys() | earlier[section].keys()
+        for key in sorted(keys, key="kind".__ne__):  # other keys follow from the kind
+            before, now = (found[section].get(key, "nothing") for found in (earlier, settings))
+            if before != now and key not in _FREE.get(section, ()):
+                raise UserError(
+                    f"{folder} was started with {section}.{key}={before}, now it is {now}; give run.folder=... for a new run, "
+                    "or go back to the earlier settings to go on with this one"
+                )
+
+
+def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
+    """What never changes during a run; a start that was killed in between is simply made again."""
+    write_text_atomically(folder / SETTINGS, save_settings(settings))  # first: it marks the folder as a run
+    remove_unfinished(folder)
+    if model.encoder.frozen and not (folder / ENCODER).exists():
+        save_checkpoint(folder / ENCODER, model_tensors(model.encoder), {})
+    if not (folder / VOCABULARY).exists():
+        vocabulary.save(folder / VOCABULARY)
+    elif (stored := Vocabulary.load(folder / VOCABULARY)).words != vocabulary.words:
+        odd = sorted(set(stored.words) ^ set(vocabulary.words))
+        raise UserError(
+            f"the training captions have changed since {folder} was started: {len(stored)} words then, {len(vocabulary)} now"
+            f"{f', first difference {odd[0]!r}' if odd else ''}; bring the captions back, or give run.folder=... for a new run"
+        )
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a run's folder; a killed program lets go of it.
+
+    Raises:
+        UserError: another training holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(
+            f"another training is under way in {folder}; wait for it, or give run.folder=... for a new run"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def has_finished(folder: Path, settings: Settings) -> bool:
+    """Whether a run's training has come to its end.
+
+    Raises:
+        UserError: it was another training than these settings ask for.
+    """
+    if (folder / SETTINGS).exists():
+        _check_same(folder, settings)
+    both = (folder / BEST).exists() and (folder / NEWEST).exists()
+    return both and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]

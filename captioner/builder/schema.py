@@ -1,0 +1,164 @@
+"""Settings checked against the constructors of the parts they name.
+
+A section's `kind` names a part in a table; the part's constructor is the section's schema, less the arguments in `SUPPLIED`, which
+follow from the other parts. Everything is checked before anything is made.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from captioner import attention, data, decoders, encoders, search
+from captioner.builder.config import Settings, check_keys, check_values, nearest, read_settings, suggestion
+from captioner.builder.sections import Around, EncoderRate, EncoderStart, Log, Photos, Place, Start, Words
+from captioner.encoders import Refiner, TorchvisionNetwork
+from captioner.errors import UserError
+from captioner.features.region_files import RegionFiles
+from captioner.search import Limits
+from captioner.training import objectives, optimisation
+from captioner.training.plan import Plan
+
+TABLES: dict[str, dict[str, Callable]] = {
+    "data": data.KINDS,
+    "encoder": {**encoders.KINDS, "region_files": RegionFiles},
+    "attention": attention.KINDS,
+    "decoder": decoders.KINDS,
+    "objective": objectives.KINDS,
+    "optimiser": optimisation.OPTIMISERS,
+    "schedule": optimisation.SCHEDULES,
+    "search": search.KINDS,
+}
+_BESIDE: dict[str, list[Callable]] = {
+    "data": [Words, Photos],
+    "encoder": [EncoderStart],
+    "refiner": [Refiner],
+    "attention": [Around],
+    "optimiser": [EncoderRate],
+    "search": [Limits],
+    "run": [Plan, Place, Start],
+    "log": [Log],
+}
+"""What a section holds besides the part that its kind names."""
+SUPPLIED: dict[str, set[str]] = {
+    "encoder": {"network", "download"},
+    "refiner": {"region_size"},
+    "attention": {"query_size", "region_size", "cell_input_size", "score"},
+    "decoder": {"attention", "region_size", "vocabulary_size"},
+    "objective": {"model", "rewards", "bad_words"},
+    "optimiser": {"parameters"},
+    "search": {"limits", "bad_words"},
+}
+_DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule": "constant", "search": "beam"}
+SECTIONS = [*TABLES, "refiner", "run", "log"]
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """A config's resolved settings, under overrides.
+
+    Raises:
+        UserError: the config cannot be read, or something in it does not fit.
+    """
+    return resolve(read_settings(path, overrides, {section: _lasting(section) for section in SECTIONS}))
+
+
+def _lasting(section: str) -> set[str]:
+    """Keys that mean the same whatever a section's kind is: what stands beside it, and what every kind takes."""
+    kinds = [set(inspect.signature(one).parameters) for one in TABLES.get(section, {}).values()]
+    if section == "encoder":
+        kinds.append(set())  # torchvision's networks are kinds too, and share no key with ours
+    common = set.intersection(*kinds) if kinds else set()
+    return common.union(*(inspect.signature(one).parameters for one in _BESIDE.get(section, [])))
+
+
+def resolve(settings: Settings) -> Settings:
+    """Every section with its defaults filled in.
+
+    Raises:
+        UserError: the first key, kind or value that does not fit, with what would.
+    """
+    check_keys(settings, SECTIONS, "section")
+    resolved = {}
+    for section in SECTIONS:
+        values = settings.get(section) or {}
+        if not isinstance(values, dict):
+            raise UserError(
+                f"{section} should hold keys such as `kind:`, got {values!r}; write {section}: {{kind: ...}}"
+            )
+        resolved[section] = _resolve_section(section, dict(values))
+    return resolved
+
+
+def _resolve_section(section: str, values: Settings) -> Settings:
+    names, constructors = {}, list(_BESIDE.get(section, []))
+    if section in TABLES:
+        names["kind"] = values.pop("kind", _DEFAULT_KINDS.get(section))
+        constructors.insert(0, part(section, names["kind"]))
+        if takes_score(constructors[0]):
+            names["score"] = values.pop("score", "additive")
+            constructors.append(_lookup("attention.score", names["score"], attention.SCORES))
+        elif section == "attention" and "score" in values:
+            takers = ", ".join(kind for kind, part in attention.KINDS.items() if takes_score(part))
+            raise UserError(
+                f"attention.kind={names['kind']} takes no score, got attention.score={values['score']}; "
+                f"leave it out, or choose a kind that takes one: {takers}"
+            )
+    supplied = SUPPLIED.get(section, set())
+    return names | check_values(section, values, constructors, supplied, partial(_meant, section), [*names])
+
+
+def _meant(section: str, key: str, known: Collection[str]) -> str:
+    """What a key was meant to be: another kind's own key, else the one of this kind, or of any, that it is most like."""
+    takers: dict[str, list[str]] = {}
+    for kind in TABLES.get(section, {}):
+        for name in keys_of(section, kind):
+            takers.setdefault(name, []).append(kind)
+    like = "" if key in takers else suggestion(key, known)
+    meant = nearest(key, takers)
+    if like or meant is None:
+        return like
+    spelled = "" if meant == key else f"; did you mean {meant!r}?"
+    return f"{spelled}; {section}.kind={' or '.join(takers[meant])} takes it"
+
+
+def keys_of(section: str, kind: str, score: str = "") -> set[str]:
+    """The keys that a section has for this kind, and for this score where it takes one.
+
+    Raises:
+        UserError: there is no such kind or score.
+    """
+    made = part(section, kind)
+    keys = set(inspect.signature(made).parameters)
+    if section == "attention" and takes_score(made):
+        keys |= set(inspect.signature(_lookup("attention.score", score or "additive", attention.SCORES)).parameters)
+    return keys - SUPPLIED.get(section, set())
+
+
+def part(section: str, kind: Any) -> Callable:
+    """What a section's kind names: a class, or a function that makes one."""
+    if section == "encoder" and kind in encoders.network_names():
+        return partial(TorchvisionNetwork, network=kind)
+    return _lookup(f"{section}.kind", kind, TABLES[section])
+
+
+def _lookup(key: str, name: Any, table: dict[str, Callable]) -> Callable:
+    if isinstance(name, str) and name in table:
+        return table[name]
+    more = " or any torchvision network" if key == "encoder.kind" else ""
+    known = [*table, *(encoders.network_names() if more else [])]
+    came = "nothing" if name is None else repr(name)
+    raise UserError(f"{key} should be one of {', '.join(table)}{more}, got {came}{suggestion(name, known)}")
+
+
+def takes_score(constructor: Callable) -> bool:
+    return "score" in inspect.signature(constructor).parameters
+
+
+def save_settings(settings: Settings) -> str:
+    """Resolved settings as YAML, sections in their order."""
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)

@@ -1,0 +1,36 @@
+"""`captioner doctor`."""
+
+from __future__ import annotations
+
+import sys
+
+from captioner.cli.options import Config, Overrides
+from captioner.progress import Reporter, console
+
+
+def doctor(
+    config: Config,
+    overrides: Overrides = None,
+) -> None:
+    """Check a data set before training on it: photos, captions, splits, vocabulary. Ends with status 1 where something is bad."""
+    from captioner.commands import doctor as command
+
+    with Reporter() as report:
+        findings, sizes = command.diagnose(config, overrides or [], report)
+    for name, value in sizes.items():
+        shown = ", ".join(f"{split} {count:,}" for split, count in value.items()) if isinstance(value, dict) else value
+        console.print(f"{name}: {shown}", soft_wrap=True)
+    for finding in findings:
+        mark = "[red]bad[/]  " if finding.bad else "[yellow]note[/] "
+        share = f"{finding.count:,} of {finding.of:,} ({finding.count / max(1, finding.of):.1%})"
+        console.print(f"{mark}{finding.what}: {share}", soft_wrap=True)
+        for example in finding.examples:
+            console.print(f"       {example}", soft_wrap=True, markup=False)
+    num_bad = sum(finding.bad for finding in findings)
+    if num_bad:
+        console.print(f"[red]not ready to train[/]: {num_bad} of these findings are bad; mend them first")
+        sys.exit(1)
+    console.print(
+        "ready to train"
+        + (": what is noted is worth knowing, and stops nothing" if findings else ", nothing to say against it")
+    )

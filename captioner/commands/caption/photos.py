@@ -1,0 +1,180 @@
+"""Captions for people: photos from anywhere, printed, and written as a table, as json, and as pictures."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from captioner.captioner import Captioner
+from captioner.commands.caption import pictures
+from captioner.data.folder import photos_in
+from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
+from captioner.files import write_text_atomically
+from captioner.progress import console, errors
+from captioner.search import Caption
+from captioner.visualize.overlay import USUAL, Style
+from captioner.visualize.page import check_name
+
+_ON_ONE_PAGE = 100  # 30 MB of large photos
+_SETTING = re.compile(r"(search|data|run)\.\w+=.*")
+Found = list[tuple[Path, list[Caption]]]
+"""Photos with what decoding found for each, its caption first."""
+
+
+def find_photos(names: Sequence[str]) -> list[Path]:
+    """Files as they are, folders' photos, and what patterns match; each once, in this order.
+
+    Raises:
+        UserError: a name matches nothing.
+    """
+    photos: dict[Path, None] = {}
+    for name in names:
+        path = Path(name)
+        if not path.exists() and _SETTING.fullmatch(name):
+            raise UserError(f"{name} is no photo; to change a setting of decoding write --set {name}")
+        if path.is_dir():
+            found = photos_in(path)
+        elif path.exists() or not glob.has_magic(name):
+            found = [path]
+        else:
+            found = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]
+        if not found:
+            raise UserError(f"no photo in {name}; give files, folders that hold photos, or patterns that match some")
+        photos.update(dict.fromkeys(found))
+    return list(photos)
+
+
+def run(
+    captioner: Captioner,
+    names: Sequence[str],
+    wanted: Mapping[str, Path] | None = None,
+    table: Path | None = None,
+    details: Path | None = None,
+    page: Path | None = None,
+    beside: Mapping[str, Captioner] | None = None,
+    style: Style = USUAL,
+    name: str = "this model",
+) -> int:
+    """Caption photos, print each caption as it comes, and write what was asked for.
+
+    A photo among several that cannot be read is named and left out; returns how many were.
+
+    Args:
+        wanted: Where to write which of the pictures of captioner/pictures.py.
+        beside: Other models by their names, which a sheet shows beside this one, whose name is `name`.
+
+    Raises:
+        UserError: no photo can be read, or a name matches nothing, or one picture or page is asked for too many photos.
+    """
+    photos, wanted = find_photos(names), wanted or {}
+    pictures.check(wanted, len(photos))
+    _check_page(photos, page)
+    found, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
+    if table is not None:
+        _write(table, _as_csv(found))
+    if details is not None:
+        _write(details, as_json(found, name))
+    if page is not None:
+        _lay_out(page, found, style.smooth)
+    written = _by_model(found, beside or {}, name)
+    for option, path in wanted.items():
+        pictures.write(option, path, written, style)
+    if unreadable:
+        errors.print(
+            f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
+        )
+    return len(unreadable)
+
+
+def _check_page(photos: Sequence[Path], page: Path | None) -> None:
+    if page is None:
+        return
+    check_name(page)
+    if len(photos) > _ON_ONE_PAGE:
+        raise UserError(f"one page holds up to {_ON_ONE_PAGE} photos, got {len(photos)}; give fewer photos at a time")
+
+
+def _by_model(found: Found, beside: Mapping[str, Captioner], name: str) -> list[tuple[Path, dict[str, Caption]]]:
+    """Each photo with the caption, and with those of the other models, which are printed."""
+    written = [(photo, {name: caption}) for photo, (caption, *_) in found]
+    for other, captioner in beside.items():
+        captions = captioner.captions([photo for photo, _ in found])
+        for (photo, known), caption in zip(written, captions, strict=True):
+            known[other] = caption
+            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f}, {other})", soft_wrap=True, markup=False)
+    return written
+
+
+def _stream(
+    captioner: Captioner, photos: Sequence[Path], with_candidates: bool
+) -> Iterator[tuple[Path, list[Caption] | UserError]]:
+    """Each photo with what decoding found, or with the reason why it cannot be read."""
+    if not with_candidates:
+        for photo, caption in captioner.stream(photos):
+            yield Path(str(photo)), caption if isinstance(caption, UserError) else [caption]
+        return
+    for photo in photos:
+        yield photo, _candidates(captioner, photo)
+
+
+def _candidates(captioner: Captioner, photo: Path) -> list[Caption] | UserError:
+    try:
+        return captioner.candidates(photo)
+    except UserError as error:
+        return error
+
+
+def _caption(
+    captioner: Captioner, photos: list[Path], with_candidates: bool, with_heads: bool
+) -> tuple[Found, list[Path]]:
+    found: Found = []
+    unreadable: list[Path] = []
+    for photo, captions in _stream(captioner, photos, with_candidates):
+        if not isinstance(captions, UserError):
+            found.append((photo, captions))
+            caption = captions[0]
+            if with_heads:
+                pictures.check_heads(caption)
+            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True, markup=False)
+        elif len(photos) == 1:
+            raise captions
+        else:
+            unreadable.append(photo)
+            errors.print(f"left out: {captions}", soft_wrap=True, markup=False)
+    if not found:
+        raise UserError(f"none of {len(photos)} photos can be read")
+    return found, unreadable
+
+
+def as_json(found: Found, model: str) -> str:
+    """Each photo's caption with who wrote it and all that it carries: words, log-probabilities, maps, candidates' texts."""
+    entries = [{"photo": str(photo), "model": model, **caption.as_json()} for photo, (caption, *_) in found]
+    return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
+
+
+def _as_csv(found: Found) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["photo", "caption", "confidence"])
+    writer.writerows([str(photo), caption.text, f"{caption.confidence:.4f}"] for photo, (caption, *_) in found)
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    write_text_atomically(path, text)
+    console.print(f"written: {path}", soft_wrap=True, markup=False)
+
+
+def _lay_out(path: Path, found: Found, smooth: bool) -> None:
+    """One HTML file of all photos, each with the captions that decoding found."""
+    from captioner.visualize.page import PageItem, save_page
+
+    items = (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in found)
+    save_page(path, items, smooth)
+    console.print(f"written: {path}", soft_wrap=True, markup=False)

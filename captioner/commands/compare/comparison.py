@@ -1,0 +1,57 @@
+"""The comparison itself: every run trained, measured and written down in a folder of its own, once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from captioner import builder
+from captioner.builder.run_folder import has_finished
+from captioner.commands.compare.measurements import Line, baseline_lines, line_of, measure, measure_baselines
+from captioner.commands.compare.timing import measure_times
+from captioner.commands.compare.variants import Variant
+from captioner.commands.evaluate import check_split
+from captioner.commands.train import training_run as runs
+from captioner.progress import Report, silent
+
+
+def compare(
+    config: Path,
+    names: Sequence[str],
+    num_seeds: int,
+    folder: Path,
+    splits: Sequence[str] = ("val",),
+    overrides: Sequence[str] = (),
+    report: Report = silent,
+) -> list[Line]:
+    """Train and measure what is not there yet; returns for each split a line for each variant, and one for each baseline.
+
+    Raises:
+        UserError: a name is none of a kind, score or decoder, or its settings do not fit; nothing was trained.
+    """
+    variants = [Variant(name) for name in dict.fromkeys(names)]
+    recipe = builder.read(config, overrides)
+    data = builder.make_all_splits(recipe)
+    for split in splits:
+        check_split(data, split)
+    plans = []
+    for seed in range(num_seeds):
+        for variant in variants:
+            run = variant.folder(folder, seed)
+            changes = [*overrides, *variant.overrides(recipe), f"run.seed={seed}", f"run.folder={run}"]
+            plans.append((variant.name, seed, run, changes, builder.read(config, changes)))
+    for number, (name, seed, run, changes, settings) in enumerate(plans, start=1):
+        report("variant", name=name, seed=seed, number=number, total=len(plans))
+        if not has_finished(run, settings):
+            runs.train(config, changes, report)
+        for split in splits:
+            measure(run, split, report)
+    first = variants[0]
+    for split in splits:
+        measure_baselines(first.folder(folder, 0), folder, split, report)
+    times = measure_times(variants, folder)
+    lines = []
+    for split in splits:
+        lines += [line_of(variant, split, first, num_seeds, folder, times[variant.name]) for variant in variants]
+        lines += baseline_lines(split, first, num_seeds, folder)
+    return lines

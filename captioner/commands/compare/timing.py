@@ -1,0 +1,110 @@
+"""What a kind costs: parameters, and the time of a training step and of a decoded word."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from captioner import builder
+from captioner.captioner import Captioner
+from captioner.commands.compare.variants import Variant
+from captioner.commands.photo_sources import photo_source, read_splits
+from captioner.data.batches import Batch, encode_references, pad_words
+from captioner.files import write_text_atomically
+from captioner.model import CaptionModel
+from captioner.search import Greedy
+from captioner.text.vocabulary import PAD
+from captioner.training.contract import Totals
+
+_TIMED_PHOTOS = 16
+_ROUNDS = 7
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a variant costs."""
+
+    num_parameters: int
+    step_ms: float
+    word_ms: float
+
+
+def measure_times(variants: Sequence[Variant], folder: Path) -> dict[str, Times]:
+    """Milliseconds for 16 photos of training, in fp32: of a step's forward and backward, and of a word of greedy decoding. Medians of 7,
+    all variants in turn; once, and again where a variant is new. Delete times.json to measure again on a quieter machine."""
+    path = folder / "times.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not all(variant.name in kept for variant in variants):
+        kept |= {name: asdict(times) for name, times in _measure(variants, folder).items()}
+        write_text_atomically(path, json.dumps(kept, indent=1) + "\n")
+    return {variant.name: Times(**kept[variant.name]) for variant in variants}
+
+
+def _measure(variants: Sequence[Variant], folder: Path) -> dict[str, Times]:
+    timed = {variant.name: _Timed.of(variant.folder(folder, 0)) for variant in variants}
+    rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in timed}
+    for _ in range(_ROUNDS):
+        for name, one in timed.items():
+            rounds[name].append((one.step(), one.word()))
+    return {
+        name: Times(
+            one.num_parameters,
+            statistics.median(step for step, _ in rounds[name]),
+            statistics.median(word for _, word in rounds[name]),
+        )
+        for name, one in timed.items()
+    }
+
+
+@dataclass
+class _Timed:
+    """One trained model and one batch."""
+
+    captioner: Captioner
+    objective: nn.Module
+    batch: Batch
+    totals: Totals
+
+    @classmethod
+    def of(cls, run: Path) -> _Timed:
+        settings = builder.read_run_settings(run)
+        captioner = builder.load(run, device=settings["run"]["device"]).with_search(Greedy())
+        examples = read_splits(settings)["train"][:_TIMED_PHOTOS]
+        source, examples = photo_source(settings, captioner.model, examples, "timed", run)
+        captions = encode_references(examples, captioner.vocabulary, settings["data"]["max_length"])
+        batch = Batch(source(range(len(examples))), pad_words(captions)).to(captioner.device)
+        words = int((batch.targets != PAD).sum())
+        totals = Totals(words=words, captions=int(batch.caption_mask.sum()), photos=len(examples))
+        assert isinstance(captioner.model, CaptionModel)  # one run, no ensemble
+        objective = builder.make_objective(settings, captioner.model, captioner.vocabulary, examples, run)
+        return cls(captioner, objective, batch, totals)
+
+    @property
+    def num_parameters(self) -> int:
+        model = self.captioner.model
+        return sum(one.numel() for name, one in model.named_parameters() if not name.startswith("encoder."))
+
+    def step(self) -> float:
+        self.objective.train()
+        started = time.perf_counter()
+        self.objective(self.batch, self.totals)[0].backward()
+        self._wait()
+        self.objective.zero_grad()
+        return 1000 * (time.perf_counter() - started)
+
+    def word(self) -> float:
+        started = time.perf_counter()
+        captions = self.captioner.captions_of(self.batch.photos)
+        self._wait()
+        return 1000 * (time.perf_counter() - started) / max(len(caption.words) + 1 for caption in captions)
+
+    def _wait(self) -> None:
+        if self.captioner.device.type != "cpu":
+            torch.accelerator.synchronize(self.captioner.device)

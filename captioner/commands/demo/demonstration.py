@@ -1,0 +1,121 @@
+"""The demo: draw pictures, train on them, and measure on pictures never seen what the captions say and where the maps lie.
+
+Two models are trained by one recipe: one looks after its LSTM has read the previous word, one before (configs/drawn.yaml says which
+options). Everything printed is measured here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich import box
+from rich.table import Table
+
+from captioner import builder
+from captioner.builder.run_folder import has_finished
+from captioner.commands.compare import pair_agreement
+from captioner.commands.evaluate import MODEL, Evaluation, evaluate
+from captioner.commands.photo_sources import with_placement
+from captioner.commands.train import training_run as runs
+from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
+from captioner.explain import PairAgreement
+from captioner.files import write_text_atomically
+from captioner.progress import Report, console
+from captioner.visualize.sheet import contact, sheet
+
+CONFIG = Path(__file__).parents[3] / "configs" / "drawn.yaml"
+MODELS = {"after": "demo", "before": "demo_before"}
+SPLITS = {"val": "new", "unseen": "new pairs"}
+_NUM_SHOWN = 6
+_LEGEND = """looks: before or after the LSTM has read the previous word. new pairs: colours and shapes never seen together in training.
+right: captions in which every (colour, shape) named is one object of the picture.
+lift: attention inside the box of the named shape, over the box's fair share, on the shape word of right pairs, as a ratio of sums;
+uniform: the same of a map that knows nothing. pointing: the heaviest region's centre lies in the box. CIDEr-D: x100."""
+
+_DASH = "- means no map to measure: no pair was right whose object is the only one of its name."
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one model is worth on one split."""
+
+    looks: str
+    split: str
+    scores: dict[str, float]
+    agreement: PairAgreement
+
+
+def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
+    """Train what is not yet trained, measure, and write the sheet and the numbers into `folder`/demo."""
+    if not CONFIG.is_file():
+        raise UserError(f"the demo needs {CONFIG}; run it from a clone of the repository")
+    for looks, name in MODELS.items():
+        settings = [*overrides, f"decoder.looks={looks}", f"run.folder={folder / name}"]
+        if has_finished(folder / name, builder.read(CONFIG, settings)):
+            console.print(f"{folder / name} is trained already; delete it to train it again", soft_wrap=True)
+        else:
+            runs.train(CONFIG, settings, report)
+    figures = []
+    for looks, name in MODELS.items():
+        for split in SPLITS:
+            evaluation = evaluate(folder / name, split, report=report, baselines=False, java=False)
+            figures.append(measure(looks, evaluation))
+            if (looks, split) == ("after", "val"):
+                show(folder / name, evaluation)
+    console.print(_table(figures))
+    console.print(legend(figures), soft_wrap=True)
+    numbers = json.dumps([asdict(figure) for figure in figures], indent=1)
+    write_text_atomically(folder / "demo" / "demo.json", numbers + "\n")
+    console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
+
+
+def measure(looks: str, evaluation: Evaluation) -> Figure:
+    """Compare captions and maps with the objects that were drawn."""
+    agreement = pair_agreement(evaluation)
+    assert agreement is not None
+    return Figure(looks, evaluation.split, evaluation.rows[MODEL], agreement)
+
+
+def show(folder: Path, evaluation: Evaluation) -> None:
+    """Print six captions of new pictures and write their sheet."""
+    order = torch.randperm(len(evaluation.captions), generator=torch.Generator().manual_seed(0)).tolist()
+    sheets = []
+    for index in order[:_NUM_SHOWN]:
+        example = evaluation.examples[index]
+        caption = with_placement(evaluation.captions[index], evaluation.source, index)
+        sheets.append(sheet(open_photo(example.image), caption, name=Path(example.image).name))
+        console.print(f"  {example.image}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
+    contact(sheets).save(folder / "sheet.png")
+
+
+def legend(figures: Sequence[Figure]) -> str:
+    """What the table's columns mean, and its dashes where there are any."""
+    return f"{_LEGEND}\n{_DASH}" if any(figure.agreement.lift is None for figure in figures) else _LEGEND
+
+
+def _table(figures: Sequence[Figure]) -> Table:
+    table = Table(title="measured on pictures never seen", box=box.SIMPLE)
+    for name in ("looks", "pictures", "captions", "right", "lift", "uniform", "pointing", "CIDEr-D"):
+        table.add_column(name, justify="left" if name in ("looks", "pictures") else "right", no_wrap=True)
+    for figure in figures:
+        found = figure.agreement
+        table.add_row(
+            figure.looks,
+            SPLITS[figure.split],
+            str(found.num_captions),
+            f"{found.caption_accuracy:.1%}",
+            _number(found.lift),
+            _number(found.uniform_lift),
+            "-" if found.pointing is None else f"{found.pointing:.1%}",
+            f"{100 * figure.scores['CIDEr-D']:.1f}",
+        )
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

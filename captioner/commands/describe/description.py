@@ -1,0 +1,149 @@
+"""A config, part by part: which class and file it becomes, how many parameters it has, and what flows through it.
+
+Shapes: B photos, Q captions of one photo, R regions, D region feature, O output, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich import box
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor, nn
+
+from captioner import builder
+from captioner.attention import Attended, Attention, Memory, Score
+from captioner.builder.config import Settings
+from captioner.decoders import Decoder, TransformerDecoder
+from captioner.errors import UserError
+from captioner.features.region_files import RegionFiles
+from captioner.model import CaptionModel
+from captioner.regions import Boxes, Regions
+from captioner.text.vocabulary import START, Vocabulary
+
+_PHOTOS, _CAPTIONS = 2, 5  # B and Q of the example
+_WORDS = 9_000  # of a vocabulary that stands in for one that cannot be read
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a model."""
+
+    name: str
+    what: str  # its class
+    file: str
+    trained: int  # parameters
+    frozen: int
+    flow: str  # what comes in and goes out
+
+
+def table(parts: Sequence[Part]) -> Table:
+    """A part's class, its file and what flows through it stand below one another, so that 80 columns hold them."""
+    shapes = f"shapes for {_PHOTOS} photos and {_CAPTIONS} captions of each, at one word"
+    printed = Table(caption=shapes, box=box.SIMPLE, padding=(0, 1, 1, 0), pad_edge=False)
+    printed.add_column("part", no_wrap=True)
+    printed.add_column("class, file, what flows", overflow="fold")
+    for name in ("trained", "frozen"):
+        printed.add_column(name, justify="right", no_wrap=True)
+    for part in parts:
+        what = Text.assemble((part.what, "bold"), "\n", (part.file, "dim"), *(["\n", part.flow] if part.flow else []))
+        printed.add_row(part.name, what, f"{part.trained:,}", f"{part.frozen:,}")
+    trained, frozen = (sum(getattr(part, name) for part in parts) for name in ("trained", "frozen"))
+    printed.add_row("together", "", f"{trained:,}", f"{frozen:,}")
+    return printed
+
+
+@torch.inference_mode()
+def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], list[str]]:
+    """The parts in the order in which a photo meets them, and what else there is to say. Nothing is downloaded or trained.
+
+    Raises:
+        UserError: the config does not fit.
+    """
+    settings = builder.read(config, overrides)
+    vocabulary, notes = _vocabulary(settings)
+    model = builder.make_model(settings, vocabulary, download=False).eval()
+    decoder = model.decoder
+    regions, parts = _reading(model)
+    memory, words = decoder.remember(regions), torch.full((_PHOTOS, _CAPTIONS), START)
+    output, attended, _ = decoder.advance(words, decoder.start(memory, _CAPTIONS), memory)
+    parts += _looking(decoder, memory, attended)
+    logits = decoder.vocabulary_logits(output)
+    flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.looks}"
+    parts.append(_part("decoder", [decoder], flow, less=_outermost(decoder)))
+    used = [(name, builder.part(name, settings[name]["kind"])) for name in ("objective", "search")]
+    return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
+
+
+def _reading(model: CaptionModel) -> tuple[Regions, list[Part]]:
+    """What the decoder looks at, and the parts that make it."""
+    encoder, refiner = model.encoder, model.refiner
+    width, height = encoder.preprocess.crop
+    pixels = torch.zeros(_PHOTOS, 3, height, width, dtype=torch.uint8)
+    regions = encoder(pixels) if not isinstance(encoder, RegionFiles) else _regions_of(encoder)
+    parts = [_part("encoder", [encoder], f"pixels {_size(pixels)} -> regions {_size(regions.features)}")]
+    if refiner is not None:
+        regions = refiner(regions)
+        parts.append(_part("refiner", [refiner], f"-> regions {_size(regions.features)}"))
+    return regions, parts
+
+
+def _looking(decoder: Decoder, memory: Memory, attended: Attended) -> list[Part]:
+    """The attention, and what lies inside it."""
+    weights, heads, looking = attended.weights, attended.head_weights, _outermost(decoder)
+    maps = "no weights" if weights is None else f"weights {_size(weights)}"
+    maps += f", {heads.shape[2]} heads" if heads is not None else ""
+    flow = f"keys {_size(memory.keys)}, values {_size(memory.values)} -> {maps}, context {_size(attended.context)}"
+    flow += f"; in each of {len(looking)} layers" if len(looking) > 1 else ""
+    inside = [[part for part in look.modules() if isinstance(part, (Attention, Score))][1:] for look in looking]
+    return [
+        _part("attention", looking, flow, less=[part for layer in inside for part in layer]),
+        *(
+            _part("inside it", same, "", less=[part for layer in inside for part in layer[depth:]])
+            for depth, same in enumerate(zip(*inside, strict=True), start=1)
+        ),
+    ]
+
+
+def _vocabulary(settings: Settings) -> tuple[Vocabulary, list[str]]:
+    try:
+        return builder.make_vocabulary(settings, builder.make_all_splits(settings)), []
+    except UserError as error:
+        note = f"the data cannot be read, so that the vocabulary is taken to have {_WORDS:,} words: {error}"
+        return Vocabulary([f"word{number}" for number in range(_WORDS)]), [note]
+
+
+def _regions_of(encoder: RegionFiles) -> Regions:
+    """As many regions as its files may hold."""
+    fractions = torch.zeros(_PHOTOS, encoder.most, 4)
+    return Regions.full(torch.zeros(_PHOTOS, encoder.most, encoder.region_size), Boxes(fractions))
+
+
+def _outermost(decoder: Decoder) -> list[nn.Module]:
+    """What looks at regions, one for each layer that does; not what lies inside another, nor self-attention among words."""
+    if isinstance(decoder, TransformerDecoder):
+        return [layer.get_submodule("look") for layer in decoder.layers]
+    return [decoder.get_submodule("attention")]
+
+
+def _part(name: str, modules: Sequence[nn.Module], flow: str, less: Sequence[nn.Module] = ()) -> Part:
+    """The same part of every layer; parameters of `less` are counted elsewhere."""
+    others = {id(one) for part in less for one in part.parameters()}
+    counted = [one for module in modules for one in module.parameters() if id(one) not in others]
+    trained = sum(one.numel() for one in counted if one.requires_grad)
+    frozen = sum(one.numel() for one in counted if not one.requires_grad)
+    return Part(name, type(modules[0]).__name__, _file(type(modules[0])), trained, frozen, flow)
+
+
+def _file(part: object) -> str:
+    path, repository = Path(inspect.getfile(part)), Path(__file__).parents[3]  # pyright: ignore[reportArgumentType]
+    return path.relative_to(repository).as_posix() if path.is_relative_to(repository) else str(path)
+
+
+def _size(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape))

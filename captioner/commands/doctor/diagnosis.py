@@ -1,0 +1,43 @@
+"""What a training run by a config would stumble over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from captioner import builder
+from captioner.data.checks import Finding, examine
+from captioner.encoders.preprocess import open_photo
+from captioner.features.region_files import RegionFiles
+from captioner.features.store import store_row_bytes
+from captioner.features.views import VIEWS
+from captioner.progress import Report, silent
+
+
+def diagnose(
+    config: Path, overrides: Sequence[str] = (), report: Report = silent
+) -> tuple[list[Finding], dict[str, Any]]:
+    """What a training by this config would stumble over; and the sizes of what it would train on."""
+    settings = builder.read(config, overrides)
+    splits = builder.make_all_splits(settings)
+    vocabulary = builder.make_vocabulary(settings, splits)
+    encoder = builder.make_encoder(settings, download=False)
+    rows = VIEWS[settings["data"]["augment"]] * len(splits["train"]) + len(splits.get("val", []))
+    sizes = {
+        "photos": {split: len(examples) for split, examples in splits.items()},
+        "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
+        "vocabulary": len(vocabulary),
+        "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
+        "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB"
+        if encoder.frozen and not isinstance(encoder, RegionFiles)
+        else "none",
+    }
+    tick = partial(_tick, report)
+    words = settings["data"]
+    return examine(splits, vocabulary, words["min_count"], words["max_length"], open_photo, tick), sizes
+
+
+def _tick(report: Report, done: int, total: int) -> None:
+    report("examine", done=done, total=total)

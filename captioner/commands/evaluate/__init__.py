@@ -1,0 +1,15 @@
+"""Decode a split with a run and score it.
+
+evaluation.py         decodes a split, scores it with its baselines, and writes results.json and scores.json
+baseline_captions.py  captions without a captioner: the most frequent one, and those of the nearest training photos
+run_protocol.py       what scores depend on besides the model
+system.py             captions of systems with their scores
+score_tables.py       scores on a terminal
+pages.py, report.py   scores as a page: worst photos first
+"""
+
+from captioner.commands.evaluate.evaluation import MODEL, Evaluation, check_split, evaluate
+from captioner.commands.evaluate.pages import save_page
+from captioner.commands.evaluate.score_tables import print_scores
+
+__all__ = ["MODEL", "Evaluation", "check_split", "evaluate", "print_scores", "save_page"]

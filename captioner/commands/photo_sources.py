@@ -1,0 +1,140 @@
+"""The photos of a run: read or seen before, captioned, and examined before training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from captioner import builder
+from captioner.builder.config import Settings
+from captioner.captioner import Captioner
+from captioner.data.contract import Example, Splits
+from captioner.ensemble import Ensemble
+from captioner.errors import UserError
+from captioner.features.region_files import RegionFiles, RegionsOfFiles
+from captioner.features.sources import PhotoFiles, Source, StoredRegions, store_regions, unreadable_photos
+from captioner.features.store import FeatureStore
+from captioner.files import write_text_atomically
+from captioner.model import CaptionModel
+from captioner.progress import Report, silent
+from captioner.search import Caption
+from captioner.training.distributed import Processes
+from captioner.training.optimisation import mixed_precision
+
+_DECODE_BATCH = 32
+
+
+def read_splits(settings: Settings, report: Report = silent) -> Splits:
+    """The splits of the data; photos that are left out because they are missing are reported."""
+    splits, missing = builder.make_splits(settings)
+    if missing:
+        report("missing", photos=missing)
+    return splits
+
+
+def photo_source(
+    settings: Settings,
+    model: CaptionModel | Ensemble,
+    examples: Sequence[Example],
+    split: str,
+    folder: Path,
+    report: Report = silent,
+    num_views: int = 1,
+    here: Processes | None = None,
+) -> tuple[Source, Sequence[Example]]:
+    """The photos themselves for an encoder that trains, stored regions for a frozen one; and the examples they are of.
+
+    Regions that are not stored yet are computed by the first process, and waited for by the others. Photos that cannot be read are
+    reported, listed in the run's folder, and left out.
+    """
+    files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
+    here = here or Processes(model.device)
+    if isinstance(model.encoder, RegionFiles):
+        if num_views > 1:
+            raise UserError("data.augment needs photos to turn, got regions that others made; set data.augment=none")
+        source, unreadable = _published(files, model.encoder, here)
+    elif model.encoder.frozen:
+        source, unreadable = _stored(settings, model, files, split, report, num_views, here.first)
+    else:
+        source, unreadable = _checked(files, report, here)
+    listed = folder / f"unreadable_{split}.txt"
+    if unreadable and here.first:
+        write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
+        if len(source):
+            report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
+    if not len(source):
+        if not unreadable:
+            raise UserError(f"{split} has no photos; check the data's paths and splits")
+        first = next(iter(unreadable.values()))
+        raise UserError(f"no photo of {split} can be read; all are listed in {listed}, first: {first}")
+    return source, [example for index, example in enumerate(examples) if index not in unreadable]
+
+
+def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tuple[RegionsOfFiles, dict[int, str]]:
+    """Regions that others made; every process looks whether its share is there and whole."""
+    regions = RegionsOfFiles(files.paths, encoder)
+    unreadable = _of_all(here, regions.unreadable(_share(here, files)))
+    return regions.without(unreadable), unreadable
+
+
+def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:
+    """The photos that can be read, so that none stops a training hours later; every process reads its share."""
+    unreadable = _of_all(here, unreadable_photos(files, _share(here, files), partial(_tick, report)))
+    return files.without(unreadable), unreadable
+
+
+def _share(here: Processes, files: PhotoFiles) -> range:
+    """The photos that this process looks through."""
+    return range(here.rank, len(files), here.count)
+
+
+def _of_all(here: Processes, found: dict[int, str]) -> dict[int, str]:
+    """What every process found, in the photos' order."""
+    together = [item for each in here.gather(found) for item in each.items()]
+    return dict(sorted(together))
+
+
+def _stored(
+    settings: Settings,
+    model: CaptionModel | Ensemble,
+    files: PhotoFiles,
+    split: str,
+    report: Report,
+    num_views: int,
+    compute: bool,
+) -> tuple[StoredRegions, dict[int, str]]:
+    precision = mixed_precision(model.device) if settings["run"]["precision"] == "mixed" else torch.float32
+    root, name = Path(settings["run"]["features"]), settings["encoder"]["kind"]
+    store = FeatureStore.of(model.encoder, root, name, precision)
+    told = partial(report, split=split)
+    return store_regions(model.encoder, files, store, num_views, report=told, compute=compute)
+
+
+def decode(
+    captioner: Captioner,
+    source: Source,
+    indices: Sequence[int],
+    tick: Callable[[int], None] = lambda count: None,
+    seed: int = 0,
+) -> list[Caption]:
+    """Captions of some photos of a source, without their placements; where chance has a say, it is the seed's."""
+    captions: list[Caption] = []
+    torch.manual_seed(seed)
+    for start in range(0, len(indices), _DECODE_BATCH):
+        batch = indices[start : start + _DECODE_BATCH]
+        captions += captioner.captions_of(source(batch))
+        tick(len(batch))
+    return captions
+
+
+def with_placement(caption: Caption, source: Source, index: int) -> Caption:
+    """The caption with the record of how the network's view lies on its photo."""
+    return replace(caption, placement=source.placement(index))
+
+
+def _tick(report: Report, done: int, total: int) -> None:
+    report("examine", done=done, total=total)

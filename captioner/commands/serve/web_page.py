@@ -1,0 +1,189 @@
+"""The page in gradio: photos on the left with what can be chosen about decoding, captions beside them.
+
+The captions are the page that `caption --page` writes, in a frame. Nothing on the page comes from outside: no fonts, no scripts, no
+counting of visitors.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from captioner import builder
+from captioner.commands.caption.photos import as_json
+from captioner.commands.serve.choices import RANGES, choices_for, first_choices
+from captioner.commands.serve.requests import Allowed, Answer, Service
+from captioner.errors import UserError, library
+from captioner.search import KINDS
+from captioner.search.length_rules import LENGTH_RULES
+from captioner.visualize.sheet import contact
+
+KEPT = 3600
+"""Seconds for which photos and results are kept."""
+_WAITING = 20  # requests, beyond which one is told to come again later
+_REMEMBERED = 32  # people whose last answer gradio keeps in memory, some MB where photos are large
+_FILES = {"sheet": "png", "json": "json", "page": "html"}  # to download, and how their names end
+_EMPTY = "<p>Captions will stand here: point at a word to see where the model looked for it.</p>"
+_BRING_INTO_SIGHT = (
+    "() => { if (innerWidth < 680) document.querySelector('.results').scrollIntoView({ behavior: 'smooth' }) }"
+)
+_COLOURS = {
+    "body_background_fill": "#ffffff", "body_background_fill_dark": "#15171a",  # those of visualize/web/shared.css
+    "block_background_fill_dark": "#1f2226", "border_color_primary_dark": "#383d44",
+}  # fmt: skip
+_STYLE = """
+.frame iframe { width: 100%; height: max(30rem, 86vh); border: 0; display: block; }
+.problems { margin: 0; padding: 0.5rem 0.75rem; border-left: 4px solid #c62828; background: rgb(198 40 40 / 10%); }
+.problems { list-style: none; overflow-wrap: anywhere; }
+.quiet p { color: #5c626b; }
+.dark .quiet p { color: #a2a9b3; }
+"""
+
+
+def gradio_library() -> Any:
+    """gradio, which only this page needs.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    return library("gradio", "the web page", "demo")
+
+
+def make_page(service: Service, folder: Path) -> Any:
+    """The page, to be started.
+
+    Args:
+        folder: Where results are written; what is sent should lie there too (GRADIO_TEMP_DIR), so that it is removed in time.
+    """
+    gradio = gradio_library()
+    with gradio.Blocks(title=f"captioner: {service.name}", analytics_enabled=False, fill_width=True) as page:
+        gradio.HTML(_head(service), elem_classes="quiet")
+        with gradio.Row():
+            with gradio.Column(scale=2, min_width=300):
+                photos = gradio.File(file_count="multiple", label="photos", height=180)
+                controls = _controls(gradio, first_choices(service.run))
+                button = gradio.Button("Caption", variant="primary")
+                files = _downloads(gradio)
+                gradio.HTML(f"<p>{_limits(service.allowed)}</p>", elem_classes="quiet")
+            with gradio.Column(scale=5, min_width=320, elem_classes="results"):
+                problems = gradio.HTML(visible=False)
+                captions = gradio.HTML(_EMPTY, elem_classes=["frame", "quiet"], min_height=200)
+        respond, given = _responder(gradio, service, folder, list(controls)), [photos, *controls.values()]
+        answered = gradio.on(
+            [photos.upload, button.click], respond, given, [problems, captions, *files],
+            show_progress_on=captions, api_visibility="private",
+        )  # fmt: skip
+        answered.then(None, js=_BRING_INTO_SIGHT, api_visibility="private")
+    return page.queue(max_size=_WAITING, default_concurrency_limit=1)
+
+
+def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
+    """Let the page answer at an address; returns it.
+
+    Raises:
+        UserError: the address cannot be taken.
+    """
+    gradio = gradio_library()
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    theme = gradio.themes.Base(primary_hue="blue", neutral_hue="zinc", **fonts).set(**_COLOURS)
+    try:
+        page.launch(
+            server_name=host, server_port=port, max_file_size=f"{allowed.megabytes}mb", theme=theme, css=_STYLE,
+            state_session_capacity=_REMEMBERED, prevent_thread_lock=True, quiet=True,
+            share=False, ssr_mode=False, mcp_server=False, pwa=False, enable_monitoring=False, run_history=False, footer_links=[],
+        )  # fmt: skip
+    except OSError as error:
+        ports = f"port {port}" if port else "the ports from 7860"
+        raise UserError(
+            f"cannot listen at {host} on {ports}: taken, or no address of this machine; choose another --port or --host"
+        ) from error
+    return page
+
+
+def _head(service: Service) -> str:
+    settings, words = builder.read_run_settings(service.run), len(service.captioner.vocabulary)
+    parts = (("attention", "kind"), ("decoder", "kind"), ("encoder", "kind"))
+    told = [f"{section}: {settings[section][key]}" for section, key in parts]
+    return f"<h1>{escape(service.run.resolve().name)}</h1><p>{escape(' · '.join([*told, f'{words:,} words']))}</p>"
+
+
+def _limits(allowed: Allowed) -> str:
+    return (
+        f"Up to {allowed.photos} photos at a time, {allowed.megabytes} MB and {allowed.megapixels} megapixels each. "
+        "What you send is kept for an hour on the machine that runs the model, and goes nowhere else."
+    )
+
+
+def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:
+    """By name; those that the chosen way of decoding does not take are hidden."""
+    shown = choices_for(first["kind"])
+    made = {"kind": gradio.Radio(list(KINDS), value=first["kind"], label="decoding")}
+    made["length_rule"] = gradio.Radio(
+        list(LENGTH_RULES), value=first["length_rule"], label="length rule", visible="length_rule" in shown
+    )
+    for name, (low, high, step) in RANGES.items():
+        label = name.replace("_", " ")
+        made[name] = gradio.Slider(low, high, first[name], step=step, label=label, visible=name in shown)
+    hideable = [name for name in made if name != "kind"]
+    made["kind"].change(
+        lambda kind: [gradio.update(visible=name in choices_for(kind)) for name in hideable],
+        made["kind"], [made[name] for name in hideable], queue=False, show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+    return made
+
+
+def _downloads(gradio: Any) -> list[Any]:
+    with gradio.Row():
+        return [gradio.DownloadButton(f"save {name}", visible=False, size="sm", min_width=80) for name in _FILES]
+
+
+def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]) -> Any:
+    """What the button calls."""
+
+    def respond(photos: list[str] | None, *values: Any, progress: Any = gradio.Progress()) -> list[Any]:  # noqa: B008
+        def report(done: int, total: int) -> None:
+            progress((done, total), desc="captioning", unit="photos")
+
+        sweep(folder)
+        try:
+            answer = service.answer(
+                [Path(photo) for photo in photos or []], dict(zip(names, values, strict=True)), report
+            )
+        except UserError as error:
+            answer = Answer([], "", [], [str(error)])
+        return _shown(gradio, answer, folder, service.name)
+
+    return respond
+
+
+def _shown(gradio: Any, answer: Answer, folder: Path, model: str) -> list[Any]:
+    """New values: problems, captions, and the files to download."""
+    problems = "".join(f"<li>{escape(problem)}</li>" for problem in answer.problems)
+    told = gradio.update(value=f'<ul class="problems" role="alert">{problems}</ul>', visible=bool(answer.problems))
+    if not answer.found:
+        return [told, "", *[gradio.update(visible=False)] * len(_FILES)]
+    frame = f'<iframe title="captions" srcdoc="{escape(answer.page)}"></iframe>'
+    return [told, frame, *(gradio.update(value=str(path), visible=True) for path in _write(answer, folder, model))]
+
+
+def _write(answer: Answer, folder: Path, model: str) -> list[Path]:
+    own = Path(tempfile.mkdtemp(dir=folder))
+    sheet, details, page = (own / f"captions.{ending}" for ending in _FILES.values())
+    contact(answer.sheets).save(sheet)
+    details.write_text(as_json(answer.found, model), encoding="utf-8")
+    page.write_text(answer.page, encoding="utf-8")
+    return [sheet, details, page]
+
+
+def sweep(folder: Path) -> None:
+    """Remove what was kept for long enough."""
+    for kept in folder.iterdir():
+        with suppress(FileNotFoundError):  # gradio, or another request, was faster
+            if time.time() - kept.stat().st_mtime > KEPT:
+                shutil.rmtree(kept) if kept.is_dir() else kept.unlink()

@@ -1,0 +1,145 @@
+"""Runs: a training from its config to its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from captioner import builder, metrics
+from captioner.builder.config import Settings
+from captioner.builder.run_folder import check_folder, held, write_start
+from captioner.captioner import Captioner
+from captioner.commands.photo_sources import decode, photo_source, read_splits, with_placement
+from captioner.data.batches import CaptionedPhotos, encode_references
+from captioner.data.contract import Example, Splits
+from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
+from captioner.explain.shape import map_shape
+from captioner.features.sources import Source
+from captioner.features.views import VIEWS
+from captioner.model import CaptionModel
+from captioner.progress import Report, silent
+from captioner.search import Caption
+from captioner.text.tokens import TOKENS
+from captioner.text.vocabulary import Vocabulary
+from captioner.training.distributed import Processes, processes
+from captioner.training.loop import Trainer
+from captioner.training.plan import Validation, check_batch_size
+from captioner.training.run_log import RunLog
+from captioner.visualize.sheet import sheet
+
+
+def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) -> Path:
+    """Train as the config says, or go on where an earlier start was stopped; returns the run's folder.
+
+    Raises:
+        UserError: something in the config, the data or the folder does not fit; nothing was written.
+        Interrupted: asked to stop; the same call goes on.
+    """
+    settings = builder.read(config, overrides)
+    folder = Path(settings["run"]["folder"] or Path("runs") / config.stem)
+    with processes(settings["run"]["device"]) as here:
+        report = report if here.first else silent
+        if here.first:  # one process alone: it tries whether it may write
+            check_folder(folder, settings)
+        splits = read_splits(settings, report)
+        _check_captions(splits, settings)
+        check_batch_size(builder.make_plan(settings), len(splits["train"]), here.count)
+        torch.manual_seed(settings["run"]["seed"])
+        vocabulary, model = builder.make_start(settings, splits)
+        model.to(here.device)
+        with held(folder) if here.first else nullcontext():
+            if here.first:
+                write_start(folder, settings, vocabulary, model)
+            here.wait()
+            report("start", folder=folder, photos=len(splits["train"]), vocabulary=len(vocabulary), device=here.device)
+            make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
+    report("end", folder=folder)
+    return folder
+
+
+def _check_captions(splits: Splits, settings: Settings) -> None:
+    """Training needs captions with words, and so does watching it."""
+    split_words = TOKENS[settings["data"]["tokens"]]
+    if settings["run"]["watch"] == "CIDEr-D" and len(splits.get("val", [])) == 1:
+        raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.watch")
+    for split in ("train", "val"):
+        examples = splits.get(split, [])
+        bare = [example for example in examples if not any(map(split_words, example.references))]
+        if bare or not examples:
+            came = f"{len(bare)} of {len(examples)} photos without, first {bare[0].image}" if bare else "no photo"
+            raise UserError(
+                f"training needs captions for every photo of {split}, got {came}; caption them or leave them out"
+            )
+
+
+def make_trainer(
+    settings: Settings,
+    splits: Splits,
+    vocabulary: Vocabulary,
+    model: CaptionModel,
+    folder: Path,
+    here: Processes,
+    report: Report = silent,
+) -> Trainer:
+    """Every part that training needs, finished."""
+    num_views = VIEWS[settings["data"]["augment"]]
+    train_source, examples = photo_source(settings, model, splits["train"], "train", folder, report, num_views, here)
+    val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, here=here)
+    captions = encode_references(examples, vocabulary, settings["data"]["max_length"])
+    captioner = Captioner(model, vocabulary, builder.make_search(settings, vocabulary))
+    validator = Validator(captioner, val_examples, val_source, here, settings["log"]["samples"])
+    log = settings["log"]
+    return Trainer(
+        objective=builder.make_objective(settings, model, vocabulary, examples, folder, here.first),
+        optimiser=builder.make_optimiser(settings, model),
+        schedule=builder.make_schedule(settings),
+        photos=CaptionedPhotos(train_source, captions, by_length=model.encoder.frozen, num_views=num_views),
+        validate=validator,
+        plan=builder.make_plan(settings),
+        folder=folder,
+        processes=here,
+        log=lambda step: RunLog(folder, step, log["wandb"], log["project"], settings, validator.sheets),
+        report=report,
+        frozen=model.encoder if model.encoder.frozen else None,
+    )
+
+
+@dataclass
+class Validator:
+    """Decodes the validation split, shared out over the processes, and scores it."""
+
+    captioner: Captioner
+    examples: Sequence[Example]
+    source: Source
+    here: Processes
+    num_samples: int = 4
+    samples: list[Caption] = field(default_factory=list)
+
+    def __call__(self) -> Validation:
+        mine = range(self.here.rank, len(self.examples), self.here.count)
+        captions = decode(self.captioner, self.source, list(mine))
+        shares = self.here.gather(captions)
+        in_order = [shares[index % self.here.count][index // self.here.count] for index in range(len(self.examples))]
+        self.samples = in_order[: self.num_samples]
+        scores = score_captions(in_order, self.examples, self.captioner.vocabulary.tokens)
+        shape = map_shape(in_order)
+        return Validation(scores, in_order, shape and shape.change, shape and shape.entropy)
+
+    def sheets(self) -> list[tuple[Image.Image, str]]:
+        """The first photos with their maps."""
+        pictures = []
+        for index, caption in enumerate(self.samples):
+            photo = open_photo(self.examples[index].image)
+            pictures.append((sheet(photo, with_placement(caption, self.source, index)).picture(), caption.text))
+        return pictures
+
+
+def score_captions(captions: Sequence[Caption], examples: Sequence[Example], tokens: str) -> dict[str, float]:
+    texts = {example.id: caption.text for example, caption in zip(examples, captions, strict=True)}
+    return metrics.score(texts, {example.id: example.references for example in examples}, tokens)

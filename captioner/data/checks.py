@@ -1,0 +1,225 @@
+"""What is wrong with a data set, found before hours are spent on it.
+
+Every finding says what it is, how often it occurs, and shows the first few. `bad` ones stop a training; the others are worth knowing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from captioner.data.contract import Example, Splits
+from captioner.errors import UserError
+from captioner.text.vocabulary import Vocabulary
+
+_SHOWN = 3
+_READERS = 4
+_SMALL = 32  # pixels; smaller photos show little
+_LONG_ASPECT = 4
+_TOO_MANY_UNKNOWN = 0.2  # of the words of training
+_FEW = 30  # photos
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know about a data set."""
+
+    what: str
+    count: int
+    of: int
+    examples: list[str]
+    bad: bool = False
+
+
+def examine(
+    splits: Splits,
+    vocabulary: Vocabulary,
+    min_count: int,
+    max_length: int,
+    open_photo: Callable[[Path], Image.Image],
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Finding]:
+    """Everything worth knowing, bad things first. Reads every photo; `tick` hears how many of how many are done.
+
+    Args:
+        splits: examples whose photos may be missing.
+        vocabulary: what training would use.
+        min_count: how often a word of training stands there to be in the vocabulary.
+        max_length: words of a caption that training reads.
+        open_photo: reads a photo, and raises UserError where it cannot.
+    """
+    findings = [
+        *_photos(splits, open_photo, tick),
+        *_few(splits),
+        *_captions(splits, vocabulary, max_length),
+        *_dropped(splits, vocabulary, min_count),
+        *_leaks(splits),
+    ]
+    return sorted((finding for finding in findings if finding.count), key=lambda finding: not finding.bad)
+
+
+def _named(split: str, example: Example) -> str:
+    return f"{split} {example.id} ({example.image.name})"
+
+
+def _all(splits: Splits) -> Iterator[tuple[str, Example]]:
+    for split, examples in splits.items():
+        for example in examples:
+            yield split, example
+
+
+def _finding(what: str, found: Iterable[str], of: int, bad: bool = False) -> Finding:
+    listed = list(found)
+    return Finding(what, len(listed), of, listed[:_SHOWN], bad)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A photo that could be read."""
+
+    split: str
+    example: Example
+    size: tuple[int, int]
+    digest: str  # of its bytes
+
+    def __str__(self) -> str:
+        return f"{_named(self.split, self.example)}: {self.size[0]} x {self.size[1]}"
+
+
+def _photos(
+    splits: Splits, open_photo: Callable[[Path], Image.Image], tick: Callable[[int, int], None]
+) -> list[Finding]:
+    """Missing, unreadable, of another size than stated, tiny, far longer than wide, and the same bytes under several names."""
+    everything = list(_all(splits))
+    missing = [f"{_named(split, one)} at {one.image}" for split, one in everything if not one.image.is_file()]
+    there = [(split, one) for split, one in everything if one.image.is_file()]
+    seen, unreadable = _look_at(there, open_photo, tick)
+    across, within = _copies(seen)
+    resized = [f"{one}, stated {' x '.join(map(str, one.example.size or ()))}" for one in seen if _is_resized(one)]
+    small = [str(one) for one in seen if min(one.size) < _SMALL]
+    long = [str(one) for one in seen if max(one.size) > _LONG_ASPECT * min(one.size) >= _LONG_ASPECT * _SMALL]
+    total = len(everything)
+    return [
+        _finding("photos without a file", missing, total, bad=True),
+        _finding("photos that cannot be read", unreadable, total, bad=True),
+        _finding("photos that are in several splits, byte for byte", across, total, bad=True),
+        _finding("photos that stand twice in one split, byte for byte", within, total),
+        _finding("photos of another size than their data set states", resized, total),
+        _finding(f"photos with an edge under {_SMALL} pixels", small, total),
+        _finding(f"photos more than {_LONG_ASPECT} times as long as wide, of which a crop shows little", long, total),
+    ]
+
+
+def _look_at(
+    photos: Sequence[tuple[str, Example]],
+    open_photo: Callable[[Path], Image.Image],
+    tick: Callable[[int, int], None],
+) -> tuple[list[_Seen], list[str]]:
+    """Those that can be read, and why the others cannot."""
+    seen, unreadable = [], []
+    with ThreadPoolExecutor(_READERS) as pool:
+        looked = pool.map(lambda one: _look(one[1].image, open_photo), photos)
+        for done, ((split, example), (size, digest)) in enumerate(zip(photos, looked, strict=True), start=1):
+            tick(done, len(photos))
+            if isinstance(size, str):
+                unreadable.append(size)
+            else:
+                seen.append(_Seen(split, example, size, digest))
+    return seen, unreadable
+
+
+def _look(path: Path, open_photo: Callable[[Path], Image.Image]) -> tuple[tuple[int, int] | str, str]:
+    """The photo's size, or why it cannot be read; and a digest of its bytes."""
+    try:
+        return open_photo(path).size, hashlib.sha256(path.read_bytes()).hexdigest()
+    except UserError as error:
+        return str(error), ""
+
+
+def _copies(seen: Iterable[_Seen]) -> tuple[list[str], list[str]]:
+    """Photos of the same bytes: those in several splits, and those in one."""
+    copies: dict[str, list[tuple[str, Example]]] = defaultdict(list)
+    for one in seen:
+        copies[one.digest].append((one.split, one.example))
+    groups = [group for group in copies.values() if len(group) > 1]
+    across = [group for group in groups if len({split for split, _ in group}) > 1]
+    return [_group(group) for group in across], [_group(group) for group in groups if group not in across]
+
+
+def _is_resized(one: _Seen) -> bool:
+    """What is stated may come before or after EXIF's turn."""
+    return one.example.size is not None and one.example.size not in (one.size, one.size[::-1])
+
+
+def _group(group: Sequence[tuple[str, Example]]) -> str:
+    return " = ".join(_named(split, example) for split, example in group)
+
+
+def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[Finding]:
+    """Without any, empty, too long, repeated among a photo's references; and what the vocabulary drops."""
+    everything = list(_all(splits))
+    cut = [(split, one, text, vocabulary.split(text)) for split, one in everything for text in one.references]
+    bare = [(split, one) for split, one in everything if not any(map(vocabulary.split, one.references))]
+    named, untaught = [_named(*one) for one in bare], any(split in ("train", "val") for split, _ in bare)
+    empty = [_named(split, one) for split, one, _, words in cut if not words]
+    long = [
+        f"{_named(split, one)}: {len(words)} words, {text[:60]!r}..."
+        for split, one, text, words in cut
+        if len(words) > max_length
+    ]
+    repeating = [
+        f"{_named(split, one)}: {one.references[0][:60]!r}"
+        for split, one in everything
+        if len({tuple(vocabulary.split(text)) for text in one.references}) < len(one.references)
+    ]
+    return [
+        _finding("photos without a caption that has a word", named, len(everything), bad=untaught),
+        _finding("captions without a word", empty, len(cut)),
+        _finding(f"captions of more than {max_length} words, of which training reads the first", long, len(cut)),
+        _finding("photos with copies among their references", repeating, len(everything)),
+    ]
+
+
+def _dropped(splits: Splits, vocabulary: Vocabulary, min_count: int) -> list[Finding]:
+    """Words that read as <unk>, split by split; bad where training cannot learn to write for them."""
+    findings = []
+    for split, examples in splits.items():
+        words = Counter(word for one in examples for caption in one.references for word in vocabulary.split(caption))
+        rare = Counter({word: count for word, count in words.items() if word not in vocabulary.number_of})
+        shown = [f"{word} ({count})" for word, count in rare.most_common(_SHOWN)]
+        what = f"words of {split} that read as <unk>, with data.min_count={min_count}"
+        bad = split == "train" and rare.total() > _TOO_MANY_UNKNOWN * words.total()
+        findings.append(Finding(what, rare.total(), words.total(), shown, bad))
+    return findings
+
+
+def _few(splits: Splits) -> list[Finding]:
+    """Splits whose scores would be noise."""
+    return [
+        Finding(f"photos are all that {split} has to score on", len(examples), sum(map(len, splits.values())), [])
+        for split, examples in splits.items()
+        if split != "train" and 0 < len(examples) < _FEW
+    ]
+
+
+def _leaks(splits: Splits) -> list[Finding]:
+    """The same photo, or a caption copied, in training and elsewhere."""
+    places: dict[Path, list[tuple[str, Example]]] = defaultdict(list)
+    for split, example in _all(splits):
+        places[example.image.absolute()].append((split, example))
+    shared = [group for group in places.values() if len({split for split, _ in group}) > 1]
+    total = sum(map(len, splits.values()))
+    findings = [_finding("photos that are in several splits, by name", map(_group, shared), total, bad=True)]
+    trained = {caption for example in splits.get("train", []) for caption in example.references}
+    for split, examples in splits.items():
+        if split != "train":
+            copied = [_named(split, one) for one in examples if trained.intersection(one.references)]
+            what = f"photos of {split} with a reference that stands word for word in training"
+            findings.append(_finding(what, copied, len(examples)))
+    return findings

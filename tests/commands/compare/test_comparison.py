@@ -1,0 +1,101 @@
+"""A comparison of kinds from end to end, on a few pictures."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from statistics import fmean
+
+import pytest
+import yaml
+from PIL import Image
+from rich.console import Console
+
+from captioner.commands import compare as comparison
+from captioner.commands.train import training_run as runs
+from captioner.errors import UserError
+from tests.helpers import CONFIGS, DRAWN, tiny_settings
+
+COMPARE = CONFIGS / "compare_drawn.yaml"
+KINDS = ["soft:additive", "soft:dot", "transformer+layers=1/multi_head+heads=4"]
+
+
+@pytest.fixture
+def options(pictures, tmp_path):
+    tiny = tiny_settings(pictures, tmp_path / "demo")
+    runs.train(DRAWN, [*tiny, "run.epochs=1"])
+    shared = [
+        one for one in tiny if not one.startswith(("run.folder", "attention.", "decoder.word_size", "run.epochs"))
+    ]
+    return [*shared, f"encoder.from_run={tmp_path / 'demo'}", "refiner.size=16", "run.epochs=1"]
+
+
+def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys):
+    folder, trained = tmp_path / "compared", []
+
+    def report(event, **values):
+        if event == "start":
+            trained.append(values["folder"].relative_to(folder).as_posix())
+
+    comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], options, report)
+    lines = comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options, report)
+    assert sorted(trained) == sorted(
+        f"{name}/seed-{seed}"
+        for name in ("soft-additive", "soft-dot", "transformer-layers-1-multi_head-heads-4")
+        for seed in (0, 1)
+    )
+    assert [(line.name, line.split) for line in lines] == [
+        (name, split) for split in ("val", "unseen") for name in [*KINDS, "most frequent", "20 nearest photos"]
+    ]
+    assert lines[0].difference is None
+    own = yaml.safe_load((folder / "transformer-layers-1-multi_head-heads-4" / "seed-0" / "settings.yaml").read_text())
+    assert (own["decoder"]["layers"], own["attention"]["heads"]) == (1, 4)
+    for line in lines[1:5]:
+        middle, low, high = line.difference
+        assert low <= middle <= high
+        assert middle == pytest.approx(fmean(line.scores) - fmean(lines[0].scores), abs=1e-9)
+    kinds = [line for line in lines if line.name in KINDS]
+    assert all(
+        0 < line.entropy <= 1 and line.step_ms > 0 and line.seconds > 0 and line.parameters > 0 for line in kinds
+    )
+    assert comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options) == lines  # times too are kept
+    comparison.save(folder, lines, COMPARE)
+    text = (folder / "comparison.md").read_text(encoding="utf-8")
+    assert text.count("\n|") == 1 + len(lines)
+    printed = comparison.tables(lines)
+    assert text.endswith(f"{printed[-1].caption}\n")
+    assert "- means not measured" in printed[-1].caption
+    assert "over photos.\nmaps, and what a kind costs.\n" in text
+    assert len(json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["lines"]) == len(lines)
+    with Image.open(folder / "comparison.png") as figure:
+        assert min(figure.size) > 200
+
+
+def test_the_tables_hold_in_80_columns_whatever_a_kind_is_called():
+    long = "transformer+layers=2+feedforward_size=1024/multi_head"
+    lines = [
+        comparison.Line("soft:additive", "val", [3.505, 3.511], None, None, None, 0.7, 0.2, 0.1, 1_661_992, 57.1, 245.5, 8.67),
+        comparison.Line(long, "val", [3.211, 3.1], (-1.2, -1.35, -1.1), None, None, 0.6, 0.2, 0.4, 12_583_079, 777.0, 1348.2, 14.03),
+        comparison.Line("most frequent", "val", [0.8], (-2.683, -2.8, -2.569)),
+    ]  # fmt: skip
+    console = Console(width=80, file=StringIO())
+    console.print(*comparison.tables(lines), sep="\n")
+    text = console.file.getvalue()
+    assert all(
+        number in text
+        for number in ("350.8 ± 0.4", "-120.0 [-135.0, -110.0]", "12,583,079", "1348.2", "14.03", " 777 ")
+    )
+    assert "…" not in text
+    cells = [line.split(" ")[1] for line in text.splitlines() if line.startswith(" ")]
+    assert "".join(cells).count(long) == 2  # on lines of its own, and whole
+    assert " lift " not in text.partition("right: ")[0]  # a column in which nothing was measured
+
+
+def test_a_kind_that_is_none_is_named_before_anything_is_trained(options, tmp_path):
+    with pytest.raises(UserError, match="got 'sfot'; did you mean 'soft'"):
+        comparison.compare(COMPARE, ["soft:dot", "sfot:dot"], 1, tmp_path / "compared", overrides=options)
+    assert not (tmp_path / "compared").exists()
+    with pytest.raises(UserError, match="no split 'vall' with photos; it has train, val, unseen"):
+        comparison.compare(COMPARE, ["soft:dot"], 1, tmp_path / "compared", ["vall"], options)
+    with pytest.raises(UserError, match="needs kinds of attention, got none"):
+        comparison.check_names(" , ")

@@ -1,0 +1,265 @@
+"""An inspection from the command line to the card: on a small run, and on the same run with maps that know nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+from typer.testing import CliRunner
+
+import captioner
+from captioner import cli
+from captioner.commands import inspect as inspection
+from captioner.commands.inspect import Request, inspect
+from captioner.commands.inspect import measures as judging
+from captioner.commands.inspect.findings import Card, shown
+from captioner.commands.inspect.inputs import open_all
+from captioner.commands.inspect.observations import Cost
+from captioner.commands.train import training_run as runs
+from captioner.data.drawn import instances_path
+from captioner.errors import UserError
+from captioner.metrics.bootstrap import Estimate
+from captioner.progress import silent
+from captioner.training.checkpoints import load_checkpoint, save_checkpoint
+from captioner.training.loop import BEST
+from tests.cli.test_cli import run
+from tests.helpers import DRAWN, tiny_settings
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    runs.train(
+        DRAWN, [*tiny_settings(pictures, folder), "run.epochs=2", "search.max_length=8", "attention.score=additive"]
+    )
+    return folder
+
+
+@pytest.fixture
+def request_for(pictures):
+    return Request(instances_path(pictures, "val"))
+
+
+def printed(part) -> str:
+    console = Console(width=80, highlight=False)
+    with console.capture() as captured:
+        console.print(part)
+    return captured.get()
+
+
+def test_the_command_writes_the_card_and_says_whether_attention_matters(trained, pictures):
+    ended = CliRunner().invoke(cli.app, ["inspect", str(trained), "--instances", str(instances_path(pictures, "val"))])
+    assert ended.exit_code == 0, ended.output
+    assert "Does attention matter here?" in ended.output
+    *tables, _verdict, _written = ended.output.strip().splitlines()
+    assert max(map(len, tables)) <= 80
+    (folder,) = trained.glob("inspect-*")
+    card = json.loads((folder / "inspect.json").read_text(encoding="utf-8"))
+    assert card["about"]["photos"] == 12
+    read = card["agreement"]["references"]
+    assert {"attention", "uniform", "centre of the photo", "shuffled", "another word's"} <= read.keys()
+    assert read["attention"]["num_words"] > 20
+    assert read["uniform"]["lift"]["value"] == pytest.approx(1)
+    assert card["lag"]["references"]["0"] == read["attention"]
+    assert set(card["replaced"]) == {"uniform", "shuffled", "another word's"}
+    assert 0 < card["shape"]["entropy"]["value"] <= 1
+    with Image.open(folder / "inspect.png") as picture:
+        assert picture.size[0] > 500
+
+
+def test_a_quick_look_is_at_the_first_photos(trained, pictures):
+    wanted = [str(instances_path(pictures, "val")), "--first", "3"]
+    ended = CliRunner().invoke(cli.app, ["inspect", str(trained), "--instances", *wanted])
+    assert ended.exit_code == 0, ended.output
+    (folder,) = trained.glob("inspect-*-first-3")  # beside what all photos say
+    about = json.loads((folder / "inspect.json").read_text(encoding="utf-8"))["about"]
+    assert (about["photos"], about["run"]) == (3, str(trained))
+    shutil.rmtree(folder)
+
+
+def test_photos_that_are_elsewhere_are_complained_about_once(trained, pictures, tmp_path):
+    heard = []
+    request = Request(instances_path(pictures, "val"), images=tmp_path)
+    with pytest.raises(
+        UserError, match=r"no photo of inspection can be read; all are listed in .*, first: no photo at"
+    ):
+        open_all(trained, request, (), lambda event, **values: heard.append(event))
+    assert "unreadable" not in heard
+
+
+@pytest.fixture
+def card(trained, pictures, tmp_path, monkeypatch) -> Card:
+    """Every picture holds objects of one category, and every word names it; the reasons of five words are looked for."""
+    monkeypatch.setattr(judging, "_MOST_WORDS", 5)
+    content = json.loads(instances_path(pictures, "val").read_text(encoding="utf-8"))
+    first = content["categories"][0]
+    same = [{**annotation, "category_id": first["id"]} for annotation in content["annotations"]]
+    known = [word for word in captioner.load(trained).vocabulary.number_of if word.isalpha()]
+    path, words = tmp_path / "instances.json", tmp_path / "words.json"
+    path.write_text(json.dumps({**content, "annotations": same}))
+    words.write_text(json.dumps({first["name"]: known}))
+    return inspect(trained, Request(path, pictures / "captions_val.json", pictures / "images", words=words))
+
+
+def test_every_row_says_on_how_many_words_it_stands(card):
+    stands = {name: one.num_words for name, one in card.agreement["captions"].items()}
+    assert stands["gradient x input"] == stands["attention, the same words"] == 5 < stands["attention"]
+    assert {one.num_words for one in card.reasons.values()} == {5}
+    assert {"attention", "random order", "another word's"} <= card.reasons.keys()
+    (table,) = [part for part in map(printed, inspection.tables(card)) if "At words of captions" in part]
+    for name in ("attention", "gradient x input"):
+        assert re.search(rf"{name} +{stands[name]} ", table)
+
+
+def test_tables_fit_80_columns_with_every_number_in_one_line(card):
+    lines = [line for part in inspection.tables(card) for line in printed(part).splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert all(line.count("[") == line.count("]") for line in lines)
+    rows = [line for line in lines if line.strip().startswith(("attention ", "uniform "))]
+    assert [line.count("]") for line in rows] == [2, 2, 2, 2, 0, 2]  # of a few words' reasons there is no interval
+
+
+def test_a_handful_of_photos_has_no_interval():
+    assert shown(Estimate(1.0, 0.5, 1.5, 10)) == "1.00 [0.50, 1.50]"
+    assert shown(Estimate(1.0, 0.5, 1.5, 9)) == "1.00 (9 photos)"
+    assert shown(Estimate(1.0, 0.5, 1.5, 1)) == "1.00 (1 photo)"
+
+
+def test_a_dash_is_explained_where_one_stands_and_nowhere_else(card):
+    there = card.agreement["references"]["attention"]
+    for size, dash in ((there, False), (replace(there, lift=None), True)):
+        tables = map(printed, inspection.tables(replace(card, sizes={"references": {"large": size}})))
+        (part,) = [table for table in tables if "small objects" in table]
+        assert ("A dash stands" in " ".join(part.split())) is (" - " in part) is dash
+
+
+def test_where_no_word_names_an_object_a_sentence_stands_in_place_of_tables(trained, request_for):
+    card = replace(inspect(trained, request_for), agreement={}, lag={}, sizes={}, reasons={})
+    text = " ".join("".join(map(printed, inspection.tables(card))).split())
+    assert "--words says which words name which category" in text
+    assert "Nothing to show: there is no such word" in text
+    inspection.save(card)
+
+
+def test_a_model_that_looks_everywhere_alike_lifts_1_and_loses_nothing(trained, request_for, tmp_path):
+    """Its score has no energy, so that all regions weigh the same."""
+    blind = tmp_path / "blind"
+    shutil.copytree(trained, blind)
+    tensors, state = load_checkpoint(blind / BEST)
+    (energy,) = [name for name in tensors if name.endswith("score.energy.weight")]
+    save_checkpoint(blind / BEST, {**tensors, energy: tensors[energy] * 0}, state)
+    card = inspect(blind, request_for)
+    found = card.agreement["references"]["attention"]
+    assert found.lift.low <= 1 + 1e-6
+    assert found.lift.high >= 1 - 1e-6
+    assert found.lift.value == pytest.approx(1)
+    assert found.pointing.value == pytest.approx(found.fair_share.value, abs=0.05)
+    assert card.shape["entropy"].value == pytest.approx(1)
+    for cost in card.replaced.values():
+        assert cost.log_prob.value == pytest.approx(0, abs=1e-5)
+        assert cost.cider.value == pytest.approx(0, abs=1e-6)
+    assert "Not measurably" in card.verdict
+    for bounds, answer in (((1, 2), "Yes:"), ((-2, -1), "It does harm:")):
+        cost = Cost(Estimate(0.0, *bounds, 12), Estimate(0.0, *bounds, 12))
+        assert answer in replace(card, replaced={"uniform": cost}).verdict
+    assert "A little" in replace(card, replaced={"uniform": replace(cost, cider=Estimate(1.0, 0.5, 2.0, 12))}).verdict
+
+
+def test_photos_without_references_are_inspected_by_the_models_own_captions(trained, pictures, tmp_path):
+    instances = json.loads(instances_path(pictures, "val").read_text(encoding="utf-8"))
+    path = tmp_path / "objects.json"
+    path.write_text(json.dumps(instances))
+    card = inspect(trained, Request(path, images=pictures / "images", masks=True))
+    assert "references" not in card.agreement
+    assert card.replaced["uniform"].cider is None
+    assert card.replaced["uniform"].log_prob is not None
+    assert card.about["areas"] == "outlines"
+    inspection.save(card)
+    assert inspection.tables(card)
+
+
+def test_further_words_name_categories(trained, pictures, tmp_path):
+    words = tmp_path / "words.json"
+    words.write_text(json.dumps({"red circle": ["scarlet disc"]}))
+    path = instances_path(pictures, "val")
+    plain, more = (open_all(trained, Request(path, words=given), (), silent).named for given in (None, words))
+    said = ["two", "scarlet", "discs", "and", "a", "red", "circle"]
+    assert [named.words for named in plain(said)] == ["red circle"]
+    assert [(named.last, named.category) for named in more(said)] == [(2, "red circle"), (6, "red circle")]
+
+
+def test_what_cannot_be_inspected_is_refused(trained, pictures, tmp_path):
+    path = instances_path(pictures, "val")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    larger = tmp_path / "instances.json"
+    larger.write_text(json.dumps({**content, "images": [{**image, "width": 640} for image in content["images"]]}))
+    with pytest.raises(UserError, match="those of a photo of 640 x 80 pixels, the photo has 80 x 80"):
+        inspect(trained, Request(larger, images=pictures / "images"))
+    with pytest.raises(UserError, match=r"no folder .*images; give --images"):
+        inspect(trained, Request(larger))
+    nameless = tmp_path / "nameless.json"
+    nameless.write_text(json.dumps({**content, "images": [{"id": image["id"]} for image in content["images"]]}))
+    with pytest.raises(UserError, match="got 12 of 12 without"):
+        inspect(trained, Request(nameless, images=pictures / "images"))
+    nowhere = tmp_path / "nowhere.json"
+    bare = [{"image_id": one["image_id"], "category_id": one["category_id"]} for one in content["annotations"]]
+    nowhere.write_text(json.dumps({**content, "annotations": bare}))
+    with pytest.raises(
+        UserError, match=rf"should say where objects are \(bbox\), got {len(bare)} objects and no place"
+    ):
+        inspect(trained, Request(nowhere, images=pictures / "images"))
+    for option, request in {
+        "--words": Request(path, words=larger / "x"),
+        "--captions": Request(path, larger / "x"),
+    }.items():
+        with pytest.raises(UserError, match=f"{option} needs a file, got none at"):
+            inspect(trained, request)
+    words = tmp_path / "words.json"
+    words.write_text(json.dumps({"dog": ["hound"]}))
+    with pytest.raises(UserError, match="'dog', which is no category"):
+        inspect(trained, Request(path, words=words))
+    words.write_text(json.dumps({"dog": "hound"}))
+    with pytest.raises(UserError, match="should map categories to lists of words"):
+        inspect(trained, Request(path, words=words))
+
+
+WRONG_FILES = {
+    "captions.json": (
+        None,
+        "got a captions file, which does not say where objects are; give the file that says where the objects",
+    ),
+    "results.json": ('[{"image_id": 1, "caption": "a circle"}]', "got a list, as a results file is; give"),
+    "list.json": ("[]", "got a list, as a results file is; give"),
+    "empty_object.json": ("{}", "got no list of images and none of categories and none of annotations; give"),
+    "no_json.json": ("a circle", "should be json, but is not"),
+    "empty.json": ("", "should be json, but is not"),
+    "away/instances.json": (None, "no instances file can be read at"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FILES)
+def test_another_file_in_place_of_instances_gets_one_sentence(trained, pictures, tmp_path, capsys, name):
+    content, wanted = WRONG_FILES[name]
+    if name == "captions.json":
+        content = (pictures / "captions_val.json").read_text(encoding="utf-8")
+    if content is not None:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    status, _, errors = run(capsys, cli.inspect, trained, "--instances", tmp_path / name)
+    assert status == 2
+    assert errors.startswith("error: ")
+    assert errors.count("\n") == 1
+    assert wanted in errors
+
+
+def test_a_run_without_attention_is_refused(pictures, tmp_path):
+    folder = tmp_path / "runs" / "blind"
+    overrides = [one for one in tiny_settings(pictures, folder) if not one.startswith("attention.")]
+    runs.train(DRAWN, [*overrides, "attention.kind=none", "run.epochs=1"])
+    with pytest.raises(UserError, match=r"attention\.kind=none: there are no maps to inspect"):
+        inspect(folder, Request(instances_path(pictures, "val")))

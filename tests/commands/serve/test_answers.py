@@ -1,0 +1,219 @@
+"""Requests: whatever is sent gets an answer, requests do not meet, and nothing of them stays."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from captioner.commands.caption.photos import as_json
+from captioner.commands.serve import Allowed
+from captioner.commands.serve import choices as decoding
+from captioner.commands.serve import requests as answers
+from captioner.commands.serve.choices import RANGES, choices_for, first_choices, make_search
+from captioner.commands.serve.web_page import KEPT, sweep
+from captioner.errors import UserError
+from captioner.search import KINDS
+
+GREEDY = {"kind": "greedy", "max_length": 6}
+BEAMS = {"kind": "beam", "beams": 3, "length_rule": "gnmt", "max_length": 6}
+WHOLE = {"beams", "groups", "samples", "max_length"}
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def large(path):
+    with path.open("wb") as file:
+        file.truncate(50 * 2**20)
+
+
+def small_and_huge(path):
+    Image.new("1", (20_000, 10_000)).save(path, "PNG", compress_level=1)
+
+
+def quite_large(path):
+    Image.new("1", (8_000, 6_000)).save(path, "PNG")
+
+
+def not_a_photo(path):
+    path.write_text("<svg/>")
+
+
+def cut(path):
+    Image.effect_noise((64, 64), 80).save(path, "PNG")
+    path.write_bytes(path.read_bytes()[:900])
+
+
+def another_format(path):
+    Image.new("RGB", (8, 8)).save(path, "PPM")
+
+
+def gone(path):
+    pass
+
+
+BAD = {
+    empty: "is empty: 0 bytes; give a photo",
+    large: "has 50 MB, at most 20 are taken; make it smaller first",
+    small_and_huge: "at most 40,000,000 pixels are read; make it smaller first",
+    quite_large: "8,000 x 6,000 pixels, at most 40,000,000 are read; make it smaller first",
+    not_a_photo: "is not a picture that can be read; give one of JPEG, PNG",
+    another_format: "is not a picture that can be read; give one of JPEG, PNG",
+    cut: "cannot be read as a photo",
+    gone: "is no longer here; give it again",
+}
+
+
+@pytest.mark.parametrize("make", BAD, ids=lambda make: make.__name__)
+def test_what_is_no_photo_gets_a_sentence_and_the_photos_beside_it_captions(service, photos, tmp_path, make):
+    bad = tmp_path / "holiday.png"
+    make(bad)
+    answer = service.answer([photos[0], bad, photos[1]], GREEDY)
+    assert [path.name for path, _ in answer.found] == [photos[0].name, photos[1].name]
+    (problem,) = answer.problems
+    assert problem.startswith("holiday.png ")
+    assert BAD[make] in problem
+    assert str(tmp_path) not in problem, "where this machine keeps files is nobody's business"
+    alone = service.answer([bad], GREEDY)
+    assert (alone.found, alone.page, alone.sheets, alone.problems) == ([], "", [], [problem])
+
+
+def test_an_answer_has_captions_page_sheet_and_json(service, photos):
+    answer = service.answer(photos[:2], BEAMS)
+    assert [len(captions) for _, captions in answer.found] == [3, 3]
+    assert answer.page.count('class="item"') == len(answer.sheets) == 2
+    assert photos[1].name in answer.page
+    entries = json.loads(as_json(answer.found, service.name))
+    assert [entry["photo"] for entry in entries] == [photo.name for photo in photos[:2]]
+    assert {entry["model"] for entry in entries} == {service.run.name}
+    assert [len(entry["weights"]) for entry in entries] == [len(captions[0].words) for _, captions in answer.found]
+
+
+@pytest.mark.parametrize("count", [0, 17])
+def test_too_many_photos_and_none_are_refused(service, photos, count):
+    with pytest.raises(UserError, match=f"give 1 to 16 photos at a time, got {count}"):
+        service.answer(photos[:1] * count, GREEDY)
+
+
+def test_when_time_is_up_what_is_there_is_given(service, photos, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(answers.time, "monotonic", lambda: next(ticks))
+    words = len(service.answer(photos[:1], GREEDY).found[0][1][0].words)
+    hurried = replace(service, allowed=Allowed(seconds=3 * words))
+    answer = hurried.answer(photos[:1] * 9, GREEDY)
+    assert 1 <= len(answer.found) < 9
+    left = 9 - len(answer.found)
+    assert f"{left} of 9 photos have no caption" in answer.problems[0]
+    assert replace(service, allowed=Allowed(seconds=-1)).answer(photos[:1], BEAMS).page == ""
+
+
+def test_photos_done_are_counted(service, photos):
+    told = []
+    service.answer(photos[:3], GREEDY, lambda *counts: told.append(counts))
+    assert told == [(0, 3), (1, 3), (2, 3)]
+
+
+@st.composite
+def some_choices(draw):
+    choices = {
+        "kind": draw(st.sampled_from(list(KINDS))),
+        "length_rule": draw(st.sampled_from(["none", "mean", "gnmt"])),
+    }
+    for name, (low, high, _) in RANGES.items():
+        choices[name] = draw(st.integers(low, high) if name in WHOLE else st.floats(low, high))
+    return choices
+
+
+@settings(max_examples=20)
+@given(some_choices())
+def test_what_is_chosen_is_what_decodes(service, choices):
+    choices["beams"] -= choices["beams"] % choices["groups"] if choices["beams"] >= choices["groups"] else 0
+    choices["groups"] = min(choices["groups"], choices["beams"])
+    search = make_search(service.run, service.captioner.vocabulary, choices)
+    assert type(search) is KINDS[choices["kind"]]
+    for name in choices_for(choices["kind"]) - {"kind", "max_length"}:
+        assert getattr(search, name) == pytest.approx(choices[name]) if name in RANGES else choices[name]
+    assert search.limits.max_length == choices["max_length"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "sentence"),
+    [
+        ({"kind": "beam", "beams": 1_000_000}, "beams should be from 1 to 20, got 1000000"),
+        ({"kind": "sample", "temperature": float("nan")}, "temperature should be from 0.1 to 2, got nan"),
+        ({"kind": "sample", "samples": "many"}, "samples should be from 1 to 20, got 'many'"),
+        ({"kind": "diverse_beam", "beams": 5, "groups": 2}, "beams should be a multiple of groups, got 5 and 2"),
+        ({"kind": "beam", "length_rule": "longest"}, "search.length_rule should be 'none', 'mean' or 'gnmt'"),
+        ({"kind": "guess"}, "search.kind should be one of greedy, beam"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(service, photos, choices, sentence):
+    with pytest.raises(UserError, match=sentence):
+        service.answer(photos[:1], choices)
+
+
+def test_the_page_starts_with_the_run_s_own_choices(service):
+    first = first_choices(service.run)
+    assert first["kind"] == "greedy"
+    assert first["max_length"] == service.captioner.search.limits.max_length
+    assert first["beams"] == 3
+    assert set(first) == {"kind", "length_rule", *RANGES}
+    assert decoding._within("beams", 500) == RANGES["beams"].high
+
+
+def told(answer):
+    captions = [caption for _, found in answer.found for caption in found]
+    return [path.name for path, _ in answer.found], answer.problems, [caption.text for caption in captions]
+
+
+def test_four_threads_get_the_answers_that_one_gets(service, photos, tmp_path):
+    """Different photos, decoded in different ways, a bad one among them."""
+    empty(tmp_path / "empty.jpg")
+    sent = [[tmp_path / "empty.jpg", photo] if n == 2 else [photo] for n, photo in enumerate(photos[:4])]
+    requests = [(files, choices) for files in sent for choices in (GREEDY, BEAMS)]
+    expected = [service.answer(*request) for request in requests]
+    sums = [[caption.log_prob for _, found in answer.found for caption in found] for answer in expected]
+    assert len({round(found[0], 4) for found in sums}) > 4, "photos that are alike would hide a mix-up"
+    own = service.captioner.search
+    with ThreadPoolExecutor(4) as pool:
+        for n, answer in enumerate(pool.map(lambda n: service.answer(*requests[n % 8]), range(16))):
+            assert told(answer) == told(expected[n % 8])
+            numbers = [caption.log_prob for _, found in answer.found for caption in found]
+            assert numbers == pytest.approx(sums[n % 8], abs=1e-4)
+    assert service.captioner.search is own, "a request may not change how others decode"
+
+
+def living():
+    gc.collect()
+    return sum(issubclass(type(one), (torch.Tensor, Image.Image)) for one in gc.get_objects())
+
+
+def test_nothing_of_a_request_stays(service, photos):
+    service.answer(photos[:2], BEAMS)
+    before = living()
+    for _ in range(3):
+        service.answer(photos[:2], BEAMS)
+    assert living() <= before
+
+
+def test_what_was_sent_is_removed_after_an_hour(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "photo.jpg").write_bytes(b"photo")
+    os.utime(old, (time.time() - KEPT - 60,) * 2)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")  # as a file that gradio removes while one looks
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gone", "new"]

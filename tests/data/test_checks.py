@@ -1,0 +1,91 @@
+"""The doctor finds what was broken on purpose, and nothing in a sound data set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from captioner.data.checks import examine
+from captioner.data.contract import Example
+from captioner.encoders.preprocess import open_photo
+from captioner.text.vocabulary import Vocabulary
+
+
+@pytest.fixture
+def splits(tmp_path):
+    """Six different photos, each with two captions of known words."""
+    examples = []
+    for number in range(6):
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(tmp_path / f"{number}.png")
+        references = [f"a dog {number}", f"a cat {number}"]
+        examples.append(Example(number, tmp_path / f"{number}.png", references, (48, 64) if number % 2 else None))
+    return {"train": examples[:4], "val": examples[4:]}
+
+
+def findings(splits) -> dict[str, tuple[int, bool]]:
+    vocabulary = Vocabulary(["a", "dog", "cat", *map(str, range(6))])
+    return {found.what: (found.count, found.bad) for found in examine(splits, vocabulary, 1, 5, open_photo)}
+
+
+def test_nothing_is_said_against_a_sound_data_set(splits):
+    assert findings(splits) == {"photos are all that val has to score on": (2, False)}
+
+
+def broken(splits, kind: str) -> None:
+    train, photo = splits["train"], splits["train"][0].image
+    if kind == "missing":
+        photo.unlink()
+    elif kind == "unreadable":
+        photo.write_bytes(b"")
+    elif kind == "copied file":
+        splits["val"][0].image.write_bytes(photo.read_bytes())
+    elif kind == "twice":
+        train[1].image.write_bytes(photo.read_bytes())
+    elif kind == "small":
+        Image.new("RGB", (31, 40)).save(photo)
+    elif kind == "long":
+        Image.new("RGB", (400, 40)).save(photo)
+    elif kind == "resized":
+        train[0] = replace(train[0], size=(640, 480))
+    elif kind == "leak":
+        splits["val"].append(train[0])
+    elif kind == "bare":
+        train[0].references.clear()
+    else:
+        train[0].references[0] = {
+            "empty": " ... ",
+            "lengthy": "a dog a cat a dog 0",
+            "copy": "A cat 0.",
+            "rare": "a zebu",
+        }[kind]
+
+
+BROKEN = {
+    "missing": ("photos without a file", True),
+    "unreadable": ("photos that cannot be read", True),
+    "copied file": ("photos that are in several splits, byte for byte", True),
+    "twice": ("photos that stand twice in one split, byte for byte", False),
+    "small": ("photos with an edge under 32 pixels", False),
+    "long": ("photos more than 4 times as long as wide, of which a crop shows little", False),
+    "resized": ("photos of another size than their data set states", False),
+    "leak": ("photos that are in several splits, by name", True),
+    "bare": ("photos without a caption that has a word", True),
+    "empty": ("captions without a word", False),
+    "lengthy": ("captions of more than 5 words, of which training reads the first", False),
+    "copy": ("photos with copies among their references", False),
+    "rare": ("words of train that read as <unk>, with data.min_count=1", False),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_is_broken_is_found(splits, kind):
+    broken(splits, kind)
+    what, bad = BROKEN[kind]
+    assert findings(splits)[what] == (1, bad)
+
+
+def test_references_copied_from_training_are_counted(splits):
+    splits["val"][1].references.append("a dog 0")
+    assert findings(splits)["photos of val with a reference that stands word for word in training"] == (1, False)

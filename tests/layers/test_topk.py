@@ -1,0 +1,21 @@
+"""The largest values, against torch's own search."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from captioner.layers.topk import largest
+
+
+@given(st.integers(1, 700), st.integers(1, 12), st.integers(0, 10_000), st.booleans())
+def test_the_largest_of_all_are_found_stretch_by_stretch(size, count, seed, mostly_impossible):
+    generator, count = torch.Generator().manual_seed(seed), min(size, count)
+    values = torch.rand(2, 3, size, generator=generator)
+    if mostly_impossible:
+        values[values < 0.99] = -torch.inf
+    found, expected = largest(values, count), values.topk(count)
+    assert torch.equal(found.values, expected.values)
+    assert torch.equal(values.gather(-1, found.indices), found.values)
+    assert all(len(set(places)) == count for places in found.indices.flatten(0, 1).tolist())

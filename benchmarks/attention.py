@@ -67,7 +67,7 @@ def make_attention(kind: str, score: str | None) -> attention.Attention:
 
 def training_step(made: attention.Attention, num_regions: int, device: torch.device) -> Callable[[], None]:
     generator = torch.Generator().manual_seed(0)
-    decoder = LSTMDecoder(made, SIZE, VOCABULARY, SIZE, SIZE, dropout=0.5, looks="after")
+    decoder = LSTMDecoder(made, SIZE, VOCABULARY, SIZE, SIZE, dropout=0.5, attend="after")
     objective = TeacherForcing(CaptionModel(nn.Identity(), decoder)).to(device)
     features = torch.randn(PHOTOS, num_regions, SIZE, generator=generator).to(device)
     words = torch.randint(4, VOCABULARY, (PHOTOS, CAPTIONS, WORDS), generator=generator).tolist()

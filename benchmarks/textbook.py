@@ -4,7 +4,7 @@ Features are repeated for every caption, keys are made again at every word, the 
 captions, sorted by length, leave the batch when they end. Beam search takes one photo at a time, its features copied for every beam
 (`beam`); or, as better repositories do it, all photos in one batch, where loops over photos and beams choose the words (`beams`).
 It computes the same function as `captioner.decoders.lstm.LSTMDecoder` with
-looks="before", gate="vector", output="state"; tests/test_benchmarks.py ties the two.
+attend="before", gate="vector", output="state"; tests/test_benchmarks.py ties the two.
 
 Shapes: N captions (photos x references), T words, R regions, D region feature, H state, A comparison size, V vocabulary.
 """

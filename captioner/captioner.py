@@ -137,7 +137,7 @@ class Captioner:
             word_log_probs=trace.word_log_probs,
             end_log_prob=trace.end_log_prob,
             ended=trace.ended,
-            looks=self.model.decoder.looks,
+            attend=self.model.decoder.attend,
             layout=layout,
             placement=placement,
             candidates=candidates,

@@ -95,7 +95,7 @@ class EnsembleDecoder(Decoder):
     def __init__(self, decoders: Sequence[Decoder]):
         super().__init__()
         self.decoders = nn.ModuleList(decoders)
-        self.looks = decoders[0].looks
+        self.attend = decoders[0].attend
 
     @property
     def device(self) -> torch.device:
@@ -105,12 +105,12 @@ class EnsembleDecoder(Decoder):
         pairs = zip(self.decoders, _memories(memory), strict=True)
         return EnsembleState(tuple(decoder.start(each, num_captions) for decoder, each in pairs))  # pyright: ignore
 
-    def advance(
+    def step(
         self, words: Tensor, state: EnsembleState, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, EnsembleState]:
         log_probs, looks, states = [], [], []
         for decoder, before, each in zip(self.decoders, state.each, _memories(memory), strict=True):
-            output, attended, after = decoder.advance(words, before, each, need_weights)  # pyright: ignore
+            output, attended, after = decoder.step(words, before, each, need_weights)  # pyright: ignore
             logits: Tensor = decoder.vocabulary_logits(output)  # pyright: ignore
             log_probs.append(logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1))
             looks.append(attended)

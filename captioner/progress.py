@@ -102,11 +102,11 @@ class Reporter:
         note = f"{self._shown_term()}  {rate:,.0f} photos/s"
         self._advance(name, progress.batch + 1, steps_per_epoch, note, to=True)
 
-    def _validation(self, progress, better, watch, distinct_captions, map_change, **scores) -> None:
+    def _validation(self, progress, better, monitor, distinct_captions, map_change, **scores) -> None:
         moved = "" if map_change is None else f"  maps move {map_change:.2f}"
         mark = "  best" if better else ""
         console.print(
-            f"epoch {progress.epoch}  {self._shown_term()}  {watch} {100 * scores[watch]:.1f}  "
+            f"epoch {progress.epoch}  {self._shown_term()}  {monitor} {100 * scores[monitor]:.1f}  "
             f"distinct {distinct_captions:.0%}{moved}  {time.monotonic() - self.started:.0f} s so far{mark}"
         )
         self.clock = (time.monotonic(), 0)

@@ -75,13 +75,13 @@ def make_regions(num_photos: int = 3, seed: int = 0, rows: int = 2, columns: int
 RELATIVES = [
     {"cell": "gru"},
     {"cell": "rnn", "candidate": "maxout"},
-    {"cell": "gru", "candidate": "maxout", "looks": "after"},
+    {"cell": "gru", "candidate": "maxout", "attend": "after"},
     {"enters": "candidate", "candidate": "maxout", "output": "state", "gate": "none"},
     {"enters": "gates", "candidate": "maxout", "output": "state", "gate": "none"},
 ]
 DECODERS = {
     "lstm": {"kind": "lstm"},
-    "lstm-after": {"kind": "lstm", "looks": "after"},
+    "lstm-after": {"kind": "lstm", "attend": "after"},
     **{"-".join(options.values()): {"kind": "lstm", **options} for options in RELATIVES},
     "top_down": {"kind": "top_down"},
     "transformer-pre": {"kind": "transformer", "norm": "pre"},
@@ -90,11 +90,11 @@ DECODERS = {
 }
 
 LSTM_OPTIONS = [
-    {"looks": looks, "gate": gate, "output": output}
-    for looks in ("before", "after")
+    {"attend": attend, "gate": gate, "output": output}
+    for attend in ("before", "after")
     for gate in ("none", "scalar", "vector")
     for output in ("deep", "state")
-    if (looks, output) != ("after", "state")
+    if (attend, output) != ("after", "state")
 ]
 
 TINY = {"num_train": 48, "num_val": 12, "num_unseen": 4}

@@ -57,10 +57,10 @@ def test_it_writes_by_the_mean_of_probabilities_and_shows_the_mean_of_maps():
     words, state = torch.full((3, 2), START), together.decoder.start(memory, 2)
     states = [model.decoder.start(model.remember(regions), 2) for model in models]
     for _ in range(3):
-        output, attended, state = together.decoder.advance(words, state, memory)
+        output, attended, state = together.decoder.step(words, state, memory)
         shares, maps = [], []
         for place, model in enumerate(models):
-            found, seen, states[place] = model.decoder.advance(words, states[place], model.remember(regions))
+            found, seen, states[place] = model.decoder.step(words, states[place], model.remember(regions))
             shares.append(model.decoder.vocabulary_logits(found).softmax(-1))
             maps.append(seen.weights)
         torch.testing.assert_close(together.decoder.vocabulary_logits(output).exp(), torch.stack(shares).mean(0))

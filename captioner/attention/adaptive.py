@@ -44,7 +44,7 @@ class AdaptiveAttention(Attention):
         if cell_input_size == 0:
             raise ValueError(
                 "adaptive attention asks the memory cell of an LSTM, which this decoder does not have; choose decoder.kind=lstm "
-                "with looks: after or top_down, or another kind of attention"
+                "with attend: after or top_down, or another kind of attention"
             )
         self.context_size = query_size
         self.to_value = nn.Linear(region_size, query_size)
@@ -71,7 +71,7 @@ class AdaptiveAttention(Attention):
         if query.cell is None or query.previous_hidden is None or query.cell_input is None:
             raise ValueError(
                 "adaptive attention needs a memory cell and what it has just read, got a query without; "
-                "use decoder: lstm with looks: after"
+                "use decoder: lstm with attend: after"
             )
         gate = torch.sigmoid(self.gate_from_input(query.cell_input) + self.gate_from_hidden(query.previous_hidden))
         return gate * torch.tanh(query.cell).to(gate.dtype)

@@ -42,20 +42,27 @@ def parse_yaml(text: str, origin: str) -> Any:
 
 
 def read_settings(
-    path: Path, overrides: Sequence[str] = (), lasting: Mapping[str, Collection[str]] | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    lasting: Mapping[str, Collection[str]] | None = None,
+    translate: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> Settings:
     """The config, over its base, under the overrides (`section.key=value`).
 
-    `lasting` names the keys of a section that mean the same whatever its kind is.
+    Args:
+        path: the config.
+        overrides: changes to it.
+        lasting: the keys of a section that mean the same whatever its kind is.
+        translate: gives each file and override its present names.
     """
-    settings = _read_file(path)
+    settings = translate(_read_file(path))
     base = settings.pop("base", None)
     if base is not None:
-        below = _read_file(path.parent / base)
+        below = translate(_read_file(path.parent / base))
         if "base" in below:
             raise UserError(f"{path.parent / base} has a base itself; one base is enough, write out the rest")
         settings = merge(below, settings, lasting)
-    changes = [parse_override(override) for override in overrides]
+    changes = [translate(parse_override(override)) for override in overrides]
     for change in sorted(changes, key=_keeps_names):  # a new kind or score comes before the keys that mean it
         settings = merge(settings, change, lasting)
     return settings

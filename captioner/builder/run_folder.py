@@ -52,7 +52,7 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
                 f"{override.partition('=')[0]} belongs to what was trained; a finished run takes overrides of search, data, "
                 "run.device and run.features"
             )
-    return read(folder / SETTINGS, overrides)
+    return read(folder / SETTINGS, overrides, note=False)
 
 
 def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newest"]) -> None:

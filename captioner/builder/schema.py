@@ -16,6 +16,7 @@ import yaml
 
 from captioner import attention, data, decoders, encoders, search
 from captioner.builder.config import Settings, check_keys, check_values, nearest, read_settings, suggestion
+from captioner.builder.renamed import with_new_names
 from captioner.builder.sections import Around, EncoderRate, EncoderStart, Log, Photos, Place, Start, Words
 from captioner.encoders import Refiner, TorchvisionNetwork
 from captioner.errors import UserError
@@ -58,13 +59,14 @@ _DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule
 SECTIONS = [*TABLES, "refiner", "run", "log"]
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> Settings:
-    """A config's resolved settings, under overrides.
+def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settings:
+    """A config's resolved settings, under overrides. Settings under earlier names are taken, with a note of the new name (`note`).
 
     Raises:
         UserError: the config cannot be read, or something in it does not fit.
     """
-    return resolve(read_settings(path, overrides, {section: _lasting(section) for section in SECTIONS}))
+    lasting = {section: _lasting(section) for section in SECTIONS}
+    return resolve(read_settings(path, overrides, lasting, partial(with_new_names, note=note)))
 
 
 def _lasting(section: str) -> set[str]:

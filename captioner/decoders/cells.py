@@ -1,7 +1,7 @@
 """Recurrent cells as functions of what enters them: products that words share are made outside, once for a whole caption.
 
-Shapes: B photos, Q captions, H state, G all gates together. `entering` (B, Q, G) comes from what the cell reads, `recurrent` (B, Q, G) from
-its previous state; the candidate is the last part of both, and twice as wide under maxout.
+Shapes: B photos, Q captions, H state, G all gates together. `input_gates` (B, Q, G) come from what the cell reads, `recurrent`
+(B, Q, G) from its previous state. The candidate is the last part of both, and twice as wide under maxout.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ class Cell:
     has_memory: bool = False
 
 
-def lstm(entering: Tensor, recurrent: Tensor, values: tuple[Tensor, ...], squash: Squash) -> tuple[Tensor, ...]:
+def lstm(input_gates: Tensor, recurrent: Tensor, values: tuple[Tensor, ...], squash: Squash) -> tuple[Tensor, ...]:
     """Hidden and memory cell. Source: Xu et al. 2015, section 3.1.2. The memory cell stays in float32."""
     hidden, cell = values
-    enter, forget, expose, candidate = _gates(entering + recurrent, 3, hidden.shape[-1])
+    enter, forget, expose, candidate = _gates(input_gates + recurrent, 3, hidden.shape[-1])
     cell = torch.sigmoid(forget) * cell + torch.sigmoid(enter) * squash(candidate)
     return torch.sigmoid(expose) * torch.tanh(cell).to(expose.dtype), cell
 
 
-def gru(entering: Tensor, recurrent: Tensor, values: tuple[Tensor, ...], squash: Squash) -> tuple[Tensor, ...]:
+def gru(input_gates: Tensor, recurrent: Tensor, values: tuple[Tensor, ...], squash: Squash) -> tuple[Tensor, ...]:
     """Hidden. Source: Cho et al. 2014, section 2.3. Differs: the reset gate scales the product with the state, as in PyTorch's GRU."""
     (hidden,) = values
-    reset, keep, candidate = _gates(entering, 2, hidden.shape[-1])
+    reset, keep, candidate = _gates(input_gates, 2, hidden.shape[-1])
     old_reset, old_keep, old_candidate = _gates(recurrent, 2, hidden.shape[-1])
     new = squash(candidate + _as_wide(torch.sigmoid(reset + old_reset), candidate) * old_candidate)
     keep = torch.sigmoid(keep + old_keep)
     return (keep * hidden + (1 - keep) * new,)
 
 
-def rnn(entering: Tensor, recurrent: Tensor, values: tuple[Tensor, ...], squash: Squash) -> tuple[Tensor, ...]:
+def rnn(input_gates: Tensor, recurrent: Tensor, values: tuple[Tensor, ...], squash: Squash) -> tuple[Tensor, ...]:
     """Hidden. Source: Elman 1990."""
-    return (squash(entering + recurrent),)
+    return (squash(input_gates + recurrent),)
 
 
 def maxout(candidate: Tensor) -> Tensor:

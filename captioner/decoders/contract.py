@@ -28,11 +28,11 @@ class State(Protocol):
 class Decoder(nn.Module):
     """Writes captions of remembered photos word by word.
 
-    `looks` says which state looked for a word: `before`, a state that has not yet read the previous word, or `after`.
+    `attend` says which state looked for a word: `before`, a state that has not yet read the previous word, or `after`.
     Neither has seen the word it looks for.
     """
 
-    looks: Literal["before", "after"]
+    attend: Literal["before", "after"]
 
     @staticmethod
     def cell_input_size(hidden_size: int, word_size: int, region_size: int) -> int:
@@ -47,13 +47,13 @@ class Decoder(nn.Module):
         """The state before the first word of `num_captions` (Q) captions of each photo."""
         raise NotImplementedError
 
-    def advance(
+    def step(
         self, words: Tensor, state: Any, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, Any]:
         """Read the previous words (B, Q) and look for the next: output (B, Q, O), attended, the new state."""
         raise NotImplementedError
 
-    def read(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
+    def forward(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
         """The same step for known words (B, Q, T), all at once: output (B, Q, T, O), and attended, whose fields gain a T.
 
         Output t has read words up to t, and is meant to predict word t + 1.

@@ -23,16 +23,16 @@ from captioner.ranges import Fraction, Size
 class LSTMDecoder(RecurrentDecoder):
     r"""An LSTM reads the caption so far, looks at the regions, and predicts the next word.
 
-    `looks="before"` is Show, Attend and Tell (Xu et al. 2015, section 3.1.2): the state that has read all but the previous word
+    `attend="before"` is Show, Attend and Tell (Xu et al. 2015, section 3.1.2): the state that has read all but the previous word
     looks, and what it saw enters the LSTM together with that word:
     $h_t = \mathrm{LSTM}(E y_{t-1}, h_{t-1}, \hat z_t)$, $\hat z_t = \beta_t \phi(a, h_{t-1})$.
-    `looks="after"` is the spatial attention of Lu et al. 2017, section 2.2: the LSTM reads the previous word and the mean region, then
+    `attend="after"` is the spatial attention of Lu et al. 2017, section 2.2: the LSTM reads the previous word and the mean region, then
     its new state looks, and what it saw goes to the output alone. Without this feedback, all words look at once in training.
 
     The first state is a tanh layer of the mean region, as in the authors' code. `gate` is $\beta_t$ on the context, made from the state
     that looks: one number (the paper, section 4.2.1), a vector (a popular reimplementation), or none. `output="deep"` is the paper's
     deep output layer (section 3.1.2) with the tanh of the authors' code, $\tanh(E y_{t-1} + L_h h_t + L_z \hat z_t)$; `"state"` predicts
-    from $h_t$ alone, which needs `looks="before"`, since otherwise nothing seen would reach the words.
+    from $h_t$ alone, which needs `attend="before"`, since otherwise nothing seen would reach the words.
 
     Att2in of Rennie et al. 2017 is `enters: candidate, candidate: maxout, output: state`: what was seen reaches the cell's candidate
     alone, $\phi(W_z x_t + W_{zI} I_t + W_{zh} h_{t-1})$ with $\phi$ the larger of two. Their Att2all is `enters: gates`: all gates.
@@ -45,7 +45,7 @@ class LSTMDecoder(RecurrentDecoder):
         word_size: E, the size of a word's vector.
         dropout: on word vectors and on the output.
         gate: what scales the context.
-        looks: which state looks.
+        attend: which state attends.
         output: what the next word is predicted from.
         cell: what reads the words; a GRU (Cho et al. 2014) and a plain RNN have a state and no memory cell.
         enters: what of the cell the photo reaches.
@@ -61,24 +61,24 @@ class LSTMDecoder(RecurrentDecoder):
         word_size: Size = 512,
         dropout: Fraction = 0.5,
         gate: Literal["none", "scalar", "vector"] = "scalar",
-        looks: Literal["before", "after"] = "before",
+        attend: Literal["before", "after"] = "before",
         output: Literal["deep", "state"] = "deep",
         cell: Literal["lstm", "gru", "rnn"] = "lstm",
         enters: Literal["gates", "candidate"] = "gates",
         candidate: Literal["tanh", "maxout"] = "tanh",
     ):
         super().__init__()
-        if looks == "after" and output == "state":
+        if attend == "after" and output == "state":
             raise ValueError(
-                "output 'state' needs looks 'before', got 'after': what such a state sees would never reach the words; "
-                "choose output: deep, or looks: before"
+                "output 'state' needs attend 'before', got 'after': what such a state sees would never reach the words; "
+                "choose output: deep, or attend: before"
             )
-        if attention.needs_cell and (looks == "before" or cell != "lstm"):
+        if attention.needs_cell and (attend == "before" or cell != "lstm"):
             raise ValueError(
-                f"this attention asks the memory cell of an LSTM that has just read, got looks {looks!r} and cell {cell!r}; "
-                "choose looks: after and cell: lstm, or another kind"
+                f"this attention asks the memory cell of an LSTM that has just read, got attend {attend!r} and cell {cell!r}; "
+                "choose attend: after and cell: lstm, or another kind"
             )
-        self.looks, self.output = looks, output
+        self.attend, self.output = attend, output
         self.cell, self.squash = CELLS[cell], CANDIDATES[candidate]
         self.attention = attention
         context_size = attention.context_size
@@ -91,7 +91,7 @@ class LSTMDecoder(RecurrentDecoder):
         self.to_cell = nn.Linear(region_size, hidden_size) if self.cell.has_memory else None
         self.from_word = nn.Linear(word_size, all_gates)
         self.from_hidden = LoopLinear(hidden_size, all_gates, bias=False)
-        photo_size = context_size if looks == "before" else region_size
+        photo_size = context_size if attend == "before" else region_size
         self.from_photo = LoopLinear(photo_size, all_gates - self.missed, bias=False)
         self.gate = LoopLinear(hidden_size, gate_size) if gate_size else None
         if output == "deep":
@@ -114,25 +114,25 @@ class LSTMDecoder(RecurrentDecoder):
         cell = kept_exact(torch.tanh(self.to_cell(memory.mean)))
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 
-    def entering(self, vectors: Tensor, memory: Memory) -> Tensor:
+    def input_gates(self, vectors: Tensor, memory: Memory) -> Tensor:
         from_word = self.from_word(vectors)
-        return from_word if self.looks == "before" else from_word + beside(from_word, self._from_photo(memory.mean))
+        return from_word if self.attend == "before" else from_word + beside(from_word, self._from_photo(memory.mean))
 
-    def step(
-        self, vectors: Tensor, entering: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+    def read_word(
+        self, vectors: Tensor, input_gates: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
-        if self.looks == "before":
+        if self.attend == "before":
             attended = self._look(state, state, vectors, memory, need_weights)
-            return attended, self._next(entering + self._from_photo(attended.context), state)
-        previous, state = state, self._next(entering, state)
+            return attended, self._next(input_gates + self._from_photo(attended.context), state)
+        previous, state = state, self._next(input_gates, state)
         return self._look(state, previous, vectors, memory, need_weights), state
 
     def _from_photo(self, seen: Tensor) -> Tensor:
         """What was seen, (..., G); zeros at the gates that it does not reach."""
         return functional.pad(self.from_photo(seen), (self.missed, 0)) if self.missed else self.from_photo(seen)
 
-    def _next(self, entering: Tensor, state: RecurrentState) -> RecurrentState:
-        values = self.cell.step(entering, self.from_hidden(state.hidden), state.values, self.squash)
+    def _next(self, input_gates: Tensor, state: RecurrentState) -> RecurrentState:
+        values = self.cell.step(input_gates, self.from_hidden(state.hidden), state.values, self.squash)
         return RecurrentState(values, state.position + 1)
 
     def _look(

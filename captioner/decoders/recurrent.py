@@ -45,8 +45,8 @@ class RecurrentState:
 class RecurrentDecoder(Decoder):
     """A decoder that reads one word after another.
 
-    A kind says how it starts (`start`), what of a word enters its cell whatever the state is (`entering`), how it steps and looks
-    (`step`), and what it predicts a word from (`predict`).
+    A kind says how it starts (`start`), what of a word enters its cell whatever the state is (`input_gates`), how it steps and looks
+    (`read_word`), and what it predicts a word from (`predict`).
     """
 
     attention: Attention
@@ -54,12 +54,12 @@ class RecurrentDecoder(Decoder):
     dropout: nn.Dropout
     to_vocabulary: nn.Linear
 
-    def entering(self, vectors: Tensor, memory: Memory) -> Tensor:
+    def input_gates(self, vectors: Tensor, memory: Memory) -> Tensor:
         """What words (B, Q, E) or (B, Q, T, E) bring into the cell, (..., G): made for all words before the loop."""
         raise NotImplementedError
 
-    def step(
-        self, vectors: Tensor, entering: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+    def read_word(
+        self, vectors: Tensor, input_gates: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
         """Read one word (B, Q, E) and look."""
         raise NotImplementedError
@@ -71,38 +71,40 @@ class RecurrentDecoder(Decoder):
     def remember(self, regions: Regions) -> Memory:
         return self.attention.remember(regions)
 
-    def advance(
+    def step(
         self, words: Tensor, state: RecurrentState, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, RecurrentState]:
         vectors = self.dropout(self.embedding(words))  # (B, Q, E)
-        attended, state = self.step(vectors, self.entering(vectors, memory), state, memory, need_weights)
+        attended, state = self.read_word(vectors, self.input_gates(vectors, memory), state, memory, need_weights)
         return self.predict(vectors, state.hidden, attended.context), attended, state
 
-    def read(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
+    def forward(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
         vectors = self.dropout(self.embedding(words))  # (B, Q, T, E)
-        entering = self.entering(vectors, memory)
+        input_gates = self.input_gates(vectors, memory)
         with word_loop():
-            hidden, attended = self._loop(vectors, entering, _still_open(words), memory, need_weights)
+            hidden, attended = self._loop(vectors, input_gates, _still_open(words), memory, need_weights)
         return self.predict(vectors, hidden, attended.context), attended
 
     def _loop(
         self,
         vectors: Tensor,
-        entering: Tensor,
+        input_gates: Tensor,
         still_open: list[tuple[int, int]],
         memory: Memory,
         need_weights: bool,
     ) -> tuple[Tensor, Attended]:
         """States (B, Q, T, H) and looks; captions that have ended leave the loop."""
-        size = (entering.shape[0], entering.shape[1])
+        size = (input_gates.shape[0], input_gates.shape[1])
         state: RecurrentState = self.start(memory, size[1])
         states, looks = [], []
-        words = zip(vectors.unbind(2), entering.unbind(2), still_open, strict=True)
+        words = zip(vectors.unbind(2), input_gates.unbind(2), still_open, strict=True)
         for vector, enters, (num_photos, num_captions) in words:
             if num_photos < len(memory.mask):
                 memory = memory.select(slice(num_photos))
             vector, enters = (each[:num_photos, :num_captions] for each in (vector, enters))
-            attended, state = self.step(vector, enters, state.first(num_photos, num_captions), memory, need_weights)
+            attended, state = self.read_word(
+                vector, enters, state.first(num_photos, num_captions), memory, need_weights
+            )
             states.append(state.hidden)
             looks.append(attended)
         return _stack(states, size), _stack_looks(looks, size)

@@ -33,7 +33,7 @@ class ShowAndTellDecoder(RecurrentDecoder):
         ValueError: another kind of attention.
     """
 
-    looks = "after"
+    attend = "after"
 
     def __init__(
         self,
@@ -67,13 +67,13 @@ class ShowAndTellDecoder(RecurrentDecoder):
         hidden, cell = lstm(photo, torch.zeros_like(photo), (nothing, kept_exact(nothing)), torch.tanh)
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 
-    def entering(self, vectors: Tensor, memory: Memory) -> Tensor:
+    def input_gates(self, vectors: Tensor, memory: Memory) -> Tensor:
         return self.from_word(vectors)
 
-    def step(
-        self, vectors: Tensor, entering: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+    def read_word(
+        self, vectors: Tensor, input_gates: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
-        values = lstm(entering, self.from_hidden(state.hidden), state.values, torch.tanh)
+        values = lstm(input_gates, self.from_hidden(state.hidden), state.values, torch.tanh)
         position = torch.full(state.hidden.shape[:2], state.position, device=state.hidden.device)
         return self.attention(Query(values[0], position), memory, need_weights), RecurrentState(
             values, state.position + 1

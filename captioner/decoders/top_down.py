@@ -35,7 +35,7 @@ class TopDownDecoder(RecurrentDecoder):
         dropout: on word vectors and on the output.
     """
 
-    looks = "after"
+    attend = "after"
 
     def __init__(
         self,
@@ -70,16 +70,16 @@ class TopDownDecoder(RecurrentDecoder):
         hidden = memory.mean.new_zeros(len(memory.mask), num_captions, self.hidden_size)
         return RecurrentState((hidden, kept_exact(hidden), hidden, kept_exact(hidden)))
 
-    def entering(self, vectors: Tensor, memory: Memory) -> Tensor:
+    def input_gates(self, vectors: Tensor, memory: Memory) -> Tensor:
         from_word = self.from_word(vectors)
         return from_word + beside(from_word, self.from_mean(memory.mean))
 
-    def step(
-        self, vectors: Tensor, entering: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+    def read_word(
+        self, vectors: Tensor, input_gates: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
         written, writing_cell, looked, looking_cell = state.values
         recurrent = self.from_both(torch.cat([written, looked], -1))
-        looking, new_looking_cell = lstm(entering, recurrent, (looked, looking_cell), torch.tanh)
+        looking, new_looking_cell = lstm(input_gates, recurrent, (looked, looking_cell), torch.tanh)
         query = Query(looking, torch.full(looking.shape[:2], state.position, device=looking.device))
         if self.attention.needs_cell:
             mean = for_captions(memory.mean, vectors.shape[1]).to(vectors.dtype)

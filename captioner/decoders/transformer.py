@@ -67,7 +67,7 @@ class TransformerDecoder(Decoder):
         norm: where layers normalise.
     """
 
-    looks = "after"
+    attend = "after"
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class TransformerDecoder(Decoder):
         if attention.needs_cell:
             raise ValueError(
                 "this attention asks for the memory cell of an LSTM, which a transformer does not have; "
-                "choose decoder.kind=lstm with looks: after, or another kind of attention"
+                "choose decoder.kind=lstm with attend: after, or another kind of attention"
             )
         self.hidden_size = hidden_size
         self.embedding = nn.Embedding(vocabulary_size, hidden_size)
@@ -110,14 +110,14 @@ class TransformerDecoder(Decoder):
         nothing = memory.mean.new_empty(len(memory.mask), num_captions, 0, self.hidden_size, dtype=dtype)
         return TransformerState(((nothing, nothing),) * len(self.layers))
 
-    def advance(
+    def step(
         self, words: Tensor, state: TransformerState, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, TransformerState]:
         output, attended, past = self._read(words[..., None], state, memory, need_weights)
         attended = _each_field(attended, lambda value: value.squeeze(2))
         return output.squeeze(2), attended, TransformerState(past, state.position + 1)
 
-    def read(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
+    def forward(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
         output, attended, _ = self._read(words, self.start(memory, words.shape[1]), memory, need_weights)
         return output, attended
 

@@ -27,14 +27,14 @@ class Encoder(nn.Module):
     preprocess: Preprocess
     frozen: bool
 
-    def look(self, pixels: Tensor) -> Tensor:
+    def features(self, pixels: Tensor) -> Tensor:
         """Features (B, R, D) of normalised pixels (B, 3, h, w)."""
         raise NotImplementedError
 
     def forward(self, pixels: Tensor) -> Regions:
         """Regions of pixels (B, 3, h, w), whole numbers 0 to 255 (uint8), as `preprocess` makes them."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return Regions.full(self.look(self.preprocess.normalise(self.checked(pixels))), self.layout)
+            return Regions.full(self.features(self.preprocess.normalise(self.checked(pixels))), self.layout)
 
     @staticmethod
     def checked(pixels: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class Detector(Encoder):
 
     Source: Anderson et al. 2018, section 3.1 (bottom-up attention): the boxes whose likeliest class passes a threshold, after leaving
     out those that overlap a likelier one by more than 0.7, of whatever class. Differs: their detector knows 1,600 classes and
-    attributes of Visual Genome, this one COCO's 90; and at least `fewest` boxes are kept, whatever their score. The photo is shown
+    attributes of Visual Genome, this one COCO's 90; and at least `min_boxes` boxes are kept, whatever their score. The photo is shown
     whole, with bars where it is not square.
 
     Regions come likeliest first. Where a photo has fewer than R, the rest are zeros that the mask leaves out.
@@ -39,8 +39,8 @@ class Detector(Encoder):
     Args:
         weights: `COCO_V1`, or `none` for random ones.
         input_size: edge of the square view in pixels.
-        fewest: boxes that are kept whatever their score, where as many are proposed.
-        most: R, boxes kept at most.
+        min_boxes: boxes that are kept whatever their score, where as many are proposed.
+        max_boxes: R, boxes kept at most.
         threshold: probability of its likeliest class from which a box counts.
         download: whether to fetch the weights; without, they are random until they are filled in.
 
@@ -52,21 +52,21 @@ class Detector(Encoder):
         self,
         weights: Literal["COCO_V1", "none"] = "COCO_V1",
         input_size: Size = 320,
-        fewest: Size = 10,
-        most: Size = 36,
+        min_boxes: Size = 10,
+        max_boxes: Size = 36,
         threshold: Probability = 0.2,
         download: bool = True,
     ):
         super().__init__()
-        if fewest > most:
-            raise ValueError(f"fewest should be at most most, got {fewest} and {most}")
+        if min_boxes > max_boxes:
+            raise ValueError(f"min_boxes should be at most max_boxes, got {min_boxes} and {max_boxes}")
         self.detector = _make(
             FasterRCNN_MobileNet_V3_Large_320_FPN_Weights[weights] if weights != "none" and download else None
         )
         self.detector.requires_grad_(False)
-        self.fewest, self.most, self.threshold = fewest, most, threshold
+        self.min_boxes, self.max_boxes, self.threshold = min_boxes, max_boxes, threshold
         self.region_size = self.detector.roi_heads.box_predictor.cls_score.in_features  # pyright: ignore
-        self.layout = Boxes(torch.zeros(most, 4))
+        self.layout = Boxes(torch.zeros(max_boxes, 4))
         self.preprocess = Preprocess("inside", (input_size, input_size), _MEAN, _STD)
         self.frozen = True
         self.eval()
@@ -93,7 +93,9 @@ class Detector(Encoder):
             )
         ]
         scale = pixels.new_tensor([size[1], size[0], size[1], size[0]])
-        return Regions.of_boxes([found for found, _ in chosen], [corners / scale for _, corners in chosen], self.most)
+        return Regions.of_boxes(
+            [found for found, _ in chosen], [corners / scale for _, corners in chosen], self.max_boxes
+        )
 
     def _choose(
         self, features: Tensor, probabilities: Tensor, boxes: Tensor, size: tuple[int, int]
@@ -103,7 +105,7 @@ class Detector(Encoder):
         corners = clip_boxes_to_image(boxes[torch.arange(len(boxes)), classes + 1], size)
         kept = nms(corners.float(), scores.float(), _OVERLAP)
         num_likely = int((scores[kept] >= self.threshold).sum())
-        kept = kept[: min(self.most, max(self.fewest, num_likely))]
+        kept = kept[: min(self.max_boxes, max(self.min_boxes, num_likely))]
         return features[kept], corners[kept]
 
     def pack(self, regions: Regions) -> Tensor:
@@ -118,7 +120,7 @@ class Detector(Encoder):
         return self.region_size + 5
 
     def choices(self) -> dict[str, Any]:
-        return {"fewest": self.fewest, "threshold": self.threshold}
+        return {"fewest": self.min_boxes, "threshold": self.threshold}
 
 
 def pack_boxes(regions: Regions) -> Tensor:

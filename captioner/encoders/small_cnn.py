@@ -45,7 +45,7 @@ class SmallCNN(Encoder):
         if frozen:
             self.requires_grad_(False).eval()
 
-    def look(self, pixels: Tensor) -> Tensor:
+    def features(self, pixels: Tensor) -> Tensor:
         return self.layers(pixels).flatten(2).transpose(1, 2) + self.place  # (B, R, D)
 
 

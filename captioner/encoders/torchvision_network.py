@@ -79,7 +79,7 @@ class TorchvisionNetwork(Encoder):
         self.network.eval()
         return self
 
-    def look(self, pixels: Tensor) -> Tensor:
+    def features(self, pixels: Tensor) -> Tensor:
         return self.network(pixels)["regions"].flatten(2).transpose(1, 2)  # (B, R, D)
 
 

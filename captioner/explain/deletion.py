@@ -58,7 +58,7 @@ class Areas:
 def last_log_probs(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
     """(n,): of the last words of beginnings (n, T) of captions, one for each photo, given the words before."""
     memory = model.remember(regions)
-    output, _ = model.decoder.read(words[:, None, :-1], memory, need_weights=False)
+    output, _ = model.decoder(words[:, None, :-1], memory, need_weights=False)
     logits = model.decoder.vocabulary_logits(output[:, 0, -1])  # (n, V)
     return logits.float().log_softmax(-1).gather(-1, words[:, -1:]).squeeze(-1)
 

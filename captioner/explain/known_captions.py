@@ -32,7 +32,7 @@ class Read:
 def read(decoder: Decoder, memory: Memory, words: Tensor) -> Read:
     """Read captions (B, Q, T + 1), from their start marks to their end marks, and PAD behind."""
     inputs, targets = words[..., :-1], words[..., 1:]
-    output, attended = decoder.read(inputs, memory)
+    output, attended = decoder(inputs, memory)
     real = targets != PAD
     logits = decoder.vocabulary_logits(output[real])  # (words, V)
     log_probs = logits.float().log_softmax(-1).gather(-1, targets[real][:, None]).squeeze(-1)
@@ -85,7 +85,7 @@ def _caption(
         word_log_probs=log_probs[:length],
         end_log_prob=float(log_probs[length]),
         ended=True,
-        looks=decoder.looks,
+        attend=decoder.attend,
         layout=layout,
         placement=placement,
         **seen,  # pyright: ignore[reportArgumentType]

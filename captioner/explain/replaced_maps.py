@@ -49,7 +49,7 @@ def maps_of(model: CaptionModel, regions: Regions, words: Tensor) -> list[Tensor
     inputs = words[..., :-1]
     inputs = inputs.masked_fill(inputs == PAD, END)  # so that no caption leaves the loop before the others
     with _wrapped(model.decoder, record):
-        model.decoder.read(inputs, model.remember(regions))
+        model.decoder(inputs, model.remember(regions))
     return [recorder.maps(inputs.shape[1], inputs.shape[2]) for recorder in recorders]
 
 

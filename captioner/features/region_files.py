@@ -41,14 +41,14 @@ class RegionFiles(Encoder):
         folder: the folder of feature files.
         region_size: D.
         boxes: the folder of box files, for .npy features.
-        most: R; of more regions the first are kept.
+        max_boxes: R; of more regions the first are kept.
     """
 
-    def __init__(self, folder: str, region_size: Size = 2048, boxes: str = "", most: Size = 100):
+    def __init__(self, folder: str, region_size: Size = 2048, boxes: str = "", max_boxes: Size = 100):
         super().__init__()
         self.folder, self.boxes = Path(folder), Path(boxes) if boxes else None
-        self.region_size, self.most = region_size, most
-        self.layout = Boxes(torch.zeros(most, 4))
+        self.region_size, self.max_boxes = region_size, max_boxes
+        self.layout = Boxes(torch.zeros(max_boxes, 4))
         self.preprocess = WholePhoto()  # pyright: ignore[reportAttributeAccessIssue]
         self.frozen = True
 
@@ -85,7 +85,7 @@ class RegionFiles(Encoder):
             raise UserError(
                 f"{path} should hold at least one region, of finite numbers; make it anew, or leave its photo out"
             )
-        return features[: self.most], corners[: self.most]
+        return features[: self.max_boxes], corners[: self.max_boxes]
 
     def _corners(self, path: Path, photo: Path, held: dict, features: numpy.ndarray) -> Tensor:
         if features.ndim == 3:

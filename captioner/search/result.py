@@ -27,7 +27,7 @@ class Caption:
     head_weights: Tensor | None  # (T, N, R)
     sentinel: Tensor | None  # (T,) share given to the language model
     gate: Tensor | None  # (T,) mean of the gate on the context
-    looks: Literal["before", "after"]  # the state that looked had not yet / had read the previous word
+    attend: Literal["before", "after"]  # the state that looked had not yet / had read the previous word
     layout: Layout  # what the R columns are
     placement: Placement | None  # how the network's view lies on the photo; None for captions of ready-made regions
     candidates: list[tuple[str, float]] = field(default_factory=list)  # (text, log-probability), best first
@@ -62,7 +62,7 @@ class Caption:
             "word_log_probs": self.word_log_probs.tolist(),
             "end_log_prob": self.end_log_prob,
             "ended": self.ended,
-            "looks": self.looks,
+            "attend": self.attend,
             "regions": regions,
             **{name: _as_list(getattr(self, name)) for name in ("weights", "head_weights", "sentinel", "gate")},
             "candidates": [{"caption": text, "log_prob": log_prob} for text, log_prob in self.candidates],

@@ -76,7 +76,7 @@ def _follow(search: Search, decoder: Decoder, memory: Memory, need_weights: bool
     words, state = torch.full((num_photos, 1), START, device=device), decoder.start(memory, 1)
     so_far = words[..., :0, None].reshape(num_photos, 1, 0)
     for length in range(search.limits.max_length + 1):
-        output, attended, state = decoder.advance(words, state, memory, need_weights)
+        output, attended, state = decoder.step(words, state, memory, need_weights)
         log_probs = search.limits.next_words(decoder.vocabulary_logits(output), so_far, ended[active])
         chosen = search.choose(log_probs, Standing(scores[active], ranks[active], ended[active], length))
         words, parents = chosen.words, chosen.parents

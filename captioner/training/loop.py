@@ -59,7 +59,7 @@ class Trainer:
         device = self.processes.device
         self.dtype = mixed_precision(device) if self.plan.precision == "mixed" else torch.float32
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
-        self.average = WeightAverage(self.model, self.plan.average)
+        self.average = WeightAverage(self.model, self.plan.ema_decay)
         self.resumable = Resumable(
             self.objective, self.model, self.average, self.optimiser, self.schedule, self.scaler, self.frozen
         )
@@ -200,7 +200,7 @@ class Trainer:
 
     def _validate_and_keep(self) -> None:
         validation = self.validate()
-        score = validation.scores[self.plan.watch]
+        score = validation.scores[self.plan.monitor]
         self.schedule.after_validation(score)
         progress = self.progress
         better = score > progress.best_score
@@ -214,7 +214,7 @@ class Trainer:
             if alarm:
                 self.report("alarm", text=alarm)
         values = {**validation.scores, "distinct_captions": alarms.distinct_share(texts), **maps}
-        self.report("validation", progress=progress, better=better, watch=self.plan.watch, **values)
+        self.report("validation", progress=progress, better=better, monitor=self.plan.monitor, **values)
         if self.run_log is not None:
             self.run_log.write("validation", progress.step, epoch=progress.epoch, **values)
 

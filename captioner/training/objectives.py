@@ -91,7 +91,7 @@ class TeacherForcing(Objective):
     def _read(self, words: Tensor, memory: Memory, step: int) -> tuple[Tensor, Attended]:
         need_weights = self.coverage > 0
         if self.sampling == "none" or not self.training:
-            return self.model.decoder.read(words, memory, need_weights)
+            return self.model.decoder(words, memory, need_weights)
         share = max(self.sampling_least, reference_share(self.sampling, step, self.sampling_steps))
         return read_scheduled(self.model.decoder, words, memory, share, need_weights)
 

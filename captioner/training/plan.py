@@ -20,11 +20,11 @@ class Plan:
         batch_size: photos in one step, over all processes and accumulated parts together.
         accumulate: parts into which each process cuts its share of a batch, to save memory.
         precision: `fp32`, or `mixed`: bfloat16 autocast, float16 with a gradient scaler on cards that lack it.
-        average: decay of a running average of the weights, which is then what is validated and kept as best; 0 for none.
+        ema_decay: decay of a running average of the weights, which is then what is validated and kept as best; 0 for none.
         clip: gradients by their common norm, each by its value, or none.
         clip_at: the norm or value.
         validate_every: epochs between validations.
-        watch: the decoded validation score that decides which checkpoint is best.
+        monitor: the decoded validation score that decides which checkpoint is best.
         patience: validations without a better score after which training stops; 0 for never.
         save_minutes: between checkpoints inside an epoch.
         workers: processes that read photos beside each training process.
@@ -35,11 +35,11 @@ class Plan:
     batch_size: Size = 32
     accumulate: Size = 1
     precision: Literal["fp32", "mixed"] = "fp32"
-    average: Fraction = 0.0
+    ema_decay: Fraction = 0.0
     clip: Literal["none", "norm", "value"] = "norm"
     clip_at: Positive = 5.0
     validate_every: Size = 1
-    watch: Literal["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"] = "CIDEr-D"
+    monitor: Literal["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"] = "CIDEr-D"
     patience: Count = 0
     save_minutes: NonNegative = 10
     workers: Count = 0

@@ -41,7 +41,7 @@ def read_scheduled(
     state, read = decoder.start(memory, words.shape[1]), words[..., 0]
     outputs, looks = [], []
     for place in range(words.shape[2]):
-        output, attended, state = decoder.advance(read, state, memory, need_weights)
+        output, attended, state = decoder.step(read, state, memory, need_weights)
         outputs.append(output)
         looks.append(attended)
         if place + 1 < words.shape[2]:

@@ -109,7 +109,7 @@ class SelfCritical(Objective):
         """(B, K) of captions (B, K, T), their end marks included, with gradients."""
         inputs = torch.cat([torch.full_like(words[..., :1], START), words[..., :-1]], -1)
         real = words != PAD
-        output, _ = self.model.decoder.read(inputs.masked_fill(~real, PAD), memory, need_weights=False)
+        output, _ = self.model.decoder(inputs.masked_fill(~real, PAD), memory, need_weights=False)
         logits = self.model.decoder.vocabulary_logits(output[real]).float() / self.temperature  # (words, V)
         first = real.new_zeros(words.shape)
         first[..., 0] = True

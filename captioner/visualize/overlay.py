@@ -116,7 +116,7 @@ def convention(caption: Caption) -> str:
     """Which state looked: what a map of a word says depends on it."""
     if caption.weights is None:
         return "this decoder does not look"
-    return f"looked {caption.looks} reading the previous word"
+    return f"looked {caption.attend} reading the previous word"
 
 
 def told(caption: Caption, style: Style) -> dict[str, str]:
@@ -128,7 +128,7 @@ def told(caption: Caption, style: Style) -> dict[str, str]:
     shares = {"sentinel": caption.sentinel, "gate": caption.gate}
     return {
         "caption": caption.text,
-        "looks": caption.looks if caption.weights is not None else "not at all",
+        "attend": caption.attend if caption.weights is not None else "not at all",
         "convention": convention(caption),
         "layout": json.dumps(regions),
         "drawn": "smooth" if style.smooth else "cells",

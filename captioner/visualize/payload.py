@@ -56,7 +56,7 @@ def caption_data(caption: Caption, tops: tuple[float, float], with_heads: bool =
         "logProb": _short_number(caption.log_prob),
         "confidence": _short_number(caption.confidence),
         "ended": caption.ended,
-        "looks": caption.looks,
+        "attend": caption.attend,
         "sentinel": None if caption.sentinel is None else _short(caption.sentinel),
         "gate": None if caption.gate is None else _short(caption.gate),
         "maps": None,

@@ -74,7 +74,7 @@ BAD_SETTINGS = {
     "optimiser.encoder_learning_rate=0": "got 0; for example optimiser.encoder_learning_rate=0.001",
     "run.folder=3": "run.folder should be a valid string, got 3; for example run.folder=name",
     "run.accumulate=9": "the smallest batch has 8; make run.batch_size larger",
-    "decoder.output=state": "choose output: deep, or looks: before",
+    "decoder.output=state": "choose output: deep, or attend: before",
     "run.device=abacus": "no device 'abacus' here",
     "encoder.size=81": "size must be a multiple of 8",
     "nonsense": "an override reads section.key=value, such as run.epochs=4, got 'nonsense'",

@@ -24,7 +24,7 @@ def some_words(num_photos: int = 3, num_captions: int = 4, length: int = 5) -> t
 
 
 def assert_step_by_step_agrees(decoder, words, memory) -> None:
-    output, attended = decoder.read(words, memory)
+    output, attended = decoder(words, memory)
     stepped, weights = step_by_step(decoder, words, memory)
     torch.testing.assert_close(output, stepped)
     if attended.weights is not None:
@@ -34,7 +34,7 @@ def assert_step_by_step_agrees(decoder, words, memory) -> None:
 def step_by_step(decoder, words, memory):
     state, outputs, weights = decoder.start(memory, words.shape[1]), [], []
     for position in range(words.shape[2]):
-        output, attended, state = decoder.advance(words[..., position], state, memory)
+        output, attended, state = decoder.step(words[..., position], state, memory)
         outputs.append(output)
         weights.append(attended.weights)
     return torch.stack(outputs, 2), weights
@@ -44,7 +44,7 @@ def step_by_step(decoder, words, memory):
 @pytest.mark.parametrize("kind", KINDS)
 def test_step_by_step_agrees_with_all_at_once_for_every_attention(kind, attention):
     """Positions, previous states and what was read arrive alike. A kind that a decoder cannot have says why."""
-    options = {"looks": "after"} if kind == "lstm" else {}
+    options = {"attend": "after"} if kind == "lstm" else {}
     if (kind == "show_and_tell" and attention != "none") or (kind == "transformer" and attention == "adaptive"):
         with pytest.raises(ValueError, match=r"choose (attention.kind=none|decoder.kind=lstm)"):
             make_decoder(kind, attention=attention)
@@ -66,7 +66,7 @@ def test_gradients_of_both_forms_agree(decoder):
     """The loop over known words takes its weight gradients in one product; a step at a time takes autograd's."""
     words, gradients = some_words(), []
     for form in (
-        lambda: decoder.read(words, decoder.remember(make_regions()))[0],
+        lambda: decoder(words, decoder.remember(make_regions()))[0],
         lambda: step_by_step(decoder, words, decoder.remember(make_regions()))[0],
     ):
         decoder.zero_grad()
@@ -81,7 +81,7 @@ def test_gradients_of_both_forms_agree(decoder):
 
 def assert_gradients_reach_everything(decoder) -> None:
     """Processes that train together wait for the gradient of every parameter."""
-    output, _ = decoder.read(some_words(), decoder.remember(make_regions()))
+    output, _ = decoder(some_words(), decoder.remember(make_regions()))
     decoder.vocabulary_logits(output).square().sum().backward()
     assert [name for name, one in decoder.named_parameters() if one.grad is None] == []
 
@@ -96,7 +96,7 @@ def test_gradients_reach_every_parameter_of_a_transformer_that_does_not_look():
 
 def test_the_lstm_agrees_with_its_equations(lstm):
     words, regions = some_words(), make_regions()
-    output, attended = lstm.read(words, lstm.remember(regions))
+    output, attended = lstm(words, lstm.remember(regions))
     for photo in range(3):
         for caption in range(4):
             expected, weights = read_caption(
@@ -108,8 +108,8 @@ def test_the_lstm_agrees_with_its_equations(lstm):
 
 def test_captions_of_one_photo_do_not_see_each_other(decoder):
     words, memory = some_words(), decoder.remember(make_regions())
-    together, _ = decoder.read(words, memory)
-    alone, _ = decoder.read(words[:, 2:3], memory)
+    together, _ = decoder(words, memory)
+    alone, _ = decoder(words[:, 2:3], memory)
     torch.testing.assert_close(together[:, 2:3], alone)
 
 
@@ -117,7 +117,7 @@ def test_captions_that_end_early_do_not_change_the_others(decoder):
     words, memory = some_words(), decoder.remember(make_regions())
     ragged = words.clone()
     ragged[:, 3, 2:] = ragged[:, 2, 4:] = ragged[1, 1, 3:] = ragged[2, :, 3:] = ragged[1, 3] = PAD
-    whole, short = (decoder.read(given, memory)[0] for given in (words, ragged))
+    whole, short = (decoder(given, memory)[0] for given in (words, ragged))
     torch.testing.assert_close(short[ragged != PAD], whole[ragged != PAD])
 
 
@@ -125,14 +125,14 @@ def test_an_output_does_not_see_later_words(decoder):
     words, memory = some_words(), decoder.remember(make_regions())
     changed = words.clone()
     changed[..., 3:] = 4
-    one, two = (decoder.read(given, memory)[0][:, :, :3] for given in (words, changed))
+    one, two = (decoder(given, memory)[0][:, :, :3] for given in (words, changed))
     torch.testing.assert_close(one, two, rtol=0, atol=0)
 
 
 def test_padded_regions_get_no_gradient(decoder):
     regions = make_regions()
     features = regions.features.clone().requires_grad_()
-    decoder.read(some_words(), decoder.remember(replace(regions, features=features)))[0].square().sum().backward()
+    decoder(some_words(), decoder.remember(replace(regions, features=features)))[0].square().sum().backward()
     assert (features.grad[~regions.mask] == 0).all()
     assert (features.grad[regions.mask].abs().sum(-1) > 0).all()
 
@@ -140,13 +140,13 @@ def test_padded_regions_get_no_gradient(decoder):
 def test_padded_words_get_no_gradient(decoder):
     words = some_words()
     words[0, 0, 3:] = PAD
-    output, _ = decoder.read(words, decoder.remember(make_regions()))
+    output, _ = decoder(words, decoder.remember(make_regions()))
     output[words != PAD].square().sum().backward()
     assert (decoder.embedding.weight.grad[PAD] == 0).all()
 
 
 def test_the_first_loss_is_that_of_guessing(decoder):
-    output, _ = decoder.read(some_words(), decoder.remember(make_regions()))
+    output, _ = decoder(some_words(), decoder.remember(make_regions()))
     logits = decoder.vocabulary_logits(output).flatten(0, 2)
     assert functional.cross_entropy(logits, some_words().flatten()).item() == pytest.approx(
         math.log(VOCABULARY), abs=0.2
@@ -160,7 +160,7 @@ def test_six_captions_are_learned_by_heart(options):
     inputs, targets = words[..., :-1], words[..., 1:]
     optimiser = torch.optim.Adam(lstm.parameters(), 0.03)
     for _ in range(150):
-        output, _ = lstm.read(inputs, lstm.remember(regions))
+        output, _ = lstm(inputs, lstm.remember(regions))
         loss = functional.cross_entropy(lstm.vocabulary_logits(output).flatten(0, 2), targets.flatten())
         optimiser.zero_grad()
         loss.backward()
@@ -173,25 +173,25 @@ def test_six_captions_are_learned_by_heart(options):
 
 def test_states_are_gathered_with_their_beams_and_photos(decoder):
     words, memory = some_words(length=3), decoder.remember(make_regions())
-    output, _ = decoder.read(words, memory)
+    output, _ = decoder(words, memory)
     state = decoder.start(memory, 4)
     for position in (0, 1):
-        _, _, state = decoder.advance(words[..., position], state, memory)
+        _, _, state = decoder.step(words[..., position], state, memory)
     beams, photos = torch.tensor([[3, 0], [1, 1], [0, 2]]), torch.tensor([2, 0])
     chosen = words[torch.arange(3)[:, None], beams][..., 2]
     state = state.select(beams).select_photos(photos)
-    stepped, _, _ = decoder.advance(chosen[photos], state, memory.select(photos))
+    stepped, _, _ = decoder.step(chosen[photos], state, memory.select(photos))
     torch.testing.assert_close(stepped, output[torch.arange(3)[:, None], beams, 2][photos])
 
 
 def test_adaptive_attention_refuses_a_state_that_looks_before():
-    with pytest.raises(ValueError, match="choose looks: after"):
-        make_decoder(attention="adaptive", looks="before")
+    with pytest.raises(ValueError, match="choose attend: after"):
+        make_decoder(attention="adaptive", attend="before")
 
 
 def test_a_state_that_looks_afterwards_cannot_write_alone():
     with pytest.raises(ValueError, match="choose output: deep"):
-        make_decoder(looks="after", output="state")
+        make_decoder(attend="after", output="state")
 
 
 def test_bfloat16_autocast_keeps_cell_and_weights_in_float32():
@@ -199,10 +199,10 @@ def test_bfloat16_autocast_keeps_cell_and_weights_in_float32():
     regions = make_regions()
     with torch.autocast("cpu", torch.bfloat16):
         memory = decoder.remember(replace(regions, features=regions.features.bfloat16()))
-        output, attended = decoder.read(some_words(), memory)
-        _, _, state = decoder.advance(some_words()[..., 0], decoder.start(memory, 4), memory)
+        output, attended = decoder(some_words(), memory)
+        _, _, state = decoder.step(some_words()[..., 0], decoder.start(memory, 4), memory)
     assert state.values[1].dtype == attended.weights.dtype == torch.float32
-    exact, _ = decoder.read(some_words(), decoder.remember(replace(regions, features=regions.features.float())))
+    exact, _ = decoder(some_words(), decoder.remember(replace(regions, features=regions.features.float())))
     torch.testing.assert_close(output.float(), exact, rtol=0.05, atol=0.05)
     output.float().square().sum().backward()
     assert all(

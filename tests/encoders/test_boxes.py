@@ -25,15 +25,15 @@ RANDOM = [
     "encoder.kind=detector",
     "encoder.weights=none",
     "encoder.input_size=96",
-    "encoder.fewest=3",
-    "encoder.most=8",
+    "encoder.min_boxes=3",
+    "encoder.max_boxes=8",
 ]
 
 
 @pytest.fixture(scope="module")
 def detector():
     torch.manual_seed(0)
-    return KINDS["detector"](weights="none", input_size=96, fewest=3, most=8)
+    return KINDS["detector"](weights="none", input_size=96, min_boxes=3, max_boxes=8)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_model_trains_on_published_regions_and_is_scored(settings, pictures, p
 def test_published_regions_of_every_shape_are_read(tmp_path):
     Image.new("RGB", (50, 20)).save(tmp_path / "COCO_val2014_000000000042.jpg")
     photo, size = tmp_path / "COCO_val2014_000000000042.jpg", 6
-    encoder = RegionFiles(str(tmp_path), size, most=3)
+    encoder = RegionFiles(str(tmp_path), size, max_boxes=3)
     boxes = numpy.array([[0, 0, 25, 20], [25, 10, 50, 20]], numpy.float32)
     features = numpy.arange(12, dtype=numpy.float16).reshape(2, 6)
     numpy.savez(tmp_path / "42.npz", x=features.T, bbox=boxes)

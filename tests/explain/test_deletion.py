@@ -31,7 +31,7 @@ class OneRegionDecides(nn.Module):
     def remember(self, regions):
         return regions
 
-    def read(self, words, memory, need_weights=True):
+    def forward(self, words, memory, need_weights=True):
         seen = memory.features[:, DECISIVE, :1]  # (B, 1)
         return seen[:, None, None].expand(-1, words.shape[1], words.shape[2], -1), None
 
@@ -130,7 +130,7 @@ def test_gradients_point_at_the_region_that_decides(toy):
 
 def test_gradient_x_input_of_a_line_is_what_each_region_brings():
     class Line(OneRegionDecides):
-        def read(self, words, memory, need_weights=True):
+        def forward(self, words, memory, need_weights=True):
             seen = (memory.features * torch.arange(1.0, 21.0)[:, None]).sum((1, 2))
             return seen[:, None, None, None].expand(-1, words.shape[1], words.shape[2], 1), None
 

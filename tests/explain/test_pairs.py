@@ -34,7 +34,7 @@ def caption_of(text: str, weights: torch.Tensor | None = None) -> Caption:
         head_weights=None,
         sentinel=None,
         gate=None,
-        looks="before",
+        attend="before",
         layout=LAYOUT,
         placement=PLACEMENT,
     )

@@ -50,7 +50,7 @@ def test_the_tables_are_not_empty():
 
 def test_log_probabilities_are_those_of_the_words_and_padding_has_none(model):
     found = read_all(model)
-    output, _ = model.decoder.read(WORDS[..., :-1], model.remember(make_regions()))
+    output, _ = model.decoder(WORDS[..., :-1], model.remember(make_regions()))
     wanted = model.decoder.vocabulary_logits(output).log_softmax(-1)
     for caption, place in ((0, 0), (0, 3), (1, 1)):
         word = WORDS[0, caption, place + 1]
@@ -70,7 +70,7 @@ def test_own_captions_are_read_as_they_were_written(model):
     for own, (again,) in zip(
         written, read_captions(model.decoder, memory, captions, vocabulary, [None] * 3), strict=True
     ):
-        assert (again.text, again.looks, again.layout) == (own.text, own.looks, own.layout)
+        assert (again.text, again.attend, again.layout) == (own.text, own.attend, own.layout)
         torch.testing.assert_close(again.word_log_probs.double(), own.word_log_probs.double(), rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(again.weights, own.weights)
 

@@ -1,6 +1,6 @@
 """Show, Attend and Tell written from its equations with loops only, one photo, one caption and one word at a time.
 
-Slow and obvious, to compare with. Xu et al. 2015, sections 3.1.2 and 4.2; Lu et al. 2017, section 2.2 for `looks="after"`.
+Slow and obvious, to compare with. Xu et al. 2015, sections 3.1.2 and 4.2; Lu et al. 2017, section 2.2 for `attend="after"`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def read_caption(decoder, features: Tensor, mask: Tensor, words: list[int]) -> t
     outputs, all_weights = [], []
     for word in words:
         vector = decoder.embedding.weight[word]
-        if decoder.looks == "before":
+        if decoder.attend == "before":
             context, weights = _gated_look(decoder, hidden, features, mask)
             hidden, cell = _lstm(decoder, vector, context, hidden, cell)
         else:

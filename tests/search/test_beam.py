@@ -27,7 +27,7 @@ def every_caption(unknown: str, max_length: int):
 
 def log_prob(decoder, memory, photo: int, caption: list[int]) -> float:
     words = torch.tensor([[[START, *caption]]])
-    output, _ = decoder.read(words, memory.select(torch.tensor([photo])))
+    output, _ = decoder(words, memory.select(torch.tensor([photo])))
     log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0]
     return float(log_probs[torch.arange(len(caption) + 1), [*caption, END]].sum())
 
@@ -65,7 +65,7 @@ def test_a_caption_carries_its_own_log_probabilities_and_maps(small, beams):
     memory = small.remember(make_regions())
     for photo, trace in enumerate(best_of(BeamSearch(beams, limits=Limits(6))(small, memory))):
         words = torch.tensor([[[START, *trace.words.tolist()]]])
-        output, attended = small.read(words, memory.select(torch.tensor([photo])))
+        output, attended = small(words, memory.select(torch.tensor([photo])))
         log_probs = small.vocabulary_logits(output).log_softmax(-1)[0, 0]
         length = len(trace.words)
         torch.testing.assert_close(
@@ -83,7 +83,7 @@ def test_a_beam_of_one_is_greedy(small):
     for photo, trace in enumerate(best_of(Greedy(Limits(5))(small, memory))):
         words, alone = [START], memory.select(torch.tensor([photo]))
         while len(words) <= 5 and words[-1] != END:
-            output, _ = small.read(torch.tensor([[words]]), alone)
+            output, _ = small(torch.tensor([[words]]), alone)
             logits = small.vocabulary_logits(output)[0, 0, -1]
             allowed = [4, 5, 6] + [END] * (len(words) > 1)
             words.append(max(allowed, key=lambda word: float(logits[word])))
@@ -152,7 +152,7 @@ def test_candidates_carry_their_own_log_probabilities_and_maps(small):
                 == pytest.approx(total)
                 == pytest.approx(log_prob(small, memory, photo, words.tolist()), abs=1e-4)
             )
-            _, attended = small.read(torch.tensor([[[START, *words.tolist()]]]), memory.select(torch.tensor([photo])))
+            _, attended = small(torch.tensor([[[START, *words.tolist()]]]), memory.select(torch.tensor([photo])))
             if attended.weights is not None:
                 seen = trace.attended["weights"].double()
                 torch.testing.assert_close(seen, attended.weights[0, 0, : len(words)], atol=1e-5, rtol=0)
@@ -184,7 +184,7 @@ def diverse_beams(decoder, memory, size, groups, diversity, max_length):
                 if ended:
                     options.append((score, (words, score, True), None))
                     continue
-                output, _ = decoder.read(torch.tensor([[[START, *words]]]), memory)
+                output, _ = decoder(torch.tensor([[[START, *words]]]), memory)
                 log_probs = decoder.vocabulary_logits(output)[0, 0, -1].log_softmax(-1)
                 allowed = [END] if position == max_length else [4, 5, 6] + [END] * (position > 0)
                 for word in allowed:

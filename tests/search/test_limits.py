@@ -55,7 +55,7 @@ def test_a_beam_as_wide_as_the_tree_finds_every_caption_that_keeps_the_limits(de
         found = {tuple(words.tolist()): score for words, score in traces[0].candidates}
         assert found.keys() == set(every)
         words = torch.tensor([[[START, *traces[0].words.tolist()]]])
-        output, _ = decoder.read(words, memory.select(torch.tensor([photo])))
+        output, _ = decoder(words, memory.select(torch.tensor([photo])))
         log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0]
         total = log_probs[torch.arange(words.shape[-1]), [*traces[0].words.tolist(), END]].sum()
         assert traces[0].log_prob == max(found.values()) == pytest.approx(float(total), abs=1e-4)

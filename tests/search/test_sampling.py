@@ -34,7 +34,7 @@ def distribution(decoder, memory, begun: list[int], chance: float, left: int, op
     """The probability of every caption that begins so."""
     if left == 0:
         return {tuple(begun): chance}
-    output, _ = decoder.read(torch.tensor([[[START, *begun]]]), memory)
+    output, _ = decoder(torch.tensor([[[START, *begun]]]), memory)
     shares = decoder.vocabulary_logits(output)[0, 0, -1].softmax(-1)
     allowed = WORDS + [END] * bool(begun)
     found = {}
@@ -106,7 +106,7 @@ def test_a_seed_repeats_samples_and_they_carry_the_decoders_own_log_probabilitie
         assert [trace.log_prob for trace in traces] == sorted((trace.log_prob for trace in traces), reverse=True)
         for trace in traces:
             words = torch.tensor([[[START, *trace.words.tolist()]]])
-            output, _ = decoder.read(words, memory.select(torch.tensor([photo])))
+            output, _ = decoder(words, memory.select(torch.tensor([photo])))
             log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0].float()
             own = log_probs[torch.arange(len(trace.words)), trace.words]
             torch.testing.assert_close(trace.word_log_probs.float(), own, atol=1e-5, rtol=0)

@@ -35,7 +35,7 @@ def test_cross_entropy_is_the_mean_over_real_words():
     for photo, captions in enumerate(CAPTIONS):
         for caption in captions:
             one = memory.select(torch.tensor([photo]))
-            output, _ = decoder.read(torch.tensor([[caption[:-1]]]), one)
+            output, _ = decoder(torch.tensor([[caption[:-1]]]), one)
             log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0]
             total -= sum(float(log_probs[position, word]) for position, word in enumerate(caption[1:]))
     assert objective(batch, TOTALS)[0].item() == pytest.approx(total / TOTALS.words)
@@ -45,7 +45,7 @@ def test_cross_entropy_is_the_mean_over_real_words():
 @pytest.mark.parametrize("reduction", ["sum_regions", "mean_regions", "sum_captions"])
 def test_each_coverage_reduction_is_what_its_name_says(reduction):
     objective, batch = make_objective(coverage=1.0, coverage_reduction=reduction), make_batch()
-    _, attended = objective.model.decoder.read(batch.inputs, objective.model.decoder.remember(batch.photos))
+    _, attended = objective.model.decoder(batch.inputs, objective.model.decoder.remember(batch.photos))
     total = 0.0
     for photo, captions in enumerate(CAPTIONS):
         for number, caption in enumerate(captions):
@@ -86,7 +86,7 @@ def test_what_stands_in_padding_does_not_matter():
 def test_label_smoothing_spreads_the_target_evenly():
     smooth, sharp, batch = make_objective(label_smoothing=0.2), make_objective(), make_batch()
     decoder = sharp.model.decoder
-    output, _ = decoder.read(batch.inputs, decoder.remember(batch.photos))
+    output, _ = decoder(batch.inputs, decoder.remember(batch.photos))
     log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[batch.targets != PAD]
     expected = 0.8 * sharp(batch, TOTALS)[0] - 0.2 * log_probs.sum() / VOCABULARY / TOTALS.words
     torch.testing.assert_close(smooth(batch, TOTALS)[0], expected)

@@ -57,7 +57,7 @@ def exact_loss(objective: TeacherForcing, num_looks: int, monkeypatch) -> torch.
 
     monkeypatch.setattr(hard, "_draw", draw)
     memory = objective.model.remember(batch.photos)
-    output, attended = objective.model.decoder.read(batch.inputs, memory)
+    output, attended = objective.model.decoder(batch.inputs, memory)
     log_probs = objective.model.decoder.vocabulary_logits(output).log_softmax(-1)
     of_caption = log_probs.gather(-1, batch.targets[..., None]).sum((1, 2, 3))
     return -(attended.choice_log_prob.sum((1, 2)).exp() * of_caption).sum()

@@ -32,7 +32,7 @@ def test_the_share_of_references_falls_as_the_paper_has_it():
 def test_with_references_alone_it_is_teacher_forcing(kind):
     decoder, words = make_decoder(**DECODERS[kind]), pad_words(CAPTIONS)[..., :-1]
     memory, real = decoder.remember(make_regions()), words != PAD
-    output, attended = decoder.read(words, memory)
+    output, attended = decoder(words, memory)
     scheduled, looked = read_scheduled(decoder, words, memory, 1.0, need_weights=True)
     torch.testing.assert_close(scheduled[real], output[real])
     if attended.weights is not None:
@@ -48,7 +48,7 @@ def test_without_references_it_reads_what_it_draws():
     memory = decoder.remember(make_regions())
     output, _ = read_scheduled(decoder, words, memory, 0.0, need_weights=False)
     own = torch.where((words == PAD) | (words == START), words, 9)
-    expected, _ = decoder.read(own, memory)
+    expected, _ = decoder(own, memory)
     torch.testing.assert_close(output[words != PAD], expected[words != PAD])
 
 

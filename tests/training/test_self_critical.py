@@ -54,7 +54,7 @@ def expected_reward(objective: SelfCritical) -> torch.Tensor:
     memory = decoder.remember(make_batch(1).photos)
     for length in range(1, LONGEST + 1):
         for caption in product(WORDS, repeat=length):
-            output, _ = decoder.read(torch.tensor([[[START, *caption]]]), memory)
+            output, _ = decoder(torch.tensor([[[START, *caption]]]), memory)
             logits = decoder.vocabulary_logits(output)[0, 0] / objective.temperature
             logits = logits.index_fill(1, torch.tensor([PAD, START, UNK]), -torch.inf)
             first = logits[0].index_fill(0, torch.tensor([END]), -torch.inf).log_softmax(0)

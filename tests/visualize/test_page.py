@@ -32,7 +32,7 @@ def make_caption(words, placement, layout=None, num_heads=0, seed=0, **changes):
     made = Caption(
         text=" ".join(words), words=words, word_log_probs=-torch.rand(len(words), generator=generator), end_log_prob=-0.1,
         ended=True, weights=heads.mean(1), head_weights=heads if num_heads else None, sentinel=None, gate=None,
-        looks="before", layout=layout, placement=placement,
+        attend="before", layout=layout, placement=placement,
     )  # fmt: skip
     return replace(made, **changes)
 

@@ -25,7 +25,7 @@ def make_caption(words, placement, layout=None, **changes):
     made = Caption(
         text=" ".join(words), words=words, word_log_probs=torch.full((len(words),), -0.0726), end_log_prob=0.0,
         ended=True, weights=weights / weights.sum(1, keepdim=True), head_weights=None, sentinel=None, gate=None,
-        looks="before", layout=layout, placement=placement,
+        attend="before", layout=layout, placement=placement,
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -126,12 +126,12 @@ def test_weights_that_are_all_zero_can_be_drawn():
     sheet(photo((80, 80)), make_caption("one", Placement.whole((80, 80)), weights=torch.zeros(1, 16)))
 
 
-@pytest.mark.parametrize("looks", ["before", "after"])
-def test_the_foot_says_when_the_decoder_looked_and_at_what(looks):
-    caption = make_caption("a dog", Placement.whole((80, 80)), Grid(10, 7), looks=looks)
+@pytest.mark.parametrize("attend", ["before", "after"])
+def test_the_foot_says_when_the_decoder_looked_and_at_what(attend):
+    caption = make_caption("a dog", Placement.whole((80, 80)), Grid(10, 7), attend=attend)
     made = sheet(photo((80, 80)), caption, Style(panel=400))
-    assert f"looked {looks} reading the previous word · 10 x 7 regions" in said(made)
-    assert made.told["convention"] == f"looked {looks} reading the previous word"
+    assert f"looked {attend} reading the previous word · 10 x 7 regions" in said(made)
+    assert made.told["convention"] == f"looked {attend} reading the previous word"
 
 
 def test_sentinel_and_gate_are_shown_where_there_are_any():
@@ -225,10 +225,10 @@ def test_a_panel_too_small_for_text_is_an_error():
 @pytest.mark.parametrize("text", ["a dog", "ein süßer Hund", "собака", "ένας σκύλος"])
 def test_the_file_says_what_it_shows(tmp_path, text):
     path = tmp_path / "new" / "folder" / "sheet.png"
-    save_sheet(path, photo((80, 80)), make_caption(text, Placement.whole((80, 80)), looks="after"))
+    save_sheet(path, photo((80, 80)), make_caption(text, Placement.whole((80, 80)), attend="after"))
     with Image.open(path) as saved:
         assert saved.text["caption"] == text
-        assert saved.text["looks"] == "after"
+        assert saved.text["attend"] == "after"
         assert json.loads(saved.text["layout"]) == {"rows": 4, "columns": 4}
 
 

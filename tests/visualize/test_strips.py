@@ -55,7 +55,7 @@ def test_a_strip_shows_the_photo_and_a_map_for_each_word():
 def test_models_side_by_side_are_named_and_share_one_scale():
     low, high = torch.full((1, 16), 0.1), torch.full((1, 16), 0.4)
     captions = {
-        "low": make_caption("a", Placement.whole((64, 48)), weights=low, looks="after"),
+        "low": make_caption("a", Placement.whole((64, 48)), weights=low, attend="after"),
         "high": make_caption("a", Placement.whole((64, 48)), weights=high),
         "blind": make_caption("a dog", None, weights=None),
     }
@@ -67,7 +67,7 @@ def test_models_side_by_side_are_named_and_share_one_scale():
         ["blind", "this decoder does not look"],
     ]
     assert made.told["models"] == "low, high, blind"
-    assert made.told["looks"] == "after\nbefore\nnot at all"
+    assert made.told["attend"] == "after\nbefore\nnot at all"
 
 
 def test_side_by_side_of_nothing_is_an_error():

@@ -32,7 +32,7 @@ CONFIG = Path(__file__).parents[3] / "configs" / "drawn.yaml"
 MODELS = {"after": "demo", "before": "demo_before"}
 SPLITS = {"val": "new", "unseen": "new pairs"}
 _NUM_SHOWN = 6
-_LEGEND = """looks: before or after the LSTM has read the previous word. new pairs: colours and shapes never seen together in training.
+_LEGEND = """attend: before or after the LSTM has read the previous word. new pairs: colours and shapes never seen together in training.
 right: captions in which every (colour, shape) named is one object of the picture.
 lift: attention inside the box of the named shape, over the box's fair share, on the shape word of right pairs, as a ratio of sums;
 uniform: the same of a map that knows nothing. pointing: the heaviest region's centre lies in the box. CIDEr-D: x100."""
@@ -44,7 +44,7 @@ _DASH = "- means no map to measure: no pair was right whose object is the only o
 class Figure:
     """What one model is worth on one split."""
 
-    looks: str
+    attend: str
     split: str
     scores: dict[str, float]
     agreement: PairAgreement
@@ -54,18 +54,18 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
     """Train what is not yet trained, measure, and write the sheet and the numbers into `folder`/demo."""
     if not CONFIG.is_file():
         raise UserError(f"the demo needs {CONFIG}; run it from a clone of the repository")
-    for looks, name in MODELS.items():
-        settings = [*overrides, f"decoder.looks={looks}", f"run.folder={folder / name}"]
+    for attend, name in MODELS.items():
+        settings = [*overrides, f"decoder.attend={attend}", f"run.folder={folder / name}"]
         if has_finished(folder / name, builder.read(CONFIG, settings)):
             console.print(f"{folder / name} is trained already; delete it to train it again", soft_wrap=True)
         else:
             runs.train(CONFIG, settings, report)
     figures = []
-    for looks, name in MODELS.items():
+    for attend, name in MODELS.items():
         for split in SPLITS:
             evaluation = evaluate(folder / name, split, report=report, baselines=False, java=False)
-            figures.append(measure(looks, evaluation))
-            if (looks, split) == ("after", "val"):
+            figures.append(measure(attend, evaluation))
+            if (attend, split) == ("after", "val"):
                 show(folder / name, evaluation)
     console.print(_table(figures))
     console.print(legend(figures), soft_wrap=True)
@@ -74,11 +74,11 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
     console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
 
 
-def measure(looks: str, evaluation: Evaluation) -> Figure:
+def measure(attend: str, evaluation: Evaluation) -> Figure:
     """Compare captions and maps with the objects that were drawn."""
     agreement = pair_agreement(evaluation)
     assert agreement is not None
-    return Figure(looks, evaluation.split, evaluation.rows[MODEL], agreement)
+    return Figure(attend, evaluation.split, evaluation.rows[MODEL], agreement)
 
 
 def show(folder: Path, evaluation: Evaluation) -> None:
@@ -100,12 +100,12 @@ def legend(figures: Sequence[Figure]) -> str:
 
 def _table(figures: Sequence[Figure]) -> Table:
     table = Table(title="measured on pictures never seen", box=box.SIMPLE)
-    for name in ("looks", "pictures", "captions", "right", "lift", "uniform", "pointing", "CIDEr-D"):
-        table.add_column(name, justify="left" if name in ("looks", "pictures") else "right", no_wrap=True)
+    for name in ("attend", "pictures", "captions", "right", "lift", "uniform", "pointing", "CIDEr-D"):
+        table.add_column(name, justify="left" if name in ("attend", "pictures") else "right", no_wrap=True)
     for figure in figures:
         found = figure.agreement
         table.add_row(
-            figure.looks,
+            figure.attend,
             SPLITS[figure.split],
             str(found.num_captions),
             f"{found.caption_accuracy:.1%}",

@@ -71,10 +71,10 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
     decoder = model.decoder
     regions, parts = _reading(model)
     memory, words = decoder.remember(regions), torch.full((_PHOTOS, _CAPTIONS), START)
-    output, attended, _ = decoder.advance(words, decoder.start(memory, _CAPTIONS), memory)
+    output, attended, _ = decoder.step(words, decoder.start(memory, _CAPTIONS), memory)
     parts += _looking(decoder, memory, attended)
     logits = decoder.vocabulary_logits(output)
-    flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.looks}"
+    flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.attend}"
     parts.append(_part("decoder", [decoder], flow, less=_outermost(decoder)))
     used = [(name, builder.part(name, settings[name]["kind"])) for name in ("objective", "search")]
     return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
@@ -120,8 +120,8 @@ def _vocabulary(settings: Settings) -> tuple[Vocabulary, list[str]]:
 
 def _regions_of(encoder: RegionFiles) -> Regions:
     """As many regions as its files may hold."""
-    fractions = torch.zeros(_PHOTOS, encoder.most, 4)
-    return Regions.full(torch.zeros(_PHOTOS, encoder.most, encoder.region_size), Boxes(fractions))
+    fractions = torch.zeros(_PHOTOS, encoder.max_boxes, 4)
+    return Regions.full(torch.zeros(_PHOTOS, encoder.max_boxes, encoder.region_size), Boxes(fractions))
 
 
 def _outermost(decoder: Decoder) -> list[nn.Module]:

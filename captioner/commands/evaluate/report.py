@@ -123,7 +123,7 @@ def _cell(row: Mapping[str, float], metric: str, interval: tuple[float, float] |
 
 def _convention(entries: Sequence[Entry]) -> str:
     """When the decoder looked, said once for all photos."""
-    looks = {entry.caption.looks for entry in entries if isinstance(entry.caption, Caption) and _is_shown(entry)}
+    looks = {entry.caption.attend for entry in entries if isinstance(entry.caption, Caption) and _is_shown(entry)}
     return f"The decoder looked {' or '.join(sorted(looks))} reading the previous word." if looks else ""
 
 

@@ -67,7 +67,7 @@ def _right(card: Card) -> list[Group]:
 
 
 def _when(card: Card) -> Group:
-    read = "has read" if card.about["looks"] == "after" else "has not yet read"
+    read = "has read" if card.about["attend"] == "after" else "has not yet read"
     return _part(
         "When is it on the object? Lift of maps before and after the word that names it",
         ["map of the word", *card.lag],

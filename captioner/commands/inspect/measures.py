@@ -184,7 +184,7 @@ def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dic
         "areas": "outlines" if request.masks else "boxes",
         "attention": settings["attention"],
         "decoder": settings["decoder"]["kind"],
-        "looks": first.looks,
+        "attend": first.attend,
         "regions": first.layout.num_regions,
         "decoding": settings["search"],
         "CIDEr-D": sum(cider) / len(cider) if cider else None,

@@ -66,8 +66,8 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
 def _check_captions(splits: Splits, settings: Settings) -> None:
     """Training needs captions with words, and so does watching it."""
     split_words = TOKENS[settings["data"]["tokens"]]
-    if settings["run"]["watch"] == "CIDEr-D" and len(splits.get("val", [])) == 1:
-        raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.watch")
+    if settings["run"]["monitor"] == "CIDEr-D" and len(splits.get("val", [])) == 1:
+        raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.monitor")
     for split in ("train", "val"):
         examples = splits.get(split, [])
         bare = [example for example in examples if not any(map(split_words, example.references))]

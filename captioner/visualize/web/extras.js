@@ -5,7 +5,7 @@ function notesOn(view) {
   const { caption, compact } = view;
   if (!caption.maps) return caption.words.length && !compact ? [make("p", "faint", {}, "This decoder does not look.")] : [];
   if (compact) return [make("div", "row", {}, scaleOf(view), ...hatchKeyOf(caption.regions))];
-  const convention = `The decoder looked ${caption.looks} reading the previous word · ${caption.regions.inWords}`;
+  const convention = `The decoder looked ${caption.attend} reading the previous word · ${caption.regions.inWords}`;
   const hint = "Point at a word, tap it, or move with the arrow keys, to see where the decoder looked for it.";
   return [
     make("p", "faint", {}, hint),

@@ -28,7 +28,7 @@ def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):
     with Reporter() as report:
         demo.run(tmp_path, options, report)
     figures = json.loads((tmp_path / "demo" / "demo.json").read_text(encoding="utf-8"))
-    assert [(figure["looks"], figure["split"]) for figure in figures] == [
+    assert [(figure["attend"], figure["split"]) for figure in figures] == [
         ("after", "val"), ("after", "unseen"), ("before", "val"), ("before", "unseen"),
     ]  # fmt: skip
     for figure in figures:

@@ -24,7 +24,7 @@ def make_entry(name, score=1.0, size=(64, 48), photo=True, text="a dog", **chang
     words = text.split()
     caption = Caption(
         text=text, words=words, word_log_probs=torch.full((len(words),), -0.5), end_log_prob=-0.1, ended=True,
-        weights=torch.rand(len(words), 49).softmax(-1), head_weights=None, sentinel=None, gate=None, looks="after",
+        weights=torch.rand(len(words), 49).softmax(-1), head_weights=None, sentinel=None, gate=None, attend="after",
         layout=Grid(7, 7), placement=Placement.whole(size),
     )  # fmt: skip
     picture = Image.effect_noise(size, 60).convert("RGB") if photo else None

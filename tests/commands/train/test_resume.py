@@ -43,7 +43,7 @@ def assert_same_end(one, two):
         assert all(torch.equal(tensor, others[key]) for key, tensor in tensors.items())
 
 
-@pytest.mark.parametrize("options", [["schedule.kind=cosine"], ["schedule.kind=plateau", "run.average=0.9"]], ids=str)
+@pytest.mark.parametrize("options", [["schedule.kind=cosine"], ["schedule.kind=plateau", "run.ema_decay=0.9"]], ids=str)
 def test_resuming_gives_the_same_losses_as_not_stopping(pictures, tmp_path, options):
     whole, stopped = (tiny_settings(pictures, tmp_path / name) + options for name in ("whole", "stopped"))
     runs.train(DRAWN, whole)
@@ -132,7 +132,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("wrong", CHANGES)
 def test_a_checkpoint_that_does_not_fit_this_training_is_named(settings, tmp_path, wrong):
-    options, path = [*settings, "attention.kind=hard", "run.average=0.9"], tmp_path / "run" / NEWEST
+    options, path = [*settings, "attention.kind=hard", "run.ema_decay=0.9"], tmp_path / "run" / NEWEST
     with pytest.raises(Interrupted):
         runs.train(DRAWN, options, stop_after(1))
     save_checkpoint(path, *CHANGES[wrong](*load_checkpoint(path)))

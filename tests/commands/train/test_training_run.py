@@ -29,7 +29,7 @@ def test_mixed_precision_trains(settings, tmp_path, monkeypatch, dtype):
 
 @pytest.mark.parametrize(
     "option",
-    ["run.clip=value", "run.clip=none", "run.average=0.9", "objective.label_smoothing=0.1", "attention.kind=none"],
+    ["run.clip=value", "run.clip=none", "run.ema_decay=0.9", "objective.label_smoothing=0.1", "attention.kind=none"],
 )
 def test_options_train(settings, tmp_path, option):
     if option == "attention.kind=none":
@@ -70,7 +70,7 @@ def test_a_frozen_encoder_is_saved_once_and_needs_no_download(settings, pictures
 @pytest.mark.parametrize("kind", attention.KINDS)
 def test_every_kind_of_attention_is_chosen_by_one_word(settings, tmp_path, kind):
     others = [setting for setting in settings if not setting.startswith("attention.")]
-    runs.train(DRAWN, [*others, f"attention.kind={kind}", "decoder.looks=after", "run.epochs=1"])
+    runs.train(DRAWN, [*others, f"attention.kind={kind}", "decoder.attend=after", "run.epochs=1"])
     assert builder.load(tmp_path / "run").model.decoder.attention.__class__.__name__ in str(attention.KINDS[kind])
 
 

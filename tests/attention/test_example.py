@@ -15,7 +15,7 @@ from captioner.commands.train import training_run as runs
 from tests.attention import test_contract as contract
 from tests.helpers import DRAWN
 
-GUIDE = Path(__file__).parents[2] / "CONTRIBUTING.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_new_kind_meets_the_contract(top, score):
 
 def test_the_new_kind_is_chosen_by_its_word_and_does_what_it_says(top, settings, pictures, tmp_path):
     others = [setting for setting in settings if not setting.startswith("attention.")]
-    runs.train(DRAWN, [*others, "attention.kind=top", "attention.score=general", "attention.most=3", "run.epochs=1"])
+    runs.train(DRAWN, [*others, "attention.kind=top", "attention.score=general", "attention.top_k=3", "run.epochs=1"])
     caption = builder.load(tmp_path / "run").caption(next(pictures.glob("images/val_*.png")))
     assert ((caption.weights > 0).sum(-1) == 3).all()
     torch.testing.assert_close(caption.weights.sum(-1), torch.ones(len(caption.words)))

@@ -11,9 +11,9 @@ rewards.py     scores as rewards of training
 sequences.py   word sequences, numbered and counted: what BLEU and CIDEr-D begin with
 diversity.py   how varied captions are, what repeats, what ends badly
 chair.py       objects that a caption names and that are not there
-worth.py       every score of one system, with intervals, and the differences of two
+scoring.py     every score of one system, with intervals, and the differences of two
 neighbours.py  a baseline that copies from the most similar training photos
-report.py      the protocol a score belongs to, baselines, tables, and results on disk
+protocol.py    the protocol a score belongs to, baselines, tables, and results on disk
 
 Captions are one text a photo, by photo id; references are the texts of that photo, by the same id.
 """
@@ -40,7 +40,7 @@ from captioner.metrics.protocol import (
 )
 from captioner.metrics.rewards import Rewards
 from captioner.metrics.scores import cider_d, cider_d_each, score, score_each, word_rule
-from captioner.metrics.scoring import Judge, Worth
+from captioner.metrics.scoring import SystemScorer, SystemScores
 
 __all__ = [
     "MOST_FREQUENT",
@@ -49,10 +49,10 @@ __all__ = [
     "Clip",
     "ClipScorer",
     "DocumentFrequencies",
-    "Judge",
     "Protocol",
     "Rewards",
-    "Worth",
+    "SystemScorer",
+    "SystemScores",
     "chair_scores",
     "check_instances",
     "cider_d",

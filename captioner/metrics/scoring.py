@@ -1,4 +1,4 @@
-"""What captions are worth: every score of one system, how far each would swing on other photos, and differences of two systems.
+"""Every score of one system, its 95 % intervals over photos, and the paired differences of two systems.
 
 Shapes: K resamples.
 """
@@ -23,19 +23,19 @@ from captioner.metrics.units import WORDS_USED
 
 
 @dataclass(frozen=True)
-class Worth:
+class SystemScores:
     """The scores of one system, in coco-caption's own scale."""
 
     scores: dict[str, float]
-    resampled: dict[str, ndarray]  # (K,) of each score, less the words used: a resample repeats photos, so it has fewer
+    resampled: dict[str, ndarray]  # (K,) for every score but the words used: a resample repeats photos, so it has fewer
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
         """The ends of each score's 95 % interval over photos."""
         return {name: interval(values) for name, values in self.resampled.items()}
 
-    def less(self, other: Worth) -> dict[str, tuple[float, float, float]]:
-        """By how much each score that both have is larger than the other system's of the same photos, and its 95 % interval (paired)."""
+    def minus(self, other: SystemScores) -> dict[str, tuple[float, float, float]]:
+        """This system's score minus the other's on the same photos, with its paired 95 % interval, for each score that both have."""
         return {
             name: (self.scores[name] - other.scores[name], *interval(values - other.resampled[name]))
             for name, values in self.resampled.items()
@@ -44,42 +44,42 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Scores captions of the same photos, one system after another."""
+class SystemScorer:
+    """Scores the captions of one system after another on the same photos."""
 
     references: References
-    tokens: str
-    train: References | None = None  # captions to say whether a caption is new
+    tokens: str  # the tokenisation rule
+    train: References | None = None  # training captions, to tell which captions are new
     instances: Instances | None = None  # objects, for CHAIR
     clip: ClipScorer | None = None  # for CLIPScore
 
     def __call__(
-        self, captions: Captions, several: Mapping[PhotoId, Sequence[str]] | None = None, java: bool = False
-    ) -> Worth:
+        self, captions: Captions, candidates: Mapping[PhotoId, Sequence[str]] | None = None, java: bool = False
+    ) -> SystemScores:
         """Score one caption for each photo.
 
         Args:
-            several: two or more captions of each photo, to say how diverse they are.
+            candidates: two or more captions of each photo, to measure how diverse they are.
             java: whether to run METEOR and SPICE, where they can run.
 
         Raises:
             UserError: photos and captions do not pair up, or a Java program fails.
         """
-        found = tallies(captions, self.references, self.tokens)  # says what does not pair up
+        accuracy = tallies(captions, self.references, self.tokens)  # checks that captions and references pair up
         captions = {photo: captions[photo] for photo in self.references}
-        found += java_tallies(captions, self.references, self.tokens) if java else []
-        found += [self.clip(captions)] if self.clip is not None else []
-        more = [Tally.means(variety_each(captions, self.tokens, self._known))]
+        accuracy += java_tallies(captions, self.references, self.tokens) if java else []
+        accuracy += [self.clip(captions)] if self.clip is not None else []
+        other = [Tally.means(variety_each(captions, self.tokens, self._train_captions))]
         if self.instances is not None:
-            more.append(chair_scores(captions, self.references, self.instances, self.tokens).tally)
-        if several is not None:
-            ordered = {photo: several[photo] for photo in self.references}
-            more += diversity_tallies(ordered, self._frequencies, self.tokens)
-        used = {WORDS_USED: float(words_used(captions, self.tokens))}
-        return Worth(_of_all(found) | used | _of_all(more), resampled([*found, *more]))
+            other.append(chair_scores(captions, self.references, self.instances, self.tokens).tally)
+        if candidates is not None:
+            ordered = {photo: candidates[photo] for photo in self.references}
+            other += diversity_tallies(ordered, self._frequencies, self.tokens)
+        num_words = {WORDS_USED: float(words_used(captions, self.tokens))}
+        return SystemScores(_totals(accuracy) | num_words | _totals(other), resampled([*accuracy, *other]))
 
     @cached_property
-    def _known(self) -> Collection[tuple[str, ...]] | None:
+    def _train_captions(self) -> Collection[tuple[str, ...]] | None:
         return None if self.train is None else known_captions(self.train, self.tokens)
 
     @cached_property
@@ -87,5 +87,6 @@ class Judge:
         return DocumentFrequencies.count(cut_references(self.references, self.tokens))
 
 
-def _of_all(found: Sequence[Tally]) -> dict[str, float]:
-    return {name: value for tally in found for name, value in tally.of_all().items()}
+def _totals(parts: Sequence[Tally]) -> dict[str, float]:
+    """The scores of all photos together."""
+    return {name: value for tally in parts for name, value in tally.of_all().items()}

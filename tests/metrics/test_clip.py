@@ -17,7 +17,7 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Norma
 from captioner import cli
 from captioner.commands.score import score_files
 from captioner.errors import UserError
-from captioner.metrics import ClipScorer, Judge, load_clip
+from captioner.metrics import ClipScorer, SystemScorer, load_clip
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE, Clip, clip_scores
 from tests.cli.test_cli import run
 
@@ -83,7 +83,7 @@ def test_scores_have_intervals_and_a_protocol_that_names_the_model(files, monkey
     results, references, photos = files
     scorer = ClipScorer(FakeClip(), {photo: photos / f"{photo}.png" for photo in (3, 2, 1)}, REFERENCES)
     mixed = {photo: CAPTIONS[photo] for photo in (2, 3, 1)}
-    assert Judge(REFERENCES, "ptb", clip=scorer)(mixed).scores[CLIP_SCORE] == pytest.approx(
+    assert SystemScorer(REFERENCES, "ptb", clip=scorer)(mixed).scores[CLIP_SCORE] == pytest.approx(
         scorer(CAPTIONS).of_all()[CLIP_SCORE]
     )
     status, output, _ = run(capsys, cli.score, results, references, "--clip", "any", "--photos", photos, "--no-java")

@@ -19,7 +19,7 @@ from captioner.data.contract import Example, Splits
 from captioner.data.instances import Instances, read_instances
 from captioner.errors import UserError
 from captioner.features.sources import Source
-from captioner.metrics import Clip, ClipScorer, Judge
+from captioner.metrics import Clip, ClipScorer, SystemScorer
 from captioner.metrics.scores import PhotoId
 from captioner.progress import Report, silent
 from captioner.search import Caption
@@ -159,7 +159,7 @@ def _judged(
     """With every system's scores, and saved; the model has METEOR and SPICE and the diversity of its captions too."""
     references, photos = evaluation.references(), {example.id: example.image for example in evaluation.examples}
     seen = None if clip is None else ClipScorer(clip, photos, references)
-    judge = Judge(references, evaluation.protocol.tokens, _references(train) or None, objects, seen)
+    judge = SystemScorer(references, evaluation.protocol.tokens, _references(train) or None, objects, seen)
     worths = {}
     for name, captions in evaluation.systems.items():
         own = name == evaluation.name

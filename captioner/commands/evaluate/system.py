@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from captioner.metrics import Protocol, Worth
+from captioner.metrics import Protocol, SystemScores
 from captioner.metrics.protocol import Differences
 from captioner.metrics.scores import Captions, PhotoId
 
@@ -16,7 +16,7 @@ class Judged:
 
     names: Sequence[str]  # of the systems that were asked for
     systems: dict[str, dict[PhotoId, str]]  # captions of the photos that can be scored
-    worths: dict[str, Worth]
+    worths: dict[str, SystemScores]
     protocol: Protocol
 
     @property
@@ -36,4 +36,4 @@ class Judged:
         if len(self.names) < 2:
             return None
         ours, theirs = self.names
-        return self.worths[ours].less(self.worths[theirs])
+        return self.worths[ours].minus(self.worths[theirs])

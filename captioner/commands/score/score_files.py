@@ -13,7 +13,7 @@ from captioner.commands.evaluate.system import Judged
 from captioner.data.coco import read_file_names, read_references, read_results
 from captioner.data.instances import read_instances
 from captioner.errors import UserError
-from captioner.metrics import ClipScorer, Judge, Protocol
+from captioner.metrics import ClipScorer, Protocol, SystemScorer
 from captioner.metrics.scores import Captions, PhotoId, References, check_common
 from captioner.progress import Report, silent
 from captioner.training.distributed import choose_device
@@ -62,7 +62,7 @@ def score_files(
     seen = None if train is None else read_references(train)
     objects = None if instances is None else read_instances(instances)
     seer = None if clip is None else _clip_scorer(clip, captions, photos, references, report)
-    judge = Judge(references, tokens, seen, objects, seer)
+    judge = SystemScorer(references, tokens, seen, objects, seer)
     worths = {name: judge(written, java=java) for name, written in systems.items()}
     scorers = metrics.scorers(next(iter(worths.values())).scores, "" if seer is None else seer.clip.source)
     if seen is not None:

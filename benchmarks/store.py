@@ -32,6 +32,7 @@ from captioner.encoders import TorchvisionNetwork  # noqa: E402
 from captioner.features.sources import PhotoFiles, StoredRegions, store_regions  # noqa: E402
 from captioner.features.store import FeatureStore  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
+from captioner.progress import Report  # noqa: E402
 from captioner.regions import Regions  # noqa: E402
 from captioner.text.vocabulary import END, START  # noqa: E402
 from captioner.training.contract import Totals  # noqa: E402
@@ -39,6 +40,15 @@ from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
 
 VOCABULARY, WORDS, CAPTIONS, BATCH = 300, 12, 5, 16
+
+
+class Sizes(Report):
+    """Keeps the largest size of a store that was announced."""
+
+    num_bytes = 0
+
+    def stored_regions(self, split: str, folder: Path, num_rows: int, num_bytes: int) -> None:
+        self.num_bytes = max(self.num_bytes, num_bytes)
 
 
 def main(photos: Path | None, count: int, network: str, weights: str, rounds: int) -> None:
@@ -61,7 +71,7 @@ def draw(folder: Path, count: int) -> list[Path]:
 def measure_storing(encoder: TorchvisionNetwork, files: PhotoFiles, folder: Path, rounds: int) -> StoredRegions:
     pixels = torch.stack([files.read(index)[0] for index in range(32)])
     num_batches = len(files) // 32
-    said: list[int] = []
+    sizes = Sizes()
 
     @torch.no_grad()
     def encode() -> None:
@@ -74,16 +84,14 @@ def measure_storing(encoder: TorchvisionNetwork, files: PhotoFiles, folder: Path
 
     def again() -> StoredRegions:
         kept = FeatureStore.of(encoder, folder / "features", "measured")
-        return store_regions(
-            encoder, files, kept, report=lambda event, **found: said.append(found.get("num_bytes", 0))
-        )[0]
+        return store_regions(encoder, files, kept, report=sizes)[0]
 
     encoding, storing = in_turn([encode, store], rounds)
     alone, stored = 32 * num_batches / encoding, len(files) / storing
     source = again()
     written = sum(path.stat().st_size for path in source.store.folder.iterdir())
     print(f"encoder alone: {alone:.1f} photos/s; stored: {stored:.1f} photos/s, {stored / alone:.0%}")
-    print(f"said before: {max(said):,} bytes; written: {written:,} bytes ({max(said) / written - 1:+.2%})")
+    print(f"announced: {sizes.num_bytes:,} bytes; written: {written:,} bytes ({sizes.num_bytes / written - 1:+.2%})")
     return source
 
 

@@ -1,10 +1,10 @@
-"""What a person sees while training and scoring run: a bar with rate and time left, a line for each validation, alarms."""
+"""Progress of training, scoring and other long work: `Report` names the events, `TerminalReport` shows them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,16 +21,83 @@ from rich.progress import (
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
-Report = Callable[..., None]
-"""Hears what happens in a run: the name of an event, and its values."""
+
+class Report:
+    """The events of long work, one method each. This class ignores them all; a subclass overrides those that it shows.
+
+    `count` is the number of items finished since the last call, `done` the number finished so far.
+    """
+
+    def training_started(self, folder: Path, num_photos: int, num_words: int, device: object) -> None:
+        """Training starts, or continues, with this many photos and a vocabulary of `num_words`."""
+
+    def step(
+        self,
+        step: int,
+        epoch: int,
+        batch: int,
+        steps_per_epoch: int,
+        num_photos: int,
+        term: tuple[str, float] | None = None,
+    ) -> None:
+        """An optimiser step is done, the `step`-th of the run; `epoch` and `batch` count from 0. `term` is a logged term of the loss."""
+
+    def validation(
+        self,
+        epoch: int,
+        monitor: str,
+        score: float,
+        better: bool,
+        distinct_captions: float,
+        map_change: float | None,
+    ) -> None:
+        """The validation split was scored after `epoch` epochs; `better` says that the score is the best so far."""
+
+    def stopping(self) -> None:
+        """A signal asked training to stop."""
+
+    def training_finished(self, folder: Path) -> None:
+        """Training is complete."""
+
+    def alarm(self, text: str) -> None:
+        """Something has probably gone wrong; the work continues."""
+
+    def missing_photos(self, photos: Sequence[Path]) -> None:
+        """These photos have captions but no file, and are left out."""
+
+    def unreadable_photos(self, split: str, listed_in: Path, reasons: Sequence[str]) -> None:
+        """Photos that cannot be read are left out, for these reasons."""
+
+    def checked_photos(self, done: int, total: int) -> None:
+        """Photos were opened to see whether they can be read."""
+
+    def stored_regions(self, split: str, folder: Path, num_rows: int, num_bytes: int) -> None:
+        """This many rows of regions are about to be computed and stored in the folder."""
+
+    def regions(self, split: str, count: int, total: int) -> None:
+        """Rows of regions were computed and stored."""
+
+    def captions(self, split: str, count: int, total: int) -> None:
+        """Photos were captioned."""
+
+    def neighbours(self, split: str, count: int, total: int) -> None:
+        """Photos were compared to find the most similar ones."""
+
+    def clip(self, what: str, done: int, total: int) -> None:
+        """CLIP has read photos or texts."""
+
+    def inspection(self, what: str, count: int, total: int) -> None:
+        """An inspection has measured photos, captions or words."""
+
+    def variant(self, name: str, seed: int, number: int, total: int) -> None:
+        """A comparison starts on one of its training runs."""
 
 
-def silent(event: str, **values: Any) -> None:
-    """A report that shows nothing."""
+silent = Report()
 
 
-class Reporter:
-    """Turns the events of a run into lines and bars; call it as a run's `report`. Close it with `with`."""
+class TerminalReport(Report):
+    """Shows a bar with rate and time left, a line for each validation, and alarms. Use it in a `with` block."""
 
     def __init__(self) -> None:
         self.bar = Progress(
@@ -46,94 +113,109 @@ class Reporter:
         )
         self.tasks: dict[str, TaskID] = {}
         self.term = ("loss", float("nan"))
-        self.clock = (time.monotonic(), 0)  # since when, and photos seen since
+        self.clock = (time.monotonic(), 0)  # the start of the current stretch of steps, and its photos so far
         self.started = time.monotonic()
 
-    def __enter__(self) -> Reporter:
+    def __enter__(self) -> TerminalReport:
         self.bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
 
-    def __call__(self, event: str, **values: Any) -> None:
-        getattr(self, f"_{event}")(**values)
-
-    def _start(self, folder, photos, vocabulary, device) -> None:
-        console.print(f"training {folder} on {device}: {photos:,} photos, {vocabulary:,} words")
+    def training_started(self, folder: Path, num_photos: int, num_words: int, device: object) -> None:
+        console.print(f"training {folder} on {device}: {num_photos:,} photos, {num_words:,} words")
         self.started = time.monotonic()
         self.clock = (time.monotonic(), 0)
 
-    def _store(self, split, folder, num_bytes, rows) -> None:
-        console.print(f"regions of {split}: {rows:,} to compute, {num_bytes / 2**20:,.1f} MiB in {folder}")
-
-    def _regions(self, split, count, total) -> None:
-        self._advance(f"regions of {split}", count, total, "photos")
-
-    def _missing(self, photos) -> None:
-        self._alarm(f"{len(photos):,} photos have no file and are left out, first {photos[0].image}")
-
-    def _unreadable(self, split, listed, reasons) -> None:
-        self._alarm(
-            f"{len(reasons)} photos of {split} cannot be read and are left out, listed in {listed}: {reasons[0]}"
-        )
-
-    def _decode(self, split, count, total) -> None:
-        self._advance(f"captions of {split}", count, total, "photos")
-
-    def _inspect(self, what, count, total) -> None:
-        self._advance(what, count, total, "")
-
-    def _clip(self, what, count, total) -> None:
-        self._advance(f"CLIP reads {what}", count, total, "", to=True)
-
-    def _examine(self, done, total) -> None:
-        self._advance("reading photos", done, total, "photos", to=True)
-
-    def _compare(self, split, count, total) -> None:
-        self._advance(f"looking for neighbours in {split}", count, total, "photos")
-
-    def _step(self, progress, steps_per_epoch, num_photos, term=None) -> None:
+    def step(
+        self,
+        step: int,
+        epoch: int,
+        batch: int,
+        steps_per_epoch: int,
+        num_photos: int,
+        term: tuple[str, float] | None = None,
+    ) -> None:
         self.term = term or self.term
-        since, seen = self.clock
-        self.clock = (since, seen + num_photos)
-        rate = (seen + num_photos) / max(time.monotonic() - since, 1e-9)
-        name = f"epoch {progress.epoch + 1}"
-        note = f"{self._shown_term()}  {rate:,.0f} photos/s"
-        self._advance(name, progress.batch + 1, steps_per_epoch, note, to=True)
+        since, photos = self.clock[0], self.clock[1] + num_photos
+        self.clock = (since, photos)
+        rate = photos / max(time.monotonic() - since, 1e-9)
+        note = f"{self._term_text()}  {rate:,.0f} photos/s"
+        self._show(f"epoch {epoch + 1}", batch + 1, steps_per_epoch, note)
 
-    def _validation(self, progress, better, monitor, distinct_captions, map_change, **scores) -> None:
-        moved = "" if map_change is None else f"  maps move {map_change:.2f}"
+    def validation(
+        self,
+        epoch: int,
+        monitor: str,
+        score: float,
+        better: bool,
+        distinct_captions: float,
+        map_change: float | None,
+    ) -> None:
+        change = "" if map_change is None else f"  maps move {map_change:.2f}"
         mark = "  best" if better else ""
         console.print(
-            f"epoch {progress.epoch}  {self._shown_term()}  {monitor} {100 * scores[monitor]:.1f}  "
-            f"distinct {distinct_captions:.0%}{moved}  {time.monotonic() - self.started:.0f} s so far{mark}"
+            f"epoch {epoch}  {self._term_text()}  {monitor} {100 * score:.1f}  "
+            f"distinct {distinct_captions:.0%}{change}  {time.monotonic() - self.started:.0f} s so far{mark}"
         )
         self.clock = (time.monotonic(), 0)
 
-    def _shown_term(self) -> str:
+    def stopping(self) -> None:
+        console.print("stopping after this step, and saving; once more to stop at once")
+
+    def training_finished(self, folder: Path) -> None:
+        console.print(f"finished: {folder} (score it: python eval.py {folder})")
+
+    def alarm(self, text: str) -> None:
+        errors.print(f"[yellow]alarm:[/] {escape(text)}")
+
+    def missing_photos(self, photos: Sequence[Path]) -> None:
+        self.alarm(f"{len(photos):,} photos have no file and are left out, first {photos[0]}")
+
+    def unreadable_photos(self, split: str, listed_in: Path, reasons: Sequence[str]) -> None:
+        self.alarm(
+            f"{len(reasons)} photos of {split} cannot be read and are left out, listed in {listed_in}: {reasons[0]}"
+        )
+
+    def checked_photos(self, done: int, total: int) -> None:
+        self._show("reading photos", done, total, "photos")
+
+    def stored_regions(self, split: str, folder: Path, num_rows: int, num_bytes: int) -> None:
+        console.print(f"regions of {split}: {num_rows:,} to compute, {num_bytes / 2**20:,.1f} MiB in {folder}")
+
+    def regions(self, split: str, count: int, total: int) -> None:
+        self._advance(f"regions of {split}", count, total, "photos")
+
+    def captions(self, split: str, count: int, total: int) -> None:
+        self._advance(f"captions of {split}", count, total, "photos")
+
+    def neighbours(self, split: str, count: int, total: int) -> None:
+        self._advance(f"looking for neighbours in {split}", count, total, "photos")
+
+    def clip(self, what: str, done: int, total: int) -> None:
+        self._show(f"CLIP reads {what}", done, total, "")
+
+    def inspection(self, what: str, count: int, total: int) -> None:
+        self._advance(what, count, total, "")
+
+    def variant(self, name: str, seed: int, number: int, total: int) -> None:
+        console.print(f"{number} of {total}: {name}, seed {seed}")
+
+    def _term_text(self) -> str:
         name, value = self.term
         return f"{name} {value:.3f}"
 
-    def _variant(self, name, seed, number, total) -> None:
-        console.print(f"{number} of {total}: {name}, seed {seed}")
+    def _show(self, name: str, done: int, total: int, note: str) -> None:
+        self.bar.update(self._task(name, total), completed=done, note=note)
 
-    def _alarm(self, text) -> None:
-        errors.print(f"[yellow]alarm:[/] {escape(text)}")
+    def _advance(self, name: str, count: int, total: int, note: str) -> None:
+        self.bar.update(self._task(name, total), advance=count, note=note)
 
-    def _stopping(self) -> None:
-        console.print("stopping after this step, and saving; once more to stop at once")
-
-    def _end(self, folder) -> None:
-        console.print(f"finished: {folder} (score it: python eval.py {folder})")
-
-    def _advance(self, name: str, count: int, total: int, note: str, to: bool = False) -> None:
+    def _task(self, name: str, total: int) -> TaskID:
+        """The bar of this name; a new one replaces all others."""
         if name not in self.tasks:
             for task in self.tasks.values():
                 self.bar.remove_task(task)
             self.tasks = {name: self.bar.add_task(name, total=total, note="")}
-        task = self.tasks[name]
-        if to:
-            self.bar.update(task, completed=count, note=note)
-        else:
-            self.bar.update(task, advance=count, note=note)
+        return self.tasks[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from captioner.cli.options import Config, Overrides
-from captioner.progress import Reporter, console
+from captioner.progress import TerminalReport, console
 
 
 def doctor(
@@ -15,7 +15,7 @@ def doctor(
     """Check a data set before training on it: photos, captions, splits, vocabulary. Ends with status 1 where something is bad."""
     from captioner.commands import doctor as command
 
-    with Reporter() as report:
+    with TerminalReport() as report:
         findings, sizes = command.diagnose(config, overrides or [], report)
     for name, value in sizes.items():
         shown = ", ".join(f"{split} {count:,}" for split, count in value.items()) if isinstance(value, dict) else value

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from captioner.layers.allocation import keep_memory
-from captioner.progress import Reporter
+from captioner.progress import TerminalReport
 
 Config = Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")]
 Run = Annotated[Path, typer.Argument(help="the folder that training wrote, such as runs/demo")]
@@ -24,8 +24,8 @@ TOKENS_HELP = "what cuts captions into words: ptb (coco-caption's), simple, whit
 
 
 @contextmanager
-def long_work() -> Iterator[Reporter]:
+def long_work() -> Iterator[TerminalReport]:
     """Progress on the terminal, and memory that is kept for the next step."""
     keep_memory()
-    with Reporter() as report:
+    with TerminalReport() as report:
         yield report

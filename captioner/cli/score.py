@@ -10,7 +10,7 @@ import typer
 
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java
 from captioner.errors import UserError
-from captioner.progress import Reporter, console
+from captioner.progress import TerminalReport, console
 
 
 def score(
@@ -41,7 +41,7 @@ def score(
 
     if photos is not None and page is None and clip is None:
         raise UserError("--photos are for the page or for --clip, got neither; give --page out.html too")
-    with Reporter() if clip is not None else nullcontext(silent) as report:
+    with TerminalReport() if clip is not None else nullcontext(silent) as report:
         found = command.score_files(
             results, captions, train, tokens, against, instances, subset, java, clip=clip, photos=photos, report=report
         )

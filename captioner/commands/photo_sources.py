@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,7 +31,7 @@ def read_splits(settings: Settings, report: Report = silent) -> Splits:
     """The splits of the data; photos that are left out because they are missing are reported."""
     splits, missing = builder.make_splits(settings)
     if missing:
-        report("missing", photos=missing)
+        report.missing_photos([example.image for example in missing])
     return splits
 
 
@@ -65,7 +64,7 @@ def photo_source(
     if unreadable and here.first:
         write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
         if len(source):
-            report("unreadable", split=split, listed=listed, reasons=list(unreadable.values()))
+            report.unreadable_photos(split, listed, list(unreadable.values()))
     if not len(source):
         if not unreadable:
             raise UserError(f"{split} has no photos; check the data's paths and splits")
@@ -83,7 +82,7 @@ def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tupl
 
 def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:
     """The photos that can be read, so that none stops a training hours later; every process reads its share."""
-    unreadable = _of_all(here, unreadable_photos(files, _share(here, files), partial(_tick, report)))
+    unreadable = _of_all(here, unreadable_photos(files, _share(here, files), report.checked_photos))
     return files.without(unreadable), unreadable
 
 
@@ -110,8 +109,7 @@ def _stored(
     precision = mixed_precision(model.device) if settings["run"]["precision"] == "mixed" else torch.float32
     root, name = Path(settings["run"]["features"]), settings["encoder"]["kind"]
     store = FeatureStore.of(model.encoder, root, name, precision)
-    told = partial(report, split=split)
-    return store_regions(model.encoder, files, store, num_views, report=told, compute=compute)
+    return store_regions(model.encoder, files, store, num_views, split=split, report=report, compute=compute)
 
 
 def decode(
@@ -134,7 +132,3 @@ def decode(
 def with_placement(caption: Caption, source: Source, index: int) -> Caption:
     """The caption with the record of how the network's view lies on its photo."""
     return replace(caption, placement=source.placement(index))
-
-
-def _tick(report: Report, done: int, total: int) -> None:
-    report("examine", done=done, total=total)

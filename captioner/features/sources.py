@@ -22,6 +22,7 @@ from captioner.encoders.preprocess import Preprocess, open_photo
 from captioner.errors import Unreachable, UserError
 from captioner.features.store import FeatureStore, Mark, mark
 from captioner.features.views import seen_as
+from captioner.progress import Report, silent
 from captioner.regions import Placement, Regions
 
 _KEEP_BYTES = 2**30
@@ -157,13 +158,14 @@ def store_regions(
     store: FeatureStore,
     num_views: int = 1,
     batch_size: int = 32,
-    report: Callable[..., None] = lambda event, **values: None,
+    split: str = "photos",
+    report: Report = silent,
     compute: bool = True,
 ) -> tuple[StoredRegions, dict[int, str]]:
     """Run the frozen encoder over every photo and view that the store lacks; or wait for the process that does, if not `compute`.
 
-    `report` hears "store" with the bytes that will be written before the first is, and "regions" with how many were done after each
-    batch. Returns the regions of the photos that can be read, and why the others cannot be, by their place in `files`.
+    `report` hears, under the name of the split, of the bytes to be written before the first is, and of each finished batch. Returns the
+    regions of the photos that can be read, and why the others cannot be, by their index in `files`.
 
     Raises:
         UserError: the disk is too small or full.
@@ -176,7 +178,7 @@ def store_regions(
     if store.missing(wanted):
         with store.lock():
             store.refresh()
-            gone |= _fill(encoder, files, store, marks, batch_size, report)
+            gone |= _fill(encoder, files, store, marks, batch_size, split, report)
     gone |= {
         index: store.unreadable[photo[0]] for index, photo in marks.items() if any(m in store.unreadable for m in photo)
     }
@@ -197,7 +199,8 @@ def _fill(
     store: FeatureStore,
     marks: dict[int, list[Mark]],
     batch_size: int,
-    report: Callable[..., None],
+    split: str,
+    report: Report,
 ) -> dict[int, str]:
     """Compute and store; returns the photos that could not be opened this time, which is not stored."""
     wanted = [found for photo in marks.values() for found in photo]
@@ -208,7 +211,7 @@ def _fill(
         return unreachable
     num_rows = sum(len(store.missing(marks[index])) for index in lacking)
     store.check_space(num_rows)
-    report("store", folder=store.folder, num_bytes=store.size_of(num_rows), rows=num_rows)
+    report.stored_regions(split, store.folder, num_rows, store.size_of(num_rows))
     for batch in read_ahead(lambda index: files.read(index)[0], lacking, batch_size):
         read = [(index, pixels) for index, pixels in batch if isinstance(pixels, Tensor)]
         unreachable |= {index: str(why) for index, why in batch if isinstance(why, Unreachable)}
@@ -223,7 +226,7 @@ def _fill(
             _encode(encoder, store, rows[start : start + batch_size])
         if unreadable:
             store.add([], torch.empty(0, *store.shape), unreadable)
-        report("regions", count=len(rows) + len(unreadable), total=num_rows)
+        report.regions(split, len(rows) + len(unreadable), num_rows)
     return unreachable
 
 

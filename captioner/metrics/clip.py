@@ -11,7 +11,7 @@ Shapes: n photos or texts, E the size that CLIP's photos and texts share.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -27,6 +27,7 @@ from captioner.errors import UserError, library
 from captioner.features.sources import PhotoFiles, read_ahead
 from captioner.metrics.bootstrap import Tally
 from captioner.metrics.scores import Captions, PhotoId, References
+from captioner.progress import Report, silent
 
 CLIP_SCORE, REF_CLIP_SCORE = "CLIPScore", "RefCLIPScore"
 PREFIX = "A photo depicts "
@@ -42,7 +43,7 @@ class Clip:
     tokenizer: Any
     preprocess: Preprocess
     source: str  # whose numbers these are, as a protocol says it
-    report: Callable[..., None]  # hears "clip": what, count, total
+    report: Report = silent
 
     @torch.inference_mode()
     def photos(self, paths: Sequence[Path]) -> ndarray:
@@ -55,7 +56,7 @@ class Clip:
         for batch in read_ahead(lambda index: files.read(index)[0], range(len(files)), _PHOTOS):
             pixels = self.preprocess.normalise(torch.stack([_read(each) for _, each in batch]).to(self.model.device))
             found.append(_vectors(self.model.visual_projection(self.model.vision_model(pixels).pooler_output)))
-            self.report("clip", what="photos", count=batch[-1][0] + 1, total=len(files))
+            self.report.clip("photos", batch[-1][0] + 1, len(files))
         return numpy.concatenate(found)
 
     @torch.inference_mode()
@@ -67,7 +68,7 @@ class Clip:
             tokens = self.tokenizer(batch, padding=True, truncation=True, max_length=longest, return_tensors="pt")
             read = self.model.text_model(**tokens.to(self.model.device))
             found.append(_vectors(self.model.text_projection(read.pooler_output)))
-            self.report("clip", what=what, count=start + len(batch), total=len(texts))
+            self.report.clip(what, start + len(batch), len(texts))
         return numpy.concatenate(found)
 
 
@@ -94,7 +95,7 @@ def clip_scores(seen: ndarray, written: ndarray, wanted: Sequence[ndarray]) -> d
     return {CLIP_SCORE: near, REF_CLIP_SCORE: mean}
 
 
-def load_clip(name: str, device: torch.device, report: Callable[..., None] = lambda event, **values: None) -> Clip:
+def load_clip(name: str, device: torch.device, report: Report = silent) -> Clip:
     """A CLIP model from this computer; nothing is downloaded.
 
     Args:

@@ -17,6 +17,7 @@ from torch import Tensor, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 
 from captioner.data.batches import Batch, CaptionedPhotos
+from captioner.progress import Report
 from captioner.regions import Regions
 from captioner.training import alarms
 from captioner.training.averaging import WeightAverage
@@ -36,8 +37,8 @@ _LOG_EVERY = 10  # steps
 class Trainer:
     """Trains an objective, from the start or from the newest checkpoint in the folder. The parts come finished.
 
-    `validate` decodes the validation split; every process calls it, and it returns the same to all. `report` shows progress to the
-    user: it hears of every step and every validation.
+    `validate` decodes the validation split; every process calls it, and it returns the same to all. `report` hears of every step and
+    every validation.
     """
 
     objective: Objective
@@ -49,7 +50,7 @@ class Trainer:
     folder: Path
     processes: Processes
     log: Callable[[int], RunLog]
-    report: Callable[..., None]
+    report: Report
     frozen: nn.Module | None = None
 
     def __post_init__(self):
@@ -171,19 +172,20 @@ class Trainer:
             and not isinstance(batch.photos, Regions)
             and (alarm := alarms.dark_photos(batch.photos))
         ):
-            self.report("alarm", text=alarm)
+            self.report.alarm(alarm)
 
     def _note(self, terms: Tensor, norm: Tensor, num_photos: int, seconds: float) -> None:
         """Log every few steps: reading the losses waits for the device."""
-        step, far = self.progress.step, {"progress": self.progress, "steps_per_epoch": self.steps_per_epoch}
+        progress, step = self.progress, self.progress.step
         if step % _LOG_EVERY and step > 3:
-            self.report("step", **far, num_photos=num_photos)
+            self.report.step(step, progress.epoch, progress.batch, self.steps_per_epoch, num_photos)
             return
         self._check_losses()
         shares = torch.tensor(self.processes.gather(terms.tolist())).sum(0)
         found = dict(zip(self.objective.terms, shares.tolist(), strict=True))
         values = {**found, "learning_rate": self.optimiser.param_groups[0]["lr"], "gradient_norm": float(norm)}
-        self.report("step", **far, num_photos=num_photos, term=next(iter(found.items())))
+        shown = next(iter(found.items()))
+        self.report.step(step, progress.epoch, progress.batch, self.steps_per_epoch, num_photos, shown)
         if self.run_log is not None:
             self.run_log.write("train", step, epoch=self.progress.epoch, seconds=round(seconds, 4), **values)
 
@@ -212,9 +214,10 @@ class Trainer:
         maps = {"map_change": validation.map_change, "map_entropy": validation.map_entropy}
         for alarm in (alarms.identical_captions(texts), alarms.frozen_maps(maps["map_change"])):
             if alarm:
-                self.report("alarm", text=alarm)
-        values = {**validation.scores, "distinct_captions": alarms.distinct_share(texts), **maps}
-        self.report("validation", progress=progress, better=better, monitor=self.plan.monitor, **values)
+                self.report.alarm(alarm)
+        distinct = alarms.distinct_share(texts)
+        self.report.validation(progress.epoch, self.plan.monitor, score, better, distinct, validation.map_change)
+        values = {**validation.scores, "distinct_captions": distinct, **maps}
         if self.run_log is not None:
             self.run_log.write("validation", progress.step, epoch=progress.epoch, **values)
 
@@ -241,7 +244,7 @@ class Trainer:
         if self.stop_asked:
             raise KeyboardInterrupt
         self.stop_asked = True
-        self.report("stopping")
+        self.report.stopping()
 
 
 def _mix(seed: int, step: int, rank: int) -> int:

@@ -21,6 +21,7 @@ from captioner.features import store as store_module
 from captioner.features.sources import PhotoFiles, store_regions
 from captioner.features.store import FeatureStore
 from captioner.features.views import VIEWS, seen_as
+from captioner.progress import Report
 
 
 def make_encoder(seed: int = 0) -> SmallCNN:
@@ -43,14 +44,24 @@ def store_of(encoder, root) -> FeatureStore:
     return FeatureStore.of(encoder, root / "features", "small")
 
 
-@pytest.fixture
-def events():
-    return []
+class Recorder(Report):
+    """Keeps the names, rows and bytes of what it hears."""
+
+    def __init__(self):
+        self.events, self.num_rows, self.num_bytes = [], [], []
+
+    def stored_regions(self, split, folder, num_rows, num_bytes):
+        self.events.append("stored_regions")
+        self.num_rows.append(num_rows)
+        self.num_bytes.append(num_bytes)
+
+    def regions(self, split, count, total):
+        self.events.append("regions")
 
 
 @pytest.fixture
-def report(events):
-    return lambda event, **values: events.append((event, values))
+def report():
+    return Recorder()
 
 
 @pytest.mark.parametrize("num_views", VIEWS.values())
@@ -82,16 +93,16 @@ def test_a_quarter_turn_of_an_oblong_view_is_refused():
         seen_as(torch.zeros(3, 4, 5), 2)
 
 
-def test_what_is_stored_is_not_computed_again(tmp_path, events, report):
+def test_what_is_stored_is_not_computed_again(tmp_path, report):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     store_regions(encoder, files, store_of(encoder, tmp_path), report=report)
-    assert [event for event, _ in events] == ["store", "regions"]
-    events.clear()
+    assert report.events == ["stored_regions", "regions"]
+    report.events.clear()
     store_regions(encoder, files, store_of(encoder, tmp_path), report=report)
-    assert not events
+    assert not report.events
 
 
-def test_photos_that_were_moved_or_touched_keep_their_rows(tmp_path, events, report):
+def test_photos_that_were_moved_or_touched_keep_their_rows(tmp_path, report):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     before, _ = store_regions(encoder, files, store_of(encoder, tmp_path), num_views=2)
     moved = PhotoFiles([tmp_path / "moved" / path.name for path in files.paths], files.preprocess)
@@ -100,10 +111,10 @@ def test_photos_that_were_moved_or_touched_keep_their_rows(tmp_path, events, rep
     for _ in range(2):  # recognised, and read again
         after, _ = store_regions(encoder, moved, store_of(encoder, tmp_path), num_views=2, report=report)
         assert after.rows == before.rows
-    assert not events
+    assert not report.events
 
 
-def test_a_photo_of_the_same_size_and_name_is_another_photo(tmp_path, events, report):
+def test_a_photo_of_the_same_size_and_name_is_another_photo(tmp_path, report):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     store_regions(encoder, files, store_of(encoder, tmp_path))
     data = bytearray(files.paths[2].read_bytes())
@@ -111,7 +122,7 @@ def test_a_photo_of_the_same_size_and_name_is_another_photo(tmp_path, events, re
     store_regions(encoder, files, store_of(encoder, tmp_path))
     files.paths[2].write_bytes(data + b"2")
     store_regions(encoder, files, store_of(encoder, tmp_path), report=report)
-    assert events[0][1]["rows"] == 1
+    assert report.num_rows[0] == 1
 
 
 def test_a_photo_replaced_while_it_was_computed_is_computed_again(tmp_path, monkeypatch):
@@ -132,12 +143,12 @@ def test_a_photo_replaced_while_it_was_computed_is_computed_again(tmp_path, monk
     torch.testing.assert_close(source([2]).features.float(), encoder(pixels).features.detach(), atol=2e-3, rtol=2e-3)
 
 
-def test_only_what_is_new_is_computed(tmp_path, events, report):
+def test_only_what_is_new_is_computed(tmp_path, report):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     store_regions(encoder, files, store_of(encoder, tmp_path))
     Image.new("RGB", (9, 9), "red").save(files.paths[2])
     source, _ = store_regions(encoder, files, store_of(encoder, tmp_path), num_views=2, report=report)
-    assert events[0][1]["rows"] == 1 + len(files)  # the changed photo itself, and the mirror image of every photo
+    assert report.num_rows[0] == 1 + len(files)  # the changed photo itself, and the mirror image of every photo
     pixels = files.read(2)[0][None]
     torch.testing.assert_close(source([2]).features.float(), encoder(pixels).features.detach(), atol=2e-3, rtol=2e-3)
 
@@ -184,7 +195,7 @@ def test_a_photo_that_could_not_be_opened_once_is_tried_again(tmp_path, monkeypa
     assert len(source) == len(files)
 
 
-def test_the_size_is_said_before_and_is_the_size_after(tmp_path, events, report):
+def test_the_size_is_said_before_and_is_the_size_after(tmp_path, report):
     torch.manual_seed(0)
     encoder = SmallCNN(size=80, width=4, region_size=64)  # rows of 12.5 KiB; real ones are ten times larger
     encoder.frozen = True
@@ -192,7 +203,7 @@ def test_the_size_is_said_before_and_is_the_size_after(tmp_path, events, report)
     files.preprocess = encoder.preprocess
     store = store_of(encoder.eval(), tmp_path)
     store_regions(encoder, files, store, report=report)
-    said = events[0][1]["num_bytes"]
+    said = report.num_bytes[0]
     written = sum(path.stat().st_size for path in store.folder.iterdir())
     assert said == pytest.approx(written, rel=0.01)
 
@@ -205,7 +216,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(tmp_path
     assert [path.name for path in store_of(encoder, tmp_path).folder.iterdir()] == [".lock"]
 
 
-def test_a_disk_that_fills_keeps_what_was_stored(tmp_path, monkeypatch, events, report):
+def test_a_disk_that_fills_keeps_what_was_stored(tmp_path, monkeypatch, report):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     real, calls = os.fsync, []
 
@@ -220,7 +231,7 @@ def test_a_disk_that_fills_keeps_what_was_stored(tmp_path, monkeypatch, events, 
         with pytest.raises(UserError, match=r"No space left on device.*kept"):
             store_regions(encoder, files, store_of(encoder, tmp_path), batch_size=2)
     store_regions(encoder, files, store_of(encoder, tmp_path), report=report)
-    assert 0 < events[0][1]["rows"] < len(files)
+    assert 0 < report.num_rows[0] < len(files)
     check_whole(encoder, files, tmp_path)
 
 
@@ -271,7 +282,7 @@ def test_a_program_that_is_killed_goes_on_without_loss_or_doubling(tmp_path):
     check_whole(encoder, files, tmp_path)
 
 
-def test_a_process_that_does_not_compute_waits_for_the_one_that_does(tmp_path, monkeypatch, events, report):
+def test_a_process_that_does_not_compute_waits_for_the_one_that_does(tmp_path, monkeypatch, report):
     monkeypatch.setattr("captioner.features.sources._POLL_SECONDS", 0.01)
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     with ThreadPoolExecutor() as pool:
@@ -279,7 +290,7 @@ def test_a_process_that_does_not_compute_waits_for_the_one_that_does(tmp_path, m
         store_regions(encoder, files, store_of(encoder, tmp_path), batch_size=1)
         source, _ = waiting.result(timeout=60)
     assert len(source) == len(files)
-    assert not events
+    assert not report.events
 
 
 def check_whole(encoder, files, root) -> None:

@@ -19,6 +19,7 @@ from captioner.commands.score import score_files
 from captioner.errors import UserError
 from captioner.metrics import ClipScorer, SystemScorer, load_clip
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE, Clip, clip_scores
+from captioner.progress import Report
 from tests.cli.test_cli import run
 
 CPU = torch.device("cpu")
@@ -170,18 +171,23 @@ def test_what_a_model_gives_is_the_cosines_computed_by_hand(folder, clip, files)
 def test_a_model_scores_files_and_says_how_far_it_is(folder, files):
     results, references, photos = files
     heard = []
+
+    class Recorder(Report):
+        def clip(self, what, done, total):
+            heard.append((what, done, total))
+
     found = score_files(
         results,
         references,
         clip=str(folder),
         photos=photos,
-        report=lambda event, what, count, total: heard.append((event, what, count, total)),
+        report=Recorder(),
     )
     near = [cosines_by_hand(folder, photos / f"{photo}.png", [text])[0] for photo, text in CAPTIONS.items()]
     wanted = numpy.mean([2.5 * max(cosine, 0) for cosine in near])
     assert found.rows["results.json"][CLIP_SCORE] == pytest.approx(wanted, abs=1e-5)
     assert f"CLIPScore by {folder} (transformers " in found.protocol.scorers
-    assert heard == [("clip", "photos", 3, 3), ("clip", "references", 6, 6), ("clip", "captions", 3, 3)]
+    assert heard == [("photos", 3, 3), ("references", 6, 6), ("captions", 3, 3)]
     (photos / "2.png").unlink()
     with pytest.raises(UserError, match=r"no photo at .*2\.png"):
         score_files(results, references, clip=str(folder), photos=photos)

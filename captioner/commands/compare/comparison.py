@@ -41,7 +41,7 @@ def compare(
             changes = [*overrides, *variant.overrides(recipe), f"run.seed={seed}", f"run.folder={run}"]
             plans.append((variant.name, seed, run, changes, builder.read(config, changes)))
     for number, (name, seed, run, changes, settings) in enumerate(plans, start=1):
-        report("variant", name=name, seed=seed, number=number, total=len(plans))
+        report.variant(name, seed, number, len(plans))
         if not has_finished(run, settings):
             runs.train(config, changes, report)
         for split in splits:

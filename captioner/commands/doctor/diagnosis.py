@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,7 @@ def diagnose(
         if encoder.frozen and not isinstance(encoder, RegionFiles)
         else "none",
     }
-    tick = partial(_tick, report)
     words = settings["data"]
-    return examine(splits, vocabulary, words["min_count"], words["max_length"], open_photo, tick), sizes
-
-
-def _tick(report: Report, done: int, total: int) -> None:
-    report("examine", done=done, total=total)
+    return examine(
+        splits, vocabulary, words["min_count"], words["max_length"], open_photo, report.checked_photos
+    ), sizes

@@ -51,5 +51,5 @@ def pool(captioner: Captioner, source: Source, report: Report, split: str) -> Te
         batch = source(range(start, min(start + _POOL_BATCH, len(source)))).to(captioner.device)
         regions = batch if isinstance(batch, Regions) else encoder(batch)
         means.append(regions.to(dtype=torch.float32).mean().cpu())
-        report("compare", split=split, count=len(means[-1]), total=len(source))
+        report.neighbours(split, len(means[-1]), len(source))
     return torch.cat(means)

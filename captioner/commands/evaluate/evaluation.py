@@ -116,8 +116,13 @@ def evaluate(
     seer = None if clip is None else metrics.load_clip(clip, captioner.device, report)
     metrics.word_rule(tokens)  # complains, before anything is computed, about one that is not there
     source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
-    tick = partial(_tick, report, split, len(source))
-    captions = decode(captioner, source, range(len(source)), tick, settings["run"]["seed"])
+    captions = decode(
+        captioner,
+        source,
+        range(len(source)),
+        partial(report.captions, split, total=len(source)),
+        settings["run"]["seed"],
+    )
     referenced = _references([example for example in examples if example.references] or examples)
     protocol = protocol_of(settings, split, referenced, tokens, runs)
     name = MODEL if len(runs) == 1 else f"ensemble of {len(runs)}"
@@ -147,10 +152,6 @@ def _baselines(
     seen_features = pool(captioner, train_source, report, "train")
     captions, tokens = [example.references for example in seen], evaluation.protocol.tokens
     return baseline_captions(evaluation.references(), _references(train), features, seen_features, captions, tokens)
-
-
-def _tick(report: Report, split: str, total: int, count: int) -> None:
-    report("decode", split=split, count=count, total=total)
 
 
 def _judged(

@@ -108,7 +108,7 @@ def _reasons(
             found.setdefault(name, []).append(curve)
         for name, values in explained.items():
             maps.setdefault(name, {})[photo, place] = values.cpu()[regions.mask[0].cpu()]
-        report("inspect", what="words and their reasons", count=1, total=len(words))
+        report.inspection("words and their reasons", 1, len(words))
     return maps, {name: areas(of) for name, of in found.items()}
 
 

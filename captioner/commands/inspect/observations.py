@@ -47,7 +47,7 @@ def batches(opened: Opened, wanted: Sequence[int], report: Report, what: str) ->
     for start in range(0, len(wanted), _BATCH):
         batch = list(wanted[start : start + _BATCH])
         yield batch
-        report("inspect", what=what, count=len(batch), total=len(wanted))
+        report.inspection(what, len(batch), len(wanted))
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ from captioner.visualize.page import PageItem, caption_page
 from captioner.visualize.sheet import sheet
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-Report = Callable[[int, int], None]
+Tick = Callable[[int, int], None]
 """Told how many photos are done, of how many."""
 
 
@@ -86,7 +86,7 @@ class Service:
         """The run's folder by itself: where this machine keeps files is nobody's business."""
         return self.run.resolve().name
 
-    def answer(self, photos: Sequence[Path], choices: Mapping[str, Any], report: Report = lambda *_: None) -> Answer:
+    def answer(self, photos: Sequence[Path], choices: Mapping[str, Any], tick: Tick = lambda *_: None) -> Answer:
         """Captions of photos, decoded as chosen. A photo that cannot be read is named and left out.
 
         Raises:
@@ -96,7 +96,7 @@ class Service:
             raise UserError(f"give 1 to {self.allowed.photos} photos at a time, got {len(photos)}")
         deadline = time.monotonic() + self.allowed.seconds
         search = make_search(self.run, self.captioner.vocabulary, choices)
-        request = _Request(self.captioner.with_search(_InTime(search, deadline)), self.allowed, report)
+        request = _Request(self.captioner.with_search(_InTime(search, deadline)), self.allowed, tick)
         items = request.items(photos)
         first = next(items, None)
         page = "" if first is None else caption_page(chain([first], items))
@@ -106,8 +106,8 @@ class Service:
 class _Request:
     """One request on its way: what has been found so far."""
 
-    def __init__(self, captioner: Captioner, allowed: Allowed, report: Report):
-        self.captioner, self.allowed, self.report = captioner, allowed, report
+    def __init__(self, captioner: Captioner, allowed: Allowed, tick: Tick):
+        self.captioner, self.allowed, self.tick = captioner, allowed, tick
         self.found: Found = []
         self.sheets: list[Drawing] = []
         self.problems: list[str] = []
@@ -115,7 +115,7 @@ class _Request:
     def items(self, photos: Sequence[Path]) -> Iterator[PageItem]:
         """Each photo with its captions; at most two photos are in memory, the first and the one at hand."""
         for done, path in enumerate(photos):
-            self.report(done, len(photos))
+            self.tick(done, len(photos))
             try:
                 photo = open_upload(path, self.allowed)
                 captions = self.captioner.candidates(photo)

@@ -147,13 +147,13 @@ def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]
     """What the button calls."""
 
     def respond(photos: list[str] | None, *values: Any, progress: Any = gradio.Progress()) -> list[Any]:  # noqa: B008
-        def report(done: int, total: int) -> None:
+        def tick(done: int, total: int) -> None:
             progress((done, total), desc="captioning", unit="photos")
 
         sweep(folder)
         try:
             answer = service.answer(
-                [Path(photo) for photo in photos or []], dict(zip(names, values, strict=True)), report
+                [Path(photo) for photo in photos or []], dict(zip(names, values, strict=True)), tick
             )
         except UserError as error:
             answer = Answer([], "", [], [str(error)])

@@ -57,9 +57,9 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
             if here.first:
                 write_start(folder, settings, vocabulary, model)
             here.wait()
-            report("start", folder=folder, photos=len(splits["train"]), vocabulary=len(vocabulary), device=here.device)
+            report.training_started(folder, len(splits["train"]), len(vocabulary), here.device)
             make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
-    report("end", folder=folder)
+    report.training_finished(folder)
     return folder
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from captioner.commands import compare as comparison
 from captioner.commands.train import training_run as runs
 from captioner.errors import UserError
+from captioner.progress import Report
 from tests.helpers import CONFIGS, DRAWN, tiny_settings
 
 COMPARE = CONFIGS / "compare_drawn.yaml"
@@ -33,13 +34,13 @@ def options(pictures, tmp_path):
 def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys):
     folder, trained = tmp_path / "compared", []
 
-    def report(event, **values):
-        if event == "start":
-            trained.append(values["folder"].relative_to(folder).as_posix())
+    class Started(Report):
+        def training_started(self, folder, num_photos, num_words, device):
+            trained.append(folder)
 
-    comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], options, report)
-    lines = comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options, report)
-    assert sorted(trained) == sorted(
+    comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], options, Started())
+    lines = comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options, Started())
+    assert sorted(path.relative_to(folder).as_posix() for path in trained) == sorted(
         f"{name}/seed-{seed}"
         for name in ("soft-additive", "soft-dot", "transformer-layers-1-multi_head-heads-4")
         for seed in (0, 1)

@@ -11,7 +11,7 @@ from PIL import Image
 from captioner.commands.demo import demonstration as demo
 from captioner.errors import UserError
 from captioner.explain import PairAgreement
-from captioner.progress import Reporter
+from captioner.progress import Report, TerminalReport
 from tests.helpers import tiny_settings
 
 
@@ -23,9 +23,14 @@ def test_a_dash_in_the_table_is_explained():
     assert "- means" not in demo.legend([other])
 
 
+class NoTraining(Report):
+    def training_started(self, folder, num_photos, num_words, device):
+        pytest.fail("trained again")
+
+
 def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):
     options = [setting for setting in tiny_settings(pictures, tmp_path) if not setting.startswith("run.folder")]
-    with Reporter() as report:
+    with TerminalReport() as report:
         demo.run(tmp_path, options, report)
     figures = json.loads((tmp_path / "demo" / "demo.json").read_text(encoding="utf-8"))
     assert [(figure["attend"], figure["split"]) for figure in figures] == [
@@ -37,6 +42,6 @@ def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):
     with Image.open(tmp_path / "demo" / "sheet.png") as sheet:
         assert min(sheet.size) > 400
     assert "lift: attention inside" in capsys.readouterr().out
-    demo.run(tmp_path, options, lambda event, **values: pytest.fail("trained again") if event == "start" else None)
+    demo.run(tmp_path, options, NoTraining())
     with pytest.raises(UserError, match=r"demo was started with run\.epochs=3, now it is 2"):
         demo.run(tmp_path, [*options, "run.epochs=2"], report)

@@ -18,20 +18,22 @@ from captioner.builder.run_folder import held
 from captioner.commands.train import training_run as runs
 from captioner.errors import UserError
 from captioner.layers.cross_entropy import cross_entropy
+from captioner.progress import Report
 from captioner.training import objectives
 from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint, save_checkpoint
 from captioner.training.stopping import Interrupted
 from tests.helpers import CONFIGS, DRAWN, losses, tiny_settings
 
 
-def stop_after(step: int):
-    """A report that asks to stop, as Ctrl-C does, once that step is done."""
+class StopAfter(Report):
+    """Asks to stop, as Ctrl-C does, once that step is done."""
 
-    def report(event, **values):
-        if event == "step" and values["progress"].step == step:
+    def __init__(self, last: int):
+        self.last = last
+
+    def step(self, step, epoch, batch, steps_per_epoch, num_photos, term=None):
+        if step == self.last:
             os.kill(os.getpid(), signal.SIGINT)
-
-    return report
 
 
 def assert_same_end(one, two):
@@ -49,7 +51,7 @@ def test_resuming_gives_the_same_losses_as_not_stopping(pictures, tmp_path, opti
     runs.train(DRAWN, whole)
     for step in (2, 6, 11):  # in the middle of an epoch, at its end, and in the next
         with pytest.raises(Interrupted):
-            runs.train(DRAWN, stopped, stop_after(step))
+            runs.train(DRAWN, stopped, StopAfter(step))
     runs.train(DRAWN, stopped)
     assert len(losses(tmp_path / "whole")) > 5
     assert_same_end(tmp_path / "whole", tmp_path / "stopped")
@@ -106,7 +108,7 @@ def test_two_processes_take_the_same_step_as_one(pictures, tmp_path):
 
 def test_a_checkpoint_left_by_a_killed_run_loads(settings, pictures, tmp_path):
     with pytest.raises(Interrupted):
-        runs.train(DRAWN, settings, stop_after(7))
+        runs.train(DRAWN, settings, StopAfter(7))
     (tmp_path / "run" / ".newest.safetensors.0123.tmp").write_bytes(b"half a checkpoint")
     assert builder.load(tmp_path / "run", "newest").caption(next(pictures.glob("images/val_*.png"))).words
     runs.train(DRAWN, settings)
@@ -134,7 +136,7 @@ CHANGES = {
 def test_a_checkpoint_that_does_not_fit_this_training_is_named(settings, tmp_path, wrong):
     options, path = [*settings, "attention.kind=hard", "run.ema_decay=0.9"], tmp_path / "run" / NEWEST
     with pytest.raises(Interrupted):
-        runs.train(DRAWN, options, stop_after(1))
+        runs.train(DRAWN, options, StopAfter(1))
     save_checkpoint(path, *CHANGES[wrong](*load_checkpoint(path)))
     with pytest.raises(UserError, match=rf"newest\.safetensors .*{wrong}"):
         runs.train(DRAWN, options)
@@ -191,7 +193,7 @@ def test_stopping_early_stops_on_the_decoded_score(settings, tmp_path):
 
 def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(settings, tmp_path, monkeypatch):
     with pytest.raises(Interrupted):
-        runs.train(DRAWN, settings, stop_after(4))
+        runs.train(DRAWN, settings, StopAfter(4))
     before = (tmp_path / "run" / NEWEST).read_bytes()
     monkeypatch.setattr(objectives, "cross_entropy", lambda *given: cross_entropy(*given) * torch.nan)
     with pytest.raises(UserError, match="the loss became nan, or its gradient did, at step"):
@@ -204,7 +206,7 @@ def test_captions_that_changed_since_the_start_are_refused_and_the_vocabulary_st
     shutil.copytree(pictures, data)
     settings = [*settings, f"data.root={data}"]
     with pytest.raises(Interrupted):
-        runs.train(DRAWN, settings, stop_after(4))
+        runs.train(DRAWN, settings, StopAfter(4))
     before = (tmp_path / "run" / "vocabulary.json").read_bytes()
     path = data / "captions_train.json"
     path.write_text(path.read_text(encoding="utf-8").replace("circle", "disc"), encoding="utf-8")

@@ -1,0 +1,56 @@
+"""Every event of long work has one typed method, which the terminal shows and the silent report ignores."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from captioner.progress import Report, TerminalReport, console, errors, silent
+
+EVENTS = {name: method for name, method in vars(Report).items() if not name.startswith("_")}
+VALUES = {
+    "folder": Path("runs/a"), "listed_in": Path("runs/a/unreadable_val.txt"), "photos": [Path("a.png")],
+    "reasons": ["cut off"], "term": ("loss", 1.5), "device": "cpu", "split": "val", "what": "photos", "name": "soft",
+    "text": "no [map] moves", "monitor": "CIDEr-D", "score": 0.5, "better": True, "distinct_captions": 0.5,
+    "map_change": 0.25,
+}  # fmt: skip
+
+
+def call(report, name):
+    arguments = inspect.signature(EVENTS[name]).parameters
+    getattr(report, name)(**{argument: VALUES.get(argument, 2) for argument in arguments if argument != "self"})
+
+
+def test_there_are_events():
+    assert len(EVENTS) > 10
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_terminal_shows_every_event_and_silence_none(name, capsys):
+    call(silent, name)
+    assert capsys.readouterr() == ("", "")
+    assert name in vars(TerminalReport)
+    assert inspect.signature(EVENTS[name]) == inspect.signature(vars(TerminalReport)[name])
+    report = TerminalReport()
+    with console.capture() as out, errors.capture() as err:
+        call(report, name)
+    assert out.get() or err.get() or report.tasks
+
+
+def test_an_alarm_is_printed_as_it_is_written():
+    with errors.capture() as err:
+        TerminalReport().alarm("no [map] moves")
+    assert err.get() == "alarm: no [map] moves\n"
+
+
+def test_one_bar_at_a_time():
+    report = TerminalReport()
+    report.captions("val", 2, 6)
+    report.captions("val", 2, 6)
+    (task,) = report.bar.tasks
+    assert (task.description, task.completed, task.total) == ("captions of val", 4, 6)
+    report.checked_photos(3, 6)
+    (task,) = report.bar.tasks
+    assert (task.description, task.completed) == ("reading photos", 3)

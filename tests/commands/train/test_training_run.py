@@ -12,6 +12,7 @@ from safetensors import safe_open
 from captioner import attention, builder
 from captioner.commands.train import training_run as runs
 from captioner.errors import UserError
+from captioner.progress import Report
 from captioner.training import loop
 from captioner.training.checkpoints import BEST, NEWEST
 from captioner.training.run_log import RunLog, run_seconds
@@ -101,6 +102,19 @@ def test_every_decoder_and_what_lies_around_attention_are_chosen_in_the_config(s
     assert builder.load(tmp_path / "run").caption(next(pictures.glob("images/val_*.png"))).words
 
 
+class Recorder(Report):
+    """Keeps the splits with unreadable photos, and counts the photos of all steps."""
+
+    def __init__(self):
+        self.splits, self.num_photos = [], 0
+
+    def unreadable_photos(self, split, listed_in, reasons):
+        self.splits.append(split)
+
+    def step(self, step, epoch, batch, steps_per_epoch, num_photos, term=None):
+        self.num_photos += num_photos
+
+
 FROZEN = ["encoder.kind=squeezenet1_1", "encoder.weights=none", "encoder.input_size=64"]
 
 
@@ -110,19 +124,14 @@ def test_photos_that_cannot_be_read_are_left_out_reported_and_listed(settings, p
     shutil.copytree(pictures, broken)
     photo = sorted((broken / "images").glob("train_*.png"))[3]
     photo.write_bytes(b"")
-    events = []
+    report = Recorder()
     others = [setting for setting in settings if not (encoder and setting.startswith("encoder."))]
-    runs.train(
-        DRAWN,
-        [*others, *encoder, "run.epochs=1", f"data.root={broken}"],
-        lambda event, **values: events.append((event, values)),
-    )
-    unreadable = [values for event, values in events if event == "unreadable"]
-    assert [values["split"] for values in unreadable] == ["train"]
+    runs.train(DRAWN, [*others, *encoder, "run.epochs=1", f"data.root={broken}"], report)
+    assert report.splits == ["train"]
     listed = (tmp_path / "run" / "unreadable_train.txt").read_text(encoding="utf-8").splitlines()
     assert len(listed) == 1
     assert f"{photo.name} is not a picture" in listed[0]
-    assert sum(values["num_photos"] for event, values in events if event == "step") == 47
+    assert report.num_photos == 47
 
 
 def test_the_log_reads_as_json_lines_with_losses_scores_and_what_maps_do(settings, tmp_path):

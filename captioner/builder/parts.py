@@ -141,7 +141,7 @@ def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Pa
     references = [example.references for example in examples]
     made = Rewards.of(references, vocabulary.words, vocabulary.tokens, frequencies)
     if frequencies is None and keep:
-        made.scorer.frequencies.less_the_rarest().save(stored)
+        made.scorer.frequencies.without_rarest().save(stored)
     return {"cider": made.cider, "bleu": made.bleu}
 
 

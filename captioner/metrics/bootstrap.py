@@ -1,9 +1,11 @@
-"""How far numbers, and differences of numbers, would swing if other photos of the same kind had been measured.
+"""Bootstrap intervals of scores, and of differences of scores, over photos.
 
-A score of many photos is a function of sums over them, so that a resample costs one row of a matrix product: how often it drew each photo,
-times what each photo adds. Photos are drawn with replacement; intervals are the percentiles'. Source: Koehn 2004.
+The score of many photos is a function of sums over them, so a resample costs one row of a matrix product: how often it drew each photo,
+times that photo's statistics. Photos are drawn with replacement; intervals are percentile intervals.
 
-Shapes: n photos, K resamples, S numbers of a photo.
+Source: Koehn 2004.
+
+Shapes: n photos, K resamples, S statistics of a photo.
 """
 
 from __future__ import annotations
@@ -17,35 +19,35 @@ from numpy import ndarray
 RESAMPLES = 1000
 SEED = 0
 _ENDS = [2.5, 97.5]  # of a 95 % interval
-_AT_ONCE = 1 << 22  # draws that are held in memory together
+_AT_ONCE = 1 << 22  # draws held in memory at the same time
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and the ends of its 95 % interval over photos."""
+    """A value and the ends of its 95 % interval over photos."""
 
     value: float
     low: float
     high: float
-    photos: int  # that had a say; of a handful the interval means nothing
+    photos: int  # photos that contributed; with only a few the interval is meaningless
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What each photo adds to some scores, and how the sums over photos become these scores.
+    """The statistics that each photo contributes to some scores, and the scores as a function of their sums.
 
-    BLEU of all photos is made of their sums and is no mean of scores; CIDEr-D is a mean, with the document frequencies of all references,
-    which no resample changes.
+    BLEU is computed from summed statistics and is not a mean over photos. CIDEr-D is a mean; its document frequencies come from all
+    references and are the same in every resample.
     """
 
     numbers: ndarray  # (n, S)
-    scores: Callable[[ndarray], Mapping[str, ndarray]]  # of sums (..., S), by metric (...)
+    scores: Callable[[ndarray], Mapping[str, ndarray]]  # from sums (..., S) to (...) for each metric
 
     @classmethod
-    def means(cls, each: Mapping[str, Sequence[float] | ndarray]) -> Tally:
-        """Of scores that are the mean of every photo's."""
-        numbers = numpy.array(list(each.values()), dtype=float).T
-        return cls(numbers, lambda sums: dict(zip(each, numpy.moveaxis(sums, -1, 0) / len(numbers), strict=True)))
+    def means(cls, values: Mapping[str, Sequence[float] | ndarray]) -> Tally:
+        """For scores that are means over photos; `values` holds (n,) for each score."""
+        numbers = numpy.array(list(values.values()), dtype=float).T
+        return cls(numbers, lambda sums: dict(zip(values, numpy.moveaxis(sums, -1, 0) / len(numbers), strict=True)))
 
     def of_all(self) -> dict[str, float]:
         """The scores of all photos together."""
@@ -53,7 +55,7 @@ class Tally:
 
 
 def resampled(tallies: Sequence[Tally], num_resamples: int = RESAMPLES, seed: int = SEED) -> dict[str, ndarray]:
-    """(K,) of each score. One seed draws the same photos for every system, so that differences of systems are paired."""
+    """(K,) for each score. One seed draws the same photos for every system, so differences of systems are paired."""
     sums = _resampled_sums(numpy.concatenate([tally.numbers for tally in tallies], axis=1), num_resamples, seed)
     ends = numpy.cumsum([tally.numbers.shape[1] for tally in tallies])
     parts = zip(tallies, numpy.split(sums, ends[:-1], axis=1), strict=True)
@@ -69,7 +71,7 @@ def interval(values: ndarray) -> tuple[float, float]:
 def paired_interval(
     ours: Sequence[float], theirs: Sequence[float], num_resamples: int = 2 * RESAMPLES, seed: int = SEED
 ) -> tuple[float, float, float]:
-    """The mean difference of two systems' scores of the same photos (n,), and the ends of its 95 % interval."""
+    """The mean difference of two systems' scores on the same photos (n,), and the ends of its 95 % interval."""
     tally = Tally.means({"difference": numpy.asarray(ours, float) - numpy.asarray(theirs, float)})
     return tally.of_all()["difference"], *interval(resampled([tally], num_resamples, seed)["difference"])
 
@@ -81,15 +83,15 @@ def ratio_interval(
     num_resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Estimate | None:
-    """The ratio of two sums over items, and its interval when photos are drawn with replacement, each with all its items.
+    """The ratio of two sums over items, with its interval over photos, each drawn with all its items.
 
     Args:
         photos: the photo that each item belongs to.
-        numerators: one of each item.
-        denominators: one of each item; 1 where none are given, which makes the ratio a mean.
+        numerators: one for each item.
+        denominators: one for each item; 1 by default, which makes the ratio a mean.
 
     Returns:
-        None where the denominators sum to 0.
+        None if the denominators sum to 0.
     """
     columns = [numerators, [1.0] * len(numerators) if denominators is None else denominators]
     drawn = _resampled_score(photos, columns, lambda sums: _ratio(sums[..., 0], sums[..., 1]), num_resamples, seed)
@@ -103,12 +105,13 @@ def difference_interval(
     num_resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Estimate | None:
-    """How much larger the mean of the chosen items is than that of the others, and its interval as in `ratio_interval`.
+    """The mean of the chosen items minus the mean of the others, with its interval as in `ratio_interval`.
 
-    None where all items are chosen, or none.
+    Returns:
+        None if all items are chosen, or none.
     """
-    ones, others = numpy.asarray(chosen, float), 1 - numpy.asarray(chosen, float)
-    columns = [numpy.asarray(values) * ones, ones, numpy.asarray(values) * others, others]
+    inside, outside = numpy.asarray(chosen, float), 1 - numpy.asarray(chosen, float)
+    columns = [numpy.asarray(values) * inside, inside, numpy.asarray(values) * outside, outside]
     drawn = _resampled_score(
         photos,
         columns,
@@ -116,23 +119,23 @@ def difference_interval(
         num_resamples,
         seed,
     )
-    of_group = [{photo for photo, one in zip(photos, chosen, strict=True) if one is kind} for kind in (True, False)]
-    return drawn and Estimate(*drawn, min(map(len, of_group)))
+    groups = [{photo for photo, item in zip(photos, chosen, strict=True) if item is side} for side in (True, False)]
+    return drawn and Estimate(*drawn, min(map(len, groups)))
 
 
 def _ratio(numerators: ndarray, denominators: ndarray) -> ndarray:
-    """NaN where the denominator is 0."""
+    """Quotients; NaN where the denominator is 0."""
     return numpy.divide(numerators, denominators, out=numpy.full_like(numerators, numpy.nan), where=denominators != 0)
 
 
 def _resampled_score(
     photos: Sequence[int], columns: Sequence, score: Callable[[ndarray], ndarray], num_resamples: int, seed: int
 ) -> tuple[float, float, float] | None:
-    """A score of sums over items, and the ends of its interval over the resamples that have it."""
+    """A score of sums over items, and the ends of its interval over the resamples in which it is defined."""
     if not len(photos):
         return None
-    _, owners = numpy.unique(numpy.asarray(photos), return_inverse=True)
-    numbers = numpy.stack([numpy.bincount(owners, numpy.asarray(column, float)) for column in columns], 1)
+    _, photo_indices = numpy.unique(numpy.asarray(photos), return_inverse=True)
+    numbers = numpy.stack([numpy.bincount(photo_indices, numpy.asarray(column, float)) for column in columns], 1)
     tally = Tally(numbers, lambda sums: {"score": score(sums)})
     value, drawn = tally.of_all()["score"], resampled([tally], num_resamples, seed)["score"]
     return None if numpy.isnan(value) else (value, *interval(drawn[~numpy.isnan(drawn)]))

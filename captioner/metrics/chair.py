@@ -1,13 +1,14 @@
-r"""CHAIR (Rohrbach et al. 2018): how often captions name objects that are not there.
+r"""CHAIR: how often captions hallucinate, that is, name objects that the photo does not show.
 
-$$\text{CHAIR}_i = \frac{\text{objects named that are not there}}{\text{objects named}} \qquad
-\text{CHAIR}_s = \frac{\text{captions that name one}}{\text{captions}}$$
+$$\text{CHAIR}_i = \frac{\text{hallucinated objects}}{\text{objects named}} \qquad
+\text{CHAIR}_s = \frac{\text{captions with a hallucinated object}}{\text{captions}}$$
 
-An object is there if a photo's instances hold its category, or one of the photo's references names it. Each mention counts. Smaller is
-better, and smallest for captions that name nothing: read it beside `recall`.
+A photo shows an object if its instances include the category, or if one of its references names it. Every mention counts. Smaller is
+better, and captions that name nothing score best: read CHAIR together with `object recall`.
 
-Differs: plurals are made from the table's words instead of taking captions' words apart, so that no tagger is needed; phrases of three
-words are found as well as those of two; captions that name no object have a CHAIR_i of 0.
+Source: Rohrbach et al. 2018, section 2.1.
+Differs: plurals are generated from the table's words instead of reducing captions' words to singulars, which would need a tagger; phrases
+of three words are recognised as well as those of two; captions that name no object have a CHAIR_i of 0.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ from captioner.text.objects import Named, ObjectWords
 
 @dataclass(frozen=True)
 class Mention:
-    """An object that a caption names, and whether it is there."""
+    """An object that a caption names, and whether the photo shows it."""
 
     named: Named
-    there: bool
+    present: bool
 
 
 @dataclass(frozen=True)
 class Chair:
-    """How captions agree with what is there; shares are 0 to 1."""
+    """How captions agree with the objects of their photos."""
 
-    tally: Tally  # what each photo adds to the shares
+    tally: Tally  # each photo's counts, and the scores of their sums, 0 to 1
     mentions: dict[Any, list[Mention]]  # of each photo's caption
 
     @property
     def row(self) -> dict[str, float]:
-        """For a table. Recall is the share of the categories in a photo's instances that its caption names, over all photos."""
+        """The scores by name. Object recall is the share of the categories in photos' instances that captions name, over all photos."""
         return self.tally.of_all()
 
 
@@ -54,54 +55,54 @@ def chair_scores(
     tokens: str = "simple",
     named: ObjectWords | None = None,
 ) -> Chair:
-    """Compare captions with what their photos hold.
+    """Compare captions with the objects of their photos.
 
     Args:
         captions: one for each photo.
-        references: of these photos, at least.
-        instances: of these photos, at least.
-        tokens: the rule that cuts captions and references into words.
-        named: finds objects in captions; by the instances' categories unless given.
+        references: of at least these photos.
+        instances: of at least these photos.
+        tokens: the tokenisation rule.
+        named: finds objects in captions; looks for the instances' categories by default.
 
     Raises:
         UserError: there are no captions, or a caption's photo has no references or no instances.
     """
     if not captions:
         raise UserError("CHAIR needs at least one caption, got none")
-    _check_known("references", list(captions), references)
+    _check_complete("references", list(captions), references)
     check_instances(list(captions), instances)
     named, split = named or ObjectWords(instances.categories), word_rule(tokens)
     mentions: dict[Any, list[Mention]] = {}
-    numbers = []
+    counts = []
     for photo, caption in captions.items():
         objects = instances.held(photo)
-        there = objects.union(one.category for text in references[photo] for one in named(split(text)))
-        found = mentions[photo] = [Mention(one, one.category in there) for one in named(split(caption))]
-        wrong = sum(not mention.there for mention in found)
-        seen = objects.intersection(mention.named.category for mention in found)
-        numbers.append([wrong, len(found), wrong > 0, 1, len(seen), len(objects)])
-    return Chair(Tally(numpy.array(numbers, dtype=float), _shares), mentions)
+        present = objects.union(word.category for text in references[photo] for word in named(split(text)))
+        mentions[photo] = [Mention(word, word.category in present) for word in named(split(caption))]
+        wrong = sum(not mention.present for mention in mentions[photo])
+        recalled = objects.intersection(mention.named.category for mention in mentions[photo])
+        counts.append([wrong, len(mentions[photo]), wrong > 0, 1, len(recalled), len(objects)])
+    return Chair(Tally(numpy.array(counts, dtype=float), _shares), mentions)
 
 
 def _shares(sums: ndarray) -> dict[str, ndarray]:
-    """Of objects named wrongly and named, captions that name one wrongly and captions, categories named and there."""
-    wrong, named, some_wrong, captions, seen, there = numpy.moveaxis(sums, -1, 0)
+    """The scores of summed counts, in the order in which `chair_scores` appends them."""
+    wrong, named, captions_wrong, captions, recalled, objects = numpy.moveaxis(sums, -1, 0)
     return {
         "CHAIR_i": wrong / numpy.maximum(1, named),
-        "CHAIR_s": some_wrong / captions,
-        "object recall": seen / numpy.maximum(1, there),
+        "CHAIR_s": captions_wrong / captions,
+        "object recall": recalled / numpy.maximum(1, objects),
     }
 
 
 def check_instances(photos: Sequence[Any], instances: Instances) -> None:
-    """Complain about photos of which no instances are known."""
-    _check_known("instances", photos, instances.of_photo)
+    """Raise a UserError if photos have no instances."""
+    _check_complete("instances", photos, instances.of_photo)
 
 
-def _check_known(what: str, photos: Sequence[Any], known: Mapping[Any, Any]) -> None:
-    missing = [photo for photo in photos if photo not in known]
+def _check_complete(what: str, photos: Sequence[Any], given: Mapping[Any, Any]) -> None:
+    missing = [photo for photo in photos if photo not in given]
     if missing:
         raise UserError(
             f"CHAIR needs the {what} of every captioned photo, {len(missing)} of {len(photos)} have none "
-            f"(first: {missing[0]!r}); give the {what} of the same photos (ids are compared as they are: 7 is not '7')"
+            f"(first: {missing[0]!r}); give the {what} of the same photos (ids keep their type: 7 is not '7')"
         )

@@ -1,11 +1,12 @@
-r"""CIDEr-D (Vedantam, Zitnick and Parikh 2015), as coco-caption's class `Cider` computes it, for many captions at once.
+r"""CIDEr-D, as coco-caption's class `Cider` computes it, for many captions at once.
 
 $$10 \cdot \frac14 \sum_{n=1}^4 \frac1m \sum_j e^{-(l - l_j)^2 / 2\sigma^2} \frac{\min(g_n, g_n^j) \cdot g_n^j}{|g_n| |g_n^j|}$$
 
-with $\sigma = 6$; g holds, for each sequence of n words, how often it stands in the caption times
-$\log N - \log \max(1, \text{photos whose references hold it})$ of N photos.
+with $\sigma = 6$; g holds the TF-IDF weight of each n-gram: how often it occurs in the caption, times
+$\log N - \log \max(1, \text{photos whose references contain it})$ for N photos.
 
-Differs from the paper: the length l is the number of word pairs, so captions of no word and of one word are equally long.
+Source: Vedantam, Zitnick and Parikh 2015, equations 1 to 3 (CIDEr), with the clipping and the length penalty of CIDEr-D.
+Differs: the length l is the number of bigrams, so captions of no word and of one word count as equally long.
 
 Shapes: B photos, Q captions of one photo, T words, n captions.
 """
@@ -24,7 +25,7 @@ from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.sequences import LONGEST, Caption, CountedReferences, Counts, ReferencesOf, spread
 
 SIGMA = 6.0
-"""Of the Gaussian over the difference of lengths, in word pairs."""
+"""Standard deviation of the Gaussian over the difference of lengths, in bigrams."""
 LARGEST = 10.0
 """The score of a copy of every reference."""
 
@@ -37,7 +38,7 @@ class CiderD:
 
     Args:
         references: one or more for each photo.
-        frequencies: in how many photos' references each sequence stands; counted from `references` where none are given.
+        frequencies: the document frequency of each n-gram; counted from `references` by default.
         end_mark: the end of a caption counts as a word. Without it, training on this score learns to end on "with a".
     """
 
@@ -53,28 +54,28 @@ class CiderD:
                 "count the frequencies again, or change end_mark"
             )
         if not isinstance(references, CountedReferences):
-            known = frequencies.numbering if frequencies else None
-            references = CountedReferences(references, known, end_mark)
+            numbering = frequencies.numbering if frequencies else None
+            references = CountedReferences(references, numbering, end_mark)
         self.references = references
         self.frequencies = frequencies or DocumentFrequencies.of(references)
         self._weights, norms = self._weigh(references.counts)
         self._units = self._weights / norms
 
     def __call__(self, candidates: Mapping[Any, Caption]) -> ndarray:
-        """(n,) the score of each photo's caption, 0 to 10, in the candidates' order: their mean is the score of all."""
+        """(n,) the score of each photo's caption, 0 to 10, in the candidates' order; their mean is the score of all."""
         return self.each(list(candidates), list(candidates.values()))
 
     def each(
         self, photos: Sequence[Hashable], captions: Sequence[Caption], ended: Sequence[bool] | None = None
     ) -> ndarray:
-        """(n,) the score of each caption, of the photo at the same place; a photo may stand there many times.
+        """(n,) the score of each caption.
 
         Args:
-            photos: n of them.
+            photos: n of them, the photo of each caption; a photo may occur many times.
             captions: n of them.
-            ended: which captions the model ended itself, where the end mark counts: all, unless told.
+            ended: whether the model ended each caption itself, if the end mark counts; all of them by default.
         """
-        return self.of_counts(self.references.count(captions, ended), self.references.places(photos))
+        return self.of_counts(self.references.count(captions, ended), self.references.indices(photos))
 
     def samples(
         self,
@@ -88,10 +89,10 @@ class CiderD:
 
         Args:
             photos: B of them.
-            words: (B, Q, T) numbers.
-            lengths: (B, Q) how many of them are words; the end mark is none.
-            vocabulary: the word of each number, as the references have it.
-            ended: (B, Q) whether the end mark followed, where it counts: behind all, unless told.
+            words: (B, Q, T) numbers in the vocabulary.
+            lengths: (B, Q) number of words, without the end mark.
+            vocabulary: the word of each number, as written in the references.
+            ended: (B, Q) whether the end mark followed, if it counts; after all captions by default.
         """
         rows = zip(chain.from_iterable(words.tolist()), lengths.reshape(-1).tolist(), strict=True)
         captions = [[vocabulary[number] for number in row[:length]] for row, length in rows]
@@ -99,23 +100,23 @@ class CiderD:
         scores = self.each(repeated, captions, None if ended is None else ended.reshape(-1).tolist())
         return scores.reshape(lengths.shape)
 
-    def of_counts(self, counts: Counts, places: ndarray) -> ndarray:
-        """(n,) the score of captions that the references have counted, of the photos at these places."""
+    def of_counts(self, counts: Counts, photos: ndarray) -> ndarray:
+        """(n,) the score of captions that were counted by the references, for the photos at these indices."""
         weights, norms = self._weigh(counts)
-        entries, pairs = self.references.meet(counts, places)
+        entries, pairs = self.references.meet(counts, photos)
         starts = self.references.starts
         theirs, run = spread(starts[pairs], starts[pairs + 1] - starts[pairs])
         ours = entries[run]
         product = numpy.minimum(weights[ours], self._weights[theirs]) * self._units[theirs] / norms[ours]
         caption = counts.caption[ours]
-        own, other = self.references.counts.lengths[self.references.counts.caption[theirs]], counts.lengths[caption]
-        difference = (own - 1).clip(min=0) - (other - 1).clip(min=0)
+        reference_lengths = self.references.counts.lengths[self.references.counts.caption[theirs]]
+        difference = (reference_lengths - 1).clip(min=0) - (counts.lengths[caption] - 1).clip(min=0)
         product *= numpy.exp(-(difference**2) / (2 * SIGMA**2))
-        total = numpy.bincount(caption, product, minlength=len(places))
-        return LARGEST / LONGEST * total / self.references.num_references[places]
+        total = numpy.bincount(caption, product, minlength=len(photos))
+        return LARGEST / LONGEST * total / self.references.num_references[photos]
 
     def _weigh(self, counts: Counts) -> tuple[ndarray, ndarray]:
-        """(E,) count times rarity, and its caption's norm over sequences of this length; 1 for a norm of 0."""
+        """(E,) TF-IDF weight, and the norm of its caption's weights of this length; 1 in place of a norm of 0."""
         weights = counts.count * self.frequencies.rarity(counts.number)
         group = counts.caption * LONGEST + counts.length
         norms = numpy.sqrt(numpy.bincount(group, weights**2))

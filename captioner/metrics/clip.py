@@ -1,12 +1,14 @@
-r"""CLIPScore and RefCLIPScore (Hessel et al. 2021): how near a caption is to its photo, and to the references too, as CLIP sees them.
+r"""CLIPScore and RefCLIPScore: how similar a caption is to its photo, and also to the references, in CLIP's embedding.
 
 $$\text{CLIPScore} = 2.5 \max(\cos(v, c), 0) \qquad
 \text{RefCLIPScore} = \text{harmonic mean of CLIPScore and} \max(\max_r \cos(c, r), 0)$$
 
-v is the photo's vector, c the caption's and r a reference's; every text is read as "A photo depicts" and itself, a caption without words
-too. Captions are not cut into words. Values of two CLIP models do not compare: papers' are those of ViT-B/32.
+v, c and r are the embeddings of the photo, the caption and a reference. Every text is prefixed with "A photo depicts", also a caption
+without words. Captions are not tokenised by our rules. Scores of different CLIP models are not comparable: papers report ViT-B/32.
 
-Shapes: n photos or texts, E the size that CLIP's photos and texts share.
+Source: Hessel et al. 2021, section 3.
+
+Shapes: n photos or texts, E the size of CLIP's embedding.
 """
 
 from __future__ import annotations
@@ -32,77 +34,81 @@ from captioner.progress import Report, silent
 CLIP_SCORE, REF_CLIP_SCORE = "CLIPScore", "RefCLIPScore"
 PREFIX = "A photo depicts "
 _WEIGHT = 2.5
-_PHOTOS, _TEXTS = 32, 256  # at once
+_PHOTOS, _TEXTS = 32, 256  # in a batch
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A CLIP model of the package transformers."""
+    """A CLIP model loaded by the package transformers."""
 
     model: Any
     tokenizer: Any
     preprocess: Preprocess
-    source: str  # whose numbers these are, as a protocol says it
+    source: str  # the model's name and version, for the protocol
     report: Report = silent
 
     @torch.inference_mode()
     def photos(self, paths: Sequence[Path]) -> ndarray:
-        """(n, E) of length 1.
+        """(n, E) embeddings of norm 1.
 
         Raises:
             UserError: a photo cannot be read.
         """
-        files, found = PhotoFiles(list(paths), self.preprocess), []
+        files, embeddings = PhotoFiles(list(paths), self.preprocess), []
         for batch in read_ahead(lambda index: files.read(index)[0], range(len(files)), _PHOTOS):
-            pixels = self.preprocess.normalise(torch.stack([_read(each) for _, each in batch]).to(self.model.device))
-            found.append(_vectors(self.model.visual_projection(self.model.vision_model(pixels).pooler_output)))
+            pixels = self.preprocess.normalise(
+                torch.stack([_checked(photo) for _, photo in batch]).to(self.model.device)
+            )
+            embeddings.append(_unit(self.model.visual_projection(self.model.vision_model(pixels).pooler_output)))
             self.report.clip("photos", batch[-1][0] + 1, len(files))
-        return numpy.concatenate(found)
+        return numpy.concatenate(embeddings)
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[str], what: str) -> ndarray:
-        """(n, E) of length 1; what goes beyond CLIP's longest text is not read."""
-        found, longest = [], self.model.config.text_config.max_position_embeddings
+        """(n, E) embeddings of norm 1. Texts are truncated to CLIP's longest text."""
+        embeddings, longest = [], self.model.config.text_config.max_position_embeddings
         for start in range(0, len(texts), _TEXTS):
             batch = [PREFIX + text for text in texts[start : start + _TEXTS]]
             tokens = self.tokenizer(batch, padding=True, truncation=True, max_length=longest, return_tensors="pt")
-            read = self.model.text_model(**tokens.to(self.model.device))
-            found.append(_vectors(self.model.text_projection(read.pooler_output)))
+            output = self.model.text_model(**tokens.to(self.model.device))
+            embeddings.append(_unit(self.model.text_projection(output.pooler_output)))
             self.report.clip(what, start + len(batch), len(texts))
-        return numpy.concatenate(found)
+        return numpy.concatenate(embeddings)
 
 
 class ClipScorer:
-    """Scores captions of the same photos, one system after another; photos and references are read once."""
+    """Scores the captions of one system after another on the same photos. Photos and references are embedded once."""
 
     def __init__(self, clip: Clip, photos: Mapping[PhotoId, Path], references: References):
         self.clip = clip
-        self.seen = clip.photos([photos[photo] for photo in references])
-        wanted = clip.texts(list(chain.from_iterable(references.values())), "references")
-        self.wanted = numpy.split(wanted, numpy.cumsum([len(texts) for texts in references.values()])[:-1])
+        self.photos = clip.photos([photos[photo] for photo in references])
+        embeddings = clip.texts(list(chain.from_iterable(references.values())), "references")
+        self.references = numpy.split(embeddings, numpy.cumsum([len(texts) for texts in references.values()])[:-1])
 
     def __call__(self, captions: Captions) -> Tally:
-        """Of captions in the references' order."""
-        return Tally.means(clip_scores(self.seen, self.clip.texts(list(captions.values()), "captions"), self.wanted))
+        """Score captions that are in the references' order."""
+        embeddings = self.clip.texts(list(captions.values()), "captions")
+        return Tally.means(clip_scores(self.photos, embeddings, self.references))
 
 
-def clip_scores(seen: ndarray, written: ndarray, wanted: Sequence[ndarray]) -> dict[str, ndarray]:
-    """(n,) of both scores, by the vectors of photos (n, E), of captions (n, E), and of each photo's references."""
-    near = _WEIGHT * (seen * written).sum(1).clip(min=0)
-    agreed = numpy.array([(texts @ one).max() for texts, one in zip(wanted, written, strict=True)]).clip(min=0)
-    both = near + agreed
-    mean = numpy.divide(2 * near * agreed, both, out=numpy.zeros_like(both), where=both > 0)
-    return {CLIP_SCORE: near, REF_CLIP_SCORE: mean}
+def clip_scores(photos: ndarray, captions: ndarray, references: Sequence[ndarray]) -> dict[str, ndarray]:
+    """(n,) for both scores, given embeddings of photos (n, E), of captions (n, E), and of each photo's references."""
+    clip_score = _WEIGHT * (photos * captions).sum(1).clip(min=0)
+    nearest = numpy.array([(texts @ caption).max() for texts, caption in zip(references, captions, strict=True)])
+    similarity = nearest.clip(min=0)
+    total = clip_score + similarity
+    mean = numpy.divide(2 * clip_score * similarity, total, out=numpy.zeros_like(total), where=total > 0)
+    return {CLIP_SCORE: clip_score, REF_CLIP_SCORE: mean}
 
 
 def load_clip(name: str, device: torch.device, report: Report = silent) -> Clip:
-    """A CLIP model from this computer; nothing is downloaded.
+    """Load a CLIP model from this computer; nothing is downloaded.
 
     Args:
-        name: its folder, or its name in the cache of transformers.
+        name: its folder, or its name in the transformers cache.
 
     Raises:
-        UserError: transformers is not installed, or there is no whole CLIP model of that name here.
+        UserError: transformers is not installed, or there is no complete CLIP model of that name on this computer.
     """
     transformers = library("transformers", "--clip", "clip")
     try:
@@ -114,30 +120,30 @@ def load_clip(name: str, device: torch.device, report: Report = silent) -> Clip:
         ValueError,
         RuntimeError,
         TypeError,
-    ) as error:  # the last: transformers 4, of a tokeniser without files
-        raise UserError(_lacking(name, str(error).splitlines()[0])) from error
-    known, wanted = len(tokenizer), model.config.text_config.vocab_size
-    if loaded["missing_keys"] or known != wanted:  # transformers would go on with random weights, or without words
-        lost = f"{len(loaded['missing_keys'])} weights are missing, and {known:,} of {wanted:,} tokens are known"
-        raise UserError(_lacking(name, lost))
+    ) as error:  # TypeError: transformers 4, tokeniser without files
+        raise UserError(_incomplete(name, str(error).splitlines()[0])) from error
+    num_tokens, vocabulary_size = len(tokenizer), model.config.text_config.vocab_size
+    if loaded["missing_keys"] or num_tokens != vocabulary_size:  # transformers would use random weights or lack words
+        missing = f"{len(loaded['missing_keys'])} weights are missing, and the tokeniser has "
+        raise UserError(_incomplete(name, f"{missing}{num_tokens:,} of {vocabulary_size:,} tokens"))
     side = model.config.vision_config.image_size
     preprocess = Preprocess(side, (side, side), tuple(pictures.image_mean), tuple(pictures.image_std), "bicubic")
     source = f"{name} (transformers {transformers.__version__})"
     return Clip(model.float().eval().to(device), tokenizer, preprocess, source, report)
 
 
-def _lacking(name: str, why: str) -> str:
+def _incomplete(name: str, why: str) -> str:
     return (
-        f"--clip needs a whole CLIP model that is on this computer, got {name!r} ({why}); "
-        "give its folder, or fetch the one that papers use and name it: hf download openai/clip-vit-base-patch32"
+        f"--clip needs a complete CLIP model on this computer, got {name!r} ({why}); "
+        "give its folder, or download the model that papers use and give its name: hf download openai/clip-vit-base-patch32"
     )
 
 
-def _read(found: Tensor | UserError) -> Tensor:
-    if isinstance(found, UserError):
-        raise found
-    return found
+def _checked(photo: Tensor | UserError) -> Tensor:
+    if isinstance(photo, UserError):
+        raise photo
+    return photo
 
 
-def _vectors(found: Tensor) -> ndarray:
-    return torch.nn.functional.normalize(found.cpu().double(), dim=-1).numpy()
+def _unit(embeddings: Tensor) -> ndarray:
+    return torch.nn.functional.normalize(embeddings.cpu().double(), dim=-1).numpy()

@@ -1,6 +1,6 @@
-r"""How varied captions are, and what is plainly wrong with them.
+"""How varied captions are, and how often they have obvious faults.
 
-`variety` looks at every caption on its own; `diversity_scores` compares several captions of each photo with one another.
+`variety` measures every caption by itself; `diversity_scores` compares the captions of one photo with each other.
 
 Shapes: m captions of one photo.
 """
@@ -16,7 +16,7 @@ import numpy
 from numpy import ndarray
 
 from captioner.errors import UserError
-from captioner.metrics.bleu import NUMBERS, bleu_numbers, bleu_of
+from captioner.metrics.bleu import NUM_STATISTICS, bleu_of, bleu_statistics
 from captioner.metrics.bootstrap import Tally
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.scores import word_rule
@@ -25,67 +25,66 @@ from captioner.metrics.units import MEAN_LENGTH, WORDS_USED
 from captioner.text.endings import BAD_ENDINGS
 
 REPEATED = 3
-"""Words of the shortest sequence that no caption should hold twice."""
+"""The shortest n-gram that no caption should contain twice."""
 
-Given = Mapping[Any, str | Sequence[str]]
+OneOrMore = Mapping[Any, str | Sequence[str]]
 """One caption for each photo, or several."""
 
 
 def variety(
-    captions: Given, train_references: Mapping[Any, Sequence[str]] | None = None, tokens: str = "simple"
+    captions: OneOrMore, train_references: Mapping[Any, Sequence[str]] | None = None, tokens: str = "simple"
 ) -> dict[str, float]:
-    """Shares of all captions, 0 to 1, and two numbers of words, by name.
+    """Measure faults and novelty as shares of all captions, 0 to 1, with two counts of words.
 
     Args:
         captions: one or more for each photo; every caption counts once.
-        train_references: adds the share that stands nowhere, word for word, among the training captions.
-        tokens: the rule that cuts captions into words.
+        train_references: training captions, for `novel`.
+        tokens: the tokenisation rule.
 
     Returns:
-        words used: different words in all captions;
-        mean length: words of a caption;
+        words used: distinct words in all captions;
+        mean length: words in a caption;
         repeats a word: the share of captions with the same word twice in a row;
-        repeats 3 words: the share with the same three words in a row in two places;
+        repeats 3 words: the share that contain the same three words in a row twice;
         bad ending: the share whose last word is one of `BAD_ENDINGS`;
-        novel: the share not in training, where training captions are given; compared without punctuation under `ptb` too.
+        novel: the share that is not a training caption, if those are given; punctuation is ignored, also under `ptb`.
     """
-    known = None if train_references is None else known_captions(train_references, tokens)
-    each = variety_each(captions, tokens, known)
-    if not each[MEAN_LENGTH]:
+    known = None if train_references is None else train_captions(train_references, tokens)
+    measured = variety_each(captions, tokens, known)
+    if not measured[MEAN_LENGTH]:
         raise UserError("the variety of captions needs at least one caption, got none")
-    means = {name: sum(values) / len(values) for name, values in each.items()}
+    means = {name: sum(values) / len(values) for name, values in measured.items()}
     return {WORDS_USED: float(words_used(captions, tokens))} | means
 
 
-def words_used(captions: Given, tokens: str = "simple") -> int:
-    """Different words in all captions."""
-    return len({word for of_photo in _cut(captions, tokens).values() for words in of_photo for word in words})
+def words_used(captions: OneOrMore, tokens: str = "simple") -> int:
+    """The number of distinct words in all captions."""
+    return len({word for caption in _all_captions(captions, tokens) for word in caption})
 
 
 def variety_each(
-    captions: Given, tokens: str = "simple", known: Collection[tuple[str, ...]] | None = None
+    captions: OneOrMore, tokens: str = "simple", known: Collection[tuple[str, ...]] | None = None
 ) -> dict[str, list[float]]:
-    """What `variety` says of every caption; `known` are `known_captions` of training."""
-    every = [words for of_photo in _cut(captions, tokens).values() for words in of_photo]
-    found = {
-        MEAN_LENGTH: [float(len(words)) for words in every],
-        "repeats a word": [float(any(one == other for one, other in pairwise(words))) for words in every],
-        f"repeats {REPEATED} words": [float(_repeats(words)) for words in every],
-        "bad ending": [float(bool(words) and words[-1] in BAD_ENDINGS) for words in every],
+    """The measures of `variety` for every caption; `known` is the result of `train_captions`."""
+    all_captions = _all_captions(captions, tokens)
+    measured = {
+        MEAN_LENGTH: [float(len(words)) for words in all_captions],
+        "repeats a word": [float(any(left == right for left, right in pairwise(words))) for words in all_captions],
+        f"repeats {REPEATED} words": [float(_repeats(words)) for words in all_captions],
+        "bad ending": [float(bool(words) and words[-1] in BAD_ENDINGS) for words in all_captions],
     }
     if known is not None:
-        written = [words for of_photo in _cut(captions, _bare(tokens)).values() for words in of_photo]
-        found["novel"] = [float(tuple(words) not in known) for words in written]
-    return found
+        measured["novel"] = [float(tuple(words) not in known) for words in _all_captions(captions, _bare(tokens))]
+    return measured
 
 
-def known_captions(train_references: Mapping[Any, Sequence[str]], tokens: str = "simple") -> set[tuple[str, ...]]:
-    """The training captions, to look up whether a caption is one of them."""
-    return {tuple(words) for of_photo in _cut(train_references, _bare(tokens)).values() for words in of_photo}
+def train_captions(train_references: Mapping[Any, Sequence[str]], tokens: str = "simple") -> set[tuple[str, ...]]:
+    """The training captions as tuples of words, to look captions up in."""
+    return {tuple(words) for words in _all_captions(train_references, _bare(tokens))}
 
 
 def _bare(tokens: str) -> str:
-    """The rule by which a caption is a copy: a hyphen that the training caption had and the copy lost makes nothing new."""
+    """The rule for comparing captions with training captions: a lost hyphen does not make a copy a new caption."""
     return "simple" if tokens == "ptb" else tokens
 
 
@@ -94,115 +93,115 @@ def diversity_scores(
     frequencies: DocumentFrequencies,
     tokens: str = "simple",
 ) -> dict[str, float]:
-    r"""How much the captions of one photo differ, the mean over photos, 0 to 1.
+    r"""How much the captions of one photo differ, averaged over photos, 0 to 1.
 
-    distinct-n is the number of different sequences of n words over the number of words, of all captions of a photo.
-    mBLEU-4 is the BLEU-4 of each caption against the photo's others: smaller where they differ more.
-    self-CIDEr is $-\log_m r$ with $r = \sqrt{\lambda_1} / \sum_i \sqrt{\lambda_i}$, of the eigenvalues, largest first, of the CIDEr of all
-    pairs: 0 where all captions are the same, 1 where no two share a word sequence.
+    distinct-n is the number of distinct n-grams over the number of words, in all captions of a photo.
+    mBLEU-4 is the BLEU-4 of each caption against the others of its photo: smaller if they differ more.
+    self-CIDEr is $-\log_m r$ with $r = \sqrt{\lambda_1} / \sum_i \sqrt{\lambda_i}$, where $\lambda_i$ are the eigenvalues, largest first,
+    of the matrix of all pairs' CIDEr: 0 if all captions are the same, 1 if no two share an n-gram.
 
-    Source: self-CIDEr: Wang and Chan 2019; the others: Shetty et al. 2017 and Aneja et al. 2019, as ImageCaptioning.pytorch computes them.
-    Differs: captions that all lack words count 0 in self-CIDEr, where the formula has no value.
+    Source: Wang and Chan 2019 (self-CIDEr); Shetty et al. 2017 and Aneja et al. 2019 (the others), as in ImageCaptioning.pytorch.
+    Differs: self-CIDEr is 0 for captions that all lack words, where the formula is undefined.
 
     Args:
         captions: two or more for each photo.
-        frequencies: of the references that words are weighed by: those of the same split, say.
-        tokens: the rule that cuts captions into words.
+        frequencies: document frequencies that weigh n-grams, for example of the same split's references.
+        tokens: the tokenisation rule.
     """
-    found = diversity_tallies(captions, frequencies, tokens)
-    return {name: value for tally in found for name, value in tally.of_all().items()}
+    parts = diversity_tallies(captions, frequencies, tokens)
+    return {name: value for tally in parts for name, value in tally.of_all().items()}
 
 
 def diversity_tallies(
     captions: Mapping[Any, Sequence[str]], frequencies: DocumentFrequencies, tokens: str = "simple"
 ) -> list[Tally]:
-    """What `diversity_scores` are made of, photo by photo."""
-    cut = _cut(captions, tokens)
-    few = [photo for photo, of_photo in cut.items() if len(of_photo) < 2]
-    if few or not cut:
+    """The statistics of each photo from which `diversity_scores` are computed."""
+    tokenised = list(_tokenised(captions, tokens).values())
+    few = [texts for texts in tokenised if len(texts) < 2]
+    if few or not tokenised:
         raise UserError(
-            f"diversity needs two captions of every photo, got {len(few)} of {len(cut)} photos with fewer; write more captions of each"
+            f"diversity needs two captions of every photo, got {len(few)} of {len(tokenised)} photos with fewer; "
+            "write more captions of each"
         )
-    distinct = {f"distinct-{length}": [_distinct(of_photo, length) for of_photo in cut.values()] for length in (1, 2)}
+    distinct = {f"distinct-{length}": [_distinct(texts, length) for texts in tokenised] for length in (1, 2)}
     return [
         Tally.means(distinct),
-        _mutual_bleu(cut),
-        Tally.means({"self-CIDEr": self_cider(list(cut.values()), frequencies)}),
+        _mutual_bleu(tokenised),
+        Tally.means({"self-CIDEr": self_cider(tokenised, frequencies)}),
     ]
 
 
 def self_cider(captions: Sequence[Sequence[Sequence[str]]], frequencies: DocumentFrequencies) -> list[float]:
-    """0 to 1, for each photo, of its captions as lists of words; see `diversity_scores`."""
-    found = []
+    """self-CIDEr of each photo, 0 to 1, given its captions as lists of words; see `diversity_scores`."""
+    scores = []
     for similarities in cider_of_pairs(captions, frequencies):
         roots = numpy.sqrt(numpy.linalg.eigvalsh(similarities).clip(min=0))
         largest = roots[-1] / roots.sum() if roots.sum() > 0 else 1.0
-        found.append(abs(math.log(min(1.0, largest))) / math.log(len(similarities)))
-    return found
+        scores.append(abs(math.log(min(1.0, largest))) / math.log(len(similarities)))
+    return scores
 
 
 def cider_of_pairs(captions: Sequence[Sequence[Sequence[str]]], frequencies: DocumentFrequencies) -> list[ndarray]:
-    """(m, m) for each photo: the mean cosine of two captions' weighed sequences over lengths 1 to 4.
+    """(m, m) for each photo: the cosine of two captions' TF-IDF vectors, averaged over n-gram lengths 1 to 4.
 
-    It is CIDEr / 10, without CIDEr-D's clipping and penalty, which would leave eigenvalues below 0.
+    This is CIDEr / 10, without CIDEr-D's clipping and length penalty, which would allow negative eigenvalues.
     """
     counts = count(frequencies.numbering, list(chain.from_iterable(captions)))
     weights = counts.count * frequencies.rarity(counts.number)
     group = counts.caption * LONGEST + counts.length
     norms = numpy.sqrt(numpy.bincount(group, weights**2))[group]
     units = weights / numpy.where(norms > 0, norms, 1.0)
-    found, first = [], 0
-    for of_photo in captions:
-        own = slice(*numpy.searchsorted(counts.caption, [first, first + len(of_photo)]))
+    similarities, first = [], 0
+    for texts in captions:
+        own = slice(*numpy.searchsorted(counts.caption, [first, first + len(texts)]))
         columns, column = numpy.unique(counts.number[own], return_inverse=True)
-        vectors = numpy.zeros((len(of_photo), len(columns)))  # sequences of all lengths beside one another
+        vectors = numpy.zeros((len(texts), len(columns)))  # a column for each n-gram, of all lengths
         vectors[counts.caption[own] - first, column] = units[own]
-        found.append(vectors @ vectors.T / LONGEST)
-        first += len(of_photo)
-    return found
+        similarities.append(vectors @ vectors.T / LONGEST)
+        first += len(texts)
+    return similarities
 
 
-def _distinct(of_photo: Sequence[Sequence[str]], length: int) -> float:
-    different = {sequence for words in of_photo for sequence in _sequences(words, length)}
-    return len(different) / max(1, sum(map(len, of_photo)))
+def _distinct(captions: Sequence[Sequence[str]], length: int) -> float:
+    distinct = {ngram for words in captions for ngram in _ngrams(words, length)}
+    return len(distinct) / max(1, sum(map(len, captions)))
 
 
-def _mutual_bleu(cut: Mapping[Any, Sequence[Sequence[str]]]) -> Tally:
-    """The mean over turns: in each, one caption of every photo against the photo's others."""
-    num_turns = max(map(len, cut.values()))
-    numbers = numpy.zeros((len(cut), num_turns, NUMBERS))
+def _mutual_bleu(captions: Sequence[Sequence[Sequence[str]]]) -> Tally:
+    """The mean over turns; in each turn, one caption of every photo is compared with the photo's others."""
+    num_turns = max(map(len, captions))
+    statistics = numpy.zeros((len(captions), num_turns, NUM_STATISTICS))
     for turn in range(num_turns):
-        others = {
-            place: [*of_photo[:turn], *of_photo[turn + 1 :]]
-            for place, of_photo in enumerate(cut.values())
-            if len(of_photo) > turn
-        }
-        references, captions = (
-            CountedReferences(others),
-            [of_photo[turn] for of_photo in cut.values() if len(of_photo) > turn],
-        )
-        numbers[list(others), turn] = bleu_numbers(
-            references, references.count(captions), references.places(list(others))
-        )
+        taking_part = [index for index, texts in enumerate(captions) if len(texts) > turn]
+        others = {index: [*captions[index][:turn], *captions[index][turn + 1 :]] for index in taking_part}
+        references = CountedReferences(others)
+        counts = references.count([captions[index][turn] for index in taking_part])
+        statistics[taking_part, turn] = bleu_statistics(references, counts, references.indices(taking_part))
 
     def scores(sums: ndarray) -> dict[str, ndarray]:
-        return {f"mBLEU-{LONGEST}": bleu_of(sums.reshape(*sums.shape[:-1], num_turns, NUMBERS))[-1].mean(-1)}
+        return {f"mBLEU-{LONGEST}": bleu_of(sums.reshape(*sums.shape[:-1], num_turns, NUM_STATISTICS))[-1].mean(-1)}
 
-    return Tally(numbers.reshape(len(cut), -1), scores)
+    return Tally(statistics.reshape(len(captions), -1), scores)
 
 
 def _repeats(words: Sequence[str]) -> bool:
-    found = _sequences(words, REPEATED)
-    return len(set(found)) < len(found)
+    ngrams = _ngrams(words, REPEATED)
+    return len(set(ngrams)) < len(ngrams)
 
 
-def _sequences(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
+def _ngrams(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
     return [tuple(words[start : start + length]) for start in range(len(words) - length + 1)]
 
 
-def _cut(captions: Given, tokens: str) -> dict[Any, list[list[str]]]:
+def _all_captions(captions: OneOrMore, tokens: str) -> list[list[str]]:
+    """The words of every caption."""
+    return [words for texts in _tokenised(captions, tokens).values() for words in texts]
+
+
+def _tokenised(captions: OneOrMore, tokens: str) -> dict[Any, list[list[str]]]:
+    """The words of each photo's captions."""
     split = word_rule(tokens)
     return {
-        photo: [split(text) for text in ([of_photo] if isinstance(of_photo, str) else of_photo)]
-        for photo, of_photo in captions.items()
+        photo: [split(text) for text in ([texts] if isinstance(texts, str) else texts)]
+        for photo, texts in captions.items()
     }

@@ -1,6 +1,6 @@
-"""In how many photos' references a word sequence stands: what CIDEr-D weighs sequences by.
+"""Document frequencies: in how many photos' references each n-gram occurs. CIDEr-D weighs n-grams by them.
 
-Stored from the training references, they let a batch's references be scored on their own.
+Frequencies stored from the training references make it possible to score against a batch's references alone.
 """
 
 from __future__ import annotations
@@ -23,54 +23,61 @@ from captioner.metrics.sequences import LONGEST, CountedReferences, Layer, Numbe
 
 @dataclass(frozen=True)
 class DocumentFrequencies:
-    """How many photos there are, and in how many of them each sequence stands."""
+    """The number of photos, and the number of photos whose references contain each n-gram."""
 
     num_photos: int
     numbering: Numbering
-    photos_with: ndarray  # by a sequence's number; sequences with larger numbers stand in none
+    photos_with: ndarray  # by the n-gram's number; n-grams with larger numbers occur in no photo
     end_mark: bool = False  # whether the end of a caption counts as a word
 
     @classmethod
     def count(cls, references: ReferencesOf, end_mark: bool = False) -> DocumentFrequencies:
-        """Of these references, less the sequences of one photo: they weigh as much as those of none."""
-        return cls.of(CountedReferences(references, end_mark=end_mark)).less_the_rarest()
+        """Count these references. N-grams of a single photo are left out: they weigh as much as unseen ones."""
+        return cls.of(CountedReferences(references, end_mark=end_mark)).without_rarest()
 
     @classmethod
     def of(cls, references: CountedReferences) -> DocumentFrequencies:
+        """Frequencies in references that were counted with a numbering of their own."""
         assert len(references.numbering.layers) == 1, "references with a numbering of their own"
         return cls(len(references.num_references), references.numbering, references.photos_with(), references.end_mark)
 
     def rarity(self, numbers: ndarray) -> ndarray:
-        """log(photos) - log(photos with the sequence), which is taken to be 1 at least."""
+        """Inverse document frequency: log(photos) - log(max(1, photos with the n-gram))."""
         return self._rarity[numpy.minimum(numbers, len(self.photos_with))]
 
     @cached_property
     def _rarity(self) -> ndarray:
-        """By a sequence's number; the last is that of a sequence that stands nowhere."""
+        """By the n-gram's number; the last value is for n-grams that occur nowhere."""
         return math.log(self.num_photos) - numpy.log(numpy.maximum(numpy.append(self.photos_with, 0), 1.0))
 
-    def less_the_rarest(self) -> DocumentFrequencies:
-        kept = self.photos_with > 1  # what a kept sequence begins with is kept too
+    def without_rarest(self) -> DocumentFrequencies:
+        """Without the n-grams of a single photo."""
+        kept = self.photos_with > 1  # a kept n-gram's first words are kept too
         renumbered = kept.cumsum() - 1
         layer, keys = self.numbering.layers[0], []
-        for length, old in enumerate(layer.keys):
-            old = old[kept[layer.starts[length] : layer.starts[length + 1]]]
-            keys.append(old if length == 0 else renumbered[old >> 32] << 32 | old & 0xFFFFFFFF)
+        for length, all_keys in enumerate(layer.keys):
+            own = all_keys[kept[layer.starts[length] : layer.starts[length + 1]]]
+            keys.append(own if length == 0 else renumbered[own >> 32] << 32 | own & 0xFFFFFFFF)
         return DocumentFrequencies(
             self.num_photos, Numbering([Layer(layer.words, keys)]), self.photos_with[kept], self.end_mark
         )
 
     def save(self, path: Path) -> None:
-        """As npz, without pickle."""
+        """Write an npz file, without pickle."""
         layer = self.numbering.layers[0]
         about = {"num_photos": self.num_photos, "end_mark": self.end_mark, "words": list(layer.words)}
         text = numpy.frombuffer(json.dumps(about).encode(), dtype=numpy.uint8)
-        keys: dict[str, Any] = {f"keys_{length}": found for length, found in enumerate(layer.keys, start=1)}
-        with replacing(path) as beside, beside.open("wb") as file:
+        keys: dict[str, Any] = {f"keys_{length}": values for length, values in enumerate(layer.keys, start=1)}
+        with replacing(path) as temporary, temporary.open("wb") as file:
             numpy.savez_compressed(file, about=text, photos_with=self.photos_with, **keys)
 
     @classmethod
     def load(cls, path: Path) -> DocumentFrequencies:
+        """Read a file that `save` wrote.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
         try:
             with numpy.load(path, allow_pickle=False) as stored:
                 about = json.loads(stored["about"].tobytes())

@@ -1,4 +1,4 @@
-"""A baseline that copies: what people wrote about the training photos that look most alike.
+"""A baseline that copies a caption of the most similar training photos.
 
 Shapes: N training photos, M photos, D feature.
 """
@@ -14,9 +14,9 @@ from torch import Tensor
 from captioner.metrics.scores import word_rule
 
 NEIGHBOURS = 20
-"""How many of the nearest training photos are asked."""
+"""The number of nearest training photos whose captions are considered."""
 NEAREST = f"{NEIGHBOURS} nearest photos"
-"""The row of this baseline."""
+"""The name of this baseline's row."""
 
 
 def neighbours_captions(
@@ -26,30 +26,32 @@ def neighbours_captions(
     tokens: str = "simple",
     num_neighbours: int = NEIGHBOURS,
 ) -> list[str]:
-    """For each photo the caption that stands most often, word for word, among the references of its nearest training photos.
+    """For each photo, the most frequent caption among the references of its nearest training photos.
 
-    It is given as it stands there first, not as its words, so that scoring cuts it into words once. Near is a large cosine between
-    features. Of captions that stand equally often, the one of the nearest photo; where no two are alike that is the nearest photo's first.
-    After Devlin et al. 2015 ("Exploring Nearest Neighbor Approaches for Image Captioning"), who choose among the neighbours' captions by
-    their likeness instead.
+    Captions are compared word by word; the text of the first one is returned untokenised, so that scoring tokenises it once. Photos are
+    near if the cosine of their features is large. Of equally frequent captions the one of the nearest photo is taken, so the first
+    caption of the nearest photo if no two are equal.
+
+    Source: Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning".
+    Differs: they choose the neighbours' caption that is most similar to the others.
 
     Args:
-        features: (M, D), one vector a photo, such as the mean of its regions.
+        features: (M, D), one vector for each photo, such as the mean of its regions.
         train_features: (N, D).
         train_references: of each training photo.
     """
     split = word_rule(tokens)
-    cut = [[(tuple(split(reference)), reference) for reference in references] for references in train_references]
-    others = torch.nn.functional.normalize(train_features.float(), dim=1)
-    found = []
-    for some in torch.nn.functional.normalize(features.float(), dim=1).split(1024):
-        nearest = (some @ others.T).topk(min(num_neighbours, len(others)), dim=1).indices
-        found += [_most_frequent([caption for photo in row for caption in cut[photo]]) for row in nearest.tolist()]
-    return found
+    tokenised = [[(tuple(split(reference)), reference) for reference in references] for references in train_references]
+    candidates = torch.nn.functional.normalize(train_features.float(), dim=1)
+    captions = []
+    for chunk in torch.nn.functional.normalize(features.float(), dim=1).split(1024):
+        nearest = (chunk @ candidates.T).topk(min(num_neighbours, len(candidates)), dim=1).indices
+        captions += [_most_frequent([pair for photo in row for pair in tokenised[photo]]) for row in nearest.tolist()]
+    return captions
 
 
 def _most_frequent(captions: Sequence[tuple[tuple[str, ...], str]]) -> str:
-    counts = Counter(words for words, _ in captions if words)  # keeps the order of first sight
+    counts = Counter(words for words, _ in captions if words)  # keeps the order of first occurrence
     if not counts:
         return ""
     most = max(counts, key=counts.__getitem__)

@@ -1,6 +1,6 @@
-"""What a score is printed and saved with: its protocol, and the baselines it has to beat.
+"""How scores are printed and saved: with the evaluation protocol and the baselines to beat.
 
-On disk scores keep coco-caption's own scale (BLEU 0 to 1, CIDEr-D 0 to 10); tables print them x100, as papers do.
+Scores on disk have coco-caption's own scale (BLEU 0 to 1, CIDEr-D 0 to 10); tables print them x100, as papers do.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from captioner.metrics.scores import NAMES, Captions, References, word_rule
 from captioner.metrics.units import MEAN_LENGTH, WORDS_USED, metrics_of, shown, unit_of
 
 Row = Mapping[str, float]
-"""Values by the name of their metric, in coco-caption's own scale."""
+"""Values by metric, in coco-caption's own scale."""
 Intervals = Mapping[str, tuple[float, float]]
-"""The ends of an interval, by the name of their metric."""
+"""The ends of an interval, by metric."""
 Differences = Mapping[str, tuple[float, float, float]]
-"""A difference and the ends of its interval, by the name of its metric."""
+"""A difference and the ends of its interval, by metric."""
 
 MOST_FREQUENT = "most frequent"
 """The row of a baseline: the most frequent training caption, for every photo."""
@@ -43,30 +43,32 @@ GROUPS = [
     ["CHAIR_i", "CHAIR_s", "object recall"],
     ["distinct-1", "distinct-2", "mBLEU-4", "self-CIDEr"],
 ]
-"""Scores that stand in one table, all of one unit: how good captions are, how good to CLIP, of how many words, how odd or new, whether they
-name what is there, and how a photo's captions differ."""
+"""The metrics of each table, all of one unit: agreement with references, agreement with the photo by CLIP, counts of words, faults and
+novelty, object hallucination, and diversity."""
 
 
 def scorers(names: Collection[str] = (), clip: str = "") -> str:
-    """The programs that give scores of these names, with their versions; `clip` is the model behind CLIPScore, where there is one."""
-    theirs = f"pycocoevalcap {version('pycocoevalcap')}"
-    java = [program for name, program in ((METEOR, "METEOR 1.5"), (SPICE, "SPICE 1.0")) if name in names]
-    more = [f"{' and '.join(java)} of {theirs}"] if java else []
-    return "; ".join([f"captioner {VERSION}, equal to {theirs}", *more, *([f"{CLIP_SCORE} by {clip}"] if clip else [])])
+    """The programs that compute metrics of these names, with their versions; `clip` is the model used for CLIPScore."""
+    original = f"pycocoevalcap {version('pycocoevalcap')}"
+    programs = [program for name, program in ((METEOR, "METEOR 1.5"), (SPICE, "SPICE 1.0")) if name in names]
+    parts = [f"captioner {VERSION}, equal to {original}"]
+    parts += [f"{' and '.join(programs)} of {original}"] if programs else []
+    parts += [f"{CLIP_SCORE} by {clip}"] if clip else []
+    return "; ".join(parts)
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """All that a score depends on besides the model. Texts are printed as they stand."""
+    """Everything a score depends on besides the model. Texts are printed unchanged."""
 
     split: str
     num_photos: int
-    num_references: str  # of one photo: "5", or "1-5" where photos differ
+    num_references: str  # of one photo: "5", or "1-5" if photos differ
     tokens: str
     decoding: str  # "beam 5"
     length_rule: str = ""
-    unknown: str = ""  # what decoding does with <unk>
-    reward: str = ""  # what training rewarded, where it did
+    unknown: str = ""  # how decoding treats <unk>
+    reward: str = ""  # the reward of self-critical training, if any
     seed: int | None = None
     models: str = ""  # the members of an ensemble
     intervals: str = f"95 %, {RESAMPLES:,} resamples of photos (seed {SEED}), document frequencies fixed"
@@ -94,7 +96,7 @@ class Protocol:
 
 
 def count_references(references: References) -> str:
-    """How many references a photo has, as a protocol says it: "5", or "1-5" where photos differ."""
+    """The number of references of a photo, for the protocol: "5", or "1-5" if photos differ."""
     counts = [len(texts) for texts in references.values()]
     if not counts:
         raise UserError("counting references needs at least one photo, got none; check the split's name")
@@ -102,47 +104,47 @@ def count_references(references: References) -> str:
 
 
 def most_frequent_caption(train_references: References, tokens: str = "simple") -> str:
-    """The training caption that stands most often, word for word; of several, the first in the alphabet of their words.
+    """The most frequent training caption; of equally frequent ones, the first alphabetically.
 
-    It is given as it stands there first, not as its words, so that scoring cuts it into words once.
+    Captions are compared word by word; the text of the first one is returned untokenised, so that scoring tokenises it once.
     """
-    split, written = word_rule(tokens), {}
+    split, first_texts = word_rule(tokens), {}
     counts: Counter[str] = Counter()
     for text in chain.from_iterable(train_references.values()):
         words = " ".join(split(text))
         counts[words] += 1
-        written.setdefault(words, text)
+        first_texts.setdefault(words, text)
     counts.pop("", None)
     if not counts:
         raise UserError("a baseline needs training captions with words, got none; check the training split")
-    return written[min(counts, key=lambda words: (-counts[words], words))]
+    return first_texts[min(counts, key=lambda words: (-counts[words], words))]
 
 
 def grouped(rows: Mapping[str, Row]) -> list[dict[str, dict[str, float]]]:
-    """The rows of each table: those of `GROUPS` that there is something for; the first has scores of other names too."""
-    elsewhere = {metric for group in GROUPS[1:] for metric in group}
-    found = []
-    for place, group in enumerate(GROUPS):
+    """The rows of each table that is not empty, in the order of `GROUPS`; metrics of no group are in the first."""
+    later = {metric for group in GROUPS[1:] for metric in group}
+    groups = []
+    for index, group in enumerate(GROUPS):
         own = {
-            name: {metric: row[metric] for metric in row if metric in group or (place == 0 and metric not in elsewhere)}
+            name: {metric: row[metric] for metric in row if metric in group or (index == 0 and metric not in later)}
             for name, row in rows.items()
         }
-        found.append({name: row for name, row in own.items() if row})
-    return [own for own in found if own]
+        groups.append({name: row for name, row in own.items() if row})
+    return [own for own in groups if own]
 
 
 def table(rows: Mapping[str, Row], protocol: Protocol, intervals: Mapping[str, Intervals] | None = None) -> Group:
-    """A line for each system and a column for each metric, x100, but for numbers of words; a metric that a row lacks is a dash.
+    """Print a line for each system and a column for each metric, x100 except for counts of words; a missing metric is a dash.
 
-    Below a value stands half the width of its interval, which keeps the table narrow. Few columns stand in a table, and a table for each
-    group of metrics. What the dashes mean and the protocol close them.
+    There is one narrow table for each group of metrics. Half the width of a value's interval is printed below it. The meaning of the
+    dashes and the protocol follow the tables.
     """
     tables = [_table(own, intervals or {}) for own in grouped(rows)]
     return Group(*tables, *map(Text, dashes(rows)), Text(protocol.signature(), style="italic"))
 
 
 def dashes(rows: Mapping[str, Row]) -> list[str]:
-    """What each dash of the tables means: scores that some rows lack, and whose rows these are."""
+    """The meaning of each dash of the tables: the metrics that some rows lack, and the names of these rows."""
     lacking: dict[tuple[str, ...], list[str]] = {}
     for own in grouped(rows):
         for metric in metrics_of(own):
@@ -155,7 +157,7 @@ def dashes(rows: Mapping[str, Row]) -> list[str]:
 
 
 def _why(metrics: Collection[str]) -> str:
-    return " (Java programs are slow, and run for models alone)" if {METEOR, SPICE}.issuperset(metrics) else ""
+    return " (Java programs are slow, and run for models only)" if {METEOR, SPICE}.issuperset(metrics) else ""
 
 
 def _table(rows: Mapping[str, Row], intervals: Mapping[str, Intervals]) -> Table:
@@ -177,8 +179,8 @@ def _cell(row: Row, metric: str, interval: tuple[float, float] | None) -> str:
 
 
 def differences_table(ours: str, theirs: str, rows: Mapping[str, Row], differences: Differences) -> Table:
-    """A line for each metric: two systems, by how much the first is larger, and the ends of that difference's 95 % interval."""
-    title = Text(f"first: {ours}\nsecond: {theirs}\ndifference: first less second")
+    """Print a line for each metric: two systems, the first minus the second, and the 95 % interval of that difference."""
+    title = Text(f"first: {ours}\nsecond: {theirs}\ndifference: first minus second")
     printed = Table(Column("", no_wrap=True), title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
     for name in ("first", "second", "difference", "95 % interval"):
         printed.add_column(name, justify="right", no_wrap=True)
@@ -196,7 +198,7 @@ def save_scores(
     intervals: Mapping[str, Intervals] | None = None,
     differences: Differences | None = None,
 ) -> None:
-    """One row, or rows by name, with their protocol, as json in coco-caption's own scale."""
+    """Write one row, or rows by name, with their protocol, as JSON in coco-caption's own scale."""
     stored: dict[str, object] = {"scores": scores}
     stored |= {"intervals": intervals} if intervals is not None else {}
     stored |= {"differences": differences} if differences is not None else {}
@@ -204,7 +206,7 @@ def save_scores(
 
 
 def save_results(path: Path, captions: Captions) -> None:
-    """The captions in COCO's result format, which the COCO server and other evaluation code read."""
+    """Write captions in COCO's result format, which the COCO server and other evaluation code read."""
     _save_json(path, [{"image_id": photo, "caption": caption} for photo, caption in captions.items()])
 
 

@@ -1,4 +1,4 @@
-"""Scores as rewards of training: of many captions of each photo, at every step.
+"""Scores as rewards of self-critical training, for many captions of each photo at every step.
 
 Shapes: B photos, K captions of one photo, T words.
 """
@@ -18,10 +18,10 @@ from captioner.metrics.scores import word_rule
 
 @dataclass(frozen=True)
 class Rewards:
-    """Rewards of captions as a decoder writes them, in numbers of its vocabulary. The end mark counts as a word.
+    """Rewards of captions given as numbers of the decoder's vocabulary. The end mark counts as a word.
 
-    Each takes the places of B photos among the references, words (B, K, T), how many of them count (B, K), and whether the end mark
-    followed (B, K); it returns (B, K).
+    Every reward takes the indices of B photos among the references, words (B, K, T), their number (B, K), and whether the end mark
+    followed (B, K). It returns (B, K).
     """
 
     scorer: CiderD
@@ -35,20 +35,20 @@ class Rewards:
         tokens: str,
         frequencies: DocumentFrequencies | None = None,
     ) -> Rewards:
-        """Counted from the references of all training photos; by stored document frequencies where some are given."""
+        """Count the references of all training photos, unless stored document frequencies are given."""
         split = word_rule(tokens)
-        cut = {place: [split(text) for text in texts] for place, texts in enumerate(references)}
-        return cls(CiderD(cut, frequencies, end_mark=True), vocabulary)
+        tokenised = {index: [split(text) for text in texts] for index, texts in enumerate(references)}
+        return cls(CiderD(tokenised, frequencies, end_mark=True), vocabulary)
 
     def cider(self, photos: Sequence[int], words: ndarray, lengths: ndarray, ended: ndarray) -> ndarray:
-        """CIDEr-D, 0 to 10."""
+        """CIDEr-D of each caption, 0 to 10."""
         return self.scorer.samples(photos, words, lengths, self.vocabulary, ended)
 
     def bleu(self, photos: Sequence[int], words: ndarray, lengths: ndarray, ended: ndarray) -> ndarray:
-        """BLEU-4 of each caption alone, 0 to 1."""
-        counted = self.scorer.references
+        """BLEU-4 of each caption by itself, 0 to 1."""
+        references = self.scorer.references
         rows = zip(words.reshape(-1, words.shape[-1]).tolist(), lengths.reshape(-1).tolist(), strict=True)
         captions = [[self.vocabulary[number] for number in row[:length]] for row, length in rows]
-        places = counted.places([photo for photo in photos for _ in range(lengths.shape[1])])
-        _, each = bleu(counted, counted.count(captions, ended.reshape(-1).tolist()), places)
-        return each[3].reshape(lengths.shape)
+        indices = references.indices([photo for photo in photos for _ in range(lengths.shape[1])])
+        _, scores = bleu(references, references.count(captions, ended.reshape(-1).tolist()), indices)
+        return scores[3].reshape(lengths.shape)

@@ -1,11 +1,12 @@
-r"""ROUGE-L (Lin 2004), as coco-caption computes it.
+r"""ROUGE-L, as coco-caption computes it.
 
 $$\frac{(1 + \beta^2) P R}{R + \beta^2 P}$$
 
-with $\beta = 1.2$; P and R are the longest common subsequence's share of the caption and of the reference, each the largest over the
-references, which need not be the same one.
+with $\beta = 1.2$; P and R are the length of the longest common subsequence over the length of the caption and of the reference. Each is
+the largest over the references, so P and R may come from different ones.
 
-Differs: texts are cut at spaces alone, so that a text without words is one empty word, as coco-caption has it.
+Source: Lin 2004, section 3.1, equations 2 to 4.
+Differs: texts are split at spaces only, so a text without words is one empty word, as in coco-caption.
 """
 
 from __future__ import annotations
@@ -14,33 +15,33 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 BETA = 1.2
-"""How much more recall weighs than precision."""
+"""Weight of recall against precision."""
 
 
 def rouge_l(caption: str, references: Sequence[str]) -> float:
-    """0 to 1, of one caption."""
+    """ROUGE-L of one caption, 0 to 1."""
     words = caption.split(" ")
-    places: dict[str, int] = defaultdict(int)  # bit i of a word is set where it is the caption's word i
-    for place, word in enumerate(words):
-        places[word] |= 1 << place
+    positions: dict[str, int] = defaultdict(int)  # bit i is set where the word is the caption's word i
+    for position, word in enumerate(words):
+        positions[word] |= 1 << position
     precision = recall = 0.0
     for reference in references:
-        others = reference.split(" ")
-        common = _longest_common(places, len(words), others)
-        precision, recall = max(precision, common / len(words)), max(recall, common / len(others))
+        reference_words = reference.split(" ")
+        common = _longest_common(positions, len(words), reference_words)
+        precision, recall = max(precision, common / len(words)), max(recall, common / len(reference_words))
     if precision == 0:
         return 0.0
     return (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
 
 
-def _longest_common(places: dict[str, int], length: int, others: Sequence[str]) -> int:
-    """Words in the longest common subsequence. Bits make a column of the usual table one addition.
+def _longest_common(positions: dict[str, int], length: int, reference: Sequence[str]) -> int:
+    """Words in the longest common subsequence. Bits turn a column of the usual table into one addition.
 
-    Source: Hyyrö 2004, "Bit-parallel LCS-length computation revisited": a bit is 0 where the column's value rises.
+    Source: Hyyrö 2004, "Bit-parallel LCS-length computation revisited": a bit is 0 where the column's value increases.
     """
     column = full = (1 << length) - 1
-    for word in others:
-        if word in places:
-            matches = column & places[word]
+    for word in reference:
+        if word in positions:
+            matches = column & positions[word]
             column = (column + matches) | (column - matches)
     return (~column & full).bit_count()

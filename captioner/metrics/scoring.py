@@ -15,10 +15,10 @@ from captioner.data.instances import Instances
 from captioner.metrics.bootstrap import Tally, interval, resampled
 from captioner.metrics.chair import chair_scores
 from captioner.metrics.clip import ClipScorer
-from captioner.metrics.diversity import diversity_tallies, known_captions, variety_each, words_used
+from captioner.metrics.diversity import diversity_tallies, train_captions, variety_each, words_used
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_tallies
-from captioner.metrics.scores import Captions, PhotoId, References, cut_references, tallies
+from captioner.metrics.scores import Captions, PhotoId, References, tallies, tokenised_references
 from captioner.metrics.units import WORDS_USED
 
 
@@ -80,11 +80,11 @@ class SystemScorer:
 
     @cached_property
     def _train_captions(self) -> Collection[tuple[str, ...]] | None:
-        return None if self.train is None else known_captions(self.train, self.tokens)
+        return None if self.train is None else train_captions(self.train, self.tokens)
 
     @cached_property
     def _frequencies(self) -> DocumentFrequencies:
-        return DocumentFrequencies.count(cut_references(self.references, self.tokens))
+        return DocumentFrequencies.count(tokenised_references(self.references, self.tokens))
 
 
 def _totals(parts: Sequence[Tally]) -> dict[str, float]:

@@ -28,7 +28,7 @@ def test_chair_worked_out_by_hand():
     captions = {1: "A dog and a cat with a frisbee on a sofa", 2: "a train beside cats, a bench", 3: "nothing to see"}
     found = chair_scores(captions, REFERENCES, INSTANCES)
     assert found.row == {"CHAIR_i": 3 / 7, "CHAIR_s": 2 / 3, "object recall": 2 / 3}
-    assert [mention.named for mention in found.mentions[2] if not mention.there] == [
+    assert [mention.named for mention in found.mentions[2] if not mention.present] == [
         (3, "cats", "cat"),
         (5, "bench", "bench"),
     ]

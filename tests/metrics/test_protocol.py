@@ -28,7 +28,7 @@ from captioner.metrics import (
     variety,
 )
 from captioner.metrics.protocol import GROUPS
-from captioner.metrics.units import AS_THEY_ARE, unit_of
+from captioner.metrics.units import WORD_COUNTS, unit_of
 from captioner.text.tokens import TOKENS
 
 PROTOCOL = Protocol(
@@ -99,7 +99,7 @@ def test_a_table_prints_a_hundred_times_the_score_and_its_protocol():
 
 
 def test_a_table_prints_numbers_of_words_as_they_are():
-    assert set(variety({1: "a dog"})) > AS_THEY_ARE
+    assert set(variety({1: "a dog"})) > WORD_COUNTS
     lines = printed({"soft": {"words used": 1234.0, "mean length": 9.26, "novel": 0.5}}).splitlines()
     words = [line.split() for line in lines]
     assert ["soft", "1,234", "9.3"] in words
@@ -122,7 +122,7 @@ def test_a_table_of_two_units_is_refused():
 
 def test_a_line_below_the_tables_says_what_a_dash_means():
     rows = {"soft": {"CIDEr-D": 1.0, "METEOR": 0.3}, "frequent": {"CIDEr-D": 0.5}, "nearest": {"CIDEr-D": 0.7}}
-    java = "- means not scored: METEOR of frequent, nearest (Java programs are slow, and run for models alone)"
+    java = "- means not scored: METEOR of frequent, nearest (Java programs are slow, and run for models only)"
     assert dashes(rows) == [java]
     assert java in printed(rows, width=200)
     assert dashes({"soft": {"CIDEr-D": 1.0}}) == []
@@ -153,7 +153,7 @@ def test_no_number_is_cut_off_in_a_terminal_of_80_columns():
     rows = {name: dict.fromkeys([metric for group in GROUPS for metric in group], 9.876) for name in names}
     intervals = {name: dict.fromkeys(rows[name], (9.1, 9.9)) for name in names}
     text = printed(rows, intervals=intervals, width=80)
-    num_shares = len(rows["this model"]) - len(AS_THEY_ARE)
+    num_shares = len(rows["this model"]) - len(WORD_COUNTS)
     assert text.count("987.6") == text.count("±40.0") == 2 * num_shares
     assert text.count("this model") == text.count("20 nearest photos") == len(GROUPS)
 

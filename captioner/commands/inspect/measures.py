@@ -154,7 +154,7 @@ def _hallucination(opened: Opened, captions: Sequence[Caption]) -> Hallucination
         for mention in chair.mentions[ids[photo]]
         if _map_at(captions[photo], mention.named.last).any()
     ]
-    photos, wrong = [photo for photo, _ in mentions], [not mention.there for _, mention in mentions]
+    photos, wrong = [photo for photo, _ in mentions], [not mention.present for _, mention in mentions]
     spread = [float(entropy(scaled(_map_at(captions[photo], mention.named.last)))) for photo, mention in mentions]
 
     def mean_of(kind: bool) -> Estimate | None:

@@ -78,9 +78,15 @@ def test_what_is_packed_is_unpacked(detector, batch):
     torch.testing.assert_close(again.layout.fractions, regions.layout.fractions, rtol=0, atol=1 / 2048)
 
 
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    """A feature store that the runs below share, since their encoders have the same weights."""
+    return tmp_path_factory.mktemp("features")
+
+
 @pytest.mark.parametrize("attention", ["soft", "local_predictive", "multi_head"])
-def test_a_model_on_boxes_trains_from_the_store_and_draws_its_boxes(settings, pictures, tmp_path, attention):
-    others = [one for one in settings if not one.startswith(("encoder.", "attention."))]
+def test_a_model_on_boxes_trains_from_the_store_and_draws_its_boxes(settings, pictures, tmp_path, features, attention):
+    others = [setting for setting in settings if not setting.startswith(("encoder.", "attention."))]
     boxes = [
         *RANDOM,
         f"attention.kind={attention}",
@@ -88,7 +94,8 @@ def test_a_model_on_boxes_trains_from_the_store_and_draws_its_boxes(settings, pi
         "refiner.position=geometry",
         "refiner.size=16",
     ]
-    runs.train(DRAWN, [*others, *boxes, "run.epochs=1"])
+    runs.train(DRAWN, [*others, *boxes, "run.epochs=1", f"run.features={features}"])
+    assert len(list(features.iterdir())) == 1
     caption = builder.load(tmp_path / "run").caption(next(pictures.glob("images/val_*.png")))
     assert isinstance(caption.layout, Boxes)
     assert caption.weights.shape == (len(caption.words), caption.layout.num_regions)

@@ -25,11 +25,16 @@ def every_caption(unknown: str, max_length: int):
     return [list(caption) for length in range(1, max_length + 1) for caption in itertools.product(words, repeat=length)]
 
 
-def log_prob(decoder, memory, photo: int, caption: list[int]) -> float:
-    words = torch.tensor([[[START, *caption]]])
-    output, _ = decoder(words, memory.select(torch.tensor([photo])))
-    log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0]
-    return float(log_probs[torch.arange(len(caption) + 1), [*caption, END]].sum())
+def caption_log_probs(decoder, memory, photo: int, captions: list[list[int]]) -> list[float]:
+    """The log-probability of each caption of a photo; captions of one length are read side by side."""
+    alone, log_probs = memory.select(torch.tensor([photo])), {}
+    for length in {len(caption) for caption in captions}:
+        alike = [caption for caption in captions if len(caption) == length]
+        output, _ = decoder(torch.tensor([[[START, *caption] for caption in alike]]), alone)
+        next_words = torch.tensor([[*caption, END] for caption in alike])[..., None]
+        sums = decoder.vocabulary_logits(output).log_softmax(-1)[0].gather(-1, next_words).sum((1, 2))
+        log_probs |= {tuple(caption): float(total) for caption, total in zip(alike, sums, strict=True)}
+    return [log_probs[tuple(caption)] for caption in captions]
 
 
 @pytest.fixture(params=DECODERS)
@@ -49,13 +54,14 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best_caption(small, rule, unknown)
     captions = every_caption(unknown, max_length=3)
     found = BeamSearch(len(captions) * 2, rule, Limits(max_length=3, unknown=unknown))(small, memory)
     for photo, trace in enumerate(best_of(found)):
+        log_probs = caption_log_probs(small, memory, photo, captions)
         ranks = [
-            float(LENGTH_RULES[rule](torch.tensor(log_prob(small, memory, photo, caption)), len(caption) + 1))
-            for caption in captions
+            float(LENGTH_RULES[rule](torch.tensor(log_prob), len(caption) + 1))
+            for caption, log_prob in zip(captions, log_probs, strict=True)
         ]
-        best = captions[max(range(len(captions)), key=ranks.__getitem__)]
-        assert trace.words.tolist() == best
-        assert trace.log_prob == pytest.approx(log_prob(small, memory, photo, best), abs=1e-4)
+        best = max(range(len(captions)), key=ranks.__getitem__)
+        assert trace.words.tolist() == captions[best]
+        assert trace.log_prob == pytest.approx(log_probs[best], abs=1e-4)
         assert len(trace.candidates) == len(captions)
 
 
@@ -150,7 +156,7 @@ def test_candidates_carry_their_own_log_probabilities_and_maps(small):
             assert (
                 trace.log_prob
                 == pytest.approx(total)
-                == pytest.approx(log_prob(small, memory, photo, words.tolist()), abs=1e-4)
+                == pytest.approx(caption_log_probs(small, memory, photo, [words.tolist()])[0], abs=1e-4)
             )
             _, attended = small(torch.tensor([[[START, *words.tolist()]]]), memory.select(torch.tensor([photo])))
             if attended.weights is not None:

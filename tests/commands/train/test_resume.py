@@ -62,6 +62,7 @@ def test_accumulating_takes_the_same_step_as_one_batch(pictures, tmp_path):
     options = [
         "encoder.kind=squeezenet1_1",
         "encoder.weights=none",
+        "encoder.input_size=64",
         "decoder.dropout=0",
         "run.epochs=2",
         "objective.coverage=1",
@@ -83,6 +84,7 @@ def test_two_processes_take_the_same_step_as_one(pictures, tmp_path):
     options = [
         "encoder.kind=squeezenet1_1",
         "encoder.weights=none",
+        "encoder.input_size=64",
         "decoder.dropout=0",
         "run.epochs=2",
         "objective.coverage=1",

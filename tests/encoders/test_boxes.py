@@ -18,6 +18,7 @@ from captioner.encoders.detector import pack_boxes, unpack_boxes
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.features.region_files import RegionFiles, RegionsOfFiles
+from captioner.progress import Report
 from captioner.regions import Boxes, Grid
 from tests.helpers import DRAWN
 
@@ -127,11 +128,14 @@ def test_a_model_trains_on_published_regions_and_is_scored(settings, pictures, p
     photo = sorted(pictures.glob("images/train_*.png"))[0]
     for path in published.glob(f"{photo.stem}.np?"):
         path.unlink()
-    events = []
-    runs.train(
-        DRAWN, [*others, *files, "encoder.region_size=12", "run.epochs=1"], lambda name, **more: events.append(name)
-    )
-    assert events.count("unreadable") == 1
+    listed = []
+
+    class Unreadable(Report):
+        def unreadable_photos(self, split, listed_in, reasons):
+            listed.append(listed_in)
+
+    runs.train(DRAWN, [*others, *files, "encoder.region_size=12", "run.epochs=1"], Unreadable())
+    assert len(listed) == 1
     found = evaluate(tmp_path / "run", "val")
     assert {caption.layout.num_regions for caption in found.captions} == {2, 3, 4}
     assert found.rows["this model"]

@@ -22,7 +22,7 @@ from captioner.features.sources import read_ahead
 from captioner.model import CaptionModel
 from captioner.regions import Placement, Regions
 from captioner.search.hypotheses import Trace
-from captioner.search.result import Caption, real_regions
+from captioner.search.result import Caption
 from captioner.search.steps import Search, write
 from captioner.text.vocabulary import Vocabulary
 
@@ -124,22 +124,19 @@ class Captioner:
             self.model.train(was_training)
 
     def _caption(self, trace: Trace, memory: Memory, index: int, placement: Placement | None) -> Caption:
-        words = self.vocabulary.decode(trace.words.tolist())
         candidates = [
             (self.vocabulary.join(self.vocabulary.decode(found.tolist())), log_prob)
             for found, log_prob in trace.candidates
         ]
-        real = memory.mask[index].cpu()
-        layout, seen = real_regions(memory.layout.of_photo(index), trace.attended, real)
-        return Caption(
-            text=self.vocabulary.join(words),
-            words=words,
-            word_log_probs=trace.word_log_probs,
-            end_log_prob=trace.end_log_prob,
-            ended=trace.ended,
+        return Caption.of(
+            trace.attended,
+            self.vocabulary.decode(trace.words.tolist()),
+            trace.log_probs,
+            memory=memory,
+            photo=index,
+            vocabulary=self.vocabulary,
             attend=self.model.decoder.attend,
-            layout=layout,
             placement=placement,
+            ended=trace.ended,
             candidates=candidates,
-            **seen,  # pyright: ignore[reportArgumentType]
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -49,7 +49,7 @@ class Ensemble(nn.Module):
 
     def remember(self, photos: Tensor | Regions) -> Memory:
         first, *others = (model.remember(photos) for model in self.models)  # pyright: ignore[reportCallIssue]
-        return Memories(**_values(first), others=tuple(others))
+        return first.extended(Memories, others=tuple(others))
 
 
 class Several(Encoder):
@@ -73,7 +73,7 @@ class Memories(Memory):
 
     def select(self, photos: Tensor | slice) -> Memories:
         chosen = tuple(memory.select(photos) for memory in self.others)
-        return Memories(**_values(super().select(photos)), others=chosen)
+        return super().select(photos).extended(Memories, others=chosen)
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,6 @@ class EnsembleDecoder(Decoder):
 def _memories(memory: Memory) -> list[Memory]:
     assert isinstance(memory, Memories)
     return [memory, *memory.others]
-
-
-def _values(memory: Memory) -> dict[str, Any]:
-    return {field.name: getattr(memory, field.name) for field in fields(Memory)}
 
 
 def _mean_look(looks: Sequence[Attended]) -> Attended:

@@ -6,11 +6,16 @@ A region's feature, key and value are made once per photo and never repeated for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from captioner.regions import Layout, Regions
+
+_Memory = TypeVar("_Memory", bound="Memory")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Memory:
         keys, values = self.keys[photos], self.values[photos]
         return Memory(keys, values, self.mask[photos], self.mean[photos], layout, places, below)
 
+    def extended(self, kind: type[_Memory], **more: Any) -> _Memory:
+        """This memory as a subclass of `Memory` with more fields."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(Memory)}, **more)
+
 
 @dataclass(frozen=True)
 class Query:
@@ -59,6 +68,26 @@ class Attended:
     choice_log_prob: Tensor | None = None  # (B, Q) of the region drawn, for hard attention
     choice_entropy: Tensor | None = None  # (B, Q)
     gate: Tensor | None = None  # (B, Q) mean of the decoder's gate on the context
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Attended:
+        """The record with every tensor changed by the same function."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Attended)}
+        return Attended(**{name: None if value is None else change(value) for name, value in values.items()})
+
+    @classmethod
+    def stack(
+        cls, steps: Sequence[Attended], join: Callable[[list[Tensor]], Tensor] = lambda tensors: torch.stack(tensors, 2)
+    ) -> Attended:
+        """One record of T steps: every tensor (B, Q, ...) becomes (B, Q, T, ...). `join` does this for one field."""
+        joined: dict[str, Any] = {}
+        for field in fields(Attended):
+            tensors = [getattr(step, field.name) for step in steps]
+            joined[field.name] = None if tensors[0] is None else join(tensors)
+        return cls(**joined)
+
+    def maps(self) -> dict[str, Tensor | None]:
+        """The fields that a caption keeps, by name."""
+        return {name: getattr(self, name) for name in ("weights", "head_weights", "sentinel", "gate")}
 
 
 class Attention(nn.Module):

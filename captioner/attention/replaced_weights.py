@@ -6,7 +6,7 @@ Shapes: B photos, Q queries, R regions, N heads.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,7 +43,7 @@ class Replaced(Attention):
         memory = self.attention.remember(regions)
         if self.maps is None:
             return memory
-        return MemoryOfMaps(**{field.name: getattr(memory, field.name) for field in fields(Memory)}, maps=self.maps)
+        return memory.extended(MemoryOfMaps, maps=self.maps)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         looked = self.attention(query, memory, True)
@@ -68,9 +68,7 @@ class MemoryOfMaps(Memory):
 
     def select(self, photos: Tensor | slice) -> Memory:
         assert self.maps is not None
-        chosen = super().select(photos)
-        values = {field.name: getattr(chosen, field.name) for field in fields(Memory)}
-        return MemoryOfMaps(**values, maps=self.maps[photos])
+        return super().select(photos).extended(MemoryOfMaps, maps=self.maps[photos])
 
 
 def uniform(weights: Tensor, memory: Memory, query: Query) -> Tensor:

@@ -5,8 +5,8 @@ Shapes: B photos, Q captions of one photo, T words, H state, E word vector, G al
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +107,7 @@ class RecurrentDecoder(Decoder):
             )
             states.append(state.hidden)
             looks.append(attended)
-        return _stack(states, size), _stack_looks(looks, size)
+        return _stack(states, size), Attended.stack(looks, partial(_stack, size=size))
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return self.to_vocabulary(output)
@@ -153,10 +153,3 @@ def _stack(steps: list[Tensor], size: tuple[int, int]) -> Tensor:
         rest = [0, 0] * (step.dim() - 2)
         padded.append(functional.pad(step, [*rest, 0, missing[1], 0, missing[0]]) if any(missing) else step)
     return torch.stack(padded, 2)
-
-
-def _stack_looks(looks: list[Attended], size: tuple[int, int]) -> Attended:
-    """One record for T words; every field (B, Q, ...) becomes (B, Q, T, ...)."""
-    values: dict[str, Any] = {field.name: [getattr(look, field.name) for look in looks] for field in fields(Attended)}
-    stacked: dict[str, Any] = {name: None if one[0] is None else _stack(one, size) for name, one in values.items()}
-    return Attended(**stacked)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -114,7 +114,7 @@ class TransformerDecoder(Decoder):
         self, words: Tensor, state: TransformerState, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, TransformerState]:
         output, attended, past = self._read(words[..., None], state, memory, need_weights)
-        attended = _each_field(attended, lambda value: value.squeeze(2))
+        attended = attended.map(lambda value: value.squeeze(2))
         return output.squeeze(2), attended, TransformerState(past, state.position + 1)
 
     def forward(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
@@ -197,7 +197,7 @@ class TransformerLayer(nn.Module):
         num_captions, num_words = hidden.shape[1:3]
         query = Query(hidden.flatten(1, 2), places.repeat(num_captions).expand(len(hidden), -1))
         attended = self.look(query, memory, need_weights)
-        return _each_field(attended, lambda value: value.unflatten(1, (num_captions, num_words)))
+        return attended.map(lambda value: value.unflatten(1, (num_captions, num_words)))
 
 
 def _together(looks: list[Attended]) -> Attended:
@@ -219,9 +219,3 @@ def _another(attention: Attention) -> Attention:
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()  # pyright: ignore[reportCallIssue]
     return other
-
-
-def _each_field(attended: Attended, change: Callable[[Tensor], Tensor]) -> Attended:
-    found: dict[str, Any] = {field.name: getattr(attended, field.name) for field in fields(Attended)}
-    changed: dict[str, Any] = {name: None if value is None else change(value) for name, value in found.items()}
-    return Attended(**changed)

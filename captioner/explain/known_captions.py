@@ -16,7 +16,6 @@ from captioner.data.batches import pad_words
 from captioner.decoders import Decoder
 from captioner.regions import Placement
 from captioner.search import Caption
-from captioner.search.result import real_regions
 from captioner.text.vocabulary import PAD, Vocabulary
 
 
@@ -55,38 +54,20 @@ def read_captions(
     """Known captions of each photo of a memory, with the maps and log-probabilities of their words."""
     words = encode(captions, vocabulary).to(memory.mask.device)
     found = read(decoder, memory, words)
+    maps = found.attended.maps()
     return [
         [
-            _caption(found, memory, (photo, number), list(caption), vocabulary, decoder, placements[photo])
+            Caption.of(
+                {name: None if values is None else values[photo, number] for name, values in maps.items()},
+                caption,
+                found.log_probs[photo, number],
+                memory=memory,
+                photo=photo,
+                vocabulary=vocabulary,
+                attend=decoder.attend,
+                placement=placements[photo],
+            )
             for number, caption in enumerate(of_photo)
         ]
         for photo, of_photo in enumerate(captions)
     ]
-
-
-def _caption(
-    found: Read,
-    memory: Memory,
-    where: tuple[int, int],
-    words: list[str],
-    vocabulary: Vocabulary,
-    decoder: Decoder,
-    placement: Placement | None,
-) -> Caption:
-    """One caption of one photo, in the record that decoding makes."""
-    length = len(words)
-    log_probs = found.log_probs[where].float().cpu()
-    seen = {name: getattr(found.attended, name) for name in ("weights", "head_weights", "sentinel", "gate")}
-    seen = {name: None if value is None else value[where][:length].float().cpu() for name, value in seen.items()}
-    layout, seen = real_regions(memory.layout.of_photo(where[0]), seen, memory.mask[where[0]].cpu())
-    return Caption(
-        text=vocabulary.join(words),
-        words=words,
-        word_log_probs=log_probs[:length],
-        end_log_prob=float(log_probs[length]),
-        ended=True,
-        attend=decoder.attend,
-        layout=layout,
-        placement=placement,
-        **seen,  # pyright: ignore[reportArgumentType]
-    )

@@ -5,7 +5,7 @@ Shapes: B photos, n photos still in the batch, K beams, T words, R regions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,22 +13,27 @@ from torch import Tensor
 from captioner.attention import Attended
 from captioner.text.vocabulary import END, PAD
 
-_KEPT = ("weights", "head_weights", "sentinel", "gate")
-
 
 @dataclass(frozen=True)
 class Trace:
     """One caption as a search found it."""
 
     words: Tensor  # (T,) numbers, the end mark not among them
-    word_log_probs: Tensor  # (T,)
-    end_log_prob: float
+    log_probs: Tensor  # (T + 1,) of the words and of the end mark
     ended: bool
     log_prob: float
     attended: dict[str, Tensor | None]  # (T, ...) each
     candidates: list[
         tuple[Tensor, float]
     ]  # words and log-probability of all that were found for this photo, best first
+
+    @property
+    def word_log_probs(self) -> Tensor:
+        return self.log_probs[:-1]
+
+    @property
+    def end_log_prob(self) -> float:
+        return float(self.log_probs[-1])
 
 
 class Tape:
@@ -50,14 +55,14 @@ class Tape:
         self.words.append(self._spread(photos, words, torch.full((1, num_beams), PAD, device=words.device)))
         self.log_probs.append(self._spread(photos, log_probs, log_probs.new_zeros(1, num_beams)))
         self.parents.append(self._spread(photos, parents, torch.arange(num_beams, device=words.device)[None]))
-        self.attended.append({name: self._seen(photos, parents, getattr(attended, name)) for name in _KEPT})
+        self.attended.append({name: self._seen(photos, parents, values) for name, values in attended.maps().items()})
 
     def traces(self, order: Tensor, scores: Tensor, max_length: int, most: int) -> list[list[Trace]]:
         """Each photo's best captions, `most` or fewer; `order` (B, K) ranks the beams, `scores` (B, K) are log-probabilities."""
         words, log_probs, slots = self.walk_back(order)
         words, log_probs = words.cpu(), log_probs.cpu()
         scores = scores.gather(1, order).cpu()
-        attended = {name: self._seen_by(name, slots, most) for name in _KEPT}
+        attended = {name: self._seen_by(name, slots, most) for name in self.attended[0]}
         lengths = (words > END).sum(-1)  # (B, K)
         found = []
         for photo in range(self.num_photos):
@@ -113,7 +118,4 @@ def _trace(
     words, log_prob = candidates[beam]
     length = len(words)
     seen = {name: None if values is None else values[photo, beam, :length].clone() for name, values in attended.items()}
-    return Trace(words, log_probs[:length], float(log_probs[length]), length < max_length, log_prob, seen, candidates)
-
-
-assert {field.name for field in fields(Attended)} >= set(_KEPT)
+    return Trace(words, log_probs[: length + 1], length < max_length, log_prob, seen, candidates)

@@ -5,13 +5,15 @@ Shapes: T words, R regions, N heads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from torch import Tensor
 
+from captioner.attention import Memory
 from captioner.regions import Boxes, Layout, Placement
+from captioner.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,6 +33,57 @@ class Caption:
     layout: Layout  # what the R columns are
     placement: Placement | None  # how the network's view lies on the photo; None for captions of ready-made regions
     candidates: list[tuple[str, float]] = field(default_factory=list)  # (text, log-probability), best first
+
+    @classmethod
+    def of(
+        cls,
+        maps: Mapping[str, Tensor | None],
+        words: Sequence[str],
+        log_probs: Tensor,
+        memory: Memory,
+        photo: int,
+        vocabulary: Vocabulary,
+        attend: Literal["before", "after"],
+        placement: Placement | None,
+        ended: bool = True,
+        candidates: Sequence[tuple[str, float]] = (),
+    ) -> Caption:
+        """The caption of one photo of a batch. Of boxes, it keeps the real ones: a photo has its own number of them.
+
+        Args:
+            maps: what `Attended.maps` returns, of this caption alone: (T, ...) or longer.
+            words: T of them.
+            log_probs: (T + 1,) or longer, of the words and of the end mark.
+            memory: what the decoder remembers of the batch.
+            photo: the index of the photo in the batch.
+            vocabulary: joins words to a text.
+            attend: the decoder's.
+            placement: of the network's view on the photo.
+            ended: the decoder closed the caption itself.
+            candidates: texts and log-probabilities, best first.
+        """
+        length = len(words)
+        log_probs = log_probs.float().cpu()
+        kept = {name: None if values is None else values[:length].float().cpu() for name, values in maps.items()}
+        layout = memory.layout.of_photo(photo)
+        if isinstance(layout, Boxes):
+            real = memory.mask[photo].cpu()
+            layout = Boxes(layout.fractions.cpu()[real])
+            for name in ("weights", "head_weights"):
+                values = kept[name]
+                kept[name] = None if values is None else values[..., real]
+        return cls(
+            text=vocabulary.join(list(words)),
+            words=list(words),
+            word_log_probs=log_probs[:length],
+            end_log_prob=float(log_probs[length]),
+            ended=ended,
+            attend=attend,
+            layout=layout,
+            placement=placement,
+            candidates=list(candidates),
+            **kept,  # pyright: ignore[reportArgumentType]
+        )
 
     def __repr__(self) -> str:
         maps = "" if self.weights is None else f", maps {self.weights.shape[0]} x {self.weights.shape[1]}"
@@ -67,19 +120,6 @@ class Caption:
             **{name: _as_list(getattr(self, name)) for name in ("weights", "head_weights", "sentinel", "gate")},
             "candidates": [{"caption": text, "log_prob": log_prob} for text, log_prob in self.candidates],
         }
-
-
-def real_regions(
-    layout: Layout, seen: Mapping[str, Tensor | None], mask: Tensor
-) -> tuple[Layout, dict[str, Tensor | None]]:
-    """One photo's layout and maps (..., R) without the boxes that a mask (R,) leaves out: a photo has its own number of them."""
-    if not isinstance(layout, Boxes):
-        return layout, dict(seen)
-    of_regions = ("weights", "head_weights")
-    kept = {
-        name: values if values is None or name not in of_regions else values[..., mask] for name, values in seen.items()
-    }
-    return Boxes(layout.fractions.cpu()[mask]), kept
 
 
 def _as_list(values: Tensor | None) -> list[Any] | None:

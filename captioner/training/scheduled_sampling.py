@@ -6,8 +6,7 @@ Shapes: B photos, Q references of one photo, T words, O output.
 from __future__ import annotations
 
 import math
-from dataclasses import fields
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -48,9 +47,7 @@ def read_scheduled(
             read = torch.where(
                 _is_reference(words[..., place + 1], share), words[..., place + 1], _drawn(decoder, output)
             )
-    together: dict[str, Any] = {field.name: [getattr(look, field.name) for look in looks] for field in fields(Attended)}
-    together = {name: None if found[0] is None else torch.stack(found, 2) for name, found in together.items()}
-    return torch.stack(outputs, 2), Attended(**together)
+    return torch.stack(outputs, 2), Attended.stack(looks)
 
 
 def _is_reference(words: Tensor, share: float) -> Tensor:

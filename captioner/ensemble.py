@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from captioner.attention import Attended, Memory
+from captioner.attention import Attended, Attention, Memory
 from captioner.decoders import Decoder
 from captioner.encoders import Encoder
 from captioner.errors import UserError
@@ -100,6 +100,10 @@ class EnsembleDecoder(Decoder):
     @property
     def device(self) -> torch.device:
         return next(self.decoders.parameters()).device
+
+    def attentions(self) -> list[Attention]:
+        """Those of every model, in turn."""
+        return [attention for decoder in self.decoders for attention in decoder.attentions()]  # pyright: ignore
 
     def start(self, memory: Memory, num_captions: int) -> EnsembleState:
         pairs = zip(self.decoders, _memories(memory), strict=True)

@@ -43,7 +43,8 @@ class Memory:
 
     def extended(self, kind: type[_Memory], **more: Any) -> _Memory:
         """This memory as a subclass of `Memory` with more fields."""
-        return kind(**{field.name: getattr(self, field.name) for field in fields(Memory)}, **more)
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Memory)}
+        return kind(**values, **more)
 
 
 @dataclass(frozen=True)

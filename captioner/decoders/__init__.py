@@ -23,4 +23,4 @@ KINDS: dict[str, type[Decoder]] = {
     "show_and_tell": ShowAndTellDecoder,
 }
 
-__all__ = ["KINDS", "Decoder", "State", "TransformerDecoder"]
+__all__ = ["KINDS", "Decoder", "State"]

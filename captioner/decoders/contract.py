@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
-from captioner.attention import Attended, Memory
+from captioner.attention import Attended, Attention, Memory
 from captioner.regions import Regions
 
 
@@ -41,6 +41,10 @@ class Decoder(nn.Module):
 
     def remember(self, regions: Regions) -> Memory:
         """Everything that depends on the photo alone, once per photo."""
+        raise NotImplementedError
+
+    def attentions(self) -> list[Attention]:
+        """The attention modules over the regions, first layer to last."""
         raise NotImplementedError
 
     def start(self, memory: Memory, num_captions: int) -> Any:

@@ -71,6 +71,9 @@ class RecurrentDecoder(Decoder):
     def remember(self, regions: Regions) -> Memory:
         return self.attention.remember(regions)
 
+    def attentions(self) -> list[Attention]:
+        return [self.attention]
+
     def step(
         self, words: Tensor, state: RecurrentState, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, RecurrentState]:

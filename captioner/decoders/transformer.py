@@ -102,8 +102,11 @@ class TransformerDecoder(Decoder):
 
     def remember(self, regions: Regions) -> Memory:
         """The last layer's memory, with the other layers' in `below`."""
-        *below, last = (cast(TransformerLayer, layer).look.remember(regions) for layer in self.layers)
+        *below, last = (attention.remember(regions) for attention in self.attentions())
         return replace(last, below=tuple(below))
+
+    def attentions(self) -> list[Attention]:
+        return [cast(TransformerLayer, layer).look for layer in self.layers]
 
     def start(self, memory: Memory, num_captions: int) -> TransformerState:
         dtype = self.embedding.weight.dtype

@@ -22,9 +22,6 @@ from captioner.model import CaptionModel
 from captioner.regions import Regions
 from captioner.text.vocabulary import END, PAD
 
-_PLACES = ("attention", "look")
-"""The names under which a decoder, its layers, and attention around attention keep what looks at regions."""
-
 
 @contextmanager
 def replaced(decoder: Decoder, change: Change, maps: Sequence[Tensor] | None = None) -> Iterator[None]:
@@ -82,22 +79,20 @@ class _Recorder:
 
 @contextmanager
 def _wrapped(decoder: Decoder, wrap: Callable[[Attention], Attention]) -> Iterator[None]:
-    looks = _looks(decoder)
+    replaceable = [_owned(decoder, attention) for attention in decoder.attentions()]
     try:
-        for owner, name, look in looks:
-            setattr(owner, name, wrap(look).train(look.training))
+        for owner, name, attention in replaceable:
+            setattr(owner, name, wrap(attention).train(attention.training))
         yield
     finally:
-        for owner, name, look in looks:
-            setattr(owner, name, look)
+        for owner, name, attention in replaceable:
+            setattr(owner, name, attention)
 
 
-def _looks(decoder: Decoder) -> list[tuple[nn.Module, str, Attention]]:
-    """Everything that looks at regions itself, with its owner and the name it has there."""
-    found = [
-        (owner, name, look)
-        for owner in decoder.modules()
-        for name in _PLACES
-        if isinstance(look := getattr(owner, name, None), Attention)
-    ]
-    return [(owner, name, look) for owner, name, look in found if not hasattr(look, "attention")]
+def _owned(decoder: Decoder, attention: Attention) -> tuple[nn.Module, str, Attention]:
+    """The attention that computes weights, which may be inside another one, with its owner and its name there."""
+    *_, innermost = (module for module in attention.modules() if isinstance(module, Attention))
+    owners = (
+        (owner, name) for owner in decoder.modules() for name, child in owner.named_children() if child is innermost
+    )
+    return *next(owners), innermost

@@ -62,6 +62,16 @@ def test_step_by_step_agrees_with_all_at_once_for_every_form_of_the_lstm(lstm):
     assert_step_by_step_agrees(lstm, some_words(), lstm.remember(make_regions()))
 
 
+def test_attentions_are_called_first_layer_to_last_and_are_no_others(decoder):
+    """A transformer's self-attention is not among them."""
+    called, attentions = [], decoder.attentions()
+    for attention in attentions:
+        attention.register_forward_hook(lambda module, *_: called.append(module))
+    decoder.step(some_words()[..., 0], decoder.start(memory := decoder.remember(make_regions()), 4), memory)
+    assert len(attentions) == (len(decoder.layers) if hasattr(decoder, "layers") else 1)
+    assert [id(module) for module in called] == [id(attention) for attention in attentions]
+
+
 def test_gradients_of_both_forms_agree(decoder):
     """The loop over known words takes its weight gradients in one product; a step at a time takes autograd's."""
     words, gradients = some_words(), []

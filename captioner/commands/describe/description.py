@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from captioner import builder
 from captioner.attention import Attended, Attention, Memory, Score
 from captioner.builder.config import Settings
-from captioner.decoders import Decoder, TransformerDecoder
+from captioner.decoders import Decoder
 from captioner.errors import UserError
 from captioner.features.region_files import RegionFiles
 from captioner.model import CaptionModel
@@ -75,7 +75,7 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
     parts += _looking(decoder, memory, attended)
     logits = decoder.vocabulary_logits(output)
     flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.attend}"
-    parts.append(_part("decoder", [decoder], flow, less=_outermost(decoder)))
+    parts.append(_part("decoder", [decoder], flow, less=decoder.attentions()))
     used = [(name, builder.part(name, settings[name]["kind"])) for name in ("objective", "search")]
     return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
 
@@ -95,7 +95,7 @@ def _reading(model: CaptionModel) -> tuple[Regions, list[Part]]:
 
 def _looking(decoder: Decoder, memory: Memory, attended: Attended) -> list[Part]:
     """The attention, and what lies inside it."""
-    weights, heads, looking = attended.weights, attended.head_weights, _outermost(decoder)
+    weights, heads, looking = attended.weights, attended.head_weights, decoder.attentions()
     maps = "no weights" if weights is None else f"weights {_size(weights)}"
     maps += f", {heads.shape[2]} heads" if heads is not None else ""
     flow = f"keys {_size(memory.keys)}, values {_size(memory.values)} -> {maps}, context {_size(attended.context)}"
@@ -122,13 +122,6 @@ def _regions_of(encoder: RegionFiles) -> Regions:
     """As many regions as its files may hold."""
     fractions = torch.zeros(_PHOTOS, encoder.max_boxes, 4)
     return Regions.full(torch.zeros(_PHOTOS, encoder.max_boxes, encoder.region_size), Boxes(fractions))
-
-
-def _outermost(decoder: Decoder) -> list[nn.Module]:
-    """What looks at regions, one for each layer that does; not what lies inside another, nor self-attention among words."""
-    if isinstance(decoder, TransformerDecoder):
-        return [layer.get_submodule("look") for layer in decoder.layers]
-    return [decoder.get_submodule("attention")]
 
 
 def _part(name: str, modules: Sequence[nn.Module], flow: str, less: Sequence[nn.Module] = ()) -> Part:

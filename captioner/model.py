@@ -1,18 +1,24 @@
-"""The whole network: an encoder sees, a decoder writes."""
+"""The whole network: an encoder makes regions of photos, a decoder writes captions of them.
+
+Shapes: B photos, Q captions of one photo, T words, V vocabulary, h and w pixels.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from captioner.attention import Memory
+from captioner.attention import Attended, Memory
 from captioner.decoders import Decoder
 from captioner.encoders import Encoder, Refiner
 from captioner.regions import Regions
 
 
 class CaptionModel(nn.Module):
-    """An encoder, a refiner of its regions or none, and the decoder that attends over them. The parts come finished."""
+    """An encoder, an optional refiner of its regions, and a decoder that attends to them.
+
+    >>> logits, attended = model(photos, words)  # teacher forcing
+    """
 
     def __init__(self, encoder: Encoder, decoder: Decoder, refiner: Refiner | None = None):
         super().__init__()
@@ -23,6 +29,20 @@ class CaptionModel(nn.Module):
     @property
     def device(self) -> torch.device:
         return next(self.decoder.parameters()).device
+
+    def forward(self, photos: Tensor | Regions, words: Tensor, need_weights: bool = True) -> tuple[Tensor, Attended]:
+        """Logits of the next words after known ones, and what the decoder attended to.
+
+        Args:
+            photos: pixels (B, 3, h, w) as uint8, or regions that a frozen encoder made earlier.
+            words: (B, Q, T) with the start mark first; PAD after the end of shorter captions.
+            need_weights: `False` permits a kind of attention to return no weights, which is faster.
+
+        Returns:
+            Logits (B, Q, T, V), those at t for word t + 1, and attended, (B, Q, T, ...).
+        """
+        output, attended = self.decoder(words, self.remember(photos), need_weights)
+        return self.decoder.vocabulary_logits(output), attended
 
     def remember(self, photos: Tensor | Regions) -> Memory:
         """What the decoder needs of photos: pixels (B, 3, h, w) as uint8, or regions that a frozen encoder made earlier."""

@@ -72,8 +72,11 @@ class Attended:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Attended:
         """The record with every tensor changed by the same function."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Attended)}
-        return Attended(**{name: None if value is None else change(value) for name, value in values.items()})
+        changed: dict[str, Any] = {}
+        for field in fields(Attended):
+            value = getattr(self, field.name)
+            changed[field.name] = None if value is None else change(value)
+        return Attended(**changed)
 
     @classmethod
     def stack(

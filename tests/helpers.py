@@ -74,15 +74,15 @@ def make_regions(num_photos: int = 3, seed: int = 0, rows: int = 2, columns: int
 
 RELATIVES = [
     {"cell": "gru"},
-    {"cell": "rnn", "candidate": "maxout"},
-    {"cell": "gru", "candidate": "maxout", "attend": "after"},
-    {"enters": "candidate", "candidate": "maxout", "output": "state", "gate": "none"},
-    {"enters": "gates", "candidate": "maxout", "output": "state", "gate": "none"},
+    {"cell": "rnn", "output": "state"},
+    {"cell": "gru", "attend": "after"},
 ]
 DECODERS = {
     "lstm": {"kind": "lstm"},
     "lstm-after": {"kind": "lstm", "attend": "after"},
     **{"-".join(options.values()): {"kind": "lstm", **options} for options in RELATIVES},
+    "att2in": {"kind": "att2in"},
+    "att2all": {"kind": "att2in", "context_to": "gates"},
     "top_down": {"kind": "top_down"},
     "transformer-pre": {"kind": "transformer", "norm": "pre"},
     "transformer-post": {"kind": "transformer", "norm": "post"},

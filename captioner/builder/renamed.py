@@ -5,6 +5,8 @@ Run folders written before keep loading: their settings.yaml is translated witho
 
 from __future__ import annotations
 
+from typing import Any
+
 from captioner.builder.config import Settings
 from captioner.errors import UserError
 from captioner.progress import errors
@@ -38,3 +40,42 @@ def with_new_names(settings: Settings, note: bool = True) -> Settings:
                 )
         translated[section] = {names.get(key, key): value for key, value in values.items()}
     return translated
+
+
+_ATT2IN = {"cell": "lstm", "gate": "none", "attend": "before", "output": "state"}
+_DEFAULTS = {
+    "cell": "lstm",
+    "gate": "scalar",
+    "attend": "before",
+    "output": "deep",
+    "enters": "gates",
+    "candidate": "tanh",
+}
+
+
+def with_new_kinds(settings: dict[str, Any], note: bool = True) -> dict[str, Any]:
+    """Merged settings in which Att2in, formerly options of the LSTM decoder, is a kind of its own.
+
+    Raises:
+        UserError: the decoder is a combination of these options that no longer exists.
+    """
+    decoder = settings.get("decoder")
+    if not isinstance(decoder, dict) or decoder.get("kind") != "lstm" or not decoder.keys() & {"enters", "candidate"}:
+        return settings
+    before = _DEFAULTS | decoder
+    if (before["enters"], before["candidate"]) == ("gates", "tanh"):
+        left = {key: value for key, value in decoder.items() if key not in ("enters", "candidate")}
+        return {**settings, "decoder": left}
+    if before["candidate"] != "maxout" or any(before[key] != value for key, value in _ATT2IN.items()):
+        raise UserError(
+            "decoder.enters and decoder.candidate of decoder.kind=lstm no longer exist except as decoder.kind=att2in, which has "
+            f"{', '.join(f'{key}={value}' for key, value in _ATT2IN.items())} and candidate=maxout; take att2in, or leave them out"
+        )
+    if note:
+        errors.print(
+            f"note: this decoder is now called decoder.kind=att2in, with decoder.context_to={before['enters']}",
+            soft_wrap=True,
+            markup=False,
+        )
+    left = {key: value for key, value in decoder.items() if key not in _DEFAULTS}
+    return {**settings, "decoder": {**left, "kind": "att2in", "context_to": before["enters"]}}

@@ -16,7 +16,7 @@ import yaml
 
 from captioner import attention, data, decoders, encoders, search
 from captioner.builder.config import Settings, check_keys, check_values, nearest, read_settings, suggestion
-from captioner.builder.renamed import with_new_names
+from captioner.builder.renamed import with_new_kinds, with_new_names
 from captioner.builder.sections import Around, EncoderRate, EncoderStart, Log, Photos, Place, Start, Words
 from captioner.encoders import Refiner, TorchvisionNetwork
 from captioner.errors import UserError
@@ -66,7 +66,8 @@ def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settin
         UserError: the config cannot be read, or something in it does not fit.
     """
     lasting = {section: _lasting(section) for section in SECTIONS}
-    return resolve(read_settings(path, overrides, lasting, partial(with_new_names, note=note)))
+    settings = read_settings(path, overrides, lasting, partial(with_new_names, note=note))
+    return resolve(with_new_kinds(settings, note))
 
 
 def _lasting(section: str) -> set[str]:

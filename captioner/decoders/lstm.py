@@ -1,4 +1,4 @@
-"""The LSTM decoder of Show, Attend and Tell, which looks at the regions for each word; and its relatives with other cells.
+"""The LSTM decoder of Show, Attend and Tell, which attends to the regions for each word. A GRU or a plain RNN can replace the LSTM.
 
 Shapes: B photos, Q captions of one photo, T words, R regions, D region feature, H state, E word vector, C context, V vocabulary.
 """
@@ -10,46 +10,43 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from captioner.attention import Attended, Attention, Memory, Query
-from captioner.decoders.cells import CANDIDATES, CELLS, open_forget_gate
-from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, beside, for_captions, kept_exact
+from captioner.decoders.cells import CELLS, open_forget_gate
+from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, for_words, in_float32
 from captioner.layers.aligned_linear import AlignedLinear
 from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Fraction, Size
 
 
 class LSTMDecoder(RecurrentDecoder):
-    r"""An LSTM reads the caption so far, looks at the regions, and predicts the next word.
+    r"""An LSTM reads the caption so far, attends to the regions, and predicts the next word.
 
-    `attend="before"` is Show, Attend and Tell (Xu et al. 2015, section 3.1.2): the state that has read all but the previous word
-    looks, and what it saw enters the LSTM together with that word:
+    `attend="before"` is Show, Attend and Tell (Xu et al. 2015, section 3.1.2): the state attends before it reads the previous word, and
+    the context enters the LSTM together with that word:
     $h_t = \mathrm{LSTM}(E y_{t-1}, h_{t-1}, \hat z_t)$, $\hat z_t = \beta_t \phi(a, h_{t-1})$.
     `attend="after"` is the spatial attention of Lu et al. 2017, section 2.2: the LSTM reads the previous word and the mean region, then
-    its new state looks, and what it saw goes to the output alone. Without this feedback, all words look at once in training.
+    its new state attends, and the context goes to the output alone. Without this feedback, all words attend at once in training.
 
-    The first state is a tanh layer of the mean region, as in the authors' code. `gate` is $\beta_t$ on the context, made from the state
-    that looks: one number (the paper, section 4.2.1), a vector (a popular reimplementation), or none. `output="deep"` is the paper's
-    deep output layer (section 3.1.2) with the tanh of the authors' code, $\tanh(E y_{t-1} + L_h h_t + L_z \hat z_t)$; `"state"` predicts
-    from $h_t$ alone, which needs `attend="before"`, since otherwise nothing seen would reach the words.
-
-    Att2in of Rennie et al. 2017 is `enters: candidate, candidate: maxout, output: state`: what was seen reaches the cell's candidate
-    alone, $\phi(W_z x_t + W_{zI} I_t + W_{zh} h_{t-1})$ with $\phi$ the larger of two. Their Att2all is `enters: gates`: all gates.
+    The first state is a tanh layer of the mean region, as in the authors' code. `gate` is $\beta_t$, which scales the context and is
+    computed from the state that attends: one number (the paper, section 4.2.1), a vector (a widely used reimplementation), or none.
+    `output="deep"` is the paper's deep output layer (section 3.1.2) with the tanh of the authors' code,
+    $\tanh(E y_{t-1} + L_h h_t + L_z \hat z_t)$; `"state"` predicts from $h_t$ alone.
 
     Args:
-        attention: how to look; any kind.
+        attention: any kind.
         region_size: D, the size of one region's feature.
         vocabulary_size: V.
         hidden_size: H, the size of the LSTM's state and of its memory cell.
         word_size: E, the size of a word's vector.
         dropout: on word vectors and on the output.
         gate: what scales the context.
-        attend: which state attends.
+        attend: whether the state attends before or after it reads the previous word.
         output: what the next word is predicted from.
-        cell: what reads the words; a GRU (Cho et al. 2014) and a plain RNN have a state and no memory cell.
-        enters: what of the cell the photo reaches.
-        candidate: what squashes the cell's candidate.
+        cell: the recurrent cell; a GRU (Cho et al. 2014) and a plain RNN have no memory cell.
+
+    Raises:
+        ValueError: the arguments do not fit each other.
     """
 
     def __init__(
@@ -64,35 +61,29 @@ class LSTMDecoder(RecurrentDecoder):
         attend: Literal["before", "after"] = "before",
         output: Literal["deep", "state"] = "deep",
         cell: Literal["lstm", "gru", "rnn"] = "lstm",
-        enters: Literal["gates", "candidate"] = "gates",
-        candidate: Literal["tanh", "maxout"] = "tanh",
     ):
         super().__init__()
         if attend == "after" and output == "state":
             raise ValueError(
-                "output 'state' needs attend 'before', got 'after': what such a state sees would never reach the words; "
+                "output 'state' needs attend 'before', got 'after', with which the context would not reach the words; "
                 "choose output: deep, or attend: before"
             )
         if attention.needs_cell and (attend == "before" or cell != "lstm"):
             raise ValueError(
-                f"this attention asks the memory cell of an LSTM that has just read, got attend {attend!r} and cell {cell!r}; "
-                "choose attend: after and cell: lstm, or another kind"
+                f"this attention needs the memory cell of an LSTM that has read the previous word, got attend {attend!r} "
+                f"and cell {cell!r}; choose attend: after and cell: lstm, or another kind"
             )
-        self.attend, self.output = attend, output
-        self.cell, self.squash = CELLS[cell], CANDIDATES[candidate]
+        self.attend, self.output, self.cell = attend, output, CELLS[cell]
         self.attention = attention
         context_size = attention.context_size
         gate_size = {"none": 0, "scalar": 1, "vector": context_size}[gate]
-        candidate_size = hidden_size * (2 if candidate == "maxout" else 1)
-        all_gates = self.cell.num_gates * hidden_size + candidate_size
-        self.missed = all_gates - candidate_size if enters == "candidate" else 0  # gates that the photo does not reach
+        all_gates = (self.cell.num_gates + 1) * hidden_size
         self.embedding = nn.Embedding(vocabulary_size, word_size)
         self.to_hidden = nn.Linear(region_size, hidden_size)
         self.to_cell = nn.Linear(region_size, hidden_size) if self.cell.has_memory else None
         self.from_word = nn.Linear(word_size, all_gates)
         self.from_hidden = LoopLinear(hidden_size, all_gates, bias=False)
-        photo_size = context_size if attend == "before" else region_size
-        self.from_photo = LoopLinear(photo_size, all_gates - self.missed, bias=False)
+        self.from_photo = LoopLinear(context_size if attend == "before" else region_size, all_gates, bias=False)
         self.gate = LoopLinear(hidden_size, gate_size) if gate_size else None
         if output == "deep":
             self.hidden_to_output = nn.Linear(hidden_size, word_size)
@@ -111,39 +102,35 @@ class LSTMDecoder(RecurrentDecoder):
         hidden = torch.tanh(self.to_hidden(memory.mean))
         if self.to_cell is None:
             return RecurrentState((for_captions(hidden, num_captions),))
-        cell = kept_exact(torch.tanh(self.to_cell(memory.mean)))
+        cell = in_float32(torch.tanh(self.to_cell(memory.mean)))
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 
-    def input_gates(self, vectors: Tensor, memory: Memory) -> Tensor:
+    def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
         from_word = self.from_word(vectors)
-        return from_word if self.attend == "before" else from_word + beside(from_word, self._from_photo(memory.mean))
+        return from_word if self.attend == "before" else from_word + for_words(self.from_photo(memory.mean), from_word)
 
     def read_word(
-        self, vectors: Tensor, input_gates: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+        self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
         if self.attend == "before":
-            attended = self._look(state, state, vectors, memory, need_weights)
-            return attended, self._next(input_gates + self._from_photo(attended.context), state)
-        previous, state = state, self._next(input_gates, state)
-        return self._look(state, previous, vectors, memory, need_weights), state
+            attended = self._attend(state, state, vectors, memory, need_weights)
+            return attended, self._next(gate_inputs + self.from_photo(attended.context), state)
+        new = self._next(gate_inputs, state)
+        return self._attend(new, state, vectors, memory, need_weights), new
 
-    def _from_photo(self, seen: Tensor) -> Tensor:
-        """What was seen, (..., G); zeros at the gates that it does not reach."""
-        return functional.pad(self.from_photo(seen), (self.missed, 0)) if self.missed else self.from_photo(seen)
-
-    def _next(self, input_gates: Tensor, state: RecurrentState) -> RecurrentState:
-        values = self.cell.step(input_gates, self.from_hidden(state.hidden), state.values, self.squash)
+    def _next(self, gate_inputs: Tensor, state: RecurrentState) -> RecurrentState:
+        values = self.cell.step(gate_inputs, self.from_hidden(state.hidden), state.values)
         return RecurrentState(values, state.position + 1)
 
-    def _look(
+    def _attend(
         self, state: RecurrentState, previous: RecurrentState, vectors: Tensor, memory: Memory, need_weights: bool
     ) -> Attended:
-        """What `state` sees; `previous` is the state before the word (B, Q, E) that the LSTM reads at this step."""
+        """Attend with `state`; `previous` is the state before this step's word (B, Q, E) was read."""
         position = torch.full(state.hidden.shape[:2], previous.position, device=state.hidden.device)
         query = Query(state.hidden, position)
         if self.attention.needs_cell:
-            read = torch.cat([vectors, for_captions(memory.mean, vectors.shape[1]).to(vectors.dtype)], -1)
-            query = replace(query, previous_hidden=previous.hidden, cell=state.values[1], cell_input=read)
+            cell_input = torch.cat([vectors, for_captions(memory.mean, vectors.shape[1]).to(vectors.dtype)], -1)
+            query = replace(query, previous_hidden=previous.hidden, cell=state.values[1], cell_input=cell_input)
         attended = self.attention(query, memory, need_weights)
         if self.gate is None:
             return attended

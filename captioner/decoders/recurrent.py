@@ -1,4 +1,4 @@
-"""What recurrent decoders share: a state, one step, and the loop over known words in which captions that have ended are left out.
+"""What recurrent decoders share: a state, one step, and the loop over known words, which captions leave when they have ended.
 
 Shapes: B photos, Q captions of one photo, T words, H state, E word vector, G all gates together, C context, V vocabulary.
 """
@@ -45,8 +45,8 @@ class RecurrentState:
 class RecurrentDecoder(Decoder):
     """A decoder that reads one word after another.
 
-    A kind says how it starts (`start`), what of a word enters its cell whatever the state is (`input_gates`), how it steps and looks
-    (`read_word`), and what it predicts a word from (`predict`).
+    A subclass defines the first state (`start`), the part of the cell's gates that does not depend on the state (`gate_inputs`), the
+    step of the cell with its attention (`read_word`), and what the next word is predicted from (`predict`).
     """
 
     attention: Attention
@@ -54,14 +54,14 @@ class RecurrentDecoder(Decoder):
     dropout: nn.Dropout
     to_vocabulary: nn.Linear
 
-    def input_gates(self, vectors: Tensor, memory: Memory) -> Tensor:
-        """What words (B, Q, E) or (B, Q, T, E) bring into the cell, (..., G): made for all words before the loop."""
+    def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
+        """The words' share (..., G) of the cell's gates, for word vectors (B, Q, E) or (B, Q, T, E); computed before the loop."""
         raise NotImplementedError
 
     def read_word(
-        self, vectors: Tensor, input_gates: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+        self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
-        """Read one word (B, Q, E) and look."""
+        """Read one word (B, Q, E) and attend: attended, and the new state."""
         raise NotImplementedError
 
     def predict(self, vectors: Tensor, hidden: Tensor, context: Tensor) -> Tensor:
@@ -78,78 +78,78 @@ class RecurrentDecoder(Decoder):
         self, words: Tensor, state: RecurrentState, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, RecurrentState]:
         vectors = self.dropout(self.embedding(words))  # (B, Q, E)
-        attended, state = self.read_word(vectors, self.input_gates(vectors, memory), state, memory, need_weights)
+        attended, state = self.read_word(vectors, self.gate_inputs(vectors, memory), state, memory, need_weights)
         return self.predict(vectors, state.hidden, attended.context), attended, state
 
     def forward(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
         vectors = self.dropout(self.embedding(words))  # (B, Q, T, E)
-        input_gates = self.input_gates(vectors, memory)
+        gate_inputs = self.gate_inputs(vectors, memory)
         with word_loop():
-            hidden, attended = self._loop(vectors, input_gates, _still_open(words), memory, need_weights)
+            hidden, attended = self._loop(vectors, gate_inputs, _still_open(words), memory, need_weights)
         return self.predict(vectors, hidden, attended.context), attended
 
     def _loop(
         self,
         vectors: Tensor,
-        input_gates: Tensor,
+        gate_inputs: Tensor,
         still_open: list[tuple[int, int]],
         memory: Memory,
         need_weights: bool,
     ) -> tuple[Tensor, Attended]:
-        """States (B, Q, T, H) and looks; captions that have ended leave the loop."""
-        size = (input_gates.shape[0], input_gates.shape[1])
+        """States (B, Q, T, H) and attended; captions that have ended leave the loop."""
+        size = (gate_inputs.shape[0], gate_inputs.shape[1])
         state: RecurrentState = self.start(memory, size[1])
-        states, looks = [], []
-        words = zip(vectors.unbind(2), input_gates.unbind(2), still_open, strict=True)
-        for vector, enters, (num_photos, num_captions) in words:
+        hidden, steps = [], []
+        words = zip(vectors.unbind(2), gate_inputs.unbind(2), still_open, strict=True)
+        for vector, inputs, (num_photos, num_captions) in words:
             if num_photos < len(memory.mask):
                 memory = memory.select(slice(num_photos))
-            vector, enters = (each[:num_photos, :num_captions] for each in (vector, enters))
+            vector, inputs = vector[:num_photos, :num_captions], inputs[:num_photos, :num_captions]
             attended, state = self.read_word(
-                vector, enters, state.first(num_photos, num_captions), memory, need_weights
+                vector, inputs, state.first(num_photos, num_captions), memory, need_weights
             )
-            states.append(state.hidden)
-            looks.append(attended)
-        return _stack(states, size), Attended.stack(looks, partial(_stack, size=size))
+            hidden.append(state.hidden)
+            steps.append(attended)
+        return _stack(hidden, size), Attended.stack(steps, partial(_stack, size=size))
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return self.to_vocabulary(output)
 
     def _initialise(self) -> None:
-        """Small words and logits, so that the first loss is log V."""
+        """Small word vectors and logits, so that the first loss is log V."""
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         nn.init.uniform_(self.to_vocabulary.weight, -0.1, 0.1)
         nn.init.zeros_(self.to_vocabulary.bias)
 
 
 def for_captions(value: Tensor, num_captions: int) -> Tensor:
-    """(B, Q, *) of one value (B, *) for each photo, in memory of its own."""
+    """Copies (B, Q, *) of a value (B, *) of each photo."""
     return value[:, None].expand(-1, num_captions, -1).contiguous()
 
 
-def kept_exact(cell: Tensor) -> Tensor:
-    """A memory cell in float32 at least."""
+def in_float32(cell: Tensor) -> Tensor:
+    """A memory cell in at least float32."""
     return cell.to(torch.promote_types(cell.dtype, torch.float32))
 
 
-def beside(vectors: Tensor, of_photo: Tensor) -> Tensor:
-    """What is one photo's (B, *), shaped to be added to its words (B, Q, *) or (B, Q, T, *)."""
-    return of_photo[(slice(None), *[None] * (vectors.dim() - 2))]
+def for_words(value: Tensor, vectors: Tensor) -> Tensor:
+    """A view of a value (B, *) of each photo that broadcasts over its words (B, Q, *) or (B, Q, T, *)."""
+    return value[(slice(None), *[None] * (vectors.dim() - 2))]
 
 
 def _still_open(words: Tensor) -> list[tuple[int, int]]:
-    """For each of T words, how many photos and how many captions of a photo must be read, to reach every one that is still open.
+    """For each of T words: how many photos, and captions of a photo, include every caption that has not ended.
 
-    Photos and captions that lie longest first, as batches lay them, leave the loop from the end.
+    Batches hold the longest first, so that photos and captions leave the loop from the end.
     """
     real = words != PAD  # (B, Q, T)
     numbers = [torch.arange(1, size + 1, device=words.device)[:, None] for size in real.shape[:2]]
-    open_ends = [(real.any(1 - side) * numbers[side]).amax(0).flip(0).cummax(0).values.flip(0) for side in (0, 1)]
-    return list(zip(*(ends.clamp(min=1).tolist() for ends in open_ends), strict=True))
+    counts = [(real.any(1 - dim) * numbers[dim]).amax(0).flip(0).cummax(0).values.flip(0) for dim in (0, 1)]
+    return list(zip(*(count.clamp(min=1).tolist() for count in counts), strict=True))
 
 
 def _stack(steps: list[Tensor], size: tuple[int, int]) -> Tensor:
-    """(B, Q, T, ...) of T steps (at most B, at most Q, ...); zeros where a caption had ended."""
+    """Stack T steps (at most B, at most Q, ...) to (B, Q, T, ...), with zeros where a caption had ended."""
     padded = []
     for step in steps:
         missing = [size[0] - step.shape[0], size[1] - step.shape[1]]

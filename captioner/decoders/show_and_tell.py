@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from captioner.attention import Attended, Attention, Memory, NoAttention, Query
 from captioner.decoders.cells import lstm, open_forget_gate
-from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, kept_exact
+from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, in_float32
 from captioner.layers.aligned_linear import AlignedLinear
 from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Fraction, Size
@@ -64,16 +64,16 @@ class ShowAndTellDecoder(RecurrentDecoder):
     def start(self, memory: Memory, num_captions: int) -> RecurrentState:
         photo = self.from_word(self.photo_as_word(memory.mean))  # (B, G)
         nothing = photo.new_zeros(len(photo), self.hidden_size)
-        hidden, cell = lstm(photo, torch.zeros_like(photo), (nothing, kept_exact(nothing)), torch.tanh)
+        hidden, cell = lstm(photo, torch.zeros_like(photo), (nothing, in_float32(nothing)))
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 
-    def input_gates(self, vectors: Tensor, memory: Memory) -> Tensor:
+    def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
         return self.from_word(vectors)
 
     def read_word(
-        self, vectors: Tensor, input_gates: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+        self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
-        values = lstm(input_gates, self.from_hidden(state.hidden), state.values, torch.tanh)
+        values = lstm(gate_inputs, self.from_hidden(state.hidden), state.values)
         position = torch.full(state.hidden.shape[:2], state.position, device=state.hidden.device)
         return self.attention(Query(values[0], position), memory, need_weights), RecurrentState(
             values, state.position + 1

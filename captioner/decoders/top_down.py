@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.cells import lstm, open_forget_gate
-from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, beside, for_captions, kept_exact
+from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, for_words, in_float32
 from captioner.layers.aligned_linear import AlignedLinear
 from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Fraction, Size
@@ -68,18 +68,18 @@ class TopDownDecoder(RecurrentDecoder):
     def start(self, memory: Memory, num_captions: int) -> RecurrentState:
         """The language LSTM's state and cell, then the attention LSTM's."""
         hidden = memory.mean.new_zeros(len(memory.mask), num_captions, self.hidden_size)
-        return RecurrentState((hidden, kept_exact(hidden), hidden, kept_exact(hidden)))
+        return RecurrentState((hidden, in_float32(hidden), hidden, in_float32(hidden)))
 
-    def input_gates(self, vectors: Tensor, memory: Memory) -> Tensor:
+    def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
         from_word = self.from_word(vectors)
-        return from_word + beside(from_word, self.from_mean(memory.mean))
+        return from_word + for_words(self.from_mean(memory.mean), from_word)
 
     def read_word(
-        self, vectors: Tensor, input_gates: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
+        self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
         written, writing_cell, looked, looking_cell = state.values
         recurrent = self.from_both(torch.cat([written, looked], -1))
-        looking, new_looking_cell = lstm(input_gates, recurrent, (looked, looking_cell), torch.tanh)
+        looking, new_looking_cell = lstm(gate_inputs, recurrent, (looked, looking_cell))
         query = Query(looking, torch.full(looking.shape[:2], state.position, device=looking.device))
         if self.attention.needs_cell:
             mean = for_captions(memory.mean, vectors.shape[1]).to(vectors.dtype)
@@ -87,7 +87,7 @@ class TopDownDecoder(RecurrentDecoder):
             query = replace(query, previous_hidden=looked, cell=new_looking_cell, cell_input=read)
         attended = self.attention(query, memory, need_weights)
         recurrent = self.from_states(torch.cat([looking, written.to(looking.dtype)], -1))
-        values = lstm(self.from_seen(attended.context), recurrent, (written, writing_cell), torch.tanh)
+        values = lstm(self.from_seen(attended.context), recurrent, (written, writing_cell))
         return attended, RecurrentState((*values, looking, new_looking_cell), state.position + 1)
 
     def predict(self, vectors: Tensor, hidden: Tensor, context: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: help setup demo test slow check bench clean
+.PHONY: help setup demo test slow check bench notebook clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ check: setup  ## lint and types
 
 bench: setup  ## the benchmarks, one after another
 	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done
+
+notebook: setup  ## execute the notebook of the three steps and keep its outputs
+	$(RUN) notebooks/execute.py notebooks/attention_from_its_three_steps.ipynb
 
 clean:  ## remove the virtual environment and caches, never data or runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,9 @@
-"""Every notebook runs from top to bottom, on a small run."""
+"""Every notebook runs from top to bottom, on a small run; formulas are rendered, and the three steps keep their outputs."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,31 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
+def cells_of(path: Path, kind: str) -> list[dict]:
+    return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_formulas_have_single_backslashes(path):
+    r"""A doubled one, as in $\\sqrt d$, starts a new line and prints the command's name."""
+    texts = ["".join(cell["source"]) for cell in cells_of(path, "markdown")]
+    assert texts
+    formulas = [formula for text in texts for formula in re.findall(r"\$[^$\n]+\$", text)]
+    assert [formula for formula in formulas if re.search(r"\\\\[A-Za-z]", formula)] == []
+
+
+def test_the_three_steps_keep_their_outputs():
+    path = NOTEBOOKS[0]
+    assert path.stem == "attention_from_its_three_steps"
+    cells = cells_of(path, "code")
+    shows = [cell for cell in cells if re.search(r"print\(|subplots\(", "".join(cell["source"]))]
+    assert len(shows) > 5
+    assert [cell["source"][0] for cell in shows if not cell["outputs"]] == []
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 300_000
+    assert not re.search(r"/(tmp|home|root|work|Users)/", text)  # nothing of the machine that ran it
+
+
 @pytest.mark.notebook
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -25,9 +52,7 @@ def test_a_notebook_runs(path, pictures, tmp_path, monkeypatch):
 
     runs.train(DRAWN, [*tiny_settings(pictures, tmp_path / "runs" / "demo"), "run.epochs=1"])
     monkeypatch.setenv("CAPTIONER_RUN", str(tmp_path / "runs" / "demo"))
-    monkeypatch.setenv(
-        "OMP_NUM_THREADS", "1"
-    )  # small tensors: on a busy machine threads wait for each other ten times as long
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # small tensors: on a busy machine more threads only wait for each other
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
     assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))

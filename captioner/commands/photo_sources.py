@@ -76,19 +76,14 @@ def photo_source(
 def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tuple[RegionsOfFiles, dict[int, str]]:
     """Regions that others made; every process looks whether its share is there and whole."""
     regions = RegionsOfFiles(files.paths, encoder)
-    unreadable = _of_all(here, regions.unreadable(_share(here, files)))
+    unreadable = _of_all(here, regions.unreadable(here.share(range(len(files)))))
     return regions.without(unreadable), unreadable
 
 
 def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:
     """The photos that can be read, so that none stops a training hours later; every process reads its share."""
-    unreadable = _of_all(here, unreadable_photos(files, _share(here, files), report.checked_photos))
+    unreadable = _of_all(here, unreadable_photos(files, here.share(range(len(files))), report.checked_photos))
     return files.without(unreadable), unreadable
-
-
-def _share(here: Processes, files: PhotoFiles) -> range:
-    """The photos that this process looks through."""
-    return range(here.rank, len(files), here.count)
 
 
 def _of_all(here: Processes, found: dict[int, str]) -> dict[int, str]:

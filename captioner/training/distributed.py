@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from captioner.errors import UserError
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Processes:
         if self.count == 1:
             return objective
         return DistributedDataParallel(objective, device_ids=[self.device] if self.device.type == "cuda" else None)
+
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
+        """The items that this process works on."""
+        return items[self.rank :: self.count]
 
     def gather(self, value: Any) -> list[Any]:
         """Every process's value, in the order of their ranks."""

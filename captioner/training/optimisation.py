@@ -120,6 +120,12 @@ SCHEDULES: dict[str, Callable[..., Constant]] = {
 }
 
 
+def scale_learning_rates(optimiser: optim.Optimizer, factor: float) -> None:
+    """Set each group's learning rate to `factor` times the one that it was made with."""
+    for group in optimiser.param_groups:
+        group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+
+
 def clip_gradients(parameters: Iterable[nn.Parameter], kind: Literal["none", "norm", "value"], at: float) -> Tensor:
     """Clip in place; returns the norm before clipping."""
     parameters = [parameter for parameter in parameters if parameter.grad is not None]

@@ -57,6 +57,12 @@ class Progress:
     waited: int = 0  # validations without a better score
     finished: bool = False
 
+    def note_score(self, score: float) -> bool:
+        """Count a validation score; returns whether it is the best so far."""
+        better = score > self.best_score
+        self.best_score, self.waited = (score, 0) if better else (self.best_score, self.waited + 1)
+        return better
+
 
 @dataclass(frozen=True)
 class Validation:

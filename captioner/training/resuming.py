@@ -32,7 +32,6 @@ class Resumable:
     """The parts that a step changes. `frozen` is saved once, beside the checkpoints."""
 
     objective: Objective
-    model: nn.Module
     average: WeightAverage
     optimiser: optim.Optimizer
     schedule: Constant
@@ -43,10 +42,10 @@ class Resumable:
         tensors = {
             f"{part}/{name}": tensor
             for part, found in {
-                "model": model_tensors(self.model, self.frozen),
+                "model": model_tensors(self.objective.model, self.frozen),
                 "average": self.average.averages,
                 "objective": self._own_buffers(),
-                "optimiser": optimiser_tensors(self.optimiser, self.model),
+                "optimiser": optimiser_tensors(self.optimiser, self.objective.model),
             }.items()
             for name, tensor in found.items()
         }
@@ -62,11 +61,11 @@ class Resumable:
         tensors, state = load_checkpoint(path)
         self._check_own(tensors, path)
         _check_state(state, path)
-        fill_model(self.model, tensors_of(tensors, "model/"), path, self.frozen)
+        fill_model(self.objective.model, tensors_of(tensors, "model/"), path, self.frozen)
         self.average.fill(tensors_of(tensors, "average/"))
         for name, buffer in self._own_buffers().items():
             buffer.copy_(tensors[f"objective/{name}"])
-        fill_optimiser(self.optimiser, self.model, tensors_of(tensors, "optimiser/"))
+        fill_optimiser(self.optimiser, self.objective.model, tensors_of(tensors, "optimiser/"))
         self.schedule.restore(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
         return Progress(**state["progress"])

@@ -1,25 +1,39 @@
-"""Being asked to stop: Ctrl-C, and the SIGTERM of a scheduler."""
+"""Requests to stop: Ctrl-C, and the SIGTERM of a scheduler."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+
+from captioner.progress import Report, silent
 
 
 class Interrupted(Exception):
-    """Training was asked to stop, and has saved where it was."""
+    """Training was asked to stop and has saved its state."""
 
 
-@contextmanager
-def stop_signals(handler: Callable) -> Iterator[None]:
-    """Both signals call the handler, which lets the step end."""
-    try:
-        old = {name: signal.signal(name, handler) for name in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread, as in some notebooks
-        old = {}
-    try:
-        yield
-    finally:
-        for name, before in old.items():
-            signal.signal(name, before)
+class StopRequest:
+    """Whether a signal has asked to stop. The first lets the current step end; the second stops at once."""
+
+    def __init__(self, report: Report = silent):
+        self.asked, self.report = False, report
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Inside, both signals set `asked`."""
+        try:
+            previous = {name: signal.signal(name, self._ask) for name in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread, as in some notebooks
+            previous = {}
+        try:
+            yield
+        finally:
+            for name, handler in previous.items():
+                signal.signal(name, handler)
+
+    def _ask(self, *_) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        self.report.stopping()

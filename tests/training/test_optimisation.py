@@ -7,7 +7,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from captioner.training.optimisation import OPTIMISERS, SCHEDULES, Cosine, Plateau, StepDecay, clip_gradients
+from captioner.training.optimisation import (
+    OPTIMISERS,
+    SCHEDULES,
+    Cosine,
+    Plateau,
+    StepDecay,
+    clip_gradients,
+    scale_learning_rates,
+)
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)
@@ -61,3 +69,10 @@ def test_every_optimiser_goes_downhill(kind):
         parameter.square().sum().backward()
         optimiser.step()
     assert parameter.abs().max() < 0.5
+
+
+def test_learning_rates_are_scaled_from_those_the_optimiser_was_made_with():
+    optimiser = OPTIMISERS["adam"]([torch.nn.Parameter(torch.zeros(1))], learning_rate=0.5)
+    for factor in (0.5, 1.0, 0.25):
+        scale_learning_rates(optimiser, factor)
+        assert optimiser.param_groups[0]["lr"] == 0.5 * factor

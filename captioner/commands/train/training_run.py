@@ -122,8 +122,7 @@ class Validator:
     samples: list[Caption] = field(default_factory=list)
 
     def __call__(self) -> Validation:
-        mine = range(self.here.rank, len(self.examples), self.here.count)
-        captions = decode(self.captioner, self.source, list(mine))
+        captions = decode(self.captioner, self.source, self.here.share(range(len(self.examples))))
         shares = self.here.gather(captions)
         in_order = [shares[index % self.here.count][index // self.here.count] for index in range(len(self.examples))]
         self.samples = in_order[: self.num_samples]

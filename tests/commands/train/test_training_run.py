@@ -13,7 +13,7 @@ from captioner import attention, builder
 from captioner.commands.train import training_run as runs
 from captioner.errors import UserError
 from captioner.progress import Report
-from captioner.training import loop
+from captioner.training import loop, step
 from captioner.training.checkpoints import BEST, NEWEST
 from captioner.training.run_log import RunLog, run_seconds
 from tests.helpers import DRAWN, losses
@@ -22,7 +22,7 @@ from tests.helpers import DRAWN, losses
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_mixed_precision_trains(settings, tmp_path, monkeypatch, dtype):
     """float16 takes the gradient scaler, as on cards without bfloat16."""
-    monkeypatch.setattr(loop, "mixed_precision", lambda device: dtype)
+    monkeypatch.setattr(step, "mixed_precision", lambda device: dtype)
     runs.train(DRAWN, [*settings, "run.precision=mixed"])
     found = [line["loss"] for line in losses(tmp_path / "run") if line["kind"] == "train"]
     assert found[-1] < found[0]

@@ -1,6 +1,6 @@
 """The web page under load: requests from several threads over HTTP, all answered, and what memory the server keeps.
 
-    pip install -e '.[demo]'
+    pip install -e '.[serve]'
     python benchmarks/serve.py RUN [--requests 50] [--threads 4] [--rounds 4]
 
 The server is a process of its own. Each request sends drawn pictures and asks for captions of them as the page does; every fifth also sends

@@ -1,9 +1,9 @@
-"""The command line: `captioner COMMAND`, and what `train.py` and `eval.py` call. One file a command, named as the user types it.
+"""The command line: `captioner COMMAND`, also called by `train.py` and `eval.py`. One file per command, named as the user types it.
 
-Each file holds the command's options and imports the work from `captioner/commands/` when it runs, so that `--help` is quick.
+Each file holds the options of its command and imports the work from `captioner/commands/` when it runs, so that `--help` is fast.
 options.py holds the options that several commands share.
 
-A UserError is printed in one line and ends with status 2. A stop on request ends with 130; the same command resumes.
+A UserError is printed in one line and ends with status 2. An interruption ends with status 130; the same command resumes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -26,22 +26,48 @@ from captioner.cli.score import score
 from captioner.cli.serve import serve
 from captioner.cli.train import train
 from captioner.errors import UserError
+from captioner.files import VERSION
 from captioner.progress import errors
 
-COMMANDS = [train, evaluate, doctor, describe, score, caption, serve, compare, inspect, demo]
-"""In the order in which help lists them."""
+COMMANDS: dict[str, list[Callable]] = {
+    "Start": [demo, train, caption, serve],
+    "Measure": [evaluate, score, inspect, compare],
+    "Before training": [doctor, describe],
+}
+"""Every command, in the groups and in the order in which `--help` lists them."""
 
 app = typer.Typer(
-    help="Image captioning with attention: train, caption, see where it looked.",
+    help="Image captioning with attention: train a model, caption photos, and see where it attends.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
 )
-for command in COMMANDS:
-    app.command()(command)
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.command("eval", hidden=True)(evaluate)
 
 
-def main(command: Callable[[], object] = app) -> NoReturn:
-    """Run a command and turn its end into an exit status."""
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"captioner {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _app_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Image captioning with attention: train a model, caption photos, and see where it attends."""
+
+
+def run_app() -> None:
+    app(prog_name="captioner")
+
+
+def main(command: Callable[[], object] = run_app) -> NoReturn:
+    """Run a command and turn its outcome into an exit status."""
     from captioner.training.stopping import Interrupted
 
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; such photos get an error of ours
@@ -51,16 +77,16 @@ def main(command: Callable[[], object] = app) -> NoReturn:
         errors.print(f"[red]error:[/] {_plain(str(error))}", soft_wrap=True)
         sys.exit(2)
     except OSError as error:
-        errors.print(f"[red]error:[/] {_plain(str(error))}; nothing half-written is left", soft_wrap=True)
+        errors.print(f"[red]error:[/] {_plain(str(error))}; no half-written file is left", soft_wrap=True)
         sys.exit(2)
     except (Interrupted, KeyboardInterrupt):
-        errors.print("stopped; the same command goes on from the last checkpoint")
+        errors.print("stopped; run the same command again to resume from the last checkpoint")
         sys.exit(130)
     sys.exit(0)
 
 
 def _plain(text: str) -> str:
-    """Text whose brackets rich does not take for styles."""
+    """One line of text, with brackets escaped so that rich does not read them as styles."""
     from rich.markup import escape
 
     return escape(" ".join(text.split()))

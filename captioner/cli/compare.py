@@ -12,19 +12,22 @@ from captioner.progress import console
 
 
 def compare(
-    config: Annotated[Path, typer.Argument(help="the recipe that all share, such as configs/compare_drawn.yaml")],
+    config: Annotated[Path, typer.Argument(help="Config that all variants share, such as configs/compare_drawn.yaml.")],
     overrides: Overrides = None,
     attention: Annotated[
         str,
         typer.Option(
-            help="kind, kind:score or decoder/kind, with commas: soft:dot,multi_head+heads=4,transformer+layers=2/multi_head"
+            help="Variants, with commas: kind, kind:score or decoder/kind, each with +key=value: "
+            "soft:dot,multi_head+heads=4,transformer+layers=2/multi_head."
         ),
     ] = "soft:additive,soft:dot,multi_head",
-    seeds: Annotated[int, typer.Option(min=1, help="runs of each")] = 3,
-    split: Annotated[str, typer.Option(help="splits to score on, with commas")] = "val",
-    folder: Annotated[Path | None, typer.Option(help="where runs and table are written")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs of each variant.")] = 3,
+    split: Annotated[str, typer.Option(help="Splits to score, with commas.")] = "val",
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder for the runs and the table. Default: runs/ and the name of the config.")
+    ] = None,
 ) -> None:
-    """Train kinds of attention on one recipe and compare them; the same command again goes on where it stopped."""
+    """Train kinds of attention under one config and compare them. Run the same command again to resume."""
     from captioner.commands import compare as comparison
 
     where = folder or Path("runs") / config.stem

@@ -11,10 +11,10 @@ from captioner.cli.options import Overrides, long_work
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="where the demo's runs are written")] = Path("runs"),
+    folder: Annotated[Path, typer.Option(help="Folder for the runs of the demo.")] = Path("runs"),
     overrides: Overrides = None,
 ) -> None:
-    """Draw pictures, train on them, and look at captions of pictures that the model has never seen."""
+    """Draw pictures, train on them, and caption pictures that the model has never seen."""
     from captioner.commands import demo as command
 
     with long_work() as report:

@@ -10,10 +10,10 @@ def describe(
     config: Config,
     overrides: Overrides = None,
 ) -> None:
-    """Say what a config becomes: each part, its file, its parameters, and the shapes that flow through it."""
+    """Show the model of a config: each part with its file, its parameters and the shapes of its tensors."""
     from captioner.commands import describe as command
 
-    found, notes = command.describe(config, overrides or [])
-    console.print(command.table(found))
+    parts, notes = command.describe(config, overrides or [])
+    console.print(command.table(parts))
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True, markup=False)

@@ -12,7 +12,7 @@ def doctor(
     config: Config,
     overrides: Overrides = None,
 ) -> None:
-    """Check a data set before training on it: photos, captions, splits, vocabulary. Ends with status 1 where something is bad."""
+    """Check a data set before training: photos, captions, splits, vocabulary. Ends with status 1 if a finding is bad."""
     from captioner.commands import doctor as command
 
     with TerminalReport() as report:
@@ -28,9 +28,6 @@ def doctor(
             console.print(f"       {example}", soft_wrap=True, markup=False)
     num_bad = sum(finding.bad for finding in findings)
     if num_bad:
-        console.print(f"[red]not ready to train[/]: {num_bad} of these findings are bad; mend them first")
+        console.print(f"[red]not ready to train[/]: {num_bad} of these findings are bad; fix them first")
         sys.exit(1)
-    console.print(
-        "ready to train"
-        + (": what is noted is worth knowing, and stops nothing" if findings else ", nothing to say against it")
-    )
+    console.print("ready to train" + (": the notes do not prevent training" if findings else ": no findings"))

@@ -14,27 +14,29 @@ from captioner.progress import console
 def evaluate(
     run: Run,
     overrides: Overrides = None,
-    split: Annotated[str, typer.Option(help="train, val, test, or another split of the data")] = "val",
+    split: Annotated[str, typer.Option(help="train, val, test, or another split of the data.")] = "val",
     others: Annotated[
         list[Path] | None,
-        typer.Option("--with", help="another run that writes with this one, as an ensemble; may stand several times"),
+        typer.Option("--with", help="Another run, which decodes with this one as an ensemble. Repeatable."),
     ] = None,
     tokens: Annotated[
         str | None,
-        typer.Option(help=f"{TOKENS_HELP}; ptb unless the model writes characters, or words that came tokenised"),
+        typer.Option(
+            help=f"{TOKENS_HELP}. Default: ptb; for models of data.tokens=whitespace or characters, their own."
+        ),
     ] = None,
     instances: Instances = None,
     java: Java = True,
     clip: Clip = None,
     page: Annotated[
-        bool, typer.Option(help="write report.html: every photo with its caption and maps, worst first")
+        bool, typer.Option(help="Write report.html: every photo with its caption and maps, worst first.")
     ] = True,
 ) -> None:
-    """Decode a split, score it, and write results.json, scores.json and report.html into the run's folder."""
+    """Caption a split, score the captions, and write results.json, scores.json and report.html. `eval` is short for it."""
     from captioner.commands import evaluate as command
 
     with long_work() as report:
-        found = command.evaluate(
+        system = command.evaluate(
             run,
             split,
             overrides or [],
@@ -45,10 +47,10 @@ def evaluate(
             others=others or [],
             clip=clip,
         )
-    if found.rows:
-        command.print_scores(found, java)
+    if system.rows:
+        command.print_scores(system, java)
     else:
-        console.print(f"{split} has no references: captions were written, and not scored")
+        console.print(f"{split} has no references: the captions were written but not scored")
     if page:
-        command.save_page(found)
-    console.print(f"written: {found.folder}/", soft_wrap=True)
+        command.save_page(system)
+    console.print(f"written: {system.folder}/", soft_wrap=True)

@@ -13,23 +13,19 @@ from captioner.progress import console
 
 def inspect(
     run: Run,
-    instances: Annotated[Path, typer.Option(help="what the photos hold: an instances file as COCO has them")],
+    instances: Annotated[Path, typer.Option(help="Objects in the photos, in COCO's instances format.")],
     overrides: Overrides = None,
     captions: Annotated[
-        Path | None, typer.Option(help="references; instances_x.json finds captions_x.json beside it")
+        Path | None, typer.Option(help="References. Default for instances_x.json: captions_x.json beside it.")
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="the photos; the folder images beside the instances unless told")
+        Path | None, typer.Option(help="Folder of the photos. Default: images/ beside the instances.")
     ] = None,
-    masks: Annotated[bool, typer.Option("--masks", help="measure on outlines; boxes unless told")] = False,
-    words: Annotated[
-        Path | None, typer.Option(help='a json of further words for categories: {"dog": ["hound"]}')
-    ] = None,
-    first: Annotated[
-        int | None, typer.Option(min=1, help="look at so many photos alone, the first by their ids")
-    ] = None,
+    masks: Annotated[bool, typer.Option("--masks", help="Measure on segmentation masks instead of boxes.")] = False,
+    words: Annotated[Path | None, typer.Option(help='JSON of more words for categories: {"dog": ["hound"]}.')] = None,
+    first: Annotated[int | None, typer.Option(min=1, help="Inspect only the first photos, by id.")] = None,
 ) -> None:
-    """Attention as numbers: is it right, does it matter, and what is it like? Writes inspect.json and inspect.png."""
+    """Measure attention: is it on the named object, does it matter, how sharp is it? Writes inspect.json and inspect.png."""
     from captioner.commands import inspect as command
 
     with long_work() as report:

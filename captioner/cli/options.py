@@ -1,4 +1,4 @@
-"""What several commands take, and what they do around long work."""
+"""Options that several commands share, and the set-up of long work."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import typer
 from captioner.layers.allocation import keep_memory
 from captioner.progress import TerminalReport
 
-Config = Annotated[Path, typer.Argument(help="a YAML of settings, such as configs/drawn.yaml")]
-Run = Annotated[Path, typer.Argument(help="the folder that training wrote, such as runs/demo")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="settings to change: section.key=value ...")]
-Instances = Annotated[Path | None, typer.Option(help="objects of the photos, as COCO has them: adds CHAIR")]
-Java = Annotated[bool, typer.Option(help="score METEOR and SPICE where they can run")]
+Config = Annotated[Path, typer.Argument(help="Config: a YAML file of settings, such as configs/drawn.yaml.")]
+Run = Annotated[Path, typer.Argument(help="Run folder, such as runs/demo.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Settings to change: section.key=value ...")]
+Instances = Annotated[Path | None, typer.Option(help="Objects in the photos, in COCO's instances format. Adds CHAIR.")]
+Java = Annotated[bool, typer.Option(help="Compute METEOR and SPICE if Java is installed.")]
 Clip = Annotated[
-    str | None, typer.Option(help="a CLIP model's folder, or its name in the cache of transformers: adds CLIPScore")
+    str | None,
+    typer.Option(help="Folder of a CLIP model, or its name in the cache of transformers. Adds CLIPScore."),
 ]
-TOKENS_HELP = "what cuts captions into words: ptb (coco-caption's), simple, whitespace, characters"
+TOKENS_HELP = "Tokeniser for scoring: ptb (as coco-caption), simple, whitespace or characters"
 
 
 @contextmanager
 def long_work() -> Iterator[TerminalReport]:
-    """Progress on the terminal, and memory that is kept for the next step."""
+    """Show progress on the terminal, and keep freed memory for the next step."""
     keep_memory()
     with TerminalReport() as report:
         yield report

@@ -9,7 +9,10 @@ def train(
     config: Config,
     overrides: Overrides = None,
 ) -> None:
-    """Train as a config says; the same command again goes on where it stopped."""
+    """Train a model from a config. Run the same command again to resume.
+
+    `captioner settings` lists every setting with its default.
+    """
     from captioner.commands import train as command
 
     with long_work() as report:

@@ -11,7 +11,9 @@ import pytest
 import torch
 import typer
 from PIL import Image
+from typer.testing import CliRunner
 
+import captioner
 from captioner import cli
 from captioner.commands.train import training_run as runs
 from captioner.training.checkpoints import BEST, NEWEST
@@ -43,7 +45,7 @@ def test_serving_without_gradio_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     status, output, errors = run(capsys, cli.serve, "--model", "runs/demo")
     assert (status, output) == (2, "")
-    assert errors.strip() == ("error: the web page needs gradio, which is not installed; run pip install -e '.[demo]'")
+    assert errors.strip() == ("error: the web page needs gradio, which is not installed; run pip install -e '.[serve]'")
 
 
 BAD_SETTINGS = {
@@ -355,3 +357,36 @@ def test_a_model_that_writes_with_itself_is_an_error(capsys, trained):
     assert status == 2
     assert "should be different runs, got" in errors
     assert "twice; give each once" in errors
+
+
+def test_the_commands_are_listed_with_their_groups():
+    ended = CliRunner().invoke(cli.app, ["--help"])
+    assert ended.exit_code == 0
+    for panel, commands in cli.COMMANDS.items():
+        assert panel in ended.output
+        assert all(f" {command.__name__} " in ended.output for command in commands)
+
+
+def test_the_version_is_printed():
+    ended = CliRunner().invoke(cli.app, ["--version"])
+    assert (ended.exit_code, ended.output) == (0, f"captioner {captioner.__version__}\n")
+
+
+@pytest.mark.parametrize("name", ["eval", "evaluate"])
+def test_eval_is_short_for_evaluate(name):
+    ended = CliRunner().invoke(cli.app, [name, "--help"])
+    assert ended.exit_code == 0
+    assert "Caption a split, score the captions" in ended.output
+
+
+def test_the_console_command_and_the_extras_are_declared():
+    lines = (CONFIGS.parent / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    assert 'captioner = "captioner.cli:main"' in lines
+    assert any(line.startswith('serve = ["gradio') for line in lines)
+    assert any(line.startswith('demo = ["captioner[serve]"]') for line in lines)
+
+
+def test_the_module_runs_the_same_program():
+    done = subprocess.run([sys.executable, "-m", "captioner", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Usage: captioner [OPTIONS] COMMAND" in done.stdout

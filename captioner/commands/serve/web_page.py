@@ -52,7 +52,7 @@ def gradio_library() -> Any:
     Raises:
         UserError: it is not installed.
     """
-    return library("gradio", "the web page", "demo")
+    return library("gradio", "the web page", "serve")
 
 
 def make_page(service: Service, folder: Path) -> Any:

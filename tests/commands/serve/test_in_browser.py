@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="needs Chromium: no browser of that name is on the path"),
     pytest.mark.skipif(
         importlib.util.find_spec("gradio") is None,
-        reason="needs gradio, which is not installed: pip install -e '.[demo]'",
+        reason="needs gradio, which is not installed: pip install -e '.[serve]'",
     ),
     pytest.mark.filterwarnings("default"),  # gradio's own
 ]

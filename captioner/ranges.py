@@ -1,6 +1,10 @@
-"""Types with a range, for constructor signatures: a part says once what it accepts, and settings are checked against it."""
+"""Types with a range, for constructor signatures: a part states once what it accepts, and settings are checked against it."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -12,4 +16,16 @@ Fraction = Annotated[float, Ge(0), Lt(1)]
 """0 up to, but not including, 1: a dropout, a share of training steps."""
 Probability = Annotated[float, Ge(0), Le(1)]
 Share = Annotated[float, Gt(0), Le(1)]
-"""Some of it or all of it, but not nothing."""
+"""More than nothing, at most everything."""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of the names of a table: `tokens: Annotated[str, OneOf(TOKENS)]`. The table alone lists the names."""
+
+    names: Collection[str]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.literal_schema(list(self.names))

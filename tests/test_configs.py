@@ -17,7 +17,7 @@ def test_there_are_configs():
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_a_config_is_taken_and_its_head_has_command_and_outcome(path):
     settings = builder.read(path)
-    assert settings["encoder"]["kind"]
+    assert settings.encoder.kind
     head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     text = " ".join(line.strip("# ") for line in head)
     assert f"python train.py configs/{path.name}" in text
@@ -26,7 +26,7 @@ def test_a_config_is_taken_and_its_head_has_command_and_outcome(path):
 
 def test_what_means_the_same_for_every_kind_outlives_its_change():
     settings = builder.read(CONFIGS / "pascal_soft.yaml", ["data.kind=table", "data.root=mine"])
-    assert (settings["data"]["min_count"], settings["data"]["captions"]) == (3, "captions.csv")
+    assert (settings.data.min_count, settings.data.options["captions"]) == (3, "captions.csv")
 
 
 @pytest.mark.parametrize(("name", "grid"), [("coco_soft", 7), ("coco_soft_14", 14)])

@@ -15,7 +15,6 @@ from captioner.builder.parts import (
     make_model,
     make_objective,
     make_optimiser,
-    make_plan,
     make_schedule,
     make_search,
     make_splits,
@@ -23,11 +22,13 @@ from captioner.builder.parts import (
 )
 from captioner.builder.run_folder import ENCODER, SETTINGS, VOCABULARY, read_run_settings
 from captioner.builder.schema import keys_of, part, read, save_settings
+from captioner.builder.sections import Settings
 
 __all__ = [
     "ENCODER",
     "SETTINGS",
     "VOCABULARY",
+    "Settings",
     "keys_of",
     "load",
     "make_all_splits",
@@ -35,7 +36,6 @@ __all__ = [
     "make_model",
     "make_objective",
     "make_optimiser",
-    "make_plan",
     "make_schedule",
     "make_search",
     "make_splits",

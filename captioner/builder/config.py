@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,7 +20,8 @@ import yaml
 
 from captioner.errors import UserError
 
-Settings = dict[str, Any]
+Nested = dict[str, Any]
+"""Nested as a config holds them: values by key, by section."""
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -45,8 +47,8 @@ def read_settings(
     path: Path,
     overrides: Sequence[str] = (),
     lasting: Mapping[str, Collection[str]] | None = None,
-    translate: Callable[[Settings], Settings] = lambda settings: settings,
-) -> Settings:
+    translate: Callable[[Nested], Nested] = lambda settings: settings,
+) -> Nested:
     """The config, over its base, under the overrides (`section.key=value`).
 
     Args:
@@ -68,7 +70,7 @@ def read_settings(
     return settings
 
 
-def parse_override(override: str) -> Settings:
+def parse_override(override: str) -> Nested:
     """`decoder.dropout=0.3` as `{decoder: {dropout: 0.3}}`. A value that is not YAML, such as `{split}2014`, is text."""
     key, equals, value = override.partition("=")
     section, dot, name = key.strip().partition(".")
@@ -80,13 +82,13 @@ def parse_override(override: str) -> Settings:
         return {section: {name: value}}
 
 
-def _keeps_names(change: Settings) -> int:
+def _keeps_names(change: Nested) -> int:
     return next(
         (place for place, name in enumerate(("kind", "score")) if any(name in keys for keys in change.values())), 2
     )
 
 
-def merge(below: Settings, above: Settings, lasting: Mapping[str, Collection[str]] | None = None) -> Settings:
+def merge(below: Nested, above: Nested, lasting: Mapping[str, Collection[str]] | None = None) -> Nested:
     """`above` over `below`, key by key.
 
     A section whose kind or score changes starts afresh, less its `lasting` keys: the others meant the old one.
@@ -107,7 +109,7 @@ def merge(below: Settings, above: Settings, lasting: Mapping[str, Collection[str
     return merged
 
 
-def _changes(name: str, old: Settings, new: Settings) -> bool:
+def _changes(name: str, old: Nested, new: Nested) -> bool:
     return name in old and name in new and old[name] != new[name]
 
 
@@ -138,7 +140,7 @@ def check_values(
     supplied: Collection[str],
     hint: Hint = suggestion,
     named: Collection[str] = (),
-) -> Settings:
+) -> Nested:
     """The section with defaults filled in, if it fits the constructors' signatures.
 
     Args:
@@ -155,7 +157,7 @@ def check_values(
     schemas = [_schema(constructor, supplied) for constructor in constructors]
     known = [*named, *(name for schema in schemas for name in schema.model_fields)]
     check_keys(values, known, f"key in {section}:", hint)
-    resolved: Settings = {}
+    resolved: Nested = {}
     for schema in schemas:
         own = {name: value for name, value in values.items() if name in schema.model_fields}
         try:
@@ -165,7 +167,7 @@ def check_values(
     return resolved
 
 
-def arguments(constructor: Callable, values: Mapping[str, Any]) -> Settings:
+def arguments(constructor: Callable, values: Mapping[str, Any]) -> Nested:
     """Those of the values that the constructor takes."""
     names = inspect.signature(constructor).parameters
     return {name: value for name, value in values.items() if name in names}
@@ -173,7 +175,9 @@ def arguments(constructor: Callable, values: Mapping[str, Any]) -> Settings:
 
 def _schema(constructor: Callable, supplied: Collection[str]) -> type[pydantic.BaseModel]:
     part = getattr(constructor, "func", constructor)  # what a functools.partial completes
-    hints = get_type_hints(part.__init__ if inspect.isclass(part) else part, include_extras=True)
+    hints = get_type_hints(
+        part.__init__ if inspect.isclass(part) and not is_dataclass(part) else part, include_extras=True
+    )
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name not in supplied:
@@ -206,7 +210,7 @@ def _example(schema: type[pydantic.BaseModel], name: str) -> str:
     return "..."
 
 
-def _read_file(path: Path) -> Settings:
+def _read_file(path: Path) -> Nested:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from captioner.builder.config import Settings
 from captioner.builder.parts import make_model, make_search, make_vocabulary
 from captioner.builder.run_folder import VOCABULARY, fill_from, read_run_settings
+from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Splits
 from captioner.ensemble import Ensemble
@@ -22,32 +22,32 @@ _REGULARISE = {"dropout", "train_from", "download"}  # what may differ where wei
 
 def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionModel]:
     """The vocabulary, and the model that training begins with: new, or as another run left it."""
-    earlier = Path(settings["run"]["from_run"])
-    if not settings["run"]["from_run"]:
+    earlier = Path(settings.run.from_run)
+    if not settings.run.from_run:
         vocabulary = make_vocabulary(settings, splits)
         return vocabulary, make_model(settings, vocabulary)
     before = read_run_settings(earlier)
     vocabulary = Vocabulary.load(earlier / VOCABULARY)
-    if vocabulary.tokens != settings["data"]["tokens"]:
+    if vocabulary.tokens != settings.data.tokens:
         raise UserError(
-            f"run.from_run={earlier} cut captions into words by data.tokens={vocabulary.tokens}, got {settings['data']['tokens']}; "
+            f"run.from_run={earlier} cut captions into words by data.tokens={vocabulary.tokens}, got {settings.data.tokens}; "
             "take the same"
         )
     for section in ("encoder", "refiner", "attention", "decoder"):
-        changed = [
-            key
-            for key, value in before[section].items()
-            if settings[section].get(key) != value and key not in _REGULARISE
-        ]
-        if changed:
-            key = changed[0]
-            raise UserError(
-                f"run.from_run={earlier} has {section}.{key}={before[section][key]}, got {settings[section].get(key)}; take the same, "
-                "so that its weights mean the same"
-            )
+        _check_same_part(section, earlier, before.resolved[section], settings.resolved[section])
     model = make_model(settings, vocabulary, download=False)
     fill_from(model, earlier, "best")
     return vocabulary, model
+
+
+def _check_same_part(section: str, earlier: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Weights can only be taken over by a part with the same settings, except those that regularise."""
+    for key, value in before.items():
+        if now.get(key) != value and key not in _REGULARISE:
+            raise UserError(
+                f"run.from_run={earlier} has {section}.{key}={value}, got {now.get(key)}; take the same, "
+                "so that its weights mean the same"
+            )
 
 
 def load(

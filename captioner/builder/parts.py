@@ -11,9 +11,10 @@ from torch import optim
 
 from captioner import attention, decoders, search
 from captioner.attention import Attention, AttentionOnAttention
-from captioner.builder.config import Settings, arguments
+from captioner.builder.config import arguments
 from captioner.builder.run_folder import fill_encoder
-from captioner.builder.schema import part, takes_score
+from captioner.builder.schema import part
+from captioner.builder.sections import Part, Settings
 from captioner.data.contract import Example, Splits
 from captioner.data.missing_photos import present
 from captioner.encoders import Encoder, Refiner
@@ -25,17 +26,16 @@ from captioner.text.endings import BAD_ENDINGS
 from captioner.text.vocabulary import Vocabulary
 from captioner.training import optimisation
 from captioner.training.contract import Objective
-from captioner.training.plan import Plan
 from captioner.training.self_critical import Reward
 
 FREQUENCIES = "document_frequencies.npz"
 
 
-def _make(section: str, values: Settings, **supplied: Any) -> Any:
-    """The part that a resolved section names; a constructor's complaint becomes the user's."""
-    constructor = part(section, values["kind"])
+def _make(section: str, chosen: Part, **supplied: Any) -> Any:
+    """The part that a section names; its constructor's ValueError becomes a UserError."""
+    constructor = part(section, chosen.kind)
     try:
-        return constructor(**supplied, **arguments(constructor, {k: v for k, v in values.items() if k not in supplied}))
+        return constructor(**(arguments(constructor, chosen.options) | supplied))
     except UserError:
         raise
     except ValueError as error:
@@ -44,27 +44,27 @@ def _make(section: str, values: Settings, **supplied: Any) -> Any:
 
 def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
     """The splits; and the examples that were left out because their photos are missing."""
-    return present(make_all_splits(settings), settings["data"]["missing"] == "skip")
+    return present(make_all_splits(settings), settings.data.missing == "skip")
 
 
 def make_all_splits(settings: Settings) -> Splits:
     """The splits as the data have them, whether or not the photos are there."""
-    return _make("data", settings["data"])
+    return _make("data", settings.data)
 
 
 def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
     captions = [reference for example in splits["train"] for reference in example.references]
-    return Vocabulary.from_captions(captions, settings["data"]["min_count"], settings["data"]["tokens"])
+    return Vocabulary.from_captions(captions, settings.data.min_count, settings.data.tokens)
 
 
 def make_encoder(settings: Settings, download: bool = True) -> Encoder:
     """The encoder with its first weights; without them where they will be filled in (not `download`)."""
-    values = settings["encoder"]
-    takes_download = "download" in inspect.signature(part("encoder", values["kind"])).parameters
-    supplied = {"download": download and not values["from_run"]} if takes_download else {}
-    encoder = _make("encoder", values, **supplied)
-    if download and values["from_run"]:
-        fill_encoder(encoder, Path(values["from_run"]))
+    chosen = settings.encoder
+    takes_download = "download" in inspect.signature(part("encoder", chosen.kind)).parameters
+    supplied = {"download": download and not chosen.from_run} if takes_download else {}
+    encoder = _make("encoder", chosen, **supplied)
+    if download and chosen.from_run:
+        fill_encoder(encoder, Path(chosen.from_run))
     return encoder
 
 
@@ -73,14 +73,12 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
     encoder = make_encoder(settings, download)
     refiner = make_refiner(settings, encoder.region_size)
     region_size = refiner.region_size if refiner is not None else encoder.region_size
-    writing = settings["decoder"]
-    cell_input_size = decoders.KINDS[writing["kind"]].cell_input_size(
-        writing["hidden_size"], writing.get("word_size", 0), region_size
-    )
-    sizes = {"query_size": writing["hidden_size"], "region_size": region_size, "cell_input_size": cell_input_size}
+    hidden_size, word_size = settings.decoder.options["hidden_size"], settings.decoder.options.get("word_size", 0)
+    cell_input_size = decoders.KINDS[settings.decoder.kind].cell_input_size(hidden_size, word_size, region_size)
+    sizes = {"query_size": hidden_size, "region_size": region_size, "cell_input_size": cell_input_size}
     decoder = _make(
         "decoder",
-        writing,
+        settings.decoder,
         attention=make_attention(settings, sizes),
         region_size=region_size,
         vocabulary_size=len(vocabulary),
@@ -90,24 +88,24 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
 
 def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
     """None without layers, unless regions are to be projected."""
-    if settings["refiner"]["layers"] == 0 and not settings["refiner"]["project"]:
+    if settings.refiner["layers"] == 0 and not settings.refiner["project"]:
         return None
     try:
-        return Refiner(region_size, **settings["refiner"])
+        return Refiner(region_size, **settings.refiner)
     except ValueError as error:
         raise UserError(f"refiner: {error}") from error
 
 
 def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
     """The kind with its score, and what lies around it; `sizes` are those that follow from the other parts."""
-    looking = settings["attention"]
-    kind = attention.KINDS[looking["kind"]]
+    chosen = settings.attention
+    kind = attention.KINDS[chosen.kind]
     supplied = arguments(kind, sizes)
-    if takes_score(kind):
-        score = attention.SCORES[looking["score"]]
-        supplied["score"] = score(**arguments(score, sizes | looking))
-    made = _make("attention", looking, **supplied)
-    return AttentionOnAttention(made, sizes["query_size"]) if looking["on_attention"] else made
+    if chosen.score is not None:
+        score = attention.SCORES[chosen.score]
+        supplied["score"] = score(**arguments(score, sizes | chosen.options))
+    made = _make("attention", chosen, **supplied)
+    return AttentionOnAttention(made, sizes["query_size"]) if chosen.on_attention else made
 
 
 def make_objective(
@@ -119,11 +117,11 @@ def make_objective(
     keep: bool = False,
 ) -> Objective:
     """What training minimises; `keep` stores the document frequencies that a reward counts with in the run's folder."""
-    values, kind = settings["objective"], settings["attention"]["kind"]
-    if values.get("coverage") and kind == "none":
+    chosen, kind = settings.objective, settings.attention.kind
+    if chosen.options.get("coverage") and kind == "none":
         raise UserError("objective.coverage is set, but attention.kind=none has no weights to cover with; set it to 0")
     supplied: dict[str, Any] = {"model": model}
-    if values["kind"] == "self_critical":
+    if chosen.kind == "self_critical":
         if kind == "hard":
             raise UserError(
                 "objective.kind=self_critical teaches what to write, and hard attention would not learn where to look; "
@@ -131,7 +129,7 @@ def make_objective(
             )
         supplied["bad_words"] = bad_words(vocabulary)
         supplied["rewards"] = make_rewards(vocabulary, examples, folder, keep)
-    return _make("objective", values, **supplied).to(model.device)
+    return _make("objective", chosen, **supplied).to(model.device)
 
 
 def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Path, keep: bool) -> dict[str, Reward]:
@@ -146,7 +144,7 @@ def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Pa
 
 
 def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
-    rate = settings["optimiser"]["encoder_learning_rate"]
+    rate = settings.optimiser.encoder_learning_rate
     encoder = [parameter for parameter in model.encoder.parameters() if parameter.requires_grad]
     if rate is not None and not encoder:
         raise UserError(
@@ -156,11 +154,11 @@ def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
         {"params": encoder} | ({"lr": rate} if rate is not None else {}),
         {"params": [one for name, one in model.named_parameters() if not name.startswith("encoder.")]},
     ]
-    return _make("optimiser", settings["optimiser"], parameters=[group for group in groups if group["params"]])
+    return _make("optimiser", settings.optimiser, parameters=[group for group in groups if group["params"]])
 
 
 def make_schedule(settings: Settings) -> optimisation.Constant:
-    return _make("schedule", settings["schedule"])
+    return _make("schedule", settings.schedule)
 
 
 def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
@@ -171,11 +169,7 @@ def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
     """The way of decoding, with the limits on what a caption may be."""
     try:
-        limits = Limits(**arguments(Limits, settings["search"]), bad_words=bad_words(vocabulary))
+        limits = Limits(**arguments(Limits, settings.search.options), bad_words=bad_words(vocabulary))
     except ValueError as error:
         raise UserError(f"search: {error}") from error
-    return _make("search", settings["search"], limits=limits)
-
-
-def make_plan(settings: Settings) -> Plan:
-    return Plan(**arguments(Plan, settings["run"]))
+    return _make("search", settings.search, limits=limits)

@@ -5,9 +5,7 @@ Run folders written before keep loading: their settings.yaml is translated witho
 
 from __future__ import annotations
 
-from typing import Any
-
-from captioner.builder.config import Settings
+from captioner.builder.config import Nested
 from captioner.errors import UserError
 from captioner.progress import errors
 
@@ -19,7 +17,7 @@ RENAMED: dict[str, dict[str, str]] = {
 """New names by section and earlier name."""
 
 
-def with_new_names(settings: Settings, note: bool = True) -> Settings:
+def with_new_names(settings: Nested, note: bool = True) -> Nested:
     """Settings of one file or override, with keys under their new names.
 
     Raises:
@@ -53,7 +51,7 @@ _DEFAULTS = {
 }
 
 
-def with_new_kinds(settings: dict[str, Any], note: bool = True) -> dict[str, Any]:
+def with_new_kinds(settings: Nested, note: bool = True) -> Nested:
     """Merged settings in which Att2in, formerly options of the LSTM decoder, is a kind of its own.
 
     Raises:

@@ -10,8 +10,9 @@ from typing import Literal
 import torch
 from filelock import FileLock, Timeout
 
-from captioner.builder.config import Settings, check_keys, parse_override
+from captioner.builder.config import check_keys, parse_override
 from captioner.builder.schema import SECTIONS, read, save_settings
+from captioner.builder.sections import Settings
 from captioner.encoders import Encoder
 from captioner.errors import UserError
 from captioner.files import remove_unfinished, write_text_atomically
@@ -103,11 +104,11 @@ def check_folder(folder: Path, settings: Settings) -> None:
 
 
 def _check_same(folder: Path, settings: Settings) -> None:
-    earlier = read_run_settings(folder)
-    for section, values in settings.items():
+    earlier = read_run_settings(folder).resolved
+    for section, values in settings.resolved.items():
         keys = values.keys() | earlier[section].keys()
         for key in sorted(keys, key="kind".__ne__):  # other keys follow from the kind
-            before, now = (found[section].get(key, "nothing") for found in (earlier, settings))
+            before, now = (resolved[section].get(key, "nothing") for resolved in (earlier, settings.resolved))
             if before != now and key not in _FREE.get(section, ()):
                 raise UserError(
                     f"{folder} was started with {section}.{key}={before}, now it is {now}; give run.folder=... for a new run, "

@@ -15,15 +15,23 @@ from typing import Any
 import yaml
 
 from captioner import attention, data, decoders, encoders, search
-from captioner.builder.config import Settings, check_keys, check_values, nearest, read_settings, suggestion
+from captioner.builder.config import Nested, check_keys, check_values, nearest, read_settings, suggestion
 from captioner.builder.renamed import with_new_kinds, with_new_names
-from captioner.builder.sections import Around, EncoderRate, EncoderStart, Log, Photos, Place, Start, Words
+from captioner.builder.sections import (
+    AroundAttention,
+    EncoderRate,
+    EncoderStart,
+    LogSettings,
+    Photos,
+    RunSettings,
+    Settings,
+    Words,
+)
 from captioner.encoders import Refiner, TorchvisionNetwork
 from captioner.errors import UserError
 from captioner.features.region_files import RegionFiles
 from captioner.search import Limits
 from captioner.training import objectives, optimisation
-from captioner.training.plan import Plan
 
 TABLES: dict[str, dict[str, Callable]] = {
     "data": data.KINDS,
@@ -39,11 +47,11 @@ _BESIDE: dict[str, list[Callable]] = {
     "data": [Words, Photos],
     "encoder": [EncoderStart],
     "refiner": [Refiner],
-    "attention": [Around],
+    "attention": [AroundAttention],
     "optimiser": [EncoderRate],
     "search": [Limits],
-    "run": [Plan, Place, Start],
-    "log": [Log],
+    "run": [RunSettings],
+    "log": [LogSettings],
 }
 """What a section holds besides the part that its kind names."""
 SUPPLIED: dict[str, set[str]] = {
@@ -67,7 +75,7 @@ def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settin
     """
     lasting = {section: _lasting(section) for section in SECTIONS}
     settings = read_settings(path, overrides, lasting, partial(with_new_names, note=note))
-    return resolve(with_new_kinds(settings, note))
+    return Settings.of(resolve(with_new_kinds(settings, note)))
 
 
 def _lasting(section: str) -> set[str]:
@@ -79,7 +87,7 @@ def _lasting(section: str) -> set[str]:
     return common.union(*(inspect.signature(one).parameters for one in _BESIDE.get(section, [])))
 
 
-def resolve(settings: Settings) -> Settings:
+def resolve(settings: Nested) -> dict[str, Nested]:
     """Every section with its defaults filled in.
 
     Raises:
@@ -97,7 +105,7 @@ def resolve(settings: Settings) -> Settings:
     return resolved
 
 
-def _resolve_section(section: str, values: Settings) -> Settings:
+def _resolve_section(section: str, values: Nested) -> Nested:
     names, constructors = {}, list(_BESIDE.get(section, []))
     if section in TABLES:
         names["kind"] = values.pop("kind", _DEFAULT_KINDS.get(section))
@@ -164,4 +172,4 @@ def takes_score(constructor: Callable) -> bool:
 
 def save_settings(settings: Settings) -> str:
     """Resolved settings as YAML, sections in their order."""
-    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    return yaml.safe_dump(settings.resolved, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)

@@ -1,11 +1,19 @@
-"""What a config's sections hold besides the part that their `kind` names."""
+"""Settings as typed records: `settings.run.seed` is the key `run.seed` of a config.
+
+The first classes hold the keys that a section has besides the arguments of the part that its `kind` names. `Settings` holds a
+record for each section.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import warnings
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
-from captioner.ranges import Positive, Size
+from captioner.features.views import VIEWS
+from captioner.ranges import OneOf, Positive, Size
+from captioner.text.tokens import TOKENS
+from captioner.training.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -13,12 +21,12 @@ class Words:
     """How captions become words.
 
     Args:
-        tokens: the rule that cuts a caption into words.
-        min_count: times a word must stand in the training captions to be in the vocabulary; rarer ones read as `<unk>`.
-        max_length: words of a reference that training reads; the rest is cut off.
+        tokens: the tokeniser.
+        min_count: how often a word must occur in the training captions to be in the vocabulary; rarer words are read as `<unk>`.
+        max_length: longest reference in training, in words; the rest is cut off.
     """
 
-    tokens: Literal["simple", "whitespace", "characters"] = "simple"
+    tokens: Annotated[str, OneOf(TOKENS)] = "simple"
     min_count: Size = 5
     max_length: Size = 50
 
@@ -28,21 +36,21 @@ class Photos:
     """How photos are used.
 
     Args:
-        missing: what to do when photos that the captions name have no file: `error`, or `skip`, which leaves them out and says how many.
-        augment: each epoch draws a view of every photo: `none`, the photo itself; `flips`, it or its mirror image; `turns`, these in any of
-            the four quarter turns, as natural for photos from above. Captions that say left or right do not follow.
+        missing: what to do if photos that the captions name have no file: `error`, or `skip`, which leaves them out and reports how many.
+        augment: the views of a photo that training draws from, one per epoch: `none`, the photo itself; `flips`, it or its mirror image;
+            `turns`, both in each of the four quarter turns, for photos from above. Captions that say left or right are not changed.
     """
 
     missing: Literal["error", "skip"] = "error"
-    augment: Literal["none", "flips", "turns"] = "none"
+    augment: Annotated[str, OneOf(VIEWS)] = "none"
 
 
 @dataclass(frozen=True)
-class Around:
-    """What lies around the attention that `kind` names.
+class AroundAttention:
+    """What is put around the attention that `kind` names.
 
     Args:
-        on_attention: a second attention decides whether what was seen is of use (Huang et al. 2019).
+        on_attention: filter the result of attention with a gate made from it and the query (Huang et al. 2019).
     """
 
     on_attention: bool = False
@@ -50,10 +58,10 @@ class Around:
 
 @dataclass(frozen=True)
 class EncoderStart:
-    """Where an encoder's first weights come from besides its own.
+    """Where the first weights of an encoder come from.
 
     Args:
-        from_run: the folder of a run with an encoder of the same kind and sizes.
+        from_run: folder of a run that has an encoder of the same kind and sizes.
     """
 
     from_run: str = ""
@@ -61,10 +69,10 @@ class EncoderStart:
 
 @dataclass(frozen=True)
 class EncoderRate:
-    """How fast an encoder that trains is trained.
+    """The learning rate of an encoder that is trained.
 
     Args:
-        encoder_learning_rate: the encoder's own; `learning_rate` unless given.
+        encoder_learning_rate: learning rate of the encoder; `learning_rate` if not given.
     """
 
     encoder_learning_rate: Positive | None = None
@@ -72,12 +80,12 @@ class EncoderRate:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run lies and where it is computed.
+    """Where a run is stored and computed.
 
     Args:
-        folder: the run's; `runs/` and the config's name unless given.
+        folder: the run folder; `runs/` and the name of the config if not given.
         device: auto, cpu, cuda, cuda:1, mps.
-        features: where regions of frozen encoders are stored, to be computed once and read by every run.
+        features: folder of the feature store, where the regions of frozen encoders are computed once and shared by all runs.
     """
 
     folder: str = ""
@@ -87,25 +95,132 @@ class Place:
 
 @dataclass(frozen=True)
 class Start:
-    """What training begins with.
+    """What training starts from.
 
     Args:
-        from_run: the folder of a run with the same parts, whose best weights and vocabulary are taken over; new ones unless given.
+        from_run: folder of a run with the same parts; training starts from its best weights and its vocabulary.
     """
 
     from_run: str = ""
 
 
 @dataclass(frozen=True)
-class Log:
+class LogSettings:
     """What is logged besides `log.jsonl`.
 
     Args:
-        wandb: Weights & Biases too.
-        project: its project's name.
-        samples: photos shown there with their maps at each validation.
+        wandb: log to Weights & Biases too.
+        project: name of the project there.
+        samples: photos shown there with their maps after each validation.
     """
 
     wandb: bool = False
     project: str = "captioner"
     samples: Size = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A section whose `kind` names a part.
+
+    Args:
+        kind: name of the part in its table.
+        options: arguments for its constructor.
+    """
+
+    kind: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DataSettings(Part, Photos, Words):
+    """The section `data`."""
+
+
+@dataclass(frozen=True)
+class EncoderSettings(Part, EncoderStart):
+    """The section `encoder`."""
+
+
+@dataclass(frozen=True)
+class AttentionSettings(Part, AroundAttention):
+    """The section `attention`.
+
+    Args:
+        score: name of the score; None for kinds that take none.
+    """
+
+    score: str | None = None
+
+
+@dataclass(frozen=True)
+class OptimiserSettings(Part, EncoderRate):
+    """The section `optimiser`."""
+
+
+@dataclass(frozen=True)
+class RunSettings(Start, Place, Plan):
+    """The section `run`."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Resolved settings of one experiment: every key has a value.
+
+    Args:
+        refiner: arguments of the refiner.
+        resolved: all settings as nested dicts, section by section, in the order of `settings.yaml`.
+    """
+
+    data: DataSettings
+    encoder: EncoderSettings
+    attention: AttentionSettings
+    decoder: Part
+    objective: Part
+    optimiser: OptimiserSettings
+    schedule: Part
+    search: Part
+    refiner: dict[str, Any]
+    run: RunSettings
+    log: LogSettings
+    resolved: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, resolved: dict[str, dict[str, Any]]) -> Settings:
+        """Typed records of resolved nested dicts."""
+        records = {section: _record(section, values) for section, values in resolved.items()}
+        return cls(**records, resolved=resolved)
+
+    def __getitem__(self, section: str) -> dict[str, Any]:
+        """`settings["data"]["root"]`, as in notebooks written for the previous release."""
+        warnings.warn(
+            f"settings[{section!r}] is deprecated; use settings.{section}, or settings.resolved[{section!r}]",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.resolved[section]
+
+
+_RECORDS: dict[str, type] = {
+    "data": DataSettings,
+    "encoder": EncoderSettings,
+    "attention": AttentionSettings,
+    "decoder": Part,
+    "objective": Part,
+    "optimiser": OptimiserSettings,
+    "schedule": Part,
+    "search": Part,
+    "run": RunSettings,
+    "log": LogSettings,
+}
+
+
+def _record(section: str, values: dict[str, Any]) -> Any:
+    record = _RECORDS.get(section)
+    if record is None:
+        return values
+    names = {field.name for field in fields(record)}
+    own = {key: value for key, value in values.items() if key in names}
+    if issubclass(record, Part):
+        own["options"] = {key: value for key, value in values.items() if key not in names}
+    return record(**own)

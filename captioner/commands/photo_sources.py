@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from captioner import builder
-from captioner.builder.config import Settings
+from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Example, Splits
 from captioner.ensemble import Ensemble
@@ -101,8 +101,8 @@ def _stored(
     num_views: int,
     compute: bool,
 ) -> tuple[StoredRegions, dict[int, str]]:
-    precision = mixed_precision(model.device) if settings["run"]["precision"] == "mixed" else torch.float32
-    root, name = Path(settings["run"]["features"]), settings["encoder"]["kind"]
+    precision = mixed_precision(model.device) if settings.run.precision == "mixed" else torch.float32
+    root, name = Path(settings.run.features), settings.encoder.kind
     store = FeatureStore.of(model.encoder, root, name, precision)
     return store_regions(model.encoder, files, store, num_views, split=split, report=report, compute=compute)
 

@@ -67,7 +67,7 @@ def measure_baselines(run: Path, folder: Path, split: str, report: Report) -> No
 
 def _evaluate(run: Path, split: str, report: Report, baselines: bool) -> Evaluation:
     """By the words that the models were trained on."""
-    tokens = builder.read_run_settings(run)["data"]["tokens"]
+    tokens = builder.read_run_settings(run).data.tokens
     return evaluate(run, split, report=report, baselines=baselines, java=False, tokens=tokens)
 
 

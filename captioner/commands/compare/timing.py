@@ -75,10 +75,10 @@ class _Timed:
     @classmethod
     def of(cls, run: Path) -> _Timed:
         settings = builder.read_run_settings(run)
-        captioner = builder.load(run, device=settings["run"]["device"]).with_search(Greedy())
+        captioner = builder.load(run, device=settings.run.device).with_search(Greedy())
         examples = read_splits(settings)["train"][:_TIMED_PHOTOS]
         source, examples = photo_source(settings, captioner.model, examples, "timed", run)
-        captions = encode_references(examples, captioner.vocabulary, settings["data"]["max_length"])
+        captions = encode_references(examples, captioner.vocabulary, settings.data.max_length)
         batch = Batch(source(range(len(examples))), pad_words(captions)).to(captioner.device)
         words = int((batch.targets != PAD).sum())
         totals = Totals(words=words, captions=int(batch.caption_mask.sum()), photos=len(examples))

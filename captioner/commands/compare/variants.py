@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner import builder
-from captioner.builder.config import Settings
+from captioner.builder.sections import Settings
 from captioner.errors import UserError
 
 
@@ -26,14 +26,14 @@ class Variant:
         decoder, *decoder_options = decoder.split("+")
         looking, *options = looking.split("+")
         kind, _, score = looking.partition(":")
-        names = {"decoder.kind": decoder or recipe["decoder"]["kind"], "attention.kind": kind, "attention.score": score}
+        names = {"decoder.kind": decoder or recipe.decoder.kind, "attention.kind": kind, "attention.score": score}
         known = {
             section: builder.keys_of(section, names[f"{section}.kind"], score) for section in ("attention", "decoder")
         }
         shared = {
             f"{section}.{key}": value
             for section, keys in known.items()
-            for key, value in recipe[section].items()
+            for key, value in recipe.resolved[section].items()
             if key in keys and value is not None
         }
         own = [f"decoder.{option}" for option in decoder_options] + [f"attention.{option}" for option in options]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from captioner import builder
 from captioner.attention import Attended, Attention, Memory, Score
-from captioner.builder.config import Settings
+from captioner.builder.sections import Settings
 from captioner.decoders import Decoder
 from captioner.errors import UserError
 from captioner.features.region_files import RegionFiles
@@ -76,7 +76,10 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
     logits = decoder.vocabulary_logits(output)
     flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.attend}"
     parts.append(_part("decoder", [decoder], flow, less=decoder.attentions()))
-    used = [(name, builder.part(name, settings[name]["kind"])) for name in ("objective", "search")]
+    used = [
+        (name, builder.part(name, chosen.kind))
+        for name, chosen in (("objective", settings.objective), ("search", settings.search))
+    ]
     return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
 
 

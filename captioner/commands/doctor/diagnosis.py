@@ -23,7 +23,7 @@ def diagnose(
     splits = builder.make_all_splits(settings)
     vocabulary = builder.make_vocabulary(settings, splits)
     encoder = builder.make_encoder(settings, download=False)
-    rows = VIEWS[settings["data"]["augment"]] * len(splits["train"]) + len(splits.get("val", []))
+    rows = VIEWS[settings.data.augment] * len(splits["train"]) + len(splits.get("val", []))
     sizes = {
         "photos": {split: len(examples) for split, examples in splits.items()},
         "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
@@ -33,7 +33,6 @@ def diagnose(
         if encoder.frozen and not isinstance(encoder, RegionFiles)
         else "none",
     }
-    words = settings["data"]
     return examine(
-        splits, vocabulary, words["min_count"], words["max_length"], open_photo, report.checked_photos
+        splits, vocabulary, settings.data.min_count, settings.data.max_length, open_photo, report.checked_photos
     ), sizes

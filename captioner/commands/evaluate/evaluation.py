@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from captioner import builder, metrics
-from captioner.builder.config import Settings
+from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.evaluate.baseline_captions import baselines as baseline_captions
 from captioner.commands.evaluate.baseline_captions import pool
@@ -111,7 +111,7 @@ def evaluate(
     objects = None if instances is None else read_instances(instances)
     if objects is not None:
         metrics.check_instances([example.id for example in splits[split] if example.references], objects)
-    captioner = builder.load(runs, device=settings["run"]["device"], overrides=overrides)
+    captioner = builder.load(runs, device=settings.run.device, overrides=overrides)
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
     seer = None if clip is None else metrics.load_clip(clip, captioner.device, report)
     metrics.word_rule(tokens)  # complains, before anything is computed, about one that is not there
@@ -121,7 +121,7 @@ def evaluate(
         source,
         range(len(source)),
         partial(report.captions, split, total=len(source)),
-        settings["run"]["seed"],
+        settings.run.seed,
     )
     referenced = _references([example for example in examples if example.references] or examples)
     protocol = protocol_of(settings, split, referenced, tokens, runs)
@@ -181,8 +181,8 @@ def check_split(splits: Splits, split: str) -> None:
 def _folder(runs: Sequence[Path], split: str, settings: Settings) -> Path:
     """The split's own; where other data than the run's were asked for, or several runs write together, they have one beside it."""
     run, *others = runs
-    own = builder.read_run_settings(run)["data"]["kind"] == settings["data"]["kind"]
-    name = split if own else f"{split}-{Path(settings['data']['root']).name}"
+    own = builder.read_run_settings(run).data.kind == settings.data.kind
+    name = split if own else f"{split}-{Path(settings.data.options['root']).name}"
     return run / "-with-".join([name, *(other.resolve().name for other in others)])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner import builder
-from captioner.builder.config import Settings
+from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.photo_sources import photo_source
 from captioner.data.coco import read_references
@@ -54,7 +54,7 @@ class Opened:
     @cached_property
     def references(self) -> list[list[list[str]]]:
         """Each photo's references as words, cut where training would have cut them; those without words are left out."""
-        most, split = self.settings["data"]["max_length"], self.captioner.vocabulary.split
+        most, split = self.settings.data.max_length, self.captioner.vocabulary.split
         cut = [[split(text)[:most] for text in example.references] for example in self.examples]
         return [[words for words in of_photo if words] for of_photo in cut]
 
@@ -75,7 +75,7 @@ def open_all(run: Path, request: Request, overrides: Sequence[str], report: Repo
     instances = read_instances(request.instances)
     examples = _examples(request, instances)[: request.first]
     _check_places(request, instances, examples)
-    captioner = builder.load(run, device=settings["run"]["device"], overrides=overrides)
+    captioner = builder.load(run, device=settings.run.device, overrides=overrides)
     model = captioner.model
     assert isinstance(model, CaptionModel)
     model.requires_grad_(False)

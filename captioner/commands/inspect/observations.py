@@ -62,7 +62,7 @@ def mean_region(opened: Opened, report: Report) -> Tensor:
 def written(opened: Opened, report: Report) -> list[Caption]:
     """The model's own captions of all photos."""
     captions = []
-    torch.manual_seed(opened.settings["run"]["seed"])
+    torch.manual_seed(opened.settings.run.seed)
     for batch in batches(opened, range(len(opened.examples)), report, "captions"):
         captions += opened.captioner.captions_of(
             regions_of(opened, batch), [opened.placements[index] for index in batch]
@@ -99,7 +99,7 @@ def replacing_costs(opened: Opened, captions: Sequence[Caption], report: Report)
 
 def _cost(opened: Opened, captions: Sequence[Caption], way: Replacing, report: Report, what: str) -> Cost:
     photos, losses, texts = [], [], {}
-    torch.manual_seed(opened.settings["run"]["seed"])
+    torch.manual_seed(opened.settings.run.seed)
     for batch in batches(opened, range(len(opened.examples)), report, what):
         regions = regions_of(opened, batch)
         own = encode([[captions[index].words] for index in batch], opened.captioner.vocabulary).to(regions.mask.device)

@@ -44,8 +44,8 @@ def choices_for(kind: str) -> set[str]:
 
 def first_choices(run: Path) -> dict[str, Any]:
     """What the run's own settings say, and for the other ways of decoding their defaults."""
-    own = builder.read_run_settings(run)["search"]
-    others = [builder.read_run_settings(run, [f"search.kind={kind}"])["search"] for kind in reversed(KINDS)]
+    own = builder.read_run_settings(run).resolved["search"]
+    others = [builder.read_run_settings(run, [f"search.kind={kind}"]).resolved["search"] for kind in reversed(KINDS)]
     values = {name: value for settings in [*others, own] for name, value in settings.items()}
     return {name: _within(name, values[name]) for name in ["kind", "length_rule", *RANGES]}
 

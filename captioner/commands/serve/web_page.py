@@ -108,9 +108,13 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
 
 def _head(service: Service) -> str:
     settings, words = builder.read_run_settings(service.run), len(service.captioner.vocabulary)
-    parts = (("attention", "kind"), ("decoder", "kind"), ("encoder", "kind"))
-    told = [f"{section}: {settings[section][key]}" for section, key in parts]
-    return f"<h1>{escape(service.run.resolve().name)}</h1><p>{escape(' · '.join([*told, f'{words:,} words']))}</p>"
+    kinds = {
+        "attention": settings.attention.kind,
+        "decoder": settings.decoder.kind,
+        "encoder": settings.encoder.kind,
+    }
+    facts = [f"{section}: {kind}" for section, kind in kinds.items()]
+    return f"<h1>{escape(service.run.resolve().name)}</h1><p>{escape(' · '.join([*facts, f'{words:,} words']))}</p>"
 
 
 def _limits(allowed: Allowed) -> str:

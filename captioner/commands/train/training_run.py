@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from captioner import builder, metrics
-from captioner.builder.config import Settings
 from captioner.builder.run_folder import check_folder, held, write_start
+from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.photo_sources import decode, photo_source, read_splits, with_placement
 from captioner.data.batches import CaptionedPhotos, encode_references
@@ -42,15 +42,15 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
         Interrupted: asked to stop; the same call goes on.
     """
     settings = builder.read(config, overrides)
-    folder = Path(settings["run"]["folder"] or Path("runs") / config.stem)
-    with processes(settings["run"]["device"]) as here:
+    folder = Path(settings.run.folder or Path("runs") / config.stem)
+    with processes(settings.run.device) as here:
         report = report if here.first else silent
         if here.first:  # one process alone: it tries whether it may write
             check_folder(folder, settings)
         splits = read_splits(settings, report)
         _check_captions(splits, settings)
-        check_batch_size(builder.make_plan(settings), len(splits["train"]), here.count)
-        torch.manual_seed(settings["run"]["seed"])
+        check_batch_size(settings.run, len(splits["train"]), here.count)
+        torch.manual_seed(settings.run.seed)
         vocabulary, model = builder.make_start(settings, splits)
         model.to(here.device)
         with held(folder) if here.first else nullcontext():
@@ -65,8 +65,8 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
 
 def _check_captions(splits: Splits, settings: Settings) -> None:
     """Training needs captions with words, and so does watching it."""
-    split_words = TOKENS[settings["data"]["tokens"]]
-    if settings["run"]["monitor"] == "CIDEr-D" and len(splits.get("val", [])) == 1:
+    split_words = TOKENS[settings.data.tokens]
+    if settings.run.monitor == "CIDEr-D" and len(splits.get("val", [])) == 1:
         raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.monitor")
     for split in ("train", "val"):
         examples = splits.get(split, [])
@@ -88,23 +88,23 @@ def make_trainer(
     report: Report = silent,
 ) -> Trainer:
     """Every part that training needs, finished."""
-    num_views = VIEWS[settings["data"]["augment"]]
+    num_views = VIEWS[settings.data.augment]
     train_source, examples = photo_source(settings, model, splits["train"], "train", folder, report, num_views, here)
     val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, here=here)
-    captions = encode_references(examples, vocabulary, settings["data"]["max_length"])
+    captions = encode_references(examples, vocabulary, settings.data.max_length)
     captioner = Captioner(model, vocabulary, builder.make_search(settings, vocabulary))
-    validator = Validator(captioner, val_examples, val_source, here, settings["log"]["samples"])
-    log = settings["log"]
+    validator = Validator(captioner, val_examples, val_source, here, settings.log.samples)
+    log = settings.log
     return Trainer(
         objective=builder.make_objective(settings, model, vocabulary, examples, folder, here.first),
         optimiser=builder.make_optimiser(settings, model),
         schedule=builder.make_schedule(settings),
         photos=CaptionedPhotos(train_source, captions, by_length=model.encoder.frozen, num_views=num_views),
         validate=validator,
-        plan=builder.make_plan(settings),
+        plan=settings.run,
         folder=folder,
         processes=here,
-        log=lambda step: RunLog(folder, step, log["wandb"], log["project"], settings, validator.sheets),
+        log=lambda step: RunLog(folder, step, log.wandb, log.project, settings.resolved, validator.sheets),
         report=report,
         frozen=model.encoder if model.encoder.frozen else None,
     )

@@ -1,0 +1,33 @@
+"""Settings as typed records."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from captioner import builder
+from tests.helpers import CONFIGS, DRAWN
+
+EXPERIMENTS = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem != "base")
+
+
+def test_a_record_has_the_keys_of_its_section():
+    settings = builder.read(DRAWN, ["run.seed=3", "data.min_count=2", "encoder.width=4"])
+    assert (settings.run.seed, settings.data.min_count, settings.encoder.options["width"]) == (3, 2, 4)
+    assert "min_count" not in settings.data.options
+    assert settings.resolved["run"]["seed"] == 3
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_saved_settings_are_read_as_the_same(path, tmp_path):
+    settings = builder.read(path)
+    (tmp_path / "settings.yaml").write_text(builder.save_settings(settings), encoding="utf-8")
+    again = builder.read(tmp_path / "settings.yaml")
+    assert again == settings
+    assert list(again.resolved) == list(settings.resolved) == list(yaml.safe_load(builder.save_settings(settings)))
+
+
+def test_sections_by_name_as_in_earlier_notebooks_still_work():
+    settings = builder.read(DRAWN)
+    with pytest.warns(DeprecationWarning, match=r"use settings\.data"):
+        assert settings["data"]["root"] == settings.data.options["root"]

@@ -35,7 +35,7 @@ from captioner.attention.soft import SoftAttention  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
 from captioner.search import BeamSearch, Limits  # noqa: E402
-from captioner.search.hypotheses import Trace  # noqa: E402
+from captioner.search.hypotheses import Hypothesis  # noqa: E402
 from captioner.text.vocabulary import END  # noqa: E402
 
 REGIONS, REGION, SIZE, VOCABULARY = 49, 2048, 512, 9490
@@ -89,7 +89,7 @@ def main(device: torch.device, rounds: int, photos: int, beams: int, clock: str)
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             found = search(decoder, decoder.remember(regions))
         needed.append(operations(found))
-        return [traces[0].words.tolist() for traces in found]
+        return [hypotheses[0].words.tolist() for hypotheses in found]
 
     contenders = [
         Contender(
@@ -112,7 +112,7 @@ def main(device: torch.device, rounds: int, photos: int, beams: int, clock: str)
     print(f"{where(device)}; {clock} time")
 
 
-def operations(found: list[list[Trace]]) -> float:
+def operations(found: list[list[Hypothesis]]) -> float:
     """Floating-point operations of these captions and the other beams, 2 for each multiply-add; all beams share the first step."""
     a_word = (
         (SIZE + REGION + SIZE) * 4 * SIZE  # the LSTM's gates
@@ -123,7 +123,7 @@ def operations(found: list[list[Trace]]) -> float:
     )
     a_photo = REGION * 2 * SIZE + REGIONS * REGION * SIZE  # the first state, the keys
     words = sum(
-        len(words) for traces in found for words, _ in traces[0].candidates
+        len(words) for hypotheses in found for words, _ in hypotheses[0].candidates
     )  # the end mark instead of the first
     return 2 * (len(found) * (a_photo + a_word) + words * a_word)
 

@@ -1,4 +1,4 @@
-"""Captions of photos: a trained model, its vocabulary and a way of decoding, behind one call.
+"""Captions of photos, with one call: a trained model, its vocabulary and a search.
 
 Shapes: B photos, h and w pixels.
 """
@@ -21,7 +21,7 @@ from captioner.errors import UserError
 from captioner.features.sources import read_ahead
 from captioner.model import CaptionModel
 from captioner.regions import Placement, Regions
-from captioner.search.hypotheses import Trace
+from captioner.search.hypotheses import Hypothesis
 from captioner.search.result import Caption
 from captioner.search.steps import Search, write
 from captioner.text.vocabulary import Vocabulary
@@ -51,58 +51,53 @@ class Captioner:
         return self.model.device
 
     def caption(self, photo: Photo) -> Caption:
-        """The caption of one photo, given as a file or as a picture."""
+        """Caption one photo, given as a path or a PIL picture."""
         return self.captions([photo])[0]
 
     def captions(self, photos: Sequence[Photo], batch_size: int = 32) -> list[Caption]:
-        """Captions of photos, in their order."""
+        """Caption photos, in their order."""
         captions = []
-        for _, found in self.stream(photos, batch_size):
-            if isinstance(found, UserError):
-                raise found
-            captions.append(found)
+        for _, caption in self.stream(photos, batch_size):
+            if isinstance(caption, UserError):
+                raise caption
+            captions.append(caption)
         return captions
 
     def stream(self, photos: Sequence[Photo], batch_size: int = 32) -> Iterator[tuple[Photo, Caption | UserError]]:
-        """Each photo with its caption, or with the reason why it cannot be read, in their order, as they come.
+        """Yield each photo, in order, with its caption, or with the error if it cannot be read.
 
-        The next photos are read and prepared while the network works on a batch.
+        The next photos are read and prepared while the network captions a batch.
         """
         for batch in read_ahead(self._prepare, photos, batch_size):
-            prepared = [found for _, found in batch if not isinstance(found, UserError)]
-            captions = iter(
-                self.captions_of(
-                    torch.stack([pixels for pixels, _ in prepared]), [placement for _, placement in prepared]
-                )
-                if prepared
-                else []
-            )
-            for photo, found in batch:
-                yield photo, found if isinstance(found, UserError) else next(captions)
+            prepared = [result for _, result in batch if not isinstance(result, UserError)]
+            pixels, placements = [pixels for pixels, _ in prepared], [placement for _, placement in prepared]
+            captions = iter(self.captions_of(torch.stack(pixels), placements) if prepared else [])
+            for photo, result in batch:
+                yield photo, result if isinstance(result, UserError) else next(captions)
 
     def captions_of(
         self, photos: Tensor | Regions, placements: Sequence[Placement | None] | None = None
     ) -> list[Caption]:
-        """Captions of one batch: prepared pixels (B, 3, h, w), or regions made earlier."""
-        return [found[0] for found in self.candidates_of(photos, 1, placements)]
+        """Caption one batch: prepared pixels (B, 3, h, w), or regions."""
+        return [captions[0] for captions in self.candidates_of(photos, 1, placements)]
 
-    def candidates(self, photo: Photo, most: int = 100) -> list[Caption]:
-        """What the search found for one photo, best first: beams or samples, each with its maps."""
+    def candidates(self, photo: Photo, max_captions: int = 100) -> list[Caption]:
+        """The beams or samples of one photo, best first, each with its maps."""
         pixels, placement = self._prepare(photo)
-        return self.candidates_of(pixels[None], most, [placement])[0]
+        return self.candidates_of(pixels[None], max_captions, [placement])[0]
 
     @torch.inference_mode()
     def candidates_of(
-        self, photos: Tensor | Regions, most: int, placements: Sequence[Placement | None] | None = None
+        self, photos: Tensor | Regions, max_captions: int, placements: Sequence[Placement | None] | None = None
     ) -> list[list[Caption]]:
-        """The best `most` captions of each photo of a batch, or as many as the search found, best first."""
+        """The best captions of each photo of a batch, at most `max_captions`, best first."""
         with self._evaluation():
             memory = self.model.remember(photos.to(self.device))
-            traces = write(self.search, self.model.decoder, memory, most)
-        placements = placements or [None] * len(traces)
+            hypotheses = write(self.search, self.model.decoder, memory, max_captions)
+        placements = placements or [None] * len(hypotheses)
         return [
-            [self._caption(trace, memory, index, placement) for trace in found]
-            for index, (found, placement) in enumerate(zip(traces, placements, strict=True))
+            [self._caption(hypothesis, memory, photo, placement) for hypothesis in of_photo]
+            for photo, (of_photo, placement) in enumerate(zip(hypotheses, placements, strict=True))
         ]
 
     def _prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
@@ -114,7 +109,7 @@ class Captioner:
 
     @contextmanager
     def _evaluation(self) -> Iterator[None]:
-        """Evaluation mode and the precision of the products; back to training afterwards if that is where the model was."""
+        """Evaluation mode and the chosen precision; restores the model's mode afterwards."""
         was_training = self.model.training
         self.model.eval()
         try:
@@ -123,20 +118,20 @@ class Captioner:
         finally:
             self.model.train(was_training)
 
-    def _caption(self, trace: Trace, memory: Memory, index: int, placement: Placement | None) -> Caption:
+    def _caption(self, hypothesis: Hypothesis, memory: Memory, photo: int, placement: Placement | None) -> Caption:
         candidates = [
-            (self.vocabulary.join(self.vocabulary.decode(found.tolist())), log_prob)
-            for found, log_prob in trace.candidates
+            (self.vocabulary.join(self.vocabulary.decode(words.tolist())), log_prob)
+            for words, log_prob in hypothesis.candidates
         ]
         return Caption.of(
-            trace.attended,
-            self.vocabulary.decode(trace.words.tolist()),
-            trace.log_probs,
+            hypothesis.attended,
+            self.vocabulary.decode(hypothesis.words.tolist()),
+            hypothesis.log_probs,
             memory=memory,
-            photo=index,
+            photo=photo,
             vocabulary=self.vocabulary,
             attend=self.model.decoder.attend,
             placement=placement,
-            ended=trace.ended,
+            ended=hypothesis.ended,
             candidates=candidates,
         )

@@ -1,7 +1,7 @@
-"""Regions of a photo, where they lie in the network's view, and how that view lies on the photo.
+"""Regions of a photo, their layout in the network's view, and the placement of that view on the photo.
 
 Shapes: B photos, R regions, D region feature.
-Coordinates are continuous: a picture of width w spans 0 to w, pixel i covers i to i + 1.
+Coordinates are continuous: a picture of width w spans 0 to w, and pixel i covers i to i + 1.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Regions that a detector found."""
+    """Regions that a detector returned."""
 
     fractions: Tensor  # (B, R, 4), or (R, 4) of one photo: left, top, right, bottom as fractions of the view
 
@@ -73,7 +73,7 @@ Layout = Grid | Boxes
 
 
 def centres(layout: Layout, like: Tensor) -> Tensor:
-    """(1 or B, R, 2): the middle of each region, in regions from the left and from the top, on the other tensor's device."""
+    """(1 or B, R, 2): the centre of each region, in regions from the left and from the top, on the device of `like`."""
     dtype = torch.promote_types(like.dtype, torch.float32)
     if isinstance(layout, Grid):
         region = torch.arange(layout.num_regions, device=like.device)
@@ -83,7 +83,7 @@ def centres(layout: Layout, like: Tensor) -> Tensor:
 
 
 def extent_of(layout: Layout) -> tuple[float, float]:
-    """Width and height of the view, in regions; of boxes, as if the view were a square of R cells."""
+    """Width and height of the view, in regions; for boxes, as if the view were a square of R cells."""
     if isinstance(layout, Grid):
         return float(layout.columns), float(layout.rows)
     return layout.num_regions**0.5, layout.num_regions**0.5
@@ -91,7 +91,7 @@ def extent_of(layout: Layout) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Regions:
-    """What an encoder saw in a batch of photos."""
+    """Features, mask and layout that an encoder returns for a batch of photos."""
 
     features: Tensor  # (B, R, D)
     mask: Tensor  # (B, R) True = a real region
@@ -99,25 +99,22 @@ class Regions:
 
     @classmethod
     def full(cls, features: Tensor, layout: Layout) -> Regions:
-        """All regions real."""
+        """Regions that are all real."""
         return cls(features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device), layout)
 
     @classmethod
-    def of_boxes(cls, features: Sequence[Tensor], corners: Sequence[Tensor], most: int | None = None) -> Regions:
-        """Photos with different numbers of boxes, filled up with zeros that the mask leaves out.
+    def of_boxes(cls, features: Sequence[Tensor], corners: Sequence[Tensor], max_boxes: int | None = None) -> Regions:
+        """Regions of photos with different numbers of boxes, padded with zeros that the mask excludes.
 
         Args:
             features: (n, D) of each photo.
             corners: (n, 4) of each photo, as fractions of the view.
-            most: R; the largest n unless given.
+            max_boxes: R; the largest n unless given.
         """
-        counts = torch.tensor([len(each) for each in features], device=features[0].device)
-        length = int(counts.max()) if most is None else most
-        filled = [
-            [functional.pad(each, (0, 0, 0, length - len(each))) for each in side] for side in (features, corners)
-        ]
+        counts = torch.tensor([len(of_photo) for of_photo in features], device=features[0].device)
+        length = int(counts.max()) if max_boxes is None else max_boxes
         mask = torch.arange(length, device=counts.device) < counts[:, None]
-        return cls(torch.stack(filled[0]), mask, Boxes(torch.stack(filled[1])))
+        return cls(_padded(features, length), mask, Boxes(_padded(corners, length)))
 
     def mean(self) -> Tensor:
         """(B, D): the mean over real regions."""
@@ -132,12 +129,17 @@ class Regions:
         return Regions(features, self.mask.to(device, non_blocking=True), self.layout.to(device))
 
 
+def _padded(tensors: Sequence[Tensor], length: int) -> Tensor:
+    """(B, length, *) of B tensors (n, *), padded with zeros."""
+    return torch.stack([functional.pad(tensor, (0, 0, 0, length - len(tensor))) for tensor in tensors])
+
+
 @dataclass(frozen=True)
 class Placement:
-    """How the network's view lies on the original photo, as one scale and offset for each axis.
+    """The position of the network's view on the original photo, as one scale and offset for each axis.
 
     A point (x, y) of the view is the point (offset + scale * x, ...) of the photo: exact for any chain of resizes,
-    crops and paddings. Sizes are (width, height) in pixels; the photo's are taken after its EXIF rotation is applied.
+    crops and paddings. Sizes are (width, height) in pixels; the photo's are those after its EXIF rotation.
     """
 
     photo_size: tuple[int, int]
@@ -156,7 +158,7 @@ class Placement:
         return replace(self, view_size=size, scale=scale)
 
     def cropped(self, left: int, top: int, size: tuple[int, int]) -> Placement:
-        """The view after cutting out (width, height) from (left, top); negative values pad."""
+        """The view after a crop of (width, height) at (left, top); negative values pad."""
         offset = (self.offset[0] + left * self.scale[0], self.offset[1] + top * self.scale[1])
         return replace(self, view_size=size, offset=offset)
 
@@ -169,6 +171,6 @@ class Placement:
         return (points - points.new_tensor(self.offset)) / points.new_tensor(self.scale)
 
     def corners_on_photo(self, layout: Layout) -> Tensor:
-        """(R, 4) float64: left, top, right, bottom of each region in photo pixels; may reach past the photo's border."""
+        """(R, 4) float64: left, top, right, bottom of each region in photo pixels; may extend past the photo's border."""
         fractions = layout.corners().double().cpu().unflatten(1, (2, 2))
         return self.to_photo(fractions * fractions.new_tensor(self.view_size)).flatten(1)

@@ -39,14 +39,14 @@ def make_model(kind: str, scale: float = 1.0) -> CaptionModel:
 def test_an_ensemble_of_one_is_the_model(kind):
     model = make_model(kind)
     alone, regions, search = Ensemble([model]), make_regions(), BeamSearch(3, "gnmt", Limits(5))
-    ours = search(alone.decoder, alone.remember(regions), most=3)
-    own = search(model.decoder, model.remember(regions), most=3)
-    for traces, expected in zip(ours, own, strict=True):
-        for trace, one in zip(traces, expected, strict=True):
-            assert trace.words.tolist() == one.words.tolist()
-            assert trace.log_prob == pytest.approx(one.log_prob, abs=1e-6)
+    ours = search(alone.decoder, alone.remember(regions), max_captions=3)
+    own = search(model.decoder, model.remember(regions), max_captions=3)
+    for hypotheses, expected in zip(ours, own, strict=True):
+        for hypothesis, one in zip(hypotheses, expected, strict=True):
+            assert hypothesis.words.tolist() == one.words.tolist()
+            assert hypothesis.log_prob == pytest.approx(one.log_prob, abs=1e-6)
             if one.attended["weights"] is not None:
-                torch.testing.assert_close(trace.attended["weights"], one.attended["weights"])
+                torch.testing.assert_close(hypothesis.attended["weights"], one.attended["weights"])
 
 
 @torch.no_grad()
@@ -75,10 +75,10 @@ def test_photos_leave_the_batch_of_an_ensemble_too():
     regions = make_regions(num_photos=6, rows=4)
     memory = together.remember(regions)
     found = BeamSearch(3, limits=Limits(6))(together.decoder, memory)
-    for photo, traces in enumerate(found):
+    for photo, hypotheses in enumerate(found):
         alone = BeamSearch(3, limits=Limits(6))(together.decoder, memory.select(torch.tensor([photo])))[0]
-        assert traces[0].words.tolist() == alone[0].words.tolist()
-    assert all(traces for traces in Sampling(4, limits=Limits(6))(together.decoder, memory, most=4))
+        assert hypotheses[0].words.tolist() == alone[0].words.tolist()
+    assert all(hypotheses for hypotheses in Sampling(4, limits=Limits(6))(together.decoder, memory, max_captions=4))
 
 
 def test_models_that_see_photos_differently_cannot_write_together():

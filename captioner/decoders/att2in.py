@@ -94,5 +94,5 @@ class Att2inDecoder(RecurrentDecoder):
 
 
 def maxout(candidate: Tensor) -> Tensor:
-    """The larger of two numbers for each of H: (..., 2 H) to (..., H). Source: Goodfellow et al. 2013, section 2."""
+    """The larger of two numbers for each of H: (..., 2 H) to (..., H). Source: Goodfellow et al. 2013."""
     return candidate.unflatten(-1, (2, -1)).amax(-2)

@@ -1,9 +1,14 @@
-"""How words are chosen: every way of decoding, by the name a config gives it. All return words and maps together.
+"""Search for captions: every way of decoding, by the name a config gives it. All return words and maps together.
 
-caption.py   what a caption is                     captioner.py  photos in, captions out
-beam.py      greedy, beam search, diverse beams    sampling.py   drawn by chance
-limits.py    which words may come next             rules.py      ranking captions of different lengths
-steps.py     word by word, for all of them         tape.py       what each step saw, read back
+result.py        Caption, the result
+steps.py         the loop over words that all searches run
+hypotheses.py    the history of a search, and the captions read from it
+beam.py          greedy, beam search, diverse beam search
+sampling.py      captions drawn at random
+limits.py        which words may come next
+length_rules.py  how captions of different lengths are ranked
+
+To add one: write a class that meets `Search` in steps.py, then add its line here.
 """
 
 from __future__ import annotations

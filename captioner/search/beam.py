@@ -1,4 +1,4 @@
-"""Beam search, in groups that differ where asked for, and greedy decoding, batched over photos.
+"""Greedy decoding, beam search and diverse beam search, batched over photos.
 
 Shapes: n photos still in the batch, K beams, G groups, V vocabulary.
 """
@@ -16,10 +16,10 @@ from captioner.attention import Memory
 from captioner.decoders import Decoder
 from captioner.layers.topk import largest
 from captioner.ranges import NonNegative, Size
-from captioner.search.hypotheses import Trace
+from captioner.search.hypotheses import Hypothesis
 from captioner.search.length_rules import LENGTH_RULES
-from captioner.search.limits import USUAL, Limits
-from captioner.search.steps import Chosen, Standing, write
+from captioner.search.limits import DEFAULT, Limits
+from captioner.search.steps import BeamState, Continuations, write
 from captioner.text.vocabulary import END
 
 LengthRule = Literal["none", "mean", "gnmt"]
@@ -27,105 +27,109 @@ LengthRule = Literal["none", "mean", "gnmt"]
 
 @dataclass(frozen=True)
 class Greedy:
-    """Takes the most probable word at every step: a beam of one.
+    """Choose the most probable word at every step: a beam of one.
 
     Args:
-        limits: what a caption may be.
+        limits: limits on captions.
     """
 
-    limits: Limits = USUAL
+    limits: Limits = DEFAULT
 
-    def __call__(self, decoder: Decoder, memory: Memory, most: int = 1) -> list[list[Trace]]:
-        return write(self, decoder, memory, most)
+    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
+        return write(self, decoder, memory, max_captions)
 
-    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
-        return _best(log_probs, standing, 1, "none")
+    def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
+        return _best(log_probs, state, 1, "none")
 
 
 @dataclass(frozen=True)
 class BeamSearch:
-    """Keeps the K best beginnings of a caption at every word. A beam as wide as the tree finds the most probable caption.
+    """Keep the K best beginnings of a caption at every word. A beam as wide as the tree finds the most probable caption.
 
     Args:
         beams: K; 1 is greedy decoding.
         length_rule: how captions of different lengths are ranked.
-        limits: what a caption may be.
+        limits: limits on captions.
     """
 
     beams: Size = 3
     length_rule: LengthRule = "none"
-    limits: Limits = USUAL
+    limits: Limits = DEFAULT
 
-    def __call__(self, decoder: Decoder, memory: Memory, most: int = 1) -> list[list[Trace]]:
-        """The best `most` captions of each photo, best first."""
-        return write(self, decoder, memory, most)
+    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
+        """The best captions of each photo, at most `max_captions`, best first."""
+        return write(self, decoder, memory, max_captions)
 
-    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
-        return _best(log_probs, standing, self.beams, self.length_rule)
+    def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
+        return _best(log_probs, state, self.beams, self.length_rule)
 
 
 @dataclass(frozen=True)
 class DiverseBeamSearch:
-    r"""Beams in G groups. At every word the groups choose one after another, and each is told off for words that groups before it chose
-    for the same photo: $\Theta(y) - \lambda \sum_{h < g} \sum_b [y_t = y^h_{b,t}]$ is what group g takes the best of.
+    r"""Beam search in G groups. At every word the groups choose in turn, and each is penalised for words that earlier groups chose for
+    the same photo: group g maximises $\Theta(y) - \lambda \sum_{h < g} \sum_b [y_t = y^h_{b,t}]$.
 
-    Source: Vijayakumar et al. 2018, with their Hamming diversity. The penalty counts while choosing a word; scores and
-    the final order are those of plain beam search. One group is plain beam search; where lambda is 0 all groups write the same.
+    Source: Vijayakumar et al. 2018, with their Hamming diversity. The penalty affects the choice of words alone; scores and the final
+    order are those of beam search. With one group this is beam search; with lambda 0 all groups write the same.
 
     Args:
-        beams: K, of all groups together; a multiple of `groups`.
+        beams: K, the beams of all groups together; a multiple of `groups`.
         groups: G.
         diversity: lambda, in natural logarithms of probability.
         length_rule: how captions of different lengths are ranked.
-        limits: what a caption may be.
+        limits: limits on captions.
     """
 
     beams: Size = 6
     groups: Size = 3
     diversity: NonNegative = 0.5
     length_rule: LengthRule = "none"
-    limits: Limits = USUAL
+    limits: Limits = DEFAULT
 
     def __post_init__(self):
         if self.beams % self.groups:
             raise ValueError(f"beams should be a multiple of groups, got {self.beams} and {self.groups}")
 
-    def __call__(self, decoder: Decoder, memory: Memory, most: int = 1) -> list[list[Trace]]:
-        """The best `most` captions of each photo, of all groups, best first."""
-        return write(self, decoder, memory, most)
+    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
+        """The best captions of each photo over all groups, at most `max_captions`, best first."""
+        return write(self, decoder, memory, max_captions)
 
-    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
+    def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         size = self.beams // self.groups
-        chosen: list[Chosen] = []
-        told_off = torch.zeros_like(log_probs[:, 0])  # (n, V) how often groups before chose each word
+        chosen: list[Continuations] = []
+        counts = torch.zeros_like(log_probs[:, 0])  # (n, V) how often earlier groups chose each word
         for group in range(self.groups):
-            own = slice(None) if standing.length == 0 else slice(group * size, (group + 1) * size)
-            ours = Standing(standing.scores[:, own], standing.ranks[:, own], standing.ended[:, own], standing.length)
-            found = _best(log_probs[:, own], ours, size, self.length_rule, self.diversity * told_off)
-            told_off = told_off.scatter_add(1, found.words, (found.words >= END).to(told_off))  # not for staying ended
-            offset = 0 if standing.length == 0 else group * size
-            chosen.append(found._replace(parents=found.parents + offset))
-        return Chosen(*(torch.cat(values, 1) for values in zip(*chosen, strict=True)))
+            own = slice(None) if state.length == 0 else slice(group * size, (group + 1) * size)
+            own_state = BeamState(state.scores[:, own], state.ranks[:, own], state.ended[:, own], state.length)
+            best = _best(log_probs[:, own], own_state, size, self.length_rule, self.diversity * counts)
+            counts = counts.scatter_add(1, best.words, (best.words >= END).to(counts))  # PAD of ended captions is free
+            offset = 0 if state.length == 0 else group * size
+            chosen.append(best._replace(parents=best.parents + offset))
+        return Continuations(*(torch.cat(values, 1) for values in zip(*chosen, strict=True)))
 
 
-def _best(log_probs: Tensor, standing: Standing, beams: int, length_rule: str, penalty: Tensor | None = None) -> Chosen:
-    """The best continuations of all beams (n, K, V); a penalty (n, V) on words counts in the choice alone.
+def _best(
+    log_probs: Tensor, state: BeamState, beams: int, length_rule: str, penalty: Tensor | None = None
+) -> Continuations:
+    """The best continuations of all beams, given log-probabilities (n, K, V); a penalty (n, V) on words affects the choice alone.
 
-    The best of all are among the best `beams` of each beam. Length rules divide, so that they may be applied to a word alone.
+    The best of all are among the best `beams` of each beam. Length rules divide, so that they can be applied to a single word.
     """
-    rule, length = LENGTH_RULES[length_rule], standing.length + 1
-    judged = log_probs if penalty is None else rule(log_probs, length) - penalty[:, None]
-    words = largest(judged, min(beams, log_probs.shape[-1])).indices  # (n, K, k)
+    rule, length = LENGTH_RULES[length_rule], state.length + 1
+    values = log_probs if penalty is None else rule(log_probs, length) - penalty[:, None]
+    words = largest(values, min(beams, log_probs.shape[-1])).indices  # (n, K, k)
     log_probs = log_probs.gather(-1, words)
-    totals = standing.scores[..., None] + log_probs
-    ranked = rule(totals, length)
+    totals = state.scores[..., None] + log_probs
+    ranks = rule(totals, length)
     if length_rule != "none":  # a caption that has ended keeps the rank of its own length
-        ranked = torch.where(standing.ended[..., None], standing.ranks[..., None] + log_probs, ranked)
-    judged = (ranked if penalty is None else ranked - penalty[:, None].expand_as(judged).gather(-1, words)).flatten(1)
-    width = judged.shape[1]
-    judged, best = functional.pad(judged, (0, max(0, beams - width)), value=-torch.inf).topk(beams)
+        ranks = torch.where(state.ended[..., None], state.ranks[..., None] + log_probs, ranks)
+    values = (ranks if penalty is None else ranks - penalty[:, None].expand_as(values).gather(-1, words)).flatten(1)
+    width = values.shape[1]
+    values, best = functional.pad(values, (0, max(0, beams - width)), value=-torch.inf).topk(beams)
     best = best.clamp(max=width - 1)
     parents = best // words.shape[-1]
-    words, log_probs, scores, ranks = (each.flatten(1).gather(1, best) for each in (words, log_probs, totals, ranked))
-    scores, ranks = (each.masked_fill(judged.isinf(), -torch.inf) for each in (scores, ranks))
-    return Chosen(words, parents, log_probs, scores, ranks)
+    words, log_probs, totals, ranks = (
+        tensor.flatten(1).gather(1, best) for tensor in (words, log_probs, totals, ranks)
+    )
+    scores, ranks = (tensor.masked_fill(values.isinf(), -torch.inf) for tensor in (totals, ranks))
+    return Continuations(words, parents, log_probs, scores, ranks)

@@ -1,4 +1,7 @@
-"""How captions of different lengths are ranked, by the name a config gives it: each divides a log-probability by a number of its own."""
+"""How captions of different lengths are ranked: every rule, by the name a config gives it.
+
+Each rule divides log-probabilities by a function of the length.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ def sum_of_log_probs(log_probs: Tensor, length: int) -> Tensor:
 
 
 def mean_log_prob(log_probs: Tensor, length: int) -> Tensor:
-    """Log-probability per word, the end mark counted as one."""
+    """Log-probability per word, with the end mark counted as a word."""
     return log_probs / length
 
 
 def gnmt(log_probs: Tensor, length: int) -> Tensor:
-    """Divided by ((5 + length) / 6) ** 0.7. Source: Wu et al. 2016 (GNMT), with its alpha at 0.7."""
+    """Log-probability divided by ((5 + length) / 6) ** 0.7. Source: Wu et al. 2016 (GNMT), with alpha = 0.7."""
     return log_probs / ((5 + length) / 6) ** 0.7
 
 

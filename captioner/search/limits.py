@@ -1,4 +1,4 @@
-"""Which words may come next, whatever the way of decoding.
+"""Which words may come next, for every search.
 
 Shapes: n photos, K captions side by side, t words so far, V vocabulary.
 """
@@ -18,21 +18,21 @@ from captioner.text.vocabulary import END, PAD, START, UNK
 
 @dataclass(frozen=True)
 class Limits:
-    """What a caption may be.
+    """Limits on captions.
 
-    Never empty: the end mark is not allowed as the first word. Never cut short without saying so: after `max_length` words the only word
-    allowed is the end mark, with the probability that the decoder gives it, and the caption says that it was not `ended`. Where the
-    limits leave a photo no word at all, its captions end, although they break a limit with that.
+    A caption is never empty: the end mark is not allowed as the first word. After `max_length` words only the end mark is allowed, with
+    the probability that the decoder gives it, and the caption's `ended` is False. If the limits leave a photo no word at all, its
+    captions end, although this breaks a limit.
 
-    Probabilities stay the decoder's own: what limits take away is not shared out among other words.
+    Probabilities stay the decoder's own: the remaining words are not renormalised.
 
     Args:
-        max_length: the most words in a caption, the end mark not counted.
-        min_length: the fewest.
-        no_repeat: n, where no sequence of n words may stand in a caption twice; 0 for no such limit.
+        max_length: maximum number of words, without the end mark.
+        min_length: minimum number of words.
+        no_repeat: n: no sequence of n words may occur twice in a caption; 0 for no such limit.
         unknown: whether `<unk>` may be written.
-        bad_endings: whether a caption may end with a word such as "a" or "with"; see `captioner/endings.py`.
-        bad_words: the numbers of those words.
+        bad_endings: whether a caption may end with a word such as "a" or "with"; see `captioner/text/endings.py`.
+        bad_words: the indices of those words.
     """
 
     max_length: Size = 20
@@ -54,7 +54,7 @@ class Limits:
         Args:
             logits: (n, K, V).
             so_far: (n, K, t), the words of each caption.
-            ended: (n, K); an ended caption may only stay as it is, writing PAD.
+            ended: (n, K); a caption that has ended may only write PAD.
         """
         log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
         end = log_probs[..., END].clone()
@@ -76,20 +76,20 @@ class Limits:
         log_probs[..., never] = -torch.inf
         if self.bad_endings == "forbid" and self.bad_words:
             bad = torch.tensor(self.bad_words, device=so_far.device)
-            if length == self.max_length - 1:  # the end mark is all that may follow
+            if length == self.max_length - 1:  # only the end mark may follow
                 log_probs[..., bad] = -torch.inf
             if length:
                 log_probs[..., END].masked_fill_(torch.isin(so_far[..., -1], bad), -torch.inf)
         if 0 < self.no_repeat <= length:
-            seen = so_far.unfold(-1, self.no_repeat, 1)  # (n, K, sequences, words of one)
-            begun = so_far[..., length - self.no_repeat + 1 :]
-            again = (seen[..., :-1] == begun[..., None, :]).all(-1)  # (n, K, sequences)
-            told = torch.where(again, seen[..., -1], PAD)  # PAD is forbidden already
-            log_probs.scatter_(-1, told, -torch.inf)
+            sequences = so_far.unfold(-1, self.no_repeat, 1)  # (n, K, sequences, words)
+            last_words = so_far[..., length - self.no_repeat + 1 :]
+            begins_alike = (sequences[..., :-1] == last_words[..., None, :]).all(-1)  # (n, K, sequences)
+            repeated = torch.where(begins_alike, sequences[..., -1], PAD)  # PAD is forbidden already
+            log_probs.scatter_(-1, repeated, -torch.inf)
 
     @property
     def _can_get_stuck(self) -> bool:
         return self.min_length > 1 or self.no_repeat > 0 or self.bad_endings == "forbid" or self.unknown == "forbid"
 
 
-USUAL = Limits()
+DEFAULT = Limits()

@@ -1,4 +1,4 @@
-"""Captions drawn by chance, batched over photos and samples.
+"""Sampling: captions drawn at random, batched over photos and samples.
 
 Shapes: n photos still in the batch, K samples of a photo, V vocabulary.
 """
@@ -14,59 +14,58 @@ from captioner.attention import Memory
 from captioner.decoders import Decoder
 from captioner.layers.topk import largest
 from captioner.ranges import Count, Positive, Share, Size
-from captioner.search.hypotheses import Trace
-from captioner.search.limits import USUAL, Limits
-from captioner.search.steps import Chosen, Standing, write
+from captioner.search.hypotheses import Hypothesis
+from captioner.search.limits import DEFAULT, Limits
+from captioner.search.steps import BeamState, Continuations, write
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Draws every word from the decoder's distribution, or from the likely part of it.
+    """Draw every word from the decoder's distribution, or from the likely part of it.
 
-    Temperature comes first, then `top_k`, then `top_p`; what they and the limits take away is shared out among the other words. The
-    log-probabilities that captions carry are the decoder's own all the same. Draws come from torch's generator: `torch.manual_seed`
-    repeats them.
+    Temperature is applied first, then `top_k`, then `top_p`; the remaining words are renormalised. Captions still carry the decoder's
+    own log-probabilities. Draws come from torch's generator: `torch.manual_seed` repeats them.
 
     Source of top_p: Holtzman et al. 2020, section 3.1 (nucleus sampling).
 
     Args:
         samples: K, drawn for each photo; the likeliest is the photo's caption, the others are its candidates.
-        temperature: what logits are divided by; below 1 likely words become likelier.
+        temperature: divisor of the logits; below 1, likely words become likelier.
         top_k: words are drawn from the k likeliest; 0 for all.
-        top_p: words are drawn from the fewest that have this probability together; 1 for all.
-        limits: what a caption may be.
+        top_p: words are drawn from the smallest set that has this probability together; 1 for all.
+        limits: limits on captions.
     """
 
     samples: Size = 1
     temperature: Positive = 1.0
     top_k: Count = 0
     top_p: Share = 1.0
-    limits: Limits = USUAL
+    limits: Limits = DEFAULT
 
-    def __call__(self, decoder: Decoder, memory: Memory, most: int = 1) -> list[list[Trace]]:
-        """The likeliest `most` of each photo's samples, likeliest first."""
-        return write(self, decoder, memory, most)
+    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
+        """Samples of each photo, at most `max_captions`, likeliest first."""
+        return write(self, decoder, memory, max_captions)
 
-    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
-        num_photos, num_rows = log_probs.shape[:2]
-        each = self.samples if standing.length == 0 else 1
+    def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
+        num_photos, num_captions = log_probs.shape[:2]
+        num_draws = self.samples if state.length == 0 else 1
         likely = nucleus(likeliest(log_probs / self.temperature, self.top_k), self.top_p).softmax(-1)
-        words = drawn(likely, each).flatten(1)
-        parents = torch.arange(num_rows, device=words.device).repeat_interleave(each).expand(num_photos, -1)
-        taken = log_probs[torch.arange(num_photos, device=words.device)[:, None], parents, words]
-        scores = standing.scores.gather(1, parents) + taken
-        return Chosen(words, parents, taken, scores, scores)
+        words = drawn(likely, num_draws).flatten(1)
+        parents = torch.arange(num_captions, device=words.device).repeat_interleave(num_draws).expand(num_photos, -1)
+        log_probs = log_probs[torch.arange(num_photos, device=words.device)[:, None], parents, words]
+        scores = state.scores.gather(1, parents) + log_probs
+        return Continuations(words, parents, log_probs, scores, scores)
 
 
 def drawn(probabilities: Tensor, count: int) -> Tensor:
-    """Draws (..., count) with replacement from each distribution (..., V): where its running sum reaches a uniform number.
+    """Draws (..., count) with replacement from each distribution (..., V), by inverting its cumulative sum.
 
-    One such number a draw; `torch.multinomial` takes one for each of V, which costs a CPU more than the product with the vocabulary.
+    This takes one uniform number per draw. `torch.multinomial` takes one for each of V, which on a CPU costs more than the product with
+    the vocabulary.
     """
     sums = probabilities.cumsum(-1)
-    uniform = 1 - torch.rand(
-        *sums.shape[:-1], count, dtype=sums.dtype, device=sums.device
-    )  # never 0: no impossible word
+    random = torch.rand(*sums.shape[:-1], count, dtype=sums.dtype, device=sums.device)
+    uniform = 1 - random  # never 0, which would be a word of probability 0
     return torch.searchsorted(sums, uniform * sums[..., -1:])
 
 
@@ -79,12 +78,11 @@ def likeliest(log_probs: Tensor, count: int) -> Tensor:
 
 
 def nucleus(log_probs: Tensor, mass: float) -> Tensor:
-    """Log-probabilities (..., V) of the fewest words that have this share of the probability together, minus infinity for the others."""
+    """Log-probabilities (..., V) of the smallest set of words that has this share of the probability, minus infinity for the others."""
     if mass == 1:
         return log_probs
     sorted_log_probs, order = log_probs.sort(-1, descending=True)
     shares = sorted_log_probs.softmax(-1)
-    before = shares.cumsum(-1) - shares  # of likelier words
-    return log_probs.masked_fill(
-        torch.zeros_like(order, dtype=torch.bool).scatter(-1, order, before >= mass), -torch.inf
-    )
+    above = shares.cumsum(-1) - shares  # the share of likelier words
+    removed = torch.zeros_like(order, dtype=torch.bool).scatter(-1, order, above >= mass)
+    return log_probs.masked_fill(removed, -torch.inf)

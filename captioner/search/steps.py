@@ -1,4 +1,4 @@
-"""One way to write captions word by word; ways of decoding differ in how they choose.
+"""The loop over words that every search runs; searches differ in how they choose.
 
 Shapes: B photos, n photos still in the batch, K captions side by side, V vocabulary.
 """
@@ -12,64 +12,64 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.search.hypotheses import Tape, Trace
+from captioner.search.hypotheses import Hypothesis, SearchHistory
 from captioner.search.limits import Limits
 from captioner.text.vocabulary import END, PAD, START
 
 
-class Standing(NamedTuple):
-    """How the captions of each photo stand."""
+class BeamState(NamedTuple):
+    """The captions of each photo so far."""
 
-    scores: Tensor  # (n, K) log-probabilities; minus infinity for a place that holds no caption
+    scores: Tensor  # (n, K) log-probabilities; minus infinity for a slot without a caption
     ranks: Tensor  # (n, K) what captions are ordered by
     ended: Tensor  # (n, K)
-    length: int  # words so far of those that have not ended
+    length: int  # words of captions that have not ended
 
 
-class Chosen(NamedTuple):
-    """Continuations, (n, K) each."""
+class Continuations(NamedTuple):
+    """The chosen next words, (n, K) each."""
 
     words: Tensor
-    parents: Tensor  # the place of the caption that each continues
+    parents: Tensor  # index of the caption that each one continues
     log_probs: Tensor  # of the words
     scores: Tensor
     ranks: Tensor
 
 
 class Search(Protocol):
-    """A way of decoding: what a caption may be, and how the next words are chosen."""
+    """A way of decoding: the limits on captions, and how the next words are chosen."""
 
     @property
     def limits(self) -> Limits: ...
 
-    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
-        """From log-probabilities (n, K, V) of the next words; at the first word K is 1, whatever comes after."""
+    def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
+        """Choose from log-probabilities (n, K, V) of the next words. At the first word K is 1."""
         ...
 
 
-def write(search: Search, decoder: Decoder, memory: Memory, most: int) -> list[list[Trace]]:
-    """The best `most` captions, or as many as there are, for each photo that `memory` remembers, best first, with their maps."""
-    tape, scores, ranks = _follow(search, decoder, memory, need_weights=True)
+def write(search: Search, decoder: Decoder, memory: Memory, max_captions: int) -> list[list[Hypothesis]]:
+    """The best captions of each photo in `memory`, at most `max_captions`, best first, with their maps."""
+    history, scores, ranks = _run(search, decoder, memory, need_weights=True)
     order = ranks.sort(dim=1, descending=True, stable=True).indices
-    return tape.traces(order, scores, search.limits.max_length, most)
+    return history.hypotheses(order, scores, search.limits.max_length, max_captions)
 
 
 def draw(search: Search, decoder: Decoder, memory: Memory) -> Tensor:
-    """All captions (B, K, T) of each photo as numbers, with their end marks where they ended, PAD behind: without maps, for training."""
-    tape, scores, _ = _follow(search, decoder, memory, need_weights=False)
-    words, _, _ = tape.walk_back(torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1))
-    return words[..., : search.limits.max_length]  # the end mark that follows the longest is no choice
+    """All captions (B, K, T) of each photo as word indices without maps, for training; the end mark, then PAD, where they ended."""
+    history, scores, _ = _run(search, decoder, memory, need_weights=False)
+    words, _, _ = history.follow_back(torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1))
+    return words[..., : search.limits.max_length]  # the end mark after the longest caption was not chosen
 
 
 @torch.no_grad()
-def _follow(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -> tuple[Tape, Tensor, Tensor]:
-    """A search from its first word to its last: what every step saw and chose, and scores and ranks (B, K) of the captions.
+def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -> tuple[SearchHistory, Tensor, Tensor]:
+    """Run a search from its first word to its last: its history, and scores and ranks (B, K) of the captions.
 
-    All captions of all photos are one batch; a photo leaves it when all its captions have ended. A caption that has ended keeps its
-    place and its score.
+    All captions of all photos are one batch. A photo leaves it when all its captions have ended; a caption that has ended keeps its
+    slot and its score.
     """
     num_photos, device = len(memory.mask), memory.mask.device
-    tape = Tape(num_photos)
+    history = SearchHistory(num_photos)
     scores = torch.zeros(num_photos, 1, device=device)
     ranks, ended = scores, torch.zeros(num_photos, 1, dtype=torch.bool, device=device)
     active = torch.arange(num_photos, device=device)
@@ -78,9 +78,9 @@ def _follow(search: Search, decoder: Decoder, memory: Memory, need_weights: bool
     for length in range(search.limits.max_length + 1):
         output, attended, state = decoder.step(words, state, memory, need_weights)
         log_probs = search.limits.next_words(decoder.vocabulary_logits(output), so_far, ended[active])
-        chosen = search.choose(log_probs, Standing(scores[active], ranks[active], ended[active], length))
+        chosen = search.choose(log_probs, BeamState(scores[active], ranks[active], ended[active], length))
         words, parents = chosen.words, chosen.parents
-        tape.record(active, words, chosen.log_probs, parents, attended)
+        history.record(active, words, chosen.log_probs, parents, attended)
         new_ended = (words == END) | (words == PAD) | chosen.scores.isinf()
         if length == 0:
             scores, ranks, ended = chosen.scores, chosen.ranks, new_ended
@@ -94,4 +94,4 @@ def _follow(search: Search, decoder: Decoder, memory: Memory, need_weights: bool
         if len(staying) < len(active):
             active, words, so_far = active[staying], words[staying], so_far[staying]
             memory, state = memory.select(staying), state.select_photos(staying)
-    return tape, scores, ranks
+    return history, scores, ranks

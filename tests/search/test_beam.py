@@ -17,7 +17,7 @@ VOCABULARY = 7  # four marks and three words
 
 
 def best_of(found):
-    return [traces[0] for traces in found]
+    return [hypotheses[0] for hypotheses in found]
 
 
 def every_caption(unknown: str, max_length: int):
@@ -53,47 +53,47 @@ def test_a_beam_as_wide_as_the_tree_finds_the_best_caption(small, rule, unknown)
     memory = small.remember(make_regions())
     captions = every_caption(unknown, max_length=3)
     found = BeamSearch(len(captions) * 2, rule, Limits(max_length=3, unknown=unknown))(small, memory)
-    for photo, trace in enumerate(best_of(found)):
+    for photo, hypothesis in enumerate(best_of(found)):
         log_probs = caption_log_probs(small, memory, photo, captions)
         ranks = [
             float(LENGTH_RULES[rule](torch.tensor(log_prob), len(caption) + 1))
             for caption, log_prob in zip(captions, log_probs, strict=True)
         ]
         best = max(range(len(captions)), key=ranks.__getitem__)
-        assert trace.words.tolist() == captions[best]
-        assert trace.log_prob == pytest.approx(log_probs[best], abs=1e-4)
-        assert len(trace.candidates) == len(captions)
+        assert hypothesis.words.tolist() == captions[best]
+        assert hypothesis.log_prob == pytest.approx(log_probs[best], abs=1e-4)
+        assert len(hypothesis.candidates) == len(captions)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("beams", [1, 2, 3, 5])
 def test_a_caption_carries_its_own_log_probabilities_and_maps(small, beams):
     memory = small.remember(make_regions())
-    for photo, trace in enumerate(best_of(BeamSearch(beams, limits=Limits(6))(small, memory))):
-        words = torch.tensor([[[START, *trace.words.tolist()]]])
+    for photo, hypothesis in enumerate(best_of(BeamSearch(beams, limits=Limits(6))(small, memory))):
+        words = torch.tensor([[[START, *hypothesis.words.tolist()]]])
         output, attended = small(words, memory.select(torch.tensor([photo])))
         log_probs = small.vocabulary_logits(output).log_softmax(-1)[0, 0]
-        length = len(trace.words)
+        length = len(hypothesis.words)
         torch.testing.assert_close(
-            trace.word_log_probs.double(), log_probs[torch.arange(length), trace.words], atol=1e-5, rtol=0
+            hypothesis.word_log_probs.double(), log_probs[torch.arange(length), hypothesis.words], atol=1e-5, rtol=0
         )
-        assert trace.end_log_prob == pytest.approx(float(log_probs[length, END]), abs=1e-5)
+        assert hypothesis.end_log_prob == pytest.approx(float(log_probs[length, END]), abs=1e-5)
         if attended.weights is not None:
-            seen = trace.attended["weights"].double()
+            seen = hypothesis.attended["weights"].double()
             torch.testing.assert_close(seen, attended.weights[0, 0, :length], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
 def test_a_beam_of_one_is_greedy(small):
     memory = small.remember(make_regions())
-    for photo, trace in enumerate(best_of(Greedy(Limits(5))(small, memory))):
+    for photo, hypothesis in enumerate(best_of(Greedy(Limits(5))(small, memory))):
         words, alone = [START], memory.select(torch.tensor([photo]))
         while len(words) <= 5 and words[-1] != END:
             output, _ = small(torch.tensor([[words]]), alone)
             logits = small.vocabulary_logits(output)[0, 0, -1]
             allowed = [4, 5, 6] + [END] * (len(words) > 1)
             words.append(max(allowed, key=lambda word: float(logits[word])))
-        assert trace.words.tolist() == [word for word in words if word > END]
+        assert hypothesis.words.tolist() == [word for word in words if word > END]
 
 
 @torch.no_grad()
@@ -102,29 +102,33 @@ def test_photos_in_a_batch_are_captioned_as_if_alone(small):
     memory = small.remember(replace(regions, features=10 * regions.features))
     search = BeamSearch(3, limits=Limits(6))
     together = best_of(search(small, memory))
-    assert len({len(trace.words) for trace in together}) > 1  # photos leave the batch at different words
-    for photo, trace in enumerate(together):
+    assert len({len(hypothesis.words) for hypothesis in together}) > 1  # photos leave the batch at different words
+    for photo, hypothesis in enumerate(together):
         alone = search(small, memory.select(torch.tensor([photo])))[0][0]
-        assert trace.words.tolist() == alone.words.tolist()
-        if trace.attended["weights"] is not None:
-            torch.testing.assert_close(trace.attended["weights"], alone.attended["weights"])
-        assert [words.tolist() for words, _ in trace.candidates] == [words.tolist() for words, _ in alone.candidates]
+        assert hypothesis.words.tolist() == alone.words.tolist()
+        if hypothesis.attended["weights"] is not None:
+            torch.testing.assert_close(hypothesis.attended["weights"], alone.attended["weights"])
+        assert [words.tolist() for words, _ in hypothesis.candidates] == [
+            words.tolist() for words, _ in alone.candidates
+        ]
 
 
 @torch.no_grad()
 def test_a_caption_is_never_empty():
     decoder = make_decoder(vocabulary_size=VOCABULARY)
     decoder.to_vocabulary.bias[END] = 50
-    assert all(len(trace.words) == 1 for trace in best_of(BeamSearch()(decoder, decoder.remember(make_regions()))))
+    assert all(
+        len(hypothesis.words) == 1 for hypothesis in best_of(BeamSearch()(decoder, decoder.remember(make_regions())))
+    )
 
 
 @torch.no_grad()
 def test_a_caption_that_does_not_end_is_cut_and_says_so():
     decoder = make_decoder(vocabulary_size=VOCABULARY)
     decoder.to_vocabulary.bias[END] = -50
-    for trace in best_of(BeamSearch(limits=Limits(4))(decoder, decoder.remember(make_regions()))):
-        assert len(trace.words) == 4
-        assert not trace.ended
+    for hypothesis in best_of(BeamSearch(limits=Limits(4))(decoder, decoder.remember(make_regions()))):
+        assert len(hypothesis.words) == 4
+        assert not hypothesis.ended
 
 
 @torch.no_grad()
@@ -149,34 +153,38 @@ def test_a_decoder_that_does_not_look_has_no_maps():
 @torch.no_grad()
 def test_candidates_carry_their_own_log_probabilities_and_maps(small):
     memory = small.remember(make_regions())
-    for photo, traces in enumerate(BeamSearch(4, limits=Limits(5))(small, memory, most=3)):
-        assert len(traces) == 3
-        for trace, (words, total) in zip(traces, traces[0].candidates, strict=False):
-            assert trace.words.tolist() == words.tolist()
+    for photo, hypotheses in enumerate(BeamSearch(4, limits=Limits(5))(small, memory, max_captions=3)):
+        assert len(hypotheses) == 3
+        for hypothesis, (words, total) in zip(hypotheses, hypotheses[0].candidates, strict=False):
+            assert hypothesis.words.tolist() == words.tolist()
             assert (
-                trace.log_prob
+                hypothesis.log_prob
                 == pytest.approx(total)
                 == pytest.approx(caption_log_probs(small, memory, photo, [words.tolist()])[0], abs=1e-4)
             )
             _, attended = small(torch.tensor([[[START, *words.tolist()]]]), memory.select(torch.tensor([photo])))
             if attended.weights is not None:
-                seen = trace.attended["weights"].double()
+                seen = hypothesis.attended["weights"].double()
                 torch.testing.assert_close(seen, attended.weights[0, 0, : len(words)], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
 def test_one_group_is_beam_search_and_without_a_penalty_groups_agree(small):
     memory = small.remember(make_regions())
-    plain = BeamSearch(4, "gnmt", Limits(5))(small, memory, most=4)
-    grouped = DiverseBeamSearch(4, 1, 0.5, "gnmt", Limits(5))(small, memory, most=4)
-    assert [[trace.words.tolist() for trace in traces] for traces in plain] == [
-        [trace.words.tolist() for trace in traces] for traces in grouped
+    plain = BeamSearch(4, "gnmt", Limits(5))(small, memory, max_captions=4)
+    grouped = DiverseBeamSearch(4, 1, 0.5, "gnmt", Limits(5))(small, memory, max_captions=4)
+    assert [[hypothesis.words.tolist() for hypothesis in hypotheses] for hypotheses in plain] == [
+        [hypothesis.words.tolist() for hypothesis in hypotheses] for hypotheses in grouped
     ]
-    alike = DiverseBeamSearch(4, 2, 0.0, limits=Limits(5))(small, memory, most=4)
-    two = BeamSearch(2, limits=Limits(5))(small, memory, most=2)
-    for traces, expected in zip(alike, two, strict=True):
-        assert [trace.words.tolist() for trace in traces[::2]] == [trace.words.tolist() for trace in expected]
-        assert [trace.words.tolist() for trace in traces[1::2]] == [trace.words.tolist() for trace in expected]
+    alike = DiverseBeamSearch(4, 2, 0.0, limits=Limits(5))(small, memory, max_captions=4)
+    two = BeamSearch(2, limits=Limits(5))(small, memory, max_captions=2)
+    for hypotheses, expected in zip(alike, two, strict=True):
+        assert [hypothesis.words.tolist() for hypothesis in hypotheses[::2]] == [
+            hypothesis.words.tolist() for hypothesis in expected
+        ]
+        assert [hypothesis.words.tolist() for hypothesis in hypotheses[1::2]] == [
+            hypothesis.words.tolist() for hypothesis in expected
+        ]
 
 
 def diverse_beams(decoder, memory, size, groups, diversity, max_length):
@@ -211,13 +219,13 @@ def diverse_beams(decoder, memory, size, groups, diversity, max_length):
 @pytest.mark.parametrize(("beams", "groups"), [(2, 2), (4, 2), (3, 3), (6, 3)])
 def test_groups_agree_with_the_algorithm_written_out(small, beams, groups):
     memory = small.remember(make_regions())
-    found = DiverseBeamSearch(beams, groups, 2.0, limits=Limits(4))(small, memory, most=beams)
-    for photo, traces in enumerate(found):
+    found = DiverseBeamSearch(beams, groups, 2.0, limits=Limits(4))(small, memory, max_captions=beams)
+    for photo, hypotheses in enumerate(found):
         alone = memory.select(torch.tensor([photo]))
         expected = diverse_beams(small, alone, beams // groups, groups, 2.0, 4)
-        for trace, (score, words) in zip(traces, expected, strict=True):
-            assert trace.log_prob == pytest.approx(score, abs=1e-4)
-            assert trace.words.tolist() == words
+        for hypothesis, (score, words) in zip(hypotheses, expected, strict=True):
+            assert hypothesis.log_prob == pytest.approx(score, abs=1e-4)
+            assert hypothesis.words.tolist() == words
 
 
 def test_groups_share_out_the_beams():

@@ -51,14 +51,14 @@ def test_a_beam_as_wide_as_the_tree_finds_every_caption_that_keeps_the_limits(de
         for caption in itertools.product([4, 5, 6, 7], repeat=length)
         if keeps(caption, limits)
     ]
-    for photo, traces in enumerate(BeamSearch(4 ** (limits.max_length + 1), limits=limits)(decoder, memory)):
-        found = {tuple(words.tolist()): score for words, score in traces[0].candidates}
+    for photo, hypotheses in enumerate(BeamSearch(4 ** (limits.max_length + 1), limits=limits)(decoder, memory)):
+        found = {tuple(words.tolist()): score for words, score in hypotheses[0].candidates}
         assert found.keys() == set(every)
-        words = torch.tensor([[[START, *traces[0].words.tolist()]]])
+        words = torch.tensor([[[START, *hypotheses[0].words.tolist()]]])
         output, _ = decoder(words, memory.select(torch.tensor([photo])))
         log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0]
-        total = log_probs[torch.arange(words.shape[-1]), [*traces[0].words.tolist(), END]].sum()
-        assert traces[0].log_prob == max(found.values()) == pytest.approx(float(total), abs=1e-4)
+        total = log_probs[torch.arange(words.shape[-1]), [*hypotheses[0].words.tolist(), END]].sum()
+        assert hypotheses[0].log_prob == max(found.values()) == pytest.approx(float(total), abs=1e-4)
 
 
 @torch.no_grad()
@@ -66,18 +66,18 @@ def test_a_beam_as_wide_as_the_tree_finds_every_caption_that_keeps_the_limits(de
 @pytest.mark.parametrize("search", [Greedy, lambda limits: Sampling(50, limits=limits)], ids=["greedy", "sample"])
 def test_every_way_of_decoding_keeps_the_limits(decoder, limits, search):
     torch.manual_seed(0)
-    for traces in search(limits)(decoder, decoder.remember(make_regions()), most=50):
-        assert traces
-        assert all(keeps(tuple(trace.words.tolist()), limits) for trace in traces)
+    for hypotheses in search(limits)(decoder, decoder.remember(make_regions()), max_captions=50):
+        assert hypotheses
+        assert all(keeps(tuple(hypothesis.words.tolist()), limits) for hypothesis in hypotheses)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("search", [Greedy, lambda limits: BeamSearch(3, limits=limits)], ids=["greedy", "beam"])
 def test_where_limits_leave_no_word_a_caption_ends(decoder, search):
     limits = Limits(9, min_length=7, no_repeat=1)  # there are four words
-    for traces in search(limits)(decoder, decoder.remember(make_regions())):
-        assert sorted(traces[0].words.tolist()) == [4, 5, 6, 7]
-        assert traces[0].log_prob > -torch.inf
+    for hypotheses in search(limits)(decoder, decoder.remember(make_regions())):
+        assert sorted(hypotheses[0].words.tolist()) == [4, 5, 6, 7]
+        assert hypotheses[0].log_prob > -torch.inf
 
 
 def test_limits_that_contradict_each_other_are_an_error():

@@ -64,10 +64,10 @@ def test_samples_follow_the_distribution(kind, options):
     memory = decoder.remember(make_regions(num_photos=1))
     expected = distribution(decoder, memory, [], 1.0, 2, options)
     torch.manual_seed(0)
-    (traces,) = Sampling(DRAWS, **options, limits=Limits(2))(decoder, memory, most=DRAWS)
+    (hypotheses,) = Sampling(DRAWS, **options, limits=Limits(2))(decoder, memory, max_captions=DRAWS)
     counts = dict.fromkeys(expected, 0)
-    for trace in traces:
-        counts[tuple(trace.words.tolist())] += 1  # a caption that cannot be is a KeyError
+    for hypothesis in hypotheses:
+        counts[tuple(hypothesis.words.tolist())] += 1  # a caption that cannot be is a KeyError
     assert sum(counts.values()) == DRAWS
     chi_square = sum((counts[caption] - DRAWS * share) ** 2 / (DRAWS * share) for caption, share in expected.items())
     freedom = len(expected) - 1
@@ -100,13 +100,20 @@ def test_a_seed_repeats_samples_and_they_carry_the_decoders_own_log_probabilitie
     runs = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        runs.append([[trace.words.tolist() for trace in traces] for traces in search(decoder, memory, most=5)])
+        runs.append(
+            [
+                [hypothesis.words.tolist() for hypothesis in hypotheses]
+                for hypotheses in search(decoder, memory, max_captions=5)
+            ]
+        )
     assert runs[0] == runs[1] != runs[2]
-    for photo, traces in enumerate(search(decoder, memory, most=5)):
-        assert [trace.log_prob for trace in traces] == sorted((trace.log_prob for trace in traces), reverse=True)
-        for trace in traces:
-            words = torch.tensor([[[START, *trace.words.tolist()]]])
+    for photo, hypotheses in enumerate(search(decoder, memory, max_captions=5)):
+        assert [hypothesis.log_prob for hypothesis in hypotheses] == sorted(
+            (hypothesis.log_prob for hypothesis in hypotheses), reverse=True
+        )
+        for hypothesis in hypotheses:
+            words = torch.tensor([[[START, *hypothesis.words.tolist()]]])
             output, _ = decoder(words, memory.select(torch.tensor([photo])))
             log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0].float()
-            own = log_probs[torch.arange(len(trace.words)), trace.words]
-            torch.testing.assert_close(trace.word_log_probs.float(), own, atol=1e-5, rtol=0)
+            own = log_probs[torch.arange(len(hypothesis.words)), hypothesis.words]
+            torch.testing.assert_close(hypothesis.word_log_probs.float(), own, atol=1e-5, rtol=0)

@@ -22,7 +22,7 @@ from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.search import Search
 from captioner.search.limits import Limits
-from captioner.search.steps import Chosen, Standing
+from captioner.search.steps import BeamState, Continuations
 from captioner.visualize.drawing import Drawing
 from captioner.visualize.page import PageItem, caption_page
 from captioner.visualize.sheet import sheet
@@ -67,10 +67,10 @@ class _InTime:
     def limits(self) -> Limits:
         return self.search.limits
 
-    def choose(self, log_probs: Tensor, standing: Standing) -> Chosen:
+    def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         if time.monotonic() > self.deadline:
             raise _TimeIsUp
-        return self.search.choose(log_probs, standing)
+        return self.search.choose(log_probs, state)
 
 
 @dataclass(frozen=True)

@@ -1,43 +1,32 @@
-"""Is the map right, and does it matter? Numbers for attention.
+"""Numbers for attention: is the map on the right object, is it the reason for the word, and does the model need it?
 
-agreement.py  how much of a word's attention falls on an area of the photo, and how much would by chance
-areas.py      boxes, unions of boxes and masks
-looks.py      the words of captions that name objects of the photo, and what their maps have there
-baselines.py  maps that know less: uniform ones, the photo's centre, shuffled maps, another word's
-shape.py      how sharp maps are and how they move, which needs no ground truth, with intervals over photos
-reading.py    known captions, with the maps and log-probabilities of their words
-replacing.py  a decoder whose maps are replaced
-deletion.py   regions taken away, or given, in the order of a map
-gradients.py  maps from gradients, to hold attention against
-pairs.py      drawn pictures: does a caption name what is there ("red circle"), and look at it while doing so
+agreement.py        the weight of a map on an area of the photo, and the weight of a uniform map there
+areas.py            boxes, unions of boxes and masks
+grounding.py        words of captions that name objects of the photo, and their maps on those objects
+baseline_maps.py    maps to compare attention with: uniform, centre of the photo, shuffled, another word's
+pairs.py            drawn pictures: are the named objects ("red circle") there, and is the map on them?
+shape.py            entropy, sharpness and change of maps, which need no ground truth
+shape_estimates.py  the same and more, with intervals over photos
+forced_decoding.py  maps and log-probabilities of given captions
+replaced_maps.py    a decoder whose maps are replaced
+deletion.py         insertion and deletion of regions in the order of a map
+gradients.py        maps from gradients
 """
 
-from captioner.explain.agreement import Overlap
-from captioner.explain.areas import Area
-from captioner.explain.grounding import Agreement, Look, ObjectPlaces, agreement, by_offset, by_size, find_looks
-from captioner.explain.known_captions import read, read_captions
-from captioner.explain.pairs import PairAgreement, agree, named_pairs, read_objects
-from captioner.explain.replaced_maps import maps_of, of_other_words, replaced
-from captioner.explain.shape import shape_estimates
+from __future__ import annotations
 
-__all__ = [
-    "Agreement",
-    "Area",
-    "Look",
-    "ObjectPlaces",
-    "Overlap",
-    "PairAgreement",
-    "agree",
-    "agreement",
-    "by_offset",
-    "by_size",
-    "find_looks",
-    "maps_of",
-    "named_pairs",
-    "of_other_words",
-    "read",
-    "read_captions",
-    "read_objects",
-    "replaced",
-    "shape_estimates",
-]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from captioner.explain.pairs import PairAgreement, agree, named_pairs, read_objects
+
+__all__ = ["PairAgreement", "agree", "named_pairs", "read_objects"]
+
+
+def __getattr__(name: str) -> Any:
+    """The names for notebooks, imported on first use: training needs `shape` alone."""
+    if name not in __all__:
+        raise AttributeError(f"module 'captioner.explain' has no attribute {name!r}")
+    from captioner.explain import pairs
+
+    return getattr(pairs, name)

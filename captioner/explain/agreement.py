@@ -1,7 +1,7 @@
-"""How much of a word's attention falls on an area of the photo, and how much would if all regions got the same.
+"""The weight of a map on an area of the photo, compared with the weight of a uniform map there.
 
-A map on the photo: each region's weight lies evenly on the part of the region that is on the photo. A region with no
-such part (all of it is padding) is left out, and what remains is brought to sum 1, whatever a sentinel took.
+Each region's weight is spread evenly over the part of the region that is on the photo. Regions that are all padding are
+ignored, and the weights of the others are scaled to sum 1, also if a sentinel took a share.
 
 Shapes: T words, R regions. Boxes are COCO's (left, top, width, height), in pixels of the original photo.
 """
@@ -18,23 +18,23 @@ from captioner.explain.areas import Area
 from captioner.regions import Layout, Placement
 
 SLIVER = 1e-6
-"""A region is on the photo if more than this share of it is: an edge on the photo's border may miss it by rounding."""
+"""A region is on the photo if more than this share of it is: edges at the photo's border may be off by rounding."""
 
 TIE = 1e-6
-"""Weights that differ from the largest by less than this share of it are as large."""
+"""Weights that differ from the largest by less than this share of it count as equal to it."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How the regions of a photo lie on one area of it."""
+    """The overlap of a photo's regions with one area of it."""
 
-    shares: Tensor  # (R,) float64: how much of each region's part on the photo lies in the area, 0 to 1
-    centred: Tensor  # (R,) boolean: the middle of that part lies in the area, border included
-    visible: Tensor  # (R,) boolean: some of the region is on the photo
+    shares: Tensor  # (R,) float64: share of each region's part on the photo that is in the area, 0 to 1
+    centred: Tensor  # (R,) boolean: the middle of that part is in the area, border included
+    visible: Tensor  # (R,) boolean: part of the region is on the photo
 
     @classmethod
     def of(cls, layout: Layout, placement: Placement, area: Area | Box) -> Overlap:
-        """Of a layout of one photo, and how the network's view lies on the photo."""
+        """The overlap of an area with the regions of one photo, of which `placement` maps the network's view to the photo."""
         area = area if isinstance(area, Area) else Area.of_boxes([area])
         corners, visible = on_photo(layout, placement)
         shares = torch.where(visible, area.inside(corners) / _areas(corners), 0)
@@ -42,37 +42,37 @@ class Overlap:
 
     @property
     def fair_share(self) -> float:
-        """The mass inside the area of the uniform map: every region on the photo has the same weight."""
+        """The mass of the uniform map inside the area: every region on the photo has the same weight."""
         return float(self.shares.sum()) / max(1, int(self.visible.sum()))
 
     def masses(self, weights: Tensor) -> Tensor:
         r"""(T,) float64, 0 to 1: the mass of maps (T, R) inside the area, $\sum_r w_r \, |r \cap a| \,/\, |r|$, with $\sum_r w_r = 1$.
 
         Weights may have any sum; a map with no weight on the photo has mass 0. Source: attention correctness, Liu et al. 2017, with exact
-        areas in place of pixels.
+        areas instead of pixels.
 
         Raises:
-            ValueError: the maps are of another layout.
+            ValueError: the maps belong to another layout.
         """
-        weights = self._seen(weights)
+        weights = self._on_photo(weights)
         return (weights * self.shares).sum(dim=1) / _positive(weights.sum(dim=1))
 
     def hits(self, weights: Tensor) -> Tensor:
-        """(T,) float64: 1 where the middle of the region with the most weight lies in the area, 0 where not.
+        """(T,) float64: 1 if the middle of the region with the largest weight is in the area, else 0.
 
-        Of regions that tie, the share that lies there: what one of them, drawn by lot, would hit on average. Source: the pointing game of
-        Zhang et al. 2016, with regions in place of pixels. Differs: no tolerance around the area, so that one between the middles of a
+        If regions tie, the share of them that hits: the expected value of choosing one at random. Source: the pointing game of
+        Zhang et al. 2016, with regions instead of pixels. Differs: no tolerance around the area, so an area between the middles of a
         coarse grid's regions cannot be hit.
 
         Raises:
-            ValueError: the maps are of another layout.
+            ValueError: the maps belong to another layout.
         """
-        weights = self._seen(weights)
-        most = weights.amax(dim=1, keepdim=True)
-        first = (weights >= most * (1 - TIE)) & (most > 0)  # (T, R)
-        return (first & self.centred).sum(1) / _positive(first.sum(1).double())
+        weights = self._on_photo(weights)
+        largest = weights.amax(dim=1, keepdim=True)
+        tied = (weights >= largest * (1 - TIE)) & (largest > 0)  # (T, R)
+        return (tied & self.centred).sum(1) / _positive(tied.sum(1).double())
 
-    def _seen(self, weights: Tensor) -> Tensor:
+    def _on_photo(self, weights: Tensor) -> Tensor:
         if weights.dim() != 2 or weights.shape[1] != len(self.visible):
             raise ValueError(
                 f"weights need shape (words, {len(self.visible)}), one column for each region of the layout, got "
@@ -82,7 +82,7 @@ class Overlap:
 
 
 def on_photo(layout: Layout, placement: Placement) -> tuple[Tensor, Tensor]:
-    """(R, 4): each region's corners, cut off at the photo's border; (R,) boolean: some of it is on the photo."""
+    """(R, 4): each region's corners, clipped to the photo; (R,) boolean: part of it is on the photo."""
     whole = placement.corners_on_photo(layout)
     corners = _clip(whole, 0, 0, *placement.photo_size)
     return corners, _areas(corners) > SLIVER * _areas(whole)

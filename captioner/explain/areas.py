@@ -18,15 +18,15 @@ from captioner.data.instances import Box, Instance
 
 @dataclass(frozen=True)
 class Area:
-    """Some cells of a grid whose lines need not be evenly spaced, so that a mask of pixels and a union of boxes are both exact."""
+    """Cells of a grid with uneven spacing, in which both a mask of pixels and a union of boxes are exact."""
 
-    xs: Tensor  # (X + 1,) float64, rising
+    xs: Tensor  # (X + 1,) float64, ascending
     ys: Tensor  # (Y + 1,)
     filled: Tensor  # (Y, X) boolean
 
     @classmethod
     def of_boxes(cls, boxes: Sequence[Box]) -> Area:
-        """The union of boxes; what lies in two of them counts once."""
+        """The union of boxes; overlaps count once."""
         edges = torch.tensor([[x, y, x + width, y + height] for x, y, width, height in boxes], dtype=torch.float64)
         xs, ys = (_lines(edges[:, [axis, axis + 2]].flatten()) for axis in (0, 1))
         filled = torch.zeros(len(ys) - 1, len(xs) - 1, dtype=torch.bool)
@@ -41,19 +41,19 @@ class Area:
         return cls(xs, ys, mask.bool())
 
     def inside(self, corners: Tensor) -> Tensor:
-        """(R,): how much of rectangles (R, 4), given by left, top, right, bottom, the area covers, in pixels."""
+        """(R,): the part of the area inside rectangles (R, 4) of left, top, right, bottom; in square pixels."""
         left, top, right, bottom = corners.double().unbind(1)
         return self._below(right, bottom) - self._below(left, bottom) - self._below(right, top) + self._below(left, top)
 
     def holds(self, points: Tensor) -> Tensor:
-        """(R,) boolean: points (R, 2) that lie in the area, its border included."""
-        held = torch.zeros(len(points), dtype=torch.bool)
-        for right_x, right_y in product((False, True), repeat=2):  # a point on a line: the cells on both its sides
+        """(R,) boolean: points (R, 2) inside the area, border included."""
+        inside = torch.zeros(len(points), dtype=torch.bool)
+        for right_x, right_y in product((False, True), repeat=2):  # for a point on a line, the cells on both sides
             column = torch.searchsorted(self.xs, points[:, 0].double().contiguous(), right=right_x) - 1
             row = torch.searchsorted(self.ys, points[:, 1].double().contiguous(), right=right_y) - 1
-            there = (column >= 0) & (column < len(self.xs) - 1) & (row >= 0) & (row < len(self.ys) - 1)
-            held |= there & self.filled[row.clamp(0, len(self.ys) - 2), column.clamp(0, len(self.xs) - 2)]
-        return held
+            in_grid = (column >= 0) & (column < len(self.xs) - 1) & (row >= 0) & (row < len(self.ys) - 1)
+            inside |= in_grid & self.filled[row.clamp(0, len(self.ys) - 2), column.clamp(0, len(self.xs) - 2)]
+        return inside
 
     @property
     def size(self) -> float:
@@ -62,12 +62,12 @@ class Area:
 
     @cached_property
     def _sums(self) -> Tensor:
-        """(Y + 1, X + 1): how much of the area lies left of and above each crossing of lines."""
+        """(Y + 1, X + 1): the part of the area left of and above each crossing of lines."""
         cells = self.filled * self.ys.diff()[:, None] * self.xs.diff()
         return torch.nn.functional.pad(cells.cumsum(0).cumsum(1), (1, 0, 1, 0))
 
     def _below(self, x: Tensor, y: Tensor) -> Tensor:
-        """How much of the area lies left of and above each point: linear between lines, so that it is exact."""
+        """The part of the area left of and above each point; bilinear interpolation inside a cell is exact."""
         (column, across), (row, down) = _locate(self.xs, x), _locate(self.ys, y)
         upper = torch.lerp(self._sums[row, column], self._sums[row, column + 1], across)
         lower = torch.lerp(self._sums[row + 1, column], self._sums[row + 1, column + 1], across)
@@ -75,12 +75,12 @@ class Area:
 
 
 def area_of(instances: Sequence[Instance], photo_size: tuple[int, int], masks: bool) -> Area | None:
-    """The union of some objects of a photo, crowds included; None where none of them has a place.
+    """The union of objects of a photo, crowds included; None if none of them has a box.
 
     Args:
         instances: the objects.
         photo_size: (width, height) in pixels.
-        masks: take polygons and run lengths where the file has them, as pycocotools' `annToMask` does; otherwise boxes.
+        masks: use polygons and run lengths if the file has them, as pycocotools' `annToMask` does; otherwise boxes.
     """
     if masks and all(instance.segmentation for instance in instances):
         return Area.of_mask(_mask([instance.segmentation for instance in instances], *photo_size))
@@ -92,29 +92,29 @@ def _mask(segmentations: Sequence, width: int, height: int) -> Tensor:
     """(height, width) boolean: the union."""
     from pycocotools import mask as masks
 
-    coded = []
-    for found in segmentations:
-        if isinstance(found, dict) and not isinstance(found["counts"], list):
-            coded.append(found)  # run lengths, compressed already
+    run_lengths = []
+    for segmentation in segmentations:
+        if isinstance(segmentation, dict) and not isinstance(segmentation["counts"], list):
+            run_lengths.append(segmentation)  # compressed already
         else:
-            made = masks.frPyObjects(found, height, width)  # pyright: ignore[reportCallIssue, reportArgumentType]
-            coded += made if isinstance(made, list) else [made]
-    return torch.from_numpy(masks.decode(masks.merge(coded))).bool()
+            encoded = masks.frPyObjects(segmentation, height, width)  # pyright: ignore[reportCallIssue, reportArgumentType]
+            run_lengths += encoded if isinstance(encoded, list) else [encoded]
+    return torch.from_numpy(masks.decode(masks.merge(run_lengths))).bool()
 
 
 def _lines(values: Tensor) -> Tensor:
-    """The values in order, each once, and one more, so that there is a cell even between equal ones."""
+    """The distinct values, sorted, and one more, so that there is at least one cell."""
     lines = values.unique()
     return torch.cat([lines, lines[-1:] + 1])
 
 
 def _between(lines: Tensor, low: float, high: float) -> Tensor:
-    """(cells,) boolean: the cells that begin at `low` or after, and end at `high` or before."""
+    """(cells,) boolean: the cells between `low` and `high`."""
     return (lines[:-1] >= low) & (lines[1:] <= high)
 
 
 def _locate(lines: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """The cell of each value, and how far into it the value lies, 0 to 1; those outside lie at the border."""
+    """The cell of each value, and the value's position in it, 0 to 1; values outside are clamped to the border."""
     values = values.clamp(float(lines[0]), float(lines[-1])).contiguous()
     cell = (torch.searchsorted(lines, values, right=True) - 1).clamp(0, len(lines) - 2)
     return cell, (values - lines[cell]) / (lines[cell + 1] - lines[cell])

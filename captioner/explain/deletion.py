@@ -1,9 +1,11 @@
-"""Is the map the reason? Regions are taken away from the photo, or given to it, in the order of a map, and one word is asked for.
+"""Insertion and deletion: is the map the reason for the word?
 
-A region that is taken away becomes the mean region of all photos, which says nothing of this one; of the same photo, the mean region that
-some decoders read besides their maps changes with it. Source: deletion and insertion of Petsiuk et al. 2018 (RISE), on regions in place of
-pixels and with log-probabilities. Only the order of a map counts, and photos without some regions are like none that were trained on
-(Gomez et al. 2022): read the figures beside those of a random order.
+Regions are deleted from a photo, or inserted into an empty one, in the order of a map, and the log-probability of one word is recorded.
+A deleted region becomes the mean region of all photos. The photo's mean region, which some decoders read besides attention's context,
+changes with it.
+
+Source: deletion and insertion of Petsiuk et al. 2018 (RISE), on regions instead of pixels and with log-probabilities. Only the order of
+a map counts, and photos without some regions differ from all training photos (Gomez et al. 2022): compare with a random order.
 
 Shapes: n words, R regions, D region feature, F fractions, T words.
 """
@@ -21,15 +23,15 @@ from captioner.model import CaptionModel
 from captioner.regions import Regions
 
 FRACTIONS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0)
-"""Shares of a photo's regions that are taken away, or given: as fine at the end as at the beginning, so that a random order has no gap."""
+"""Shares of a photo's regions that are deleted or inserted. They are symmetric, so that a random order has no gap on average."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A word of a caption, whose probability is asked for."""
+    """The word of a caption whose probability is measured."""
 
-    photo: int
-    words: Sequence[int]  # numbers, from the start mark to the word itself
+    photo: int  # index of the photo
+    words: Sequence[int]  # token ids from the start mark to the word itself
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,26 @@ class Curve:
     """The log-probability of a word, at each of `FRACTIONS`."""
 
     photo: int
-    deletion: Tensor  # (F,) as regions are taken away
-    insertion: Tensor  # (F,) as they are given
-    fractions: Tensor  # (F,) of the regions, which are whole
+    deletion: Tensor  # (F,) while regions are deleted
+    insertion: Tensor  # (F,) while regions are inserted
+    fractions: Tensor  # (F,) shares of the regions, rounded to whole regions
 
 
 @dataclass(frozen=True)
-class Areas:
-    """The areas under the curves of many words, as ratios of sums: 0 is a photo without regions, 1 the whole photo.
+class CurveAreas:
+    """Areas under the curves of many words, as ratios of sums: 0 is a photo without regions, 1 the whole photo.
 
-    None where the photo does not make the words likelier.
+    None if the photos do not make the words likelier.
     """
 
     num_words: int
-    deletion: Estimate | None  # low where the map ranks first what the word came from
-    insertion: Estimate | None  # high there
-    gap: Estimate | None  # insertion less deletion; over all orders 0, since an order's and its reverse's cancel
+    deletion: Estimate | None  # low if the map ranks first what the word depends on
+    insertion: Estimate | None  # high if it does
+    gap: Estimate | None  # insertion minus deletion; 0 on average over all orders
 
 
 def last_log_probs(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
-    """(n,): of the last words of beginnings (n, T) of captions, one for each photo, given the words before."""
+    """(n,): the log-probability of the last word of each prefix (n, T), one for each photo, given the words before."""
     memory = model.remember(regions)
     output, _ = model.decoder(words[:, None, :-1], memory, need_weights=False)
     logits = model.decoder.vocabulary_logits(output[:, 0, -1])  # (n, V)
@@ -64,51 +66,53 @@ def last_log_probs(model: CaptionModel, regions: Regions, words: Tensor) -> Tens
 
 
 @torch.no_grad()
-def curves(
+def deletion_curves(
     model: CaptionModel, regions: Regions, target: Target, maps: Mapping[str, Tensor], empty: Tensor
 ) -> dict[str, Curve]:
-    """A word's curves in the order of each map (R,), of the regions of its photo.
+    """The curves of a word in the order of each map (R,).
 
     Args:
         model: in evaluation mode.
         regions: of the word's photo alone.
         target: the word.
-        maps: by their names; of regions that tie, the first comes first, so that a random order is a map of random numbers.
-        empty: (D,) what stands for a region that was taken away.
+        maps: by name. Ties keep the order of the regions, so use random numbers for a random order.
+        empty: (D,) the feature that replaces a deleted region.
     """
     num_regions = regions.mask[0].sum()
     counts = (torch.tensor(FRACTIONS, device=num_regions.device) * num_regions).round()  # (F,)
-    kept = torch.cat([_kept(found, regions.mask[0], counts) for found in maps.values()])  # (maps x 2 x F, R)
+    kept = torch.cat([_kept(weights, regions.mask[0], counts) for weights in maps.values()])  # (maps x 2 x F, R)
     features = torch.where(kept[..., None], regions.features, empty.to(regions.features))
-    many = Regions(
+    batch = Regions(
         features, regions.mask.expand(len(kept), -1), regions.layout.select(torch.zeros(len(kept), dtype=torch.long))
     )
     words = torch.tensor(target.words, device=features.device).expand(len(kept), -1)
-    found = last_log_probs(model, many, words).cpu().double().unflatten(0, (len(maps), 2, len(FRACTIONS)))
-    shares = (counts / num_regions).cpu().double()
+    log_probs = last_log_probs(model, batch, words).cpu().double().unflatten(0, (len(maps), 2, len(FRACTIONS)))
+    fractions = (counts / num_regions).cpu().double()
     return {
-        name: Curve(target.photo, deleted, given, shares) for name, (deleted, given) in zip(maps, found, strict=True)
+        name: Curve(target.photo, deletion, insertion, fractions)
+        for name, (deletion, insertion) in zip(maps, log_probs, strict=True)
     }
 
 
-def areas(found: Sequence[Curve]) -> Areas:
-    """What the curves of many words say together."""
-    photos = [curve.photo for curve in found]
-    worth = [float(curve.insertion[-1] - curve.insertion[0]) for curve in found]  # of the whole photo
-    under = {
-        name: [float(torch.trapezoid(getattr(curve, name) - curve.insertion[0], curve.fractions)) for curve in found]
+def curve_areas(curves: Sequence[Curve]) -> CurveAreas:
+    """The areas under the curves of many words, with intervals over photos."""
+    photos = [curve.photo for curve in curves]
+    gains = [float(curve.insertion[-1] - curve.insertion[0]) for curve in curves]  # of the whole photo
+    areas = {
+        name: [float(torch.trapezoid(getattr(curve, name) - curve.insertion[0], curve.fractions)) for curve in curves]
         for name in ("deletion", "insertion")
     }
-    if sum(worth) <= 0:
-        return Areas(len(found), None, None, None)
-    gaps = [high - low for high, low in zip(under["insertion"], under["deletion"], strict=True)]
+    if sum(gains) <= 0:
+        return CurveAreas(len(curves), None, None, None)
+    gaps = [insertion - deletion for insertion, deletion in zip(areas["insertion"], areas["deletion"], strict=True)]
     deletion, insertion, gap = (
-        ratio_interval(photos, of, worth) for of in (under["deletion"], under["insertion"], gaps)
+        ratio_interval(photos, values, gains) for values in (areas["deletion"], areas["insertion"], gaps)
     )
-    return Areas(len(found), deletion, insertion, gap)
+    return CurveAreas(len(curves), deletion, insertion, gap)
 
 
-def _kept(found: Tensor, mask: Tensor, counts: Tensor) -> Tensor:
-    """(2 F, R) boolean: the regions that stay while those with the most weight are taken away, then those that are given."""
-    rank = found.to(mask.device).masked_fill(~mask, -torch.inf).argsort(descending=True, stable=True).argsort()  # (R,)
+def _kept(weights: Tensor, mask: Tensor, counts: Tensor) -> Tensor:
+    """(2 F, R) boolean: the regions that remain when the largest are deleted, then those that have been inserted."""
+    largest_first = weights.to(mask.device).masked_fill(~mask, -torch.inf).argsort(descending=True, stable=True)
+    rank = largest_first.argsort()  # (R,)
     return torch.cat([rank >= counts[:, None], rank < counts[:, None]])

@@ -1,4 +1,4 @@
-r"""Maps that are computed from gradients, to hold attention against: which regions made a word likely?
+r"""Maps from gradients, to compare attention with: which regions made a word likely?
 
 With $f$ the log-probability of the word given those before, $x_r$ a region's feature and $\bar x$ the mean region of all photos:
 
@@ -7,8 +7,7 @@ With $f$ the log-probability of the word given those before, $x_r$ a region's fe
 - integrated gradients (Sundararajan et al. 2017):
   $\sum_d (x_{rd} - \bar x_d) \int_0^1 \partial f / \partial x_{rd} (\bar x + a (x - \bar x)) \, da$.
 
-Of each, what speaks for the word is kept, and what speaks against it set to 0. Regions are taken as the encoder gives them,
-before any refiner.
+Negative values, which speak against the word, are set to 0. Gradients are taken at the encoder's regions, before any refiner.
 
 Shapes: n words, R regions, D region feature, T words.
 """
@@ -27,7 +26,7 @@ from captioner.model import CaptionModel
 from captioner.regions import Regions
 
 STEPS = 16
-"""Of the integral, by Gauss and Legendre."""
+"""Steps of the integral, by Gauss-Legendre quadrature."""
 
 
 def has_captum() -> bool:
@@ -36,26 +35,28 @@ def has_captum() -> bool:
 
 
 def gradient_maps(model: CaptionModel, regions: Regions, words: Tensor) -> dict[str, Tensor]:
-    """Gradient x input and Grad-CAM, (n, R) each, of the last words of beginnings (n, T) of captions, one for each photo."""
+    """Gradient x input and Grad-CAM, (n, R) each, for the last word of each prefix (n, T), one for each photo."""
     features = regions.features.detach().clone().requires_grad_()
     (gradient,) = torch.autograd.grad(last_log_probs(model, replace(regions, features=features), words).sum(), features)
     real = regions.mask[..., None].to(gradient.dtype)
     channels = (gradient * real).sum(1, keepdim=True) / real.sum(1, keepdim=True)  # (n, 1, D)
-    found = {"gradient x input": gradient, "Grad-CAM": channels}
-    return {name: ((regions.features * of).sum(-1).clamp(min=0) * regions.mask) for name, of in found.items()}
+    factors = {"gradient x input": gradient, "Grad-CAM": channels}
+    return {name: (regions.features * factor).sum(-1).clamp(min=0) * regions.mask for name, factor in factors.items()}
 
 
 def integrated_gradients(model: CaptionModel, regions: Regions, words: Tensor, empty: Tensor) -> Tensor:
-    """(n, R) by captum, whose integral starts from photos that consist of the region `empty` (D,) alone.
+    """Integrated gradients (n, R), computed by captum.
+
+    The baseline of the integral is a photo in which every region is `empty` (D,).
 
     Raises:
         UserError: captum is not installed.
     """
-    return _integrated(model, regions, words, empty).clamp(min=0) * regions.mask
+    return signed_integrated_gradients(model, regions, words, empty).clamp(min=0) * regions.mask
 
 
-def _integrated(model: CaptionModel, regions: Regions, words: Tensor, empty: Tensor) -> Tensor:
-    """(n, R): with what speaks against the word; the sum over regions is what all of them are worth together."""
+def signed_integrated_gradients(model: CaptionModel, regions: Regions, words: Tensor, empty: Tensor) -> Tensor:
+    """(n, R) with negative values. The sum over regions is the word's log-probability minus that of the empty photo."""
     if not has_captum():
         raise UserError("integrated gradients need captum, which is not installed; pip install -e '.[explain]'")
     from captum.attr import IntegratedGradients
@@ -64,8 +65,8 @@ def _integrated(model: CaptionModel, regions: Regions, words: Tensor, empty: Ten
         return last_log_probs(model, replace(regions.select(photos), features=features), words)
 
     photos = torch.arange(len(words), device=words.device)
-    start = empty.to(regions.features).expand_as(regions.features)
-    found = IntegratedGradients(log_probs).attribute(
-        regions.features, start, additional_forward_args=(words, photos), n_steps=STEPS
+    baseline = empty.to(regions.features).expand_as(regions.features)
+    attributions = IntegratedGradients(log_probs).attribute(
+        regions.features, baseline, additional_forward_args=(words, photos), n_steps=STEPS
     )
-    return found.sum(-1)
+    return attributions.sum(-1)

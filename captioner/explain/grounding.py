@@ -1,4 +1,4 @@
-"""Do captions look at what they name? Every word that names an object of the photo, and what its map has on that object.
+"""Grounding: is the map at a word that names an object of the photo on that object?
 
 Shapes: R regions.
 """
@@ -20,49 +20,50 @@ from captioner.search import Caption
 from captioner.text.objects import ObjectWords
 
 SIZES: dict[str, float] = {"small": 32**2 / (640 * 480), "medium": 96**2 / (640 * 480), "large": 1.0}
-"""The largest share of the photo: COCO's 32 x 32 and 96 x 96 pixels, taken of a photo of 640 x 480."""
+"""Upper bounds of an object's share of the photo: COCO's 32 x 32 and 96 x 96 pixels, of a photo of 640 x 480."""
 
 OFFSETS = range(-2, 3)
-"""Maps are measured so many words after the word that names the object: how far a decoder looks ahead or behind is measured too."""
+"""Maps are measured this many words after the word that names the object: a decoder may attend earlier or later."""
 
 
 @dataclass(frozen=True)
-class Look:
+class Mention:
     """A word of a caption that names an object which is in the photo and in the network's view."""
 
-    photo: int  # place of the photo in the list of photos
+    photo: int  # index of the photo
     caption: Caption
-    place: int  # of the word, the last one of several
+    index: int  # of the word in the caption; the last word of a phrase
     category: str
     size: str  # of all objects of the category together
-    overlap: Overlap
+    overlap: Overlap  # of the regions with these objects
 
     @property
     def word(self) -> str:
-        return self.caption.words[self.place]
+        return self.caption.words[self.index]
 
     @property
     def map(self) -> Tensor:
-        """(R,)"""
+        """(R,): the map at the word."""
         return self.map_at(0)
 
     def has(self, offset: int) -> bool:
-        return 0 <= self.place + offset < len(self.caption.words)
+        """Whether the caption has a word `offset` words later."""
+        return 0 <= self.index + offset < len(self.caption.words)
 
     def map_at(self, offset: int) -> Tensor:
-        """(R,): of the word so many words later."""
+        """(R,): the map `offset` words later."""
         assert self.caption.weights is not None
-        return self.caption.weights[self.place + offset]
+        return self.caption.weights[self.index + offset]
 
 
 @dataclass
-class ObjectPlaces:
-    """Where the objects of photos lie among regions; each is worked out once.
+class ObjectOverlaps:
+    """The overlap of a photo's regions with its objects, computed once for each category.
 
     Args:
         instances: the objects.
         photos: image ids, in the order of the photos.
-        masks: take outlines where the file has them; otherwise boxes.
+        masks: use outlines if the file has them; otherwise boxes.
     """
 
     instances: Instances
@@ -70,42 +71,53 @@ class ObjectPlaces:
     masks: bool = False
 
     def __post_init__(self) -> None:
-        self._known: dict[tuple[int, str], tuple[Overlap, str] | None] = {}
+        self._computed: dict[tuple[int, str], tuple[Overlap, str] | None] = {}
 
     def of(self, photo: int, category: str, layout: Layout, placement: Placement) -> tuple[Overlap, str] | None:
-        """A category's objects of a photo, all together; None where there are none in view."""
+        """The overlap with all objects of a category in a photo, and their size; None if none is in view."""
         key = (photo, category)
-        if key not in self._known:
-            held = [found for found in self.instances.of_photo[self.photos[photo]] if found.category == category]
-            self._known[key] = self._overlap(held, layout, placement)
-        return self._known[key]
+        if key not in self._computed:
+            objects = [item for item in self.instances.of_photo[self.photos[photo]] if item.category == category]
+            self._computed[key] = self._overlap(objects, layout, placement)
+        return self._computed[key]
 
-    def _overlap(self, held: Sequence[Instance], layout: Layout, placement: Placement) -> tuple[Overlap, str] | None:
-        area = area_of(held, placement.photo_size, self.masks) if held else None
+    def _overlap(self, objects: Sequence[Instance], layout: Layout, placement: Placement) -> tuple[Overlap, str] | None:
+        area = area_of(objects, placement.photo_size, self.masks) if objects else None
         if area is None:
             return None
         overlap = Overlap.of(layout, placement, area)
         share = area.size / (placement.photo_size[0] * placement.photo_size[1])
-        size = next((size for size, most in SIZES.items() if share < most), "large")
+        size = next((size for size, bound in SIZES.items() if share < bound), "large")
         return (overlap, size) if overlap.fair_share > 0 else None
 
 
-def find_looks(captions: Sequence[tuple[int, Caption]], places: ObjectPlaces, named: ObjectWords) -> list[Look]:
-    """Every word of captions, given with their photos, that names an object in view."""
-    looks = [
-        look_at(photo, caption, mention.last, mention.category, places)
+def find_mentions(
+    captions: Sequence[tuple[int, Caption]], overlaps: ObjectOverlaps, object_words: ObjectWords
+) -> list[Mention]:
+    """Every word of the captions that names an object in view.
+
+    Args:
+        captions: each with the index of its photo.
+        overlaps: of the photos' objects.
+        object_words: finds the objects that a caption names.
+    """
+    mentions = [
+        mention_at(photo, caption, named.last, named.category, overlaps)
         for photo, caption in captions
-        for mention in named(caption.words)
+        for named in object_words(caption.words)
     ]
-    return [look for look in looks if look is not None]
+    return [mention for mention in mentions if mention is not None]
 
 
-def look_at(photo: int, caption: Caption, place: int, category: str, places: ObjectPlaces) -> Look | None:
-    """The look at a category's objects while the word at a place was written; None where no map could have reached them."""
+def mention_at(photo: int, caption: Caption, index: int, category: str, overlaps: ObjectOverlaps) -> Mention | None:
+    """The mention of a category by the word at an index; None if the caption has no map, or no object is in view."""
     if caption.weights is None or caption.placement is None:
         return None
-    found = places.of(photo, category, caption.layout, caption.placement)
-    return None if found is None else Look(photo, caption, place, category, found[1], found[0])
+    found = overlaps.of(photo, category, caption.layout, caption.placement)
+    if found is None:
+        return None
+    overlap, size = found
+    return Mention(photo, caption, index, category, size, overlap)
 
 
 @dataclass(frozen=True)
@@ -114,33 +126,39 @@ class Agreement:
 
     num_words: int
     correctness: Estimate | None  # attention correctness: mean mass on the object
-    fair_share: Estimate | None  # the uniform map's
-    lift: Estimate | None  # the ratio of the two sums; 1 is a map that knows nothing
-    pointing: Estimate | None  # share of maps whose heaviest region's middle lies on the object
+    fair_share: Estimate | None  # the same of the uniform map
+    lift: Estimate | None  # the ratio of the two sums; 1 for the uniform map
+    pointing: Estimate | None  # share of maps whose largest region is centred on the object
 
 
-def agreement(looks: Sequence[Look], map_of: Callable[[Look], Tensor] = lambda look: look.map) -> Agreement:
-    """Measure one map (R,) of each look."""
-    maps = [map_of(look)[None] for look in looks]
-    masses = [float(look.overlap.masses(found)) for look, found in zip(looks, maps, strict=True)]
-    hits = [float(look.overlap.hits(found)) for look, found in zip(looks, maps, strict=True)]
-    fair, photos = [look.overlap.fair_share for look in looks], [look.photo for look in looks]
+def agreement(
+    mentions: Sequence[Mention], map_of: Callable[[Mention], Tensor] = lambda mention: mention.map
+) -> Agreement:
+    """Measure one map (R,) for each mention; attention's own unless `map_of` returns another."""
+    maps = [map_of(mention)[None] for mention in mentions]
+    masses = [float(mention.overlap.masses(weights)) for mention, weights in zip(mentions, maps, strict=True)]
+    hits = [float(mention.overlap.hits(weights)) for mention, weights in zip(mentions, maps, strict=True)]
+    fair_shares = [mention.overlap.fair_share for mention in mentions]
+    photos = [mention.photo for mention in mentions]
     return Agreement(
-        num_words=len(looks),
+        num_words=len(mentions),
         correctness=ratio_interval(photos, masses),
-        fair_share=ratio_interval(photos, fair),
-        lift=ratio_interval(photos, masses, fair),
+        fair_share=ratio_interval(photos, fair_shares),
+        lift=ratio_interval(photos, masses, fair_shares),
         pointing=ratio_interval(photos, hits),
     )
 
 
-def by_offset(looks: Sequence[Look]) -> dict[int, Agreement]:
-    """Of the map so many words after the word that names the object; captions that are too short there are left out."""
+def by_offset(mentions: Sequence[Mention]) -> dict[int, Agreement]:
+    """Agreement of the map `offset` words after the mention; mentions without such a word are skipped."""
     return {
-        offset: agreement([look for look in looks if look.has(offset)], lambda look, at=offset: look.map_at(at))
+        offset: agreement(
+            [mention for mention in mentions if mention.has(offset)], lambda mention, at=offset: mention.map_at(at)
+        )
         for offset in OFFSETS
     }
 
 
-def by_size(looks: Sequence[Look]) -> dict[str, Agreement]:
-    return {size: agreement([look for look in looks if look.size == size]) for size in SIZES}
+def by_size(mentions: Sequence[Mention]) -> dict[str, Agreement]:
+    """Agreement by the size of the objects."""
+    return {size: agreement([mention for mention in mentions if mention.size == size]) for size in SIZES}

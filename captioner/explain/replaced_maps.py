@@ -1,7 +1,7 @@
-"""Does the map matter? A decoder whose maps are replaced, for as long as a `with` block lasts.
+"""Does the map matter? A decoder whose maps are replaced inside a `with` block.
 
-    with replaced(decoder, uniform):
-        ...  # decode, or read known captions
+    with replace_maps(decoder, uniform):
+        ...  # decode, or run forced decoding
 
 Shapes: B photos, Q captions of one photo, T words, R regions, N heads.
 """
@@ -17,82 +17,91 @@ from torch import Tensor, nn
 
 from captioner.attention import Attention, Change, Memory, Query, Replaced
 from captioner.decoders import Decoder
-from captioner.explain.baseline_maps import other_place
+from captioner.explain.baseline_maps import other_index
 from captioner.model import CaptionModel
 from captioner.regions import Regions
 from captioner.text.vocabulary import END, PAD
 
 
 @contextmanager
-def replaced(decoder: Decoder, change: Change, maps: Sequence[Tensor] | None = None) -> Iterator[None]:
-    """Inside, every look of the decoder sums changed weights; a transformer's in every layer.
+def replace_maps(decoder: Decoder, change: Change, maps: Sequence[Tensor] | None = None) -> Iterator[None]:
+    """Replace the attention weights of a decoder inside the block; of a transformer, in every layer.
 
-    Memories must be made inside too, where `maps` are given: one for each look, from the first layer to the last, for the change `given`.
+    Args:
+        decoder: the decoder.
+        change: makes the new weights.
+        maps: for the change `given`, one tensor for each attention module, first layer to last. Call `remember` inside the block then.
     """
     numbers = count()
-    with _wrapped(decoder, lambda look: Replaced(look, change, maps[next(numbers)] if maps is not None else None)):
+    with _wrapped(decoder, lambda inner: Replaced(inner, change, maps[next(numbers)] if maps is not None else None)):
         yield
 
 
 @torch.no_grad()
-def maps_of(model: CaptionModel, regions: Regions, words: Tensor) -> list[Tensor]:
-    """Every look's maps while it reads captions (B, Q, T + 1): (B, Q, T, R), or (B, Q, T, N, R) where it has heads."""
+def record_maps(model: CaptionModel, regions: Regions, words: Tensor) -> list[Tensor]:
+    """The maps of each attention module in forced decoding of captions (B, Q, T + 1): (B, Q, T, R), or (B, Q, T, N, R) with heads."""
     recorders: list[_Recorder] = []
 
-    def record(look: Attention) -> Attention:
+    def record(inner: Attention) -> Attention:
         recorders.append(_Recorder())
-        return Replaced(look, recorders[-1])
+        return Replaced(inner, recorders[-1])
 
     inputs = words[..., :-1]
-    inputs = inputs.masked_fill(inputs == PAD, END)  # so that no caption leaves the loop before the others
+    inputs = inputs.masked_fill(inputs == PAD, END)  # captions of equal length, so that none leaves the loop early
     with _wrapped(model.decoder, record):
         model.decoder(inputs, model.remember(regions))
     return [recorder.maps(inputs.shape[1], inputs.shape[2]) for recorder in recorders]
 
 
-def of_other_words(maps: Tensor, words: Tensor) -> Tensor:
-    """Maps (B, Q, T, ...), each word of captions (B, Q, T + 1) having another word's, as `other_place` says; end marks keep their own."""
+def maps_of_other_words(maps: Tensor, words: Tensor) -> Tensor:
+    """Maps (B, Q, T, ...) in which each word of the captions (B, Q, T + 1) has the map of the word at `other_index`.
+
+    The end mark keeps its own map.
+    """
     targets = words[..., 1:]
     lengths = ((targets != PAD) & (targets != END)).sum(-1, keepdim=True)  # (B, Q, 1)
-    place = torch.arange(maps.shape[2], device=maps.device)  # (T,)
-    other = torch.where(place < lengths, other_place(place, lengths.clamp(min=1)), place)  # (B, Q, T)
-    index = other.reshape(*other.shape, *[1] * (maps.dim() - 3)).expand_as(maps)
-    return maps.gather(2, index)
+    index = torch.arange(maps.shape[2], device=maps.device)  # (T,)
+    other = torch.where(index < lengths, other_index(index, lengths.clamp(min=1)), index)  # (B, Q, T)
+    return maps.gather(2, other.reshape(*other.shape, *[1] * (maps.dim() - 3)).expand_as(maps))
 
 
 class _Recorder:
-    """A change that changes nothing, and remembers what it saw."""
+    """A change that returns the weights unchanged and keeps a copy."""
 
     def __init__(self) -> None:
-        self.seen: list[Tensor] = []
+        self.recorded: list[Tensor] = []
 
     def __call__(self, weights: Tensor, memory: Memory, query: Query) -> Tensor:
-        self.seen.append(weights)
+        self.recorded.append(weights)
         return weights
 
     def maps(self, num_captions: int, num_words: int) -> Tensor:
-        """Of a look at each word in turn, or at all words of all captions at once."""
-        if len(self.seen) == 1:
-            return self.seen[0].unflatten(1, (num_captions, num_words))
-        return torch.stack(self.seen, 2)
+        """(B, Q, T, ...): attention was called once for each word, or once for all words of all captions."""
+        if len(self.recorded) == 1:
+            return self.recorded[0].unflatten(1, (num_captions, num_words))
+        return torch.stack(self.recorded, 2)
 
 
 @contextmanager
 def _wrapped(decoder: Decoder, wrap: Callable[[Attention], Attention]) -> Iterator[None]:
-    replaceable = [_owned(decoder, attention) for attention in decoder.attentions()]
+    """Put each attention module of a decoder into a wrapper inside the block; of attention on attention, the inner one."""
+    modules = [_innermost(decoder, attention) for attention in decoder.attentions()]
     try:
-        for owner, name, attention in replaceable:
-            setattr(owner, name, wrap(attention).train(attention.training))
+        for parent, name, attention in modules:
+            setattr(parent, name, wrap(attention).train(attention.training))
         yield
     finally:
-        for owner, name, attention in replaceable:
-            setattr(owner, name, attention)
+        for parent, name, attention in modules:
+            setattr(parent, name, attention)
 
 
-def _owned(decoder: Decoder, attention: Attention) -> tuple[nn.Module, str, Attention]:
-    """The attention that computes weights, which may be inside another one, with its owner and its name there."""
+def _innermost(decoder: Decoder, attention: Attention) -> tuple[nn.Module, str, Attention]:
+    """The attention that computes the weights, which may be inside another one, with its parent and its name there."""
     *_, innermost = (module for module in attention.modules() if isinstance(module, Attention))
-    owners = (
-        (owner, name) for owner in decoder.modules() for name, child in owner.named_children() if child is innermost
+    parents = (
+        (parent, name)
+        for parent in decoder.modules()
+        for name, child in parent.named_children()
+        if child is innermost
     )
-    return *next(owners), innermost
+    return *next(parents), innermost

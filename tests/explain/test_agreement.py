@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.explain import Overlap
+from captioner.explain.agreement import Overlap
 from captioner.regions import Boxes, Grid, Placement
 
 SQUARE = Placement.whole((80, 80))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
 from captioner.data.instances import Instance
-from captioner.explain import Area, Overlap
-from captioner.explain.areas import area_of
+from captioner.explain.agreement import Overlap
+from captioner.explain.areas import Area, area_of
 from captioner.regions import Grid, Placement
 from tests.reference.agreement import mass_on, pointing, union_of_boxes
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from captioner.errors import UserError
 from captioner.explain import gradients
-from captioner.explain.deletion import FRACTIONS, Curve, Target, areas, curves, last_log_probs
-from captioner.explain.gradients import gradient_maps, integrated_gradients
+from captioner.explain.deletion import FRACTIONS, Curve, Target, curve_areas, deletion_curves, last_log_probs
+from captioner.explain.gradients import gradient_maps, integrated_gradients, signed_integrated_gradients
 from captioner.model import CaptionModel
 from captioner.regions import Grid, Regions
 from captioner.text.vocabulary import START
@@ -55,7 +55,7 @@ LAST = 1 - PERFECT
 
 
 def toy_curves(toy, **maps) -> dict[str, Curve]:
-    return curves(toy, toy_regions(), Target(0, WORDS), maps, torch.zeros(3))
+    return deletion_curves(toy, toy_regions(), Target(0, WORDS), maps, torch.zeros(3))
 
 
 def test_curves_lead_from_the_whole_photo_to_none_and_back(toy):
@@ -69,7 +69,7 @@ def test_curves_lead_from_the_whole_photo_to_none_and_back(toy):
 
 def test_the_right_order_takes_and_gives_the_word_at_once_and_the_wrong_one_at_last(toy):
     found = toy_curves(toy, perfect=PERFECT, last=LAST)
-    perfect, last = areas([found["perfect"]]), areas([found["last"]])
+    perfect, last = curve_areas([found["perfect"]]), curve_areas([found["last"]])
     first = FRACTIONS[1]
     assert perfect.deletion.value == pytest.approx(first / 2)  # one region of twenty: gone after the first step
     assert perfect.insertion.value == pytest.approx(1 - first / 2)
@@ -82,7 +82,7 @@ def test_random_orders_have_no_gap(toy):
     generator = torch.Generator().manual_seed(1)
     found = [toy_curves(toy, random=torch.rand(20, generator=generator))["random"] for _ in range(150)]
     many = [replace(curve, photo=photo) for photo, curve in enumerate(found)]
-    assert areas(many).gap.low < 0 < areas(many).gap.high
+    assert curve_areas(many).gap.low < 0 < curve_areas(many).gap.high
 
 
 @pytest.mark.parametrize("num_regions", [4, 7, 49])
@@ -93,20 +93,20 @@ def test_a_random_order_has_no_gap_however_soon_a_photo_is_worth_all(num_regions
     worth = 1 - torch.exp(-shares / 0.1)
     expected = Curve(0, worth.flip(0), worth, shares)
     torch.testing.assert_close(shares, (1 - shares).flip(0))
-    assert areas([expected]).gap.value == pytest.approx(0, abs=1e-6)
+    assert curve_areas([expected]).gap.value == pytest.approx(0, abs=1e-6)
 
 
 def test_words_that_the_photo_makes_no_likelier_have_no_areas():
     level = torch.zeros(len(FRACTIONS), dtype=torch.float64)
-    assert areas([Curve(0, level, level, level)]).gap is None
-    assert areas([]).gap is None
+    assert curve_areas([Curve(0, level, level, level)]).gap is None
+    assert curve_areas([]).gap is None
 
 
 def test_regions_that_are_not_real_are_neither_taken_nor_given():
     model, regions = make_model("lstm"), make_regions().select(torch.tensor([2]))  # 4 of 6 are real
     other = Regions(regions.features.masked_fill(~regions.mask[..., None], 9.0), regions.mask, regions.layout)
     found = [
-        curves(
+        deletion_curves(
             model,
             given,
             Target(0, WORDS),
@@ -151,7 +151,7 @@ def test_integrated_gradients_add_up_to_what_the_photo_is_worth(form):
     words, empty = torch.tensor([WORDS] * 3), torch.zeros(REGION, dtype=torch.float64)
     blank = Regions(torch.zeros_like(regions.features), regions.mask, regions.layout)
     worth = last_log_probs(model, regions, words) - last_log_probs(model, blank, words)
-    found = gradients._integrated(model, regions, words, empty)
+    found = signed_integrated_gradients(model, regions, words, empty)
     torch.testing.assert_close(found.sum(1).double(), worth.double(), rtol=1e-3, atol=1e-3)
     assert (found.masked_select(~regions.mask) == 0).all()
     assert (integrated_gradients(model, regions, words, empty) >= 0).all()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from captioner.data.drawn import instances_path
 from captioner.data.instances import Instance, Instances, read_instances
-from captioner.explain import ObjectPlaces, agreement, by_offset, by_size, find_looks
 from captioner.explain.baseline_maps import ShuffledMaps, centre_map, centre_of, other_word, uniform_map
+from captioner.explain.grounding import ObjectOverlaps, agreement, by_offset, by_size, find_mentions
 from captioner.regions import Grid, Placement
 from captioner.search import Caption
 from captioner.text.objects import ObjectWords
@@ -28,9 +28,9 @@ def caption_of(weights: torch.Tensor | None, words=WORDS) -> Caption:
     return Caption(" ".join(words), words, empty, 0.0, True, weights, None, None, None, "after", LAYOUT, PLACEMENT)
 
 
-def places_of(*held: list[Instance]) -> ObjectPlaces:
+def overlaps_of(*held: list[Instance]) -> ObjectOverlaps:
     instances = Instances(["dog", "fire hydrant"], dict(enumerate(held)))
-    return ObjectPlaces(instances, range(len(held)))
+    return ObjectOverlaps(instances, range(len(held)))
 
 
 def cells(left: int, top: int, columns: int, rows: int) -> tuple[float, float, float, float]:
@@ -40,30 +40,30 @@ def cells(left: int, top: int, columns: int, rows: int) -> tuple[float, float, f
 DOG, HYDRANT = Instance("dog", cells(0, 0, 2, 1)), Instance("fire hydrant", cells(3, 2, 1, 2))
 
 
-def planted(look) -> torch.Tensor:
-    return look.overlap.shares
+def planted(mention) -> torch.Tensor:
+    return mention.overlap.shares
 
 
 def test_words_are_found_with_their_objects_and_phrases_end_where_the_map_is_taken():
-    looks = find_looks([(0, caption_of(None))], places_of([DOG, HYDRANT]), NAMED)
-    assert [(look.category, look.place, look.word, look.size) for look in looks] == [
+    mentions = find_mentions([(0, caption_of(None))], overlaps_of([DOG, HYDRANT]), NAMED)
+    assert [(mention.category, mention.index, mention.word, mention.size) for mention in mentions] == [
         ("dog", 2, "dog", "large"),
         ("fire hydrant", 6, "hydrant", "large"),
     ]
-    assert [look.overlap.fair_share for look in looks] == [2 / 16, 2 / 16]
+    assert [mention.overlap.fair_share for mention in mentions] == [2 / 16, 2 / 16]
 
 
 def test_only_what_is_there_and_in_view_is_measured():
     captions = [(0, caption_of(None)), (1, caption_of(None)), (2, replace(caption_of(None), weights=None))]
     away = replace(DOG, box=(200.0, 200.0, 10.0, 10.0))
-    looks = find_looks(captions, places_of([HYDRANT], [away], [DOG]), NAMED)
-    assert [(look.photo, look.category) for look in looks] == [(0, "fire hydrant")]
+    mentions = find_mentions(captions, overlaps_of([HYDRANT], [away], [DOG]), NAMED)
+    assert [(mention.photo, mention.category) for mention in mentions] == [(0, "fire hydrant")]
 
 
 def test_several_objects_of_a_category_are_one_area():
     other = replace(DOG, box=cells(1, 0, 2, 1))
-    (look,) = find_looks([(0, caption_of(None, ["dogs"]))], places_of([DOG, other]), NAMED)
-    assert look.overlap.fair_share == 3 / 16
+    (mention,) = find_mentions([(0, caption_of(None, ["dogs"]))], overlaps_of([DOG, other]), NAMED)
+    assert mention.overlap.fair_share == 3 / 16
 
 
 box = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 4), st.integers(1, 4))
@@ -73,8 +73,8 @@ box = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 4), st.inte
 @given(st.lists(st.tuples(box, box), min_size=1, max_size=5))
 def test_uniform_maps_lift_1_and_planted_maps_all_there_is(photos):
     held = [[replace(DOG, box=cells(*one)), replace(HYDRANT, box=cells(*other))] for one, other in photos]
-    looks = find_looks([(photo, caption_of(None)) for photo in range(len(photos))], places_of(*held), NAMED)
-    blind, knowing = agreement(looks), agreement(looks, planted)
+    mentions = find_mentions([(photo, caption_of(None)) for photo in range(len(photos))], overlaps_of(*held), NAMED)
+    blind, knowing = agreement(mentions), agreement(mentions, planted)
     assert blind.lift.low <= 1.0 <= blind.lift.high + 1e-12
     assert (blind.lift.value, blind.lift.low) == pytest.approx((1, 1))
     assert blind.pointing.value == pytest.approx(blind.fair_share.value)
@@ -89,57 +89,57 @@ def test_shuffled_maps_are_at_the_baseline():
     corners = torch.randint(0, 3, (200, 2), generator=generator).tolist()
     held = [[replace(DOG, box=cells(left, top, 2, 2))] for left, top in corners]
     captions = [caption_of(None, ["dog"]) for _ in held]
-    places = places_of(*held)
-    looks = find_looks(list(enumerate(captions)), places, NAMED)
+    overlaps = overlaps_of(*held)
+    mentions = find_mentions(list(enumerate(captions)), overlaps, NAMED)
     known = [
-        replace(caption, weights=look.overlap.shares[None].float())
-        for caption, look in zip(captions, looks, strict=True)
+        replace(caption, weights=mention.overlap.shares[None].float())
+        for caption, mention in zip(captions, mentions, strict=True)
     ]
-    looks = find_looks(list(enumerate(known)), places, NAMED)
-    assert agreement(looks).lift.value == pytest.approx(4)
-    shuffled = agreement(looks, ShuffledMaps(1))
+    mentions = find_mentions(list(enumerate(known)), overlaps, NAMED)
+    assert agreement(mentions).lift.value == pytest.approx(4)
+    shuffled = agreement(mentions, ShuffledMaps(1))
     assert shuffled.lift.low < 1 < shuffled.lift.high
-    assert shuffled.pointing.low < agreement(looks, uniform_map).pointing.value < shuffled.pointing.high
-    assert agreement(looks, ShuffledMaps(1)) == shuffled
+    assert shuffled.pointing.low < agreement(mentions, uniform_map).pointing.value < shuffled.pointing.high
+    assert agreement(mentions, ShuffledMaps(1)) == shuffled
 
 
 @pytest.mark.parametrize("offset", [-2, -1, 0, 1, 2])
 def test_the_lift_stands_where_the_decoder_looked(offset):
     weights = torch.full((7, 16), 1 / 16)
     weights[2 + offset] = torch.eye(16)[0]
-    looks = find_looks([(0, caption_of(weights))], places_of([DOG]), NAMED)
-    lag = by_offset(looks)
+    mentions = find_mentions([(0, caption_of(weights))], overlaps_of([DOG]), NAMED)
+    lag = by_offset(mentions)
     assert {at: found.lift.value for at, found in lag.items()} == {
         at: pytest.approx(8 if at == offset else 1) for at in range(-2, 3)
     }
 
 
 def test_words_that_the_caption_does_not_have_are_left_out():
-    looks = find_looks([(0, caption_of(None))], places_of([DOG, HYDRANT]), NAMED)
-    assert [found.num_words for found in by_offset(looks).values()] == [2, 2, 2, 1, 1]
+    mentions = find_mentions([(0, caption_of(None))], overlaps_of([DOG, HYDRANT]), NAMED)
+    assert [found.num_words for found in by_offset(mentions).values()] == [2, 2, 2, 1, 1]
 
 
 def test_objects_are_measured_by_size():
     small, medium = replace(DOG, box=(10.0, 10.0, 4.0, 5.0)), replace(HYDRANT, box=(10.0, 10.0, 10.0, 15.0))
-    looks = find_looks([(0, caption_of(None)), (1, caption_of(None))], places_of([small, medium], [DOG]), NAMED)
-    assert {size: found.num_words for size, found in by_size(looks).items()} == {"small": 1, "medium": 1, "large": 1}
+    mentions = find_mentions([(0, caption_of(None)), (1, caption_of(None))], overlaps_of([small, medium], [DOG]), NAMED)
+    assert {size: found.num_words for size, found in by_size(mentions).items()} == {"small": 1, "medium": 1, "large": 1}
 
 
 def test_the_centre_lies_in_the_middle_of_the_photo_and_not_of_the_view():
     odd = Grid(3, 3)
     assert centre_map(odd, PLACEMENT).argmax() == 4
     assert centre_map(odd, Placement.whole((240, 80)).cropped(0, 0, (80, 80))).argmax() == 5
-    (look,) = find_looks(
-        [(0, caption_of(None, ["dog"]))], places_of([replace(DOG, box=(30.0, 30.0, 20.0, 20.0))]), NAMED
+    (mention,) = find_mentions(
+        [(0, caption_of(None, ["dog"]))], overlaps_of([replace(DOG, box=(30.0, 30.0, 20.0, 20.0))]), NAMED
     )
-    assert agreement([look], centre_of).lift.value > 1.5
-    assert agreement([look], centre_of).pointing.value == 1  # four cells tie, and all their middles lie in the box
+    assert agreement([mention], centre_of).lift.value > 1.5
+    assert agreement([mention], centre_of).pointing.value == 1  # four cells tie, and all their middles lie in the box
 
 
 def test_another_words_map_is_half_a_caption_away():
     weights = torch.eye(16)[:7]
-    looks = find_looks([(0, caption_of(weights))], places_of([DOG, HYDRANT]), NAMED)
-    assert [int(other_word(look).argmax()) for look in looks] == [5, 2]
+    mentions = find_mentions([(0, caption_of(weights))], overlaps_of([DOG, HYDRANT]), NAMED)
+    assert [int(other_word(mention).argmax()) for mention in mentions] == [5, 2]
 
 
 def test_drawn_pictures_and_their_own_names(pictures):
@@ -151,7 +151,9 @@ def test_drawn_pictures_and_their_own_names(pictures):
         (photo, caption_of(None, " and ".join(f"a {name}" for name in of)[:200].split()))
         for photo, of in enumerate(names)
     ]
-    looks = find_looks(captions, ObjectPlaces(instances, photos), ObjectWords(instances.categories))
-    assert len(looks) == sum(map(len, names)) > 0
-    outlines = find_looks(captions, ObjectPlaces(instances, photos, masks=True), ObjectWords(instances.categories))
-    assert all(one.overlap.fair_share > two.overlap.fair_share - 1e-3 for one, two in zip(looks, outlines, strict=True))
+    mentions = find_mentions(captions, ObjectOverlaps(instances, photos), ObjectWords(instances.categories))
+    assert len(mentions) == sum(map(len, names)) > 0
+    outlines = find_mentions(captions, ObjectOverlaps(instances, photos, masks=True), ObjectWords(instances.categories))
+    assert all(
+        one.overlap.fair_share > two.overlap.fair_share - 1e-3 for one, two in zip(mentions, outlines, strict=True)
+    )

@@ -15,7 +15,7 @@ from captioner.commands.evaluate import MODEL, Evaluation, evaluate
 from captioner.commands.photo_sources import with_placement
 from captioner.data.drawn import instances_path
 from captioner.data.shapes import COLOURS, SHAPES
-from captioner.explain import PairAgreement, agree, read_objects
+from captioner.explain.pairs import PairAgreement, agree, read_objects
 from captioner.explain.shape import map_shape
 from captioner.files import write_text_atomically
 from captioner.metrics.bootstrap import paired_interval

@@ -23,7 +23,7 @@ from captioner.commands.photo_sources import with_placement
 from captioner.commands.train import training_run as runs
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
-from captioner.explain import PairAgreement
+from captioner.explain.pairs import PairAgreement
 from captioner.files import write_text_atomically
 from captioner.progress import Report, console
 from captioner.visualize.sheet import contact, sheet

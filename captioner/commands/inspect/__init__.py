@@ -1,15 +1,17 @@
-"""Attention as numbers: is it right, does it matter, and what is it like? Of one run, on photos whose objects are known.
+"""Attention as numbers: is it on the right object, is it the reason for the word, and does the model need it?
 
-opening.py    the run, the photos, their objects and their captions
-watching.py   what the model writes and reads there, with its maps, and what it writes and reads when they are replaced
-judging.py    the maps held against objects, against baselines, and against what makes the words likely
-card.py       all that was found: as json, as a figure, and in a sentence
-printing.py   as tables, for a terminal
+inspection.py         the inspection, step by step
+inputs.py             the run, the photos, their objects and their references
+observations.py       captions and forced decoding, with the model's own maps and with replaced maps
+measures.py           maps compared with objects and baselines, insertion and deletion, hallucinated words, costs
+findings.py           the results, as json, and the verdict
+inspection_tables.py  the results as tables, for a terminal
+inspection_figure.py  the results as a figure
 """
 
 from captioner.commands.inspect.findings import Card, save
 from captioner.commands.inspect.inputs import Request
+from captioner.commands.inspect.inspection import inspect
 from captioner.commands.inspect.inspection_tables import tables
-from captioner.commands.inspect.measures import inspect
 
 __all__ = ["Card", "Request", "inspect", "save", "tables"]

@@ -1,4 +1,4 @@
-"""All that an inspection found: as json, as a figure, and in a sentence."""
+"""The results of an inspection: as json, as a figure, and in one sentence."""
 
 from __future__ import annotations
 
@@ -9,69 +9,71 @@ from typing import Any
 
 from captioner.commands.inspect.inspection_figure import card_figure
 from captioner.commands.inspect.observations import Cost
-from captioner.explain import Agreement
-from captioner.explain.deletion import Areas
+from captioner.explain.deletion import CurveAreas
+from captioner.explain.grounding import Agreement
 from captioner.files import write_text_atomically
 from captioner.metrics.bootstrap import Estimate
 
 NOTHING = "-"
-FEWEST = 10
-"""Photos that an interval is shown for."""
+MIN_PHOTOS = 10
+"""Intervals are shown only if at least this many photos contributed; with fewer they are meaningless."""
 
 
 @dataclass(frozen=True)
 class Hallucination:
-    """How spread maps are at words for objects that are there, and at words for objects that are not; entropy over log R."""
+    """The entropy over log R of maps at words that name an object of the photo (there), and at hallucinated words (not there)."""
 
     chair: dict[str, float]
     num_there: int
     num_not_there: int
     there: Estimate | None
     not_there: Estimate | None
-    difference: Estimate | None  # above 0 where maps are wider at hallucinated words
+    difference: Estimate | None  # above 0 if maps are wider at hallucinated words
 
 
 @dataclass(frozen=True)
 class Card:
-    """Numbers for attention. `references` are read, `captions` are the model's own."""
+    """All results. `references` and `captions` are the keys for words of references and of the model's own captions."""
 
     about: dict[str, Any]
-    agreement: dict[str, dict[str, Agreement]]  # by captions, and by map
-    lag: dict[str, dict[int, Agreement]]  # by captions, and by words after the one that names the object
-    sizes: dict[str, dict[str, Agreement]]
-    reasons: dict[str, Areas]  # by order
-    replaced: dict[str, Cost]
+    agreement: dict[str, dict[str, Agreement]]  # by text (references, captions) and kind of map
+    lag: dict[str, dict[int, Agreement]]  # by text and offset from the word that names the object
+    sizes: dict[str, dict[str, Agreement]]  # by text and size of the object
+    reasons: dict[str, CurveAreas]  # insertion and deletion, by the map that orders the regions
+    replaced: dict[str, Cost]  # by the maps that replace the model's own
     shape: dict[str, Estimate | None]
     hallucination: Hallucination
     folder: Path
 
     @property
     def verdict(self) -> str:
-        """Does attention matter here? Yes where the intervals of both losses lie above 0, a little where one does; harm below 0."""
+        """Whether attention matters: yes if both losses have intervals above 0, a little if one has; harm if both are below 0."""
         cost = self.replaced["uniform"]
-        lost = [found for found in (cost.cider, cost.log_prob) if found is not None]
-        matters = [found.low > 0 for found in lost]
-        answer = "yes" if lost and all(matters) else "a little" if any(matters) else "not measurably"
-        if lost and all(found.high < 0 for found in lost):
+        losses = [loss for loss in (cost.cider, cost.log_prob) if loss is not None]
+        above_zero = [loss.low > 0 for loss in losses]
+        answer = "yes" if losses and all(above_zero) else "a little" if any(above_zero) else "not measurably"
+        if losses and all(loss.high < 0 for loss in losses):
             answer = "it does harm"
-        if any(found.photos < FEWEST for found in lost):
+        if any(loss.photos < MIN_PHOTOS for loss in losses):
             answer = "too few photos to tell"
         parts = []
         if cost.cider is not None:
             parts.append(f"{shown(cost.cider, 100, 1)} of {100 * self.about['CIDEr-D']:.1f} CIDEr-D x100")
         if cost.log_prob is not None:
-            parts.append(f"{shown(cost.log_prob, 1, 3)} nats a word")
-        lost_here = " and ".join(parts)
-        return f"Does attention matter here? {answer.capitalize()}: with a uniform map for every word the model loses {lost_here}."
+            parts.append(f"{shown(cost.log_prob, 1, 3)} nats per word")
+        return (
+            f"Does attention matter here? {answer.capitalize()}: with a uniform map for every word the model loses "
+            f"{' and '.join(parts)}."
+        )
 
 
-def shown(found: Estimate | None, times: float = 1, digits: int = 2) -> str:
-    """A number with its interval, or with the number of photos where that is too small for one."""
-    if found is None:
+def shown(estimate: Estimate | None, factor: float = 1, digits: int = 2) -> str:
+    """An estimate with its interval, or with the number of photos if they are too few for an interval."""
+    if estimate is None:
         return NOTHING
-    if found.photos < FEWEST:
-        return f"{times * found.value:.{digits}f} ({found.photos} photo{'s' * (found.photos > 1)})"
-    value, low, high = (f"{times * each:.{digits}f}" for each in (found.value, found.low, found.high))
+    if estimate.photos < MIN_PHOTOS:
+        return f"{factor * estimate.value:.{digits}f} ({estimate.photos} photo{'s' * (estimate.photos > 1)})"
+    value, low, high = (f"{factor * number:.{digits}f}" for number in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
 
 
@@ -80,5 +82,5 @@ def save(card: Card) -> None:
     content = {name: value for name, value in asdict(card).items() if name != "folder"}
     text = json.dumps({"verdict": card.verdict, **content}, indent=1)
     write_text_atomically(card.folder / "inspect.json", text + "\n")
-    of_what = f"{card.about['run']} on {card.about['photos']} photos of {card.about['instances']}"
-    card_figure(card.folder / "inspect.png", card, f"{of_what}. {card.verdict}")
+    title = f"{card.about['run']} on {card.about['photos']} photos of {card.about['instances']}"
+    card_figure(card.folder / "inspect.png", card, f"{title}. {card.verdict}")

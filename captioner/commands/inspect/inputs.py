@@ -1,12 +1,14 @@
-"""What an inspection needs: a run, photos, their objects, and their captions where there are some."""
+"""What an inspection reads: a run, photos, their objects, and their references if there are any."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from captioner import builder
 from captioner.builder.sections import Settings
@@ -16,77 +18,106 @@ from captioner.data.coco import read_references
 from captioner.data.contract import Example, read_json
 from captioner.data.instances import Instances, read_instances
 from captioner.errors import UserError
-from captioner.explain import ObjectPlaces
 from captioner.features.sources import Source
 from captioner.model import CaptionModel
 from captioner.progress import Report
-from captioner.regions import Placement
+from captioner.regions import Placement, Regions
 from captioner.text.objects import ObjectWords
+from captioner.text.vocabulary import Vocabulary
+
+_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which photos, and what of them."""
+    """The files that an inspection reads."""
 
     instances: Path
-    captions: Path | None = None  # the file beside the instances with "captions" in its name, where there is one
-    images: Path | None = None  # the folder `images` beside the instances
-    masks: bool = False  # outlines in place of boxes
-    words: Path | None = None  # a json of further words for categories
-    first: int | None = None  # so many photos, by their ids; all where None
+    captions: Path | None = None  # default: the file beside `instances` with "captions" in its name, if there is one
+    images: Path | None = None  # default: the folder `images` beside `instances`
+    masks: bool = False  # measure on outlines instead of boxes
+    words: Path | None = None  # a json file with more words for categories
+    first: int | None = None  # inspect only this many photos, in the order of their ids
 
 
 @dataclass(frozen=True)
-class Opened:
-    """Everything at hand."""
+class PhotoRegions:
+    """The regions of the inspected photos, in float32: with a store's float16, gradients of likely words underflow."""
+
+    source: Source
+    model: CaptionModel
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __call__(self, indices: Sequence[int]) -> Regions:
+        """The regions of some photos."""
+        batch = self.source(indices).to(self.model.device)
+        regions = batch if isinstance(batch, Regions) else self.model.encoder(batch)
+        return regions.to(dtype=torch.float32)
+
+    def batches(self, indices: Sequence[int], report: Report, what: str) -> Iterator[tuple[list[int], Regions]]:
+        """Photos in batches, each with its indices and regions; `what` is the name of the progress bar."""
+        for start in range(0, len(indices), _BATCH):
+            batch = list(indices[start : start + _BATCH])
+            yield batch, self(batch)
+            report.inspection(what, len(batch), len(indices))
+
+    @torch.no_grad()
+    def mean(self, report: Report) -> Tensor:
+        """(D,): the mean region of all photos."""
+        return torch.cat([regions.mean() for _, regions in self.batches(range(len(self)), report, "photos")]).mean(0)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A run, and photos with their objects."""
 
     settings: Settings
     captioner: Captioner
-    model: CaptionModel
-    examples: Sequence[Example]
-    source: Source
-    placements: Sequence[Placement]
+    regions: PhotoRegions
+    examples: Sequence[Example]  # of each photo, with references as text
+    references: Sequence[Sequence[Sequence[str]]]  # of each photo, as words; cut to data.max_length as in training
+    placements: Sequence[Placement]  # of each photo
     instances: Instances
-    places: ObjectPlaces
-    named: ObjectWords
-    folder: Path  # what is written goes there
-
-    @cached_property
-    def references(self) -> list[list[list[str]]]:
-        """Each photo's references as words, cut where training would have cut them; those without words are left out."""
-        most, split = self.settings.data.max_length, self.captioner.vocabulary.split
-        cut = [[split(text)[:most] for text in example.references] for example in self.examples]
-        return [[words for words in of_photo if words] for of_photo in cut]
-
-    @cached_property
-    def with_references(self) -> list[int]:
-        """The places of photos that have some."""
-        return [index for index, of_photo in enumerate(self.references) if of_photo]
+    object_words: ObjectWords
+    folder: Path  # the results are written here
 
 
-def open_all(run: Path, request: Request, overrides: Sequence[str], report: Report) -> Opened:
-    """Read everything; regions of a frozen encoder are computed where they are not stored yet.
+def read_inputs(run: Path, request: Request, overrides: Sequence[str], report: Report) -> Inputs:
+    """Open the run and the files; regions of a frozen encoder that are not stored yet are computed.
 
     Raises:
-        UserError: something is not there, or does not fit.
+        UserError: a file is missing, or does not fit.
     """
     settings = builder.read_run_settings(run, overrides)
     _check_files(request)
     instances = read_instances(request.instances)
     examples = _examples(request, instances)[: request.first]
-    _check_places(request, instances, examples)
+    _check_boxes(request, instances, examples)
     captioner = builder.load(run, device=settings.run.device, overrides=overrides)
     model = captioner.model
-    assert isinstance(model, CaptionModel)
+    assert isinstance(model, CaptionModel)  # one run, no ensemble
     model.requires_grad_(False)
-    part = f"-first-{request.first}" if request.first else ""
-    folder = run / f"inspect-{request.instances.absolute().parent.name}-{request.instances.stem}{part}"
+    folder = _folder(run, request)
     source, examples = photo_source(settings, model, examples, "inspection", folder, report)
     placements = [source.placement(index) for index in range(len(source))]
     _check_sizes(examples, placements)
-    places = ObjectPlaces(instances, [example.id for example in examples], request.masks)
-    named = ObjectWords(instances.categories, _words(request.words, instances))
-    return Opened(settings, captioner, model, examples, source, placements, instances, places, named, folder)
+    references = _split(examples, captioner.vocabulary, settings.data.max_length)
+    object_words = ObjectWords(instances.categories, _read_words(request.words, instances))
+    regions = PhotoRegions(source, model)
+    return Inputs(settings, captioner, regions, examples, references, placements, instances, object_words, folder)
+
+
+def _folder(run: Path, request: Request) -> Path:
+    suffix = f"-first-{request.first}" if request.first else ""
+    return run / f"inspect-{request.instances.absolute().parent.name}-{request.instances.stem}{suffix}"
+
+
+def _split(examples: Sequence[Example], vocabulary: Vocabulary, max_length: int) -> list[list[list[str]]]:
+    """The words of each photo's references; references without words are left out."""
+    split = [[vocabulary.split(text)[:max_length] for text in example.references] for example in examples]
+    return [[words for words in references if words] for references in split]
 
 
 def _examples(request: Request, instances: Instances) -> list[Example]:
@@ -94,11 +125,11 @@ def _examples(request: Request, instances: Instances) -> list[Example]:
     folder = request.images or request.instances.parent / "images"
     if not folder.is_dir():
         raise UserError(f"an inspection needs the photos, got no folder {folder}; give --images")
-    nameless = [photo for photo in instances.of_photo if photo not in instances.files]
-    if nameless:
+    unnamed = [photo for photo in instances.of_photo if photo not in instances.files]
+    if unnamed:
         raise UserError(
-            f"{request.instances} should hold images with their file_name, got {len(nameless)} of {len(instances.of_photo)} without; "
-            "give an instances file as COCO has them"
+            f"{request.instances} should give the file_name of each image, got {len(unnamed)} of {len(instances.of_photo)} without; "
+            "give an instances file in COCO's format"
         )
     beside = request.instances.with_name(request.instances.name.replace("instances", "captions"))
     path = request.captions or (beside if beside != request.instances and beside.is_file() else None)
@@ -115,18 +146,18 @@ def _check_files(request: Request) -> None:
             raise UserError(f"{option} needs a file, got none at {path}; check the path")
 
 
-def _check_places(request: Request, instances: Instances, examples: Sequence[Example]) -> None:
-    """Objects that are known to be there, but not where, have nothing that maps could be held against."""
-    held = [instance for example in examples for instance in instances.of_photo[example.id]]
-    if not any(instance.box is not None or (request.masks and instance.segmentation) for instance in held):
+def _check_boxes(request: Request, instances: Instances, examples: Sequence[Example]) -> None:
+    """Maps cannot be compared with objects that have no box."""
+    objects = [instance for example in examples for instance in instances.of_photo[example.id]]
+    if not any(instance.box is not None or (request.masks and instance.segmentation) for instance in objects):
         raise UserError(
-            f"{request.instances} should say where objects are (bbox), got {len(held)} objects and no place; give an instances file as "
-            "COCO has them"
+            f"{request.instances} should say where objects are (bbox), got {len(objects)} objects without; give an instances file in "
+            "COCO's format"
         )
 
 
 def _check_sizes(examples: Sequence[Example], placements: Sequence[Placement]) -> None:
-    """Boxes are in pixels: of these photos, or of larger ones that these were made from?"""
+    """Boxes are in pixels of the photos, so photos that were resized since do not fit."""
     for example, placement in zip(examples, placements, strict=True):
         if example.size is not None and example.size != placement.photo_size:
             raise UserError(
@@ -135,8 +166,8 @@ def _check_sizes(examples: Sequence[Example], placements: Sequence[Placement]) -
             )
 
 
-def _words(path: Path | None, instances: Instances) -> dict[str, list[str]]:
-    """Further words of categories, as a json gives them."""
+def _read_words(path: Path | None, instances: Instances) -> dict[str, list[str]]:
+    """More words for categories, from a json file."""
     if path is None:
         return {}
     content = read_json(path, "--words")

@@ -10,8 +10,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from captioner.commands.inspect.findings import FEWEST, NOTHING, Card, shown
-from captioner.explain import Agreement
+from captioner.commands.inspect.findings import MIN_PHOTOS, NOTHING, Card, shown
+from captioner.explain.grounding import Agreement
 from captioner.metrics.bootstrap import Estimate
 
 _WHOSE = {"references": "references, which people wrote", "captions": "captions, which the model wrote"}
@@ -47,7 +47,7 @@ def _about(card: Card) -> Group:
     )
     return Group(
         f"{card.about['photos']} photos: {read}a caption of its own for each photo. In brackets: where a number would lie, 95 times of "
-        f"100, were it measured on other photos of the same kind (left out below {FEWEST} photos).\n"
+        f"100, were it measured on other photos of the same kind (left out below {MIN_PHOTOS} photos).\n"
     )
 
 

@@ -1,152 +1,176 @@
-"""Maps held against objects, against baselines, and against what makes the words likely."""
+"""The numbers of an inspection: maps compared with objects and baselines, insertion and deletion, hallucinated words, costs."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from captioner import metrics
-from captioner.commands.inspect.findings import Card, Hallucination
-from captioner.commands.inspect.inputs import Opened, Request, open_all
-from captioner.commands.inspect.observations import (
-    cider_of,
-    mean_region,
-    read_references,
-    regions_of,
-    replacing_costs,
-    written,
-)
-from captioner.errors import UserError
-from captioner.explain import Agreement, Look, agreement, by_offset, by_size, find_looks, shape_estimates
-from captioner.explain.baseline_maps import ShuffledMaps, centre_of, other_place, other_word, uniform_map
-from captioner.explain.deletion import Areas, Curve, Target, areas, curves
+from captioner.captioner import Captioner
+from captioner.commands.inspect.findings import Hallucination
+from captioner.commands.inspect.inputs import PhotoRegions
+from captioner.commands.inspect.observations import Cost, cider_by_photo, decode_replaced, map_replacements
+from captioner.data.contract import Example
+from captioner.data.instances import Instances
+from captioner.explain.baseline_maps import ShuffledMaps, centre_of, other_index, other_word, uniform_map
+from captioner.explain.deletion import Curve, CurveAreas, Target, curve_areas, deletion_curves
 from captioner.explain.gradients import gradient_maps, has_captum, integrated_gradients
+from captioner.explain.grounding import Agreement, Mention, agreement
 from captioner.explain.shape import entropy, scaled
 from captioner.metrics.bootstrap import Estimate, difference_interval, ratio_interval
-from captioner.progress import Report, silent
+from captioner.model import CaptionModel
+from captioner.progress import Report
 from captioner.regions import Regions
 from captioner.search import Caption
+from captioner.text.objects import ObjectWords
+from captioner.text.vocabulary import Vocabulary
 
-_MOST_WORDS = 300
-"""Words whose reasons are looked for, by taking regions away and by gradients; of more, these are drawn."""
+_MAX_WORDS = 300
+"""Words whose insertion, deletion and gradients are computed; if there are more, these are drawn at random."""
 
-Judged = tuple[int, int]
-"""A word: its photo, and its place in the photo's caption."""
-
-
-def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: Report = silent) -> Card:
-    """Measure everything; takes a minute or two for 145 photos.
-
-    Raises:
-        UserError: something is not there, does not fit, or the run has no attention.
-    """
-    opened = open_all(run, request, overrides, report)
-    captions = written(opened, report)
-    if captions[0].weights is None:
-        raise UserError(f"{run} has attention.kind=none: there are no maps to inspect; take a run that looks")
-    references = read_references(opened, report)
-    own = list(enumerate(captions))
-    looks = {"references": _known(opened, find_looks(references, opened.places, opened.named))}
-    looks["captions"] = find_looks(own, opened.places, opened.named)
-    maps, found = _reasons(opened, captions, report)
-    return Card(
-        about=_about(opened, request, captions),
-        agreement={name: _compare(of, maps if name == "captions" else {}) for name, of in looks.items() if of},
-        lag={name: by_offset(of) for name, of in looks.items() if of},
-        sizes={name: by_size(of) for name, of in looks.items() if of},
-        reasons=found,
-        replaced=replacing_costs(opened, captions, report),
-        shape=shape_estimates(own),
-        hallucination=_hallucination(opened, captions),
-        folder=opened.folder,
-    )
+Word = tuple[int, int]
+"""A word: the index of its photo, and its index in the photo's caption."""
+WordMaps = Mapping[str, Mapping[Word, Tensor]]
+"""Maps (R,) of words, by the name of their kind."""
 
 
-def _known(opened: Opened, looks: Sequence[Look]) -> list[Look]:
-    """Looks at words that the model has: of another nobody can say where it should have looked while it could not write it."""
-    return [look for look in looks if look.word in opened.captioner.vocabulary.number_of]
-
-
-def _compare(looks: Sequence[Look], maps: dict[str, dict[Judged, Tensor]]) -> dict[str, Agreement]:
-    """Attention and the baselines on all words; maps from gradients on those words that have one, and attention on the same."""
-    of: dict[str, Callable[[Look], Tensor]] = {
-        "attention": lambda look: look.map,
+def compare_maps(mentions: Sequence[Mention], from_gradients: WordMaps) -> dict[str, Agreement]:
+    """Agreement of attention and of the baselines with objects; of maps from gradients and of attention at the same words."""
+    kinds: dict[str, Callable[[Mention], Tensor]] = {
+        "attention": lambda mention: mention.map,
         "uniform": uniform_map,
         "centre of the photo": centre_of,
         "shuffled": ShuffledMaps(0),
         "another word's": other_word,
     }
-    found = {name: agreement(looks, map_of) for name, map_of in of.items()}
-    explained = next(iter(maps.values()), {})  # all kinds of gradients have the same words
-    there = [look for look in looks if (look.photo, look.place) in explained]
-    if maps:
-        found["attention, the same words"] = agreement(there, of["attention"])
-    for name, known in maps.items():
-        found[name] = agreement(there, lambda look, known=known: known[look.photo, look.place])
-    return found
+    rows = {name: agreement(mentions, map_of) for name, map_of in kinds.items()}
+    if not from_gradients:
+        return rows
+    words = next(iter(from_gradients.values()))  # all kinds of gradients have the same words
+    chosen = [mention for mention in mentions if (mention.photo, mention.index) in words]
+    rows["attention, the same words"] = agreement(chosen, kinds["attention"])
+    for name, maps in from_gradients.items():
+        rows[name] = agreement(chosen, lambda mention, maps=maps: maps[mention.photo, mention.index])
+    return rows
 
 
-def _reasons(
-    opened: Opened, captions: Sequence[Caption], report: Report
-) -> tuple[dict[str, dict[Judged, Tensor]], dict[str, Areas]]:
-    """Maps from gradients of the words that name objects, and what taking away regions in the order of every map does to them."""
-    words = [(photo, named.last) for photo, caption in enumerate(captions) for named in opened.named(caption.words)]
-    words = sorted(random.Random(0).sample(words, min(_MOST_WORDS, len(words))))
-    empty, generator = mean_region(opened, report), torch.Generator().manual_seed(0)
-    maps: dict[str, dict[Judged, Tensor]] = {}
-    found: dict[str, list[Curve]] = {}
-    for photo, place in words:
-        regions = regions_of(opened, [photo])
-        target = Target(photo, opened.captioner.vocabulary.encode(captions[photo].text)[: place + 2])
-        explained = _gradients(opened, regions, target, empty)
-        orders = {**_orders(captions[photo], place, regions.mask[0].cpu(), generator), **explained}
-        for name, curve in curves(opened.model, regions, target, orders, empty).items():
-            found.setdefault(name, []).append(curve)
-        for name, values in explained.items():
-            maps.setdefault(name, {})[photo, place] = values.cpu()[regions.mask[0].cpu()]
-        report.inspection("words and their reasons", 1, len(words))
-    return maps, {name: areas(of) for name, of in found.items()}
+def object_word_sample(captions: Sequence[Caption], object_words: ObjectWords) -> list[Word]:
+    """Words of the captions that name an object, at most `_MAX_WORDS` of them."""
+    words = [(photo, named.last) for photo, caption in enumerate(captions) for named in object_words(caption.words)]
+    return sorted(random.Random(0).sample(words, min(_MAX_WORDS, len(words))))
 
 
-def _orders(caption: Caption, place: int, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """Maps (R,) of a word: attention's, and the baselines'."""
+def measure_deletion(
+    words: Sequence[Word], captions: Sequence[Caption], regions: PhotoRegions, vocabulary: Vocabulary, report: Report
+) -> tuple[dict[str, dict[Word, Tensor]], dict[str, CurveAreas]]:
+    """Maps from gradients of each word, and the areas under its insertion and deletion curves in the order of every map."""
+    empty, generator = regions.mean(report), torch.Generator().manual_seed(0)
+    maps: dict[str, dict[Word, Tensor]] = {}
+    curves: dict[str, list[Curve]] = {}
+    for photo, index in words:
+        photo_regions = regions([photo])
+        mask = photo_regions.mask[0].cpu()
+        target = Target(photo, vocabulary.encode(captions[photo].text)[: index + 2])
+        from_gradients = _gradient_maps(regions.model, photo_regions, target, empty)
+        orders = {**_orders(captions[photo], index, mask, generator), **from_gradients}
+        for name, curve in deletion_curves(regions.model, photo_regions, target, orders, empty).items():
+            curves.setdefault(name, []).append(curve)
+        for name, weights in from_gradients.items():
+            maps.setdefault(name, {})[photo, index] = weights.cpu()[mask]
+        report.inspection("insertion and deletion", 1, len(words))
+    return maps, {name: curve_areas(of_words) for name, of_words in curves.items()}
+
+
+def _orders(caption: Caption, index: int, mask: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """Attention's map of a word (R,), and the baselines'."""
     assert caption.weights is not None
     return {
-        "attention": _on_all(caption.weights[place], mask),
+        "attention": _with_padding(caption.weights[index], mask),
         "random order": torch.rand(len(mask), generator=generator),
-        "another word's": _on_all(caption.weights[other_place(place, len(caption.words))], mask),
+        "another word's": _with_padding(caption.weights[other_index(index, len(caption.words))], mask),
     }
 
 
-def _gradients(opened: Opened, regions: Regions, target: Target, empty: Tensor) -> dict[str, Tensor]:
-    """(R,) each."""
+def _gradient_maps(model: CaptionModel, regions: Regions, target: Target, empty: Tensor) -> dict[str, Tensor]:
+    """Every kind of map from gradients, (R,) each; integrated gradients if captum is installed."""
     words = torch.tensor([list(target.words)], device=empty.device)
-    found = gradient_maps(opened.model, regions, words)
+    maps = gradient_maps(model, regions, words)
     if has_captum():
-        found["integrated gradients"] = integrated_gradients(opened.model, regions, words, empty)
-    return {name: values[0] for name, values in found.items()}
+        maps["integrated gradients"] = integrated_gradients(model, regions, words, empty)
+    return {name: weights[0] for name, weights in maps.items()}
 
 
-def _on_all(values: Tensor, mask: Tensor) -> Tensor:
-    """A map of a photo's real regions among all regions of its batch (R,)."""
-    if len(values) == len(mask):
-        return values
-    return torch.zeros(len(mask)).masked_scatter(mask, values)
+def _with_padding(weights: Tensor, mask: Tensor) -> Tensor:
+    """(R,): the map of a photo's real regions, with zeros at the padding."""
+    if len(weights) == len(mask):
+        return weights
+    return torch.zeros(len(mask)).masked_scatter(mask, weights)
 
 
-def _hallucination(opened: Opened, captions: Sequence[Caption]) -> Hallucination:
-    """Are maps wider at words for what is not there? There is what the instances hold, or a reference names (CHAIR)."""
-    ids = [example.id for example in opened.examples]
+def replacement_costs(
+    captioner: Captioner,
+    regions: PhotoRegions,
+    captions: Sequence[Caption],
+    references: Sequence[Sequence[Sequence[str]]],
+    reference_texts: Sequence[Sequence[str]],
+    seed: int,
+    report: Report,
+) -> dict[str, Cost]:
+    """What each way of replacing the maps costs.
+
+    Args:
+        captioner: of the run.
+        regions: of all photos.
+        captions: the model's own, of each photo.
+        references: of each photo, as words.
+        reference_texts: of each photo, as text.
+        seed: of the search, if it samples.
+        report: hears of progress.
+    """
+    with_references = [index for index, words in enumerate(references) if words]
+    targets = references if with_references else [[caption.words] for caption in captions]
+    costs = {}
+    for name, replacement in map_replacements(regions.model).items():
+        replaced, log_prob = decode_replaced(
+            captioner, regions, captions, targets, replacement, seed, report, f"{name} maps"
+        )
+        cider = _cider_cost(captions, replaced, with_references, reference_texts, captioner.vocabulary.tokens)
+        costs[name] = Cost(log_prob, cider)
+    return costs
+
+
+def _cider_cost(
+    before: Sequence[Caption],
+    after: Sequence[Caption],
+    scored: Sequence[int],
+    references: Sequence[Sequence[str]],
+    tokens: str,
+) -> Estimate | None:
+    """How much CIDEr-D the second captions lose; None for fewer than two scored photos, where CIDEr-D is always 0."""
+    if len(scored) < 2:
+        return None
+    ours, theirs = (cider_by_photo(captions, references, scored, tokens) for captions in (before, after))
+    return ratio_interval(scored, [own - other for own, other in zip(ours, theirs, strict=True)])
+
+
+def measure_hallucination(
+    captions: Sequence[Caption],
+    examples: Sequence[Example],
+    instances: Instances,
+    object_words: ObjectWords,
+    tokens: str,
+) -> Hallucination:
+    """The entropy of maps at hallucinated words and at other object words; an object is real if CHAIR counts it as such."""
+    ids = [example.id for example in examples]
     chair = metrics.chair_scores(
         {photo: caption.text for photo, caption in zip(ids, captions, strict=True)},
-        {example.id: example.references for example in opened.examples},
-        opened.instances,
-        opened.captioner.vocabulary.tokens,
-        opened.named,
+        {example.id: example.references for example in examples},
+        instances,
+        tokens,
+        object_words,
     )
     mentions = [
         (photo, mention)
@@ -154,39 +178,24 @@ def _hallucination(opened: Opened, captions: Sequence[Caption]) -> Hallucination
         for mention in chair.mentions[ids[photo]]
         if _map_at(captions[photo], mention.named.last).any()
     ]
-    photos, wrong = [photo for photo, _ in mentions], [not mention.present for _, mention in mentions]
-    spread = [float(entropy(scaled(_map_at(captions[photo], mention.named.last)))) for photo, mention in mentions]
+    photos, hallucinated = [photo for photo, _ in mentions], [not mention.present for _, mention in mentions]
+    entropies = [float(entropy(scaled(_map_at(captions[photo], mention.named.last)))) for photo, mention in mentions]
 
-    def mean_of(kind: bool) -> Estimate | None:
-        chosen = [place for place, is_wrong in enumerate(wrong) if is_wrong is kind]
-        return ratio_interval([photos[place] for place in chosen], [spread[place] for place in chosen])
+    def mean_if(kind: bool) -> Estimate | None:
+        chosen = [index for index, is_hallucinated in enumerate(hallucinated) if is_hallucinated is kind]
+        return ratio_interval([photos[index] for index in chosen], [entropies[index] for index in chosen])
 
-    between = difference_interval(photos, spread, wrong)
-    return Hallucination(chair.row, wrong.count(False), wrong.count(True), mean_of(False), mean_of(True), between)
+    return Hallucination(
+        chair=chair.row,
+        num_there=hallucinated.count(False),
+        num_not_there=hallucinated.count(True),
+        there=mean_if(False),
+        not_there=mean_if(True),
+        difference=difference_interval(photos, entropies, hallucinated),
+    )
 
 
-def _map_at(caption: Caption, place: int) -> Tensor:
-    """(1, R)"""
+def _map_at(caption: Caption, index: int) -> Tensor:
+    """(1, R): the map of one word."""
     assert caption.weights is not None
-    return caption.weights[place : place + 1]
-
-
-def _about(opened: Opened, request: Request, captions: Sequence[Caption]) -> dict:
-    """What was measured, and how."""
-    settings, first = opened.settings, captions[0]
-    scored = {index: captions[index].text for index in opened.with_references}
-    cider = cider_of(opened, scored) if len(scored) > 1 else []
-    return {
-        "run": str(opened.folder.parent),
-        "photos": len(opened.examples),
-        "references": sum(map(len, opened.references)),
-        "instances": request.instances.name,
-        "areas": "outlines" if request.masks else "boxes",
-        "attention": settings.resolved["attention"],
-        "decoder": settings.decoder.kind,
-        "attend": first.attend,
-        "regions": first.layout.num_regions,
-        "decoding": settings.resolved["search"],
-        "CIDEr-D": sum(cider) / len(cider) if cider else None,
-        "captum": has_captum(),
-    }
+    return caption.weights[index : index + 1]

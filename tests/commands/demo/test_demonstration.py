@@ -10,7 +10,7 @@ from PIL import Image
 
 from captioner.commands.demo import demonstration as demo
 from captioner.errors import UserError
-from captioner.explain import PairAgreement
+from captioner.explain.pairs import PairAgreement
 from captioner.progress import Report, TerminalReport
 from tests.helpers import tiny_settings
 

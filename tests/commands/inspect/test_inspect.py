@@ -1,4 +1,4 @@
-"""An inspection from the command line to the card: on a small run, and on the same run with maps that know nothing."""
+"""An inspection from the command line to its results: on a small run, and on the same run with uniform maps."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from typer.testing import CliRunner
 import captioner
 from captioner import cli
 from captioner.commands import inspect as inspection
-from captioner.commands.inspect import Request, inspect
-from captioner.commands.inspect import measures as judging
+from captioner.commands.inspect import Request, inspect, measures
 from captioner.commands.inspect.findings import Card, shown
-from captioner.commands.inspect.inputs import open_all
+from captioner.commands.inspect.inputs import read_inputs
 from captioner.commands.inspect.observations import Cost
 from captioner.commands.train import training_run as runs
 from captioner.data.drawn import instances_path
@@ -83,22 +82,22 @@ def test_a_quick_look_is_at_the_first_photos(trained, pictures):
     shutil.rmtree(folder)
 
 
-def test_photos_that_are_elsewhere_are_complained_about_once(trained, pictures, tmp_path):
+def test_photos_that_are_elsewhere_are_reported_once(trained, pictures, tmp_path):
     class NoAlarm(Report):
         def unreadable_photos(self, split, listed_in, reasons):
-            pytest.fail("complained twice")
+            pytest.fail("reported before the error")
 
     request = Request(instances_path(pictures, "val"), images=tmp_path)
     with pytest.raises(
         UserError, match=r"no photo of inspection can be read; all are listed in .*, first: no photo at"
     ):
-        open_all(trained, request, (), NoAlarm())
+        read_inputs(trained, request, (), NoAlarm())
 
 
 @pytest.fixture
 def card(trained, pictures, tmp_path, monkeypatch) -> Card:
-    """Every picture holds objects of one category, and every word names it; the reasons of five words are looked for."""
-    monkeypatch.setattr(judging, "_MOST_WORDS", 5)
+    """Every picture holds objects of one category, and every word names it; insertion and deletion are measured at five words."""
+    monkeypatch.setattr(measures, "_MAX_WORDS", 5)
     content = json.loads(instances_path(pictures, "val").read_text(encoding="utf-8"))
     first = content["categories"][0]
     same = [{**annotation, "category_id": first["id"]} for annotation in content["annotations"]]
@@ -190,7 +189,7 @@ def test_further_words_name_categories(trained, pictures, tmp_path):
     words = tmp_path / "words.json"
     words.write_text(json.dumps({"red circle": ["scarlet disc"]}))
     path = instances_path(pictures, "val")
-    plain, more = (open_all(trained, Request(path, words=given), (), silent).named for given in (None, words))
+    plain, more = (read_inputs(trained, Request(path, words=given), (), silent).object_words for given in (None, words))
     said = ["two", "scarlet", "discs", "and", "a", "red", "circle"]
     assert [named.words for named in plain(said)] == ["red circle"]
     assert [(named.last, named.category) for named in more(said)] == [(2, "red circle"), (6, "red circle")]
@@ -212,9 +211,7 @@ def test_what_cannot_be_inspected_is_refused(trained, pictures, tmp_path):
     nowhere = tmp_path / "nowhere.json"
     bare = [{"image_id": one["image_id"], "category_id": one["category_id"]} for one in content["annotations"]]
     nowhere.write_text(json.dumps({**content, "annotations": bare}))
-    with pytest.raises(
-        UserError, match=rf"should say where objects are \(bbox\), got {len(bare)} objects and no place"
-    ):
+    with pytest.raises(UserError, match=rf"should say where objects are \(bbox\), got {len(bare)} objects without"):
         inspect(trained, Request(nowhere, images=pictures / "images"))
     for option, request in {
         "--words": Request(path, words=larger / "x"),

@@ -1,4 +1,4 @@
-"""Reading known captions: what a decoder looked at for each of their words, and how likely it found them.
+"""Forced decoding: the maps and log-probabilities that a model assigns to given captions.
 
 Shapes: B photos, Q captions of one photo, T words, R regions, N heads, V vocabulary.
 """
@@ -20,54 +20,62 @@ from captioner.text.vocabulary import PAD, Vocabulary
 
 
 @dataclass(frozen=True)
-class Read:
-    """Captions as a decoder read them."""
+class ForcedDecoding:
+    """What a decoder assigns to given captions."""
 
-    words: Tensor  # (B, Q, T) what was to be written, the end mark among it; PAD where there is nothing
-    log_probs: Tensor  # (B, Q, T) of these words given those before, natural logarithms; 0 where there is nothing
+    words: Tensor  # (B, Q, T) the predicted words, up to and with the end mark; then PAD
+    log_probs: Tensor  # (B, Q, T) of each word given the words before, natural logarithms; 0 at PAD
     attended: Attended  # (B, Q, T, ...)
 
 
-def read(decoder: Decoder, memory: Memory, words: Tensor) -> Read:
-    """Read captions (B, Q, T + 1), from their start marks to their end marks, and PAD behind."""
+def forced_decoding(decoder: Decoder, memory: Memory, words: Tensor) -> ForcedDecoding:
+    """Run the decoder on captions (B, Q, T + 1) that begin with the start mark, end with the end mark and are padded with PAD."""
     inputs, targets = words[..., :-1], words[..., 1:]
     output, attended = decoder(inputs, memory)
     real = targets != PAD
     logits = decoder.vocabulary_logits(output[real])  # (words, V)
     log_probs = logits.float().log_softmax(-1).gather(-1, targets[real][:, None]).squeeze(-1)
-    return Read(targets, log_probs.new_zeros(targets.shape).masked_scatter(real, log_probs), attended)
+    return ForcedDecoding(targets, log_probs.new_zeros(targets.shape).masked_scatter(real, log_probs), attended)
 
 
-def encode(captions: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary) -> Tensor:
-    """(B, Q, T + 1) of one to many captions, given as words, for each photo; a photo may have none."""
+def encode_captions(captions: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary) -> Tensor:
+    """(B, Q, T + 1): the captions of each photo, given as words; a photo may have none."""
     return pad_words([[vocabulary.encode(vocabulary.join(words)) for words in photo] for photo in captions])
 
 
 @torch.no_grad()
-def read_captions(
+def forced_captions(
     decoder: Decoder,
     memory: Memory,
     captions: Sequence[Sequence[Sequence[str]]],
     vocabulary: Vocabulary,
     placements: Sequence[Placement | None],
 ) -> list[list[Caption]]:
-    """Known captions of each photo of a memory, with the maps and log-probabilities of their words."""
-    words = encode(captions, vocabulary).to(memory.mask.device)
-    found = read(decoder, memory, words)
-    maps = found.attended.maps()
+    """Given captions as the `Caption` records that decoding makes.
+
+    Args:
+        decoder: the decoder.
+        memory: of the photos, B of them.
+        captions: the captions of each photo, given as words.
+        vocabulary: the decoder's.
+        placements: of each photo.
+    """
+    words = encode_captions(captions, vocabulary).to(memory.mask.device)
+    forced = forced_decoding(decoder, memory, words)
+    maps = forced.attended.maps()
     return [
         [
             Caption.of(
                 {name: None if values is None else values[photo, number] for name, values in maps.items()},
                 caption,
-                found.log_probs[photo, number],
+                forced.log_probs[photo, number],
                 memory=memory,
                 photo=photo,
                 vocabulary=vocabulary,
                 attend=decoder.attend,
                 placement=placements[photo],
             )
-            for number, caption in enumerate(of_photo)
+            for number, caption in enumerate(photo_captions)
         ]
-        for photo, of_photo in enumerate(captions)
+        for photo, photo_captions in enumerate(captions)
     ]

@@ -99,9 +99,6 @@ def _innermost(decoder: Decoder, attention: Attention) -> tuple[nn.Module, str, 
     """The attention that computes the weights, which may be inside another one, with its parent and its name there."""
     *_, innermost = (module for module in attention.modules() if isinstance(module, Attention))
     parents = (
-        (parent, name)
-        for parent in decoder.modules()
-        for name, child in parent.named_children()
-        if child is innermost
+        (parent, name) for parent in decoder.modules() for name, child in parent.named_children() if child is innermost
     )
     return *next(parents), innermost

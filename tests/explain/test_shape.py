@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -49,3 +51,10 @@ def test_where_there_are_no_maps_there_is_no_shape():
 
 def test_what_a_sentinel_takes_is_no_change_of_the_map():
     assert map_shape([caption_of([0.5, 0.5, 0, 0], [0.25, 0.25, 0, 0])]).change == 0
+
+
+def test_training_needs_no_other_module_of_explain():
+    code = "import sys, captioner.explain.shape; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    names = {name for name in loaded if name.startswith("captioner.explain")}
+    assert names == {"captioner.explain", "captioner.explain.shape"}

@@ -1,4 +1,4 @@
-"""A caption as an animation: the photo, then one map after the other, while the words appear below.
+"""A caption as an animation: the photo, then one map after another, while the words appear below.
 
 Sizes are in pixels of the animation.
 """
@@ -16,15 +16,15 @@ from captioner.files import replacing
 from captioner.search.result import Caption
 from captioner.visualize.drawing import FAINT, INK, Drawing, Text, column, framed, length, lines, patch
 from captioner.visualize.fonts import font_for
-from captioner.visualize.overlay import Style, fit, foot, grey_of, maps_over, panel_side, told
+from captioner.visualize.overlay import Style, caption_metadata, fit, foot, grey_of, maps_over, panel_side
 
 LARGE = Style(panel=400)
-SECONDS = 0.8  # a word is shown
-_LAST = 2.5  # seconds that the last word stays
+SECONDS = 0.8  # that each word is shown
+_LAST = 2.5  # seconds that the last word is shown
 
 
 def frames(photo: Image.Image, caption: Caption, style: Style = LARGE) -> list[Image.Image]:
-    """The photo, then a picture for each word, all of one size. Words that are not written yet are faint."""
+    """The photo, then a picture for each word, all of the same size. Words still to come are faint."""
     small = fit(photo, round(panel_side(photo, style.panel) ** 0.5 * style.panel**0.5))
     maps = maps_over(photo, [caption], small.size, style)
     width = max(small.width, style.panel)
@@ -40,29 +40,29 @@ def frames(photo: Image.Image, caption: Caption, style: Style = LARGE) -> list[I
 
 
 def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style: Style = LARGE) -> None:
-    """Write a GIF that runs without end. The file appears whole or not at all."""
+    """Write a GIF that loops forever. The file is written completely or not at all."""
     path = Path(path)
     if path.suffix.lower() != ".gif":
         raise UserError(f"an animation is saved as a GIF, got {path.name!r}; choose a name that ends in .gif")
     first, *rest = (frame.quantize(256, dither=Image.Dither.NONE) for frame in frames(photo, caption, style))
     durations = [round(1000 * SECONDS)] * len(rest) + [round(1000 * _LAST)]
-    comment = json.dumps(told(caption, style))
-    with replacing(path) as beside:
+    comment = json.dumps(caption_metadata(caption, style))
+    with replacing(path) as temporary:
         first.save(
-            beside, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, comment=comment.encode()
+            temporary, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, comment=comment.encode()
         )
 
 
 def _sentence(caption: Caption, index: int, width: int, style: Style) -> Drawing:
-    """The words, those that are not written yet faint, and what is known of the one that is shown."""
+    """The words, faint if still to come, and the numbers of the word that is shown."""
     size, marks, left, line = style.panel / 20, [], 0.0, 0
     space = size / 3
     ascent, descent = font_for(caption.text, size).getmetrics()
     step = round(1.3 * (ascent + descent))
-    for place, word in enumerate(caption.words):
+    for position, word in enumerate(caption.words):
         if left and left + length(word, size) > width:
             left, line = 0.0, line + 1
-        marks.append(Text(left, ascent + line * step, word, size, INK if place <= index else FAINT))
+        marks.append(Text(left, ascent + line * step, word, size, INK if position <= index else FAINT))
         left += length(word, size) + space
     note = " " if index < 0 else _note(caption, index)
     below = lines([note], width, style.panel / 25, FAINT)
@@ -70,7 +70,7 @@ def _sentence(caption: Caption, index: int, width: int, style: Style) -> Drawing
 
 
 def _note(caption: Caption, index: int) -> str:
-    said = [caption.words[index], f"probability {float(caption.word_log_probs[index].exp()):.2f}"]
+    notes = [caption.words[index], f"probability {float(caption.word_log_probs[index].exp()):.2f}"]
     shares = {"sentinel": caption.sentinel, "gate": caption.gate}
-    said += [f"{name} {float(values[index]):.2f}" for name, values in shares.items() if values is not None]
-    return " · ".join(said)
+    notes += [f"{name} {float(values[index]):.2f}" for name, values in shares.items() if values is not None]
+    return " · ".join(notes)

@@ -1,11 +1,11 @@
-"""Numbers as colours: the one colour scale of every map.
+"""The colour scale of every map.
 
-Inferno turned round, by Stéfan van der Walt and Nathaniel Smith (2015, for matplotlib, CC0): lightness falls evenly from orange to
-dark purple, so that equal steps look equal, also to colour-blind eyes and in a grey print. Every 17th of its 256 colours is kept;
-straight lines between them stay within 7 of 255 of the original. The two ends are left out: on a light photo the yellow would be
-the white of no weight at all, and the black would be a shadow.
+It is the inferno colour map in reverse, by Stéfan van der Walt and Nathaniel Smith (2015, for matplotlib, CC0). Lightness falls evenly from
+orange to dark purple, so equal steps look equal, also to colour-blind readers and in grey prints. Every 17th of its 256 colours is kept;
+linear interpolation between them stays within 7 of 255 of the original. Both ends are left out: on a light photo, yellow would look like
+no weight at all, and black like a shadow.
 
-The photo beneath is so light that even its black is lighter than the first colour: more weight is darker over every photo.
+The photo below is lightened so much that even its black is lighter than the first colour: more weight is darker over every photo.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import torch
 from torch import Tensor
 
 GROUND = (165.0, 0.335)
-"""Grey of a black pixel of the photo under a map, and how much of the photo's range is left."""
+"""Grey of a black pixel of the photo under a map, and the share of the photo's range that is kept."""
 
 COVER = (0.0, 0.92)
-"""How much of a pixel is the map's colour, at weight 0 and at the top; in between it grows as the square root, so that a small
-weight has a colour too. The rest is the photo in grey."""
+"""The map's opacity at weight 0 and at the largest weight. In between it grows as the square root, so that small weights are visible
+too. The rest of a pixel is the photo in grey."""
 
 _POINTS = [
     (252, 255, 164), (242, 230, 97), (250, 198, 45), (252, 165, 10), (248, 133, 15), (237, 105, 37), (221, 81, 58), (199, 62, 76),
     (174, 48, 92), (147, 38, 103), (120, 28, 109), (93, 18, 110), (66, 10, 104), (36, 12, 79), (12, 8, 38), (0, 0, 4),
 ]  # fmt: skip
-_LIGHTEST, _DARKEST = 3.5, 12.5  # of the points above
+_LIGHTEST, _DARKEST = 3.5, 12.5  # positions among the points above
 
 
 def _table() -> Tensor:
-    """(256, 3) uint8."""
+    """The scale as a table: (256, 3) uint8."""
     points = torch.tensor(_POINTS, dtype=torch.float64)  # (16, 3)
     position = torch.linspace(_LIGHTEST, _DARKEST, 256, dtype=torch.float64)
     below = position.long().clamp(max=len(points) - 2)
@@ -39,15 +39,15 @@ _TABLE = _table()
 
 
 def colour(values: Tensor) -> Tensor:
-    """(...) from 0 to 1 -> (..., 3) uint8 red, green, blue. Values outside are clamped; NaN is drawn as 0."""
+    """Map values (...) from 0 to 1 to (..., 3) uint8 red, green, blue. Values outside are clamped; NaN counts as 0."""
     index = (values.nan_to_num(0.0).clamp(0, 1) * 255).round().long()
     return _TABLE[index.cpu()]
 
 
 def covered(grey: Tensor, share: Tensor) -> Tensor:
-    """The photo in grey (height, width, 1) under the colours of shares (height, width) of the top weight: (height, width, 3).
+    """Cover the photo in grey (height, width, 1) by the colours of shares (height, width) of the largest weight: (height, width, 3).
 
-    A larger weight is also more opaque, so that the photo stays readable where the decoder did not look.
+    A larger weight is also more opaque, so the photo stays visible where the weight is small.
     """
     low, high = COVER
     cover = low + (high - low) * share.nan_to_num(0.0).clamp(0, 1).sqrt()[..., None]
@@ -55,7 +55,7 @@ def covered(grey: Tensor, share: Tensor) -> Tensor:
 
 
 def hatched(grey: Tensor) -> Tensor:
-    """The look of what the network never saw (height, width, 3): faded towards the paper, with slanted lines."""
+    """Mark what the network did not see (height, width, 3): faded towards white, with slanted lines."""
     height, width, _ = grey.shape
     line = (torch.arange(height)[:, None] + torch.arange(width)) % 8 < 1
     faded = 255 - 0.3 * (255 - grey)

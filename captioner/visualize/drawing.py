@@ -1,6 +1,6 @@
-"""What a picture is put together from: texts and patches at their places, then painted as a PNG or written as a PDF.
+"""Pictures composed of texts and images with positions, painted as a PNG or written as a PDF.
 
-Sizes and places are in pixels of the picture, (width, height) and from its top left corner.
+Sizes and positions are in pixels of the picture, (width, height) and from its top left corner.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from captioner.visualize.fonts import font_bytes, font_for
 
 Ink = tuple[int, int, int]
 PAPER, INK, FAINT = (255, 255, 255), (28, 30, 34), (112, 117, 125)
-_POINTS = 0.5  # of a PDF's page in one pixel: a sheet is about as wide as a page
+_POINTS = 0.5  # points of a PDF page in one pixel: a sheet is about as wide as a page
 
 
 @dataclass(frozen=True)
 class Text:
-    """One line, from the left end of its baseline."""
+    """A line of text; its position is the left end of its baseline."""
 
     left: float
     top: float  # of the baseline
@@ -36,7 +36,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Patch:
-    """A picture in the picture."""
+    """An image within the picture."""
 
     left: float
     top: float
@@ -45,15 +45,15 @@ class Patch:
 
 @dataclass(frozen=True, repr=False)
 class Drawing:
-    """A picture that is not painted yet. Jupyter shows it; `save` writes it as a PNG or a PDF."""
+    """A picture that is painted on demand. Jupyter shows it; `save` writes it as a PNG or a PDF."""
 
     width: int
     height: int
     marks: Sequence[Text | Patch] = ()
-    told: dict[str, str] = field(default_factory=dict)  # what the file says of itself, in words
+    metadata: dict[str, str] = field(default_factory=dict)  # stored in the file as texts
 
     def picture(self) -> Image.Image:
-        """The pixels."""
+        """Paint the picture."""
         painted = Image.new("RGB", (self.width, self.height), PAPER)
         draw = ImageDraw.Draw(painted)
         for mark in self.marks:
@@ -64,18 +64,18 @@ class Drawing:
         return painted
 
     def save(self, path: str | Path) -> None:
-        """Write a PNG, or a PDF whose texts are texts, by the name's ending. The file appears whole or not at all."""
+        """Write a PNG or a PDF, by the name's ending; a PDF keeps texts as texts. The file is written completely or not at all."""
         path = Path(path)
         writers = {".png": _write_png, ".pdf": _write_pdf}
         if path.suffix.lower() not in writers:
             raise UserError(
                 f"a picture is saved as PNG or PDF, got {path.name!r}; choose a name that ends in .png or .pdf"
             )
-        with replacing(path) as beside:
-            writers[path.suffix.lower()](self, beside)
+        with replacing(path) as temporary:
+            writers[path.suffix.lower()](self, temporary)
 
     def __repr__(self) -> str:
-        return f"Drawing of {self.width} x {self.height} pixels: {self.told.get('caption', '')!r}"
+        return f"Drawing of {self.width} x {self.height} pixels: {self.metadata.get('caption', '')!r}"
 
     def _repr_png_(self) -> bytes:
         stored = io.BytesIO()
@@ -85,13 +85,15 @@ class Drawing:
 
 def _write_png(drawing: Drawing, path: Path) -> None:
     texts = PngImagePlugin.PngInfo()
-    for name, value in drawing.told.items():
+    for name, value in drawing.metadata.items():
         texts.add_text(name, value)
-    drawing.picture().save(path, format="PNG", pnginfo=texts, compress_level=3)  # a third of the time, 3 % larger
+    drawing.picture().save(
+        path, format="PNG", pnginfo=texts, compress_level=3
+    )  # 3 % larger than by default, in a third of the time
 
 
 def _write_pdf(drawing: Drawing, path: Path) -> None:
-    """Patches are kept pixel for pixel; matplotlib places them, and embeds the fonts."""
+    """Keep images pixel for pixel; matplotlib positions them and embeds the fonts."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.figure import Figure
@@ -100,13 +102,10 @@ def _write_pdf(drawing: Drawing, path: Path) -> None:
     canvas = FigureCanvasPdf(figure)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, drawing.width), ylim=(drawing.height, 0), autoscale_on=False)
     axes.set_axis_off()
-    told = dict(drawing.told)
-    about = {"Title": told.pop("caption", ""), "Subject": told.pop("convention", "")}
-    about["Keywords"] = "; ".join(f"{name}: {value}" for name, value in told.items())
-    with (
-        TemporaryDirectory() as folder,
-        rc_context({"pdf.fonttype": 42}),
-    ):  # the fonts themselves, as journals want them
+    texts = dict(drawing.metadata)
+    about = {"Title": texts.pop("caption", ""), "Subject": texts.pop("convention", "")}
+    about["Keywords"] = "; ".join(f"{name}: {value}" for name, value in texts.items())
+    with TemporaryDirectory() as folder, rc_context({"pdf.fonttype": 42}):  # TrueType fonts, which journals ask for
         for mark in drawing.marks:
             if isinstance(mark, Patch):
                 right, bottom = mark.left + mark.picture.width, mark.top + mark.picture.height
@@ -126,20 +125,20 @@ def _write_text(axes, mark: Text, folder: Path) -> None:
         (folder / "font.ttf").write_bytes(file)
         file = folder / "font.ttf"
     ink = tuple(part / 255 for part in mark.ink)
-    known = FontProperties(fname=str(file), size=font.size * _POINTS)
-    axes.text(mark.left, mark.top, mark.text, color=ink, fontproperties=known, va="baseline", parse_math=False)
+    properties = FontProperties(fname=str(file), size=font.size * _POINTS)
+    axes.text(mark.left, mark.top, mark.text, color=ink, fontproperties=properties, va="baseline", parse_math=False)
 
 
 def patch(picture: Image.Image) -> Drawing:
-    """A picture by itself."""
+    """A drawing of one image."""
     return Drawing(picture.width, picture.height, [Patch(0, 0, picture)])
 
 
 def lines(paragraphs: Sequence[str], width: int, size: float, ink: Ink) -> Drawing:
-    """Text wrapped to a width."""
+    """Paragraphs wrapped to a width."""
     wrapped = [line for text in paragraphs for line in wrap(text, width, size)]
     metrics = [font_for(line, size).getmetrics() for line in wrapped]
-    ascent, descent = (max(each) for each in zip(*metrics, strict=True))
+    ascent, descent = map(max, zip(*metrics, strict=True))
     step = round(1.15 * (ascent + descent))
     longest = max(length(line, size) for line in wrapped)
     marks = [Text(0, ascent + index * step, line, size, ink) for index, line in enumerate(wrapped)]
@@ -151,7 +150,7 @@ def length(text: str, size: float) -> float:
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """Lines that stay within a width, cut between words where that is possible."""
+    """Break a text into lines within a width, between words if possible."""
     text = " ".join(text.split()) or " "
     letters, wrapped = len(text), [text]
     while letters > 1 and max(length(line, size) for line in wrapped) > width:
@@ -165,7 +164,7 @@ def shifted(drawing: Drawing, right: float, down: float) -> list[Text | Patch]:
 
 
 def row(blocks: Sequence[Drawing], gap: int, centred: bool = False) -> Drawing:
-    """Blocks beside one another."""
+    """Blocks side by side."""
     height, left = max(block.height for block in blocks), 0
     marks: list[Text | Patch] = []
     for block in blocks:
@@ -185,14 +184,14 @@ def column(blocks: Sequence[Drawing], gap: int, centred: bool = False) -> Drawin
 
 
 def even_rows(blocks: Sequence[Drawing], columns: int, gap: int) -> list[Drawing]:
-    """Rows of at most so many blocks, as even as they come."""
+    """Rows of at most `columns` blocks, of lengths as even as possible."""
     num_rows = -(-len(blocks) // columns)
     columns = -(-len(blocks) // max(1, num_rows))
     return [row(blocks[start : start + columns], gap) for start in range(0, len(blocks), columns or 1)]
 
 
 def flowing_rows(blocks: Sequence[Drawing], width: int, gap: int) -> list[Drawing]:
-    """Rows filled up to a width, as a text is; a block that is wider has a row of its own."""
+    """Rows filled up to a width, like words in a text; a wider block gets a row of its own."""
     filled: list[list[Drawing]] = [[]]
     left = 0
     for block in blocks:
@@ -201,9 +200,9 @@ def flowing_rows(blocks: Sequence[Drawing], width: int, gap: int) -> list[Drawin
             left = 0
         filled[-1].append(block)
         left += block.width + gap
-    return [row(each, gap) for each in filled if each]
+    return [row(line, gap) for line in filled if line]
 
 
 def framed(drawing: Drawing, width: int, margin: int) -> Drawing:
-    """With paper around it."""
-    return Drawing(width + 2 * margin, drawing.height + 2 * margin, shifted(drawing, margin, margin), drawing.told)
+    """The drawing with a margin around it."""
+    return Drawing(width + 2 * margin, drawing.height + 2 * margin, shifted(drawing, margin, margin), drawing.metadata)

@@ -1,4 +1,4 @@
-"""Figures of numbers as PNG files. They are made without pyplot, so that a notebook's own figures and backend stay as they are."""
+"""Figures as PNG files, made without pyplot, so that a notebook's own figures and backend are not affected."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _DPI = 130
 
 @contextmanager
 def figure_file(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Gives a figure of a size in inches; when the block ends it is written, whole or not at all."""
-    from matplotlib.figure import Figure  # takes a third of a second
+    """Provide a figure of this size in inches, and write it when the block ends, completely or not at all."""
+    from matplotlib.figure import Figure  # importing it takes a third of a second
 
     figure = Figure(figsize=(width, height), layout="constrained")
     yield figure
-    with replacing(path) as beside:
-        figure.savefig(beside, format="png", dpi=_DPI)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=_DPI)
 
 
 def plain(axes: Axes, lines: str = "both") -> None:
-    """A light grid behind the marks, across the axis `x`, `y` or `both`, and no frame above and to the right."""
+    """Draw a light grid behind the marks, for the axis `x`, `y` or `both`, and no frame at the top and the right."""
     axes.grid(axis=lines, color="#dddddd")  # pyright: ignore[reportArgumentType]
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

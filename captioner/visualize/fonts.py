@@ -1,4 +1,4 @@
-"""A font that has a text's letters: Pillow's own for most, else one that this computer has."""
+"""Choose a font that has all letters of a text: Pillow's own if possible, or one that is installed on this computer."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from PIL import ImageFont
 from captioner.errors import UserError
 
 SETTING = "CAPTIONER_FONT"
-"""The environment variable that names a font's file, which is then asked before this computer's others."""
+"""The environment variable that names a font file, which is then tried before all others."""
 _SMALLEST = 8
 
 
 def font_for(text: str, size: float) -> ImageFont.FreeTypeFont:
-    """The font in which a text is drawn, `size` pixels high.
+    """The font in which to draw a text, `size` pixels high.
 
-    Where no font has all its letters the best one is taken, and a warning names those that are missing: once for each script.
+    If no font has all its letters, the best one is taken, and a warning names the missing letters, once for each script.
     """
     return _sized(None if text.isascii() else _file_for(frozenset(text)), max(_SMALLEST, round(size)))
 
 
 def font_bytes(font: ImageFont.FreeTypeFont) -> Path | bytes:
-    """Where a font lies on the disk; its bytes where it does not."""
+    """The path of a font's file, or its bytes if it is not a file."""
     return font.path.getvalue() if isinstance(font.path, io.BytesIO) else Path(str(font.path))
 
 
@@ -40,21 +40,21 @@ def _sized(file: Path | None, size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=4096)
 def _file_for(letters: frozenset[str]) -> Path | None:
-    """The first font that has all letters, or the one that has the most; None is Pillow's own."""
+    """The first font that has all letters, or the one that lacks the fewest; None is Pillow's own."""
     wanted = {ord(letter) for letter in letters if not letter.isspace() and letter.isprintable()}
     best: tuple[int, Path | None] = (len(wanted) + 1, None)
     for file in _candidates():
         missing = wanted - _letters_of(file)
         if not missing:
             return file
-        best = min(best, (len(missing), file), key=lambda found: found[0])
+        best = min(best, (len(missing), file), key=lambda candidate: candidate[0])
     missing = wanted - _letters_of(best[1])
     _warn(_script_of(min(missing)), "".join(map(chr, sorted(missing)))[:8])
     return best[1]
 
 
 def _script_of(letter: int) -> int:
-    """Letters of one block of Unicode, roughly, so that a warning comes once for each."""
+    """Roughly the Unicode block of a letter, so that a warning appears once for each script."""
     return letter >> 12
 
 
@@ -68,17 +68,17 @@ def _warn(script: int, missing: str) -> None:
         _warned(script)[0] = True
         warnings.warn(
             f"no font on this computer has the letters {missing}; install one (such as Noto Sans, with CJK for Chinese, "
-            f"Japanese and Korean), or set {SETTING} to the file of one: until then empty boxes are drawn",
+            f"Japanese and Korean), or set {SETTING} to a font file; until then empty boxes are drawn",
             stacklevel=2,
         )
 
 
 def _candidates() -> Iterator[Path | None]:
-    """Fonts in the order in which they are asked."""
+    """Fonts in the order in which they are tried."""
     chosen = os.environ.get(SETTING)
     if chosen:
         if not Path(chosen).is_file():
-            raise UserError(f"{SETTING} should name the file of a font, got {chosen!r}; correct it, or unset it")
+            raise UserError(f"{SETTING} should name a font file, got {chosen!r}; correct it, or unset it")
         yield Path(chosen)
     yield None
     yield from _installed()
@@ -86,7 +86,7 @@ def _candidates() -> Iterator[Path | None]:
 
 @lru_cache(maxsize=1)
 def _installed() -> list[Path]:
-    """matplotlib's DejaVu Sans, then the system's; upright and plain ones first."""
+    """matplotlib's DejaVu Sans, then the system's fonts, upright and regular ones first."""
     import matplotlib
     from matplotlib import font_manager
 
@@ -102,7 +102,7 @@ def _rank(file: Path) -> tuple[int, str]:
 
 @lru_cache(maxsize=512)
 def _letters_of(file: Path | None) -> frozenset[int]:
-    """Unicode numbers of what a font has; nothing where it cannot be read."""
+    """Code points of the letters that a font has; empty if it cannot be read."""
     from fontTools.ttLib import TTFont, TTLibError
 
     source = io.BytesIO(bytes(font_bytes(_sized(None, _SMALLEST)))) if file is None else str(file)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Weights over regions, on the pixels of the original photo.
+"""Draw weights over regions on the pixels of the original photo.
 
 Shapes: R regions. Coordinates and sizes are in pixels of the photo, (width, height), unless said otherwise.
 """
@@ -17,19 +17,19 @@ from captioner.search.result import Caption
 def map_on_photo(
     weights: Tensor, layout: Layout, placement: Placement, size: tuple[int, int] | None = None, smooth: bool = False
 ) -> Tensor:
-    """The weight of the region that covers each pixel's centre, drawn as it is: no smoothing, no division by area.
+    """Give each pixel the weight of the region that covers its centre, without smoothing and without division by area.
 
-    Cells of a grid are half open: a centre exactly on an edge belongs to the cell right of it or below. Where boxes
-    overlap, their weights add up; a pixel that the network saw and no box covers is 0. A pixel outside the network's
-    view, such as one that a centre crop cut away, is NaN: no weight is not the same as not seen.
+    Cells of a grid are half open: a centre exactly on an edge belongs to the cell on its right or below. The weights of overlapping
+    boxes add up; a pixel of the network's view that no box covers is 0. A pixel outside the network's view, such as one removed by a
+    centre crop, is NaN: a weight of 0 differs from not having been seen.
 
     Args:
         weights: (..., R), for one word or for several.
-        layout: What the R columns are, of one photo.
-        placement: How the network's view lies on the photo.
-        size: (width, height) of the map, spread evenly over the whole photo; the photo's own where it is None.
-        smooth: Straight lines between the centres of a grid's neighbouring cells, and flat beyond the outermost ones: nicer to
-            look at, and finer than what the network saw. Boxes are drawn as boxes.
+        layout: describes the R columns, for one photo.
+        placement: maps the network's view to the photo.
+        size: (width, height) of the map of the whole photo; by default the photo's own size.
+        smooth: interpolate linearly between the centres of neighbouring cells, constant beyond the outermost ones. This looks nicer and
+            is finer than what the network saw. Boxes are drawn as boxes.
 
     Returns:
         (..., height, width) float32, on the CPU.
@@ -44,12 +44,12 @@ def map_on_photo(
 
 
 def check_photo(photo: Image.Image, caption: Caption) -> None:
-    """Complain where a caption's maps cannot be drawn on a photo."""
+    """Raise a ValueError if a caption's maps cannot be drawn on a photo."""
     if caption.placement is None:
         if caption.weights is None:
             return
         raise ValueError(
-            "drawing needs the caption's placement, got None: it was made from ready-made regions; "
+            "drawing needs the caption's placement, got None: it was made from stored regions; "
             "caption the photo itself, or set the placement with dataclasses.replace"
         )
     if photo.size != caption.placement.photo_size:
@@ -60,7 +60,7 @@ def check_photo(photo: Image.Image, caption: Caption) -> None:
 
 
 def in_words(layout: Layout) -> str:
-    """What a map's regions are."""
+    """Describe the regions of a map."""
     if isinstance(layout, Grid):
         return f"{layout.rows} x {layout.columns} regions"
     return f"{layout.num_regions} boxes, weights added where they overlap"
@@ -79,12 +79,12 @@ def _check(weights: Tensor, layout: Layout, size: tuple[int, int] | None) -> Non
 
 
 def _centres(photo_length: int, map_length: int) -> Tensor:
-    """Where the centres of the map's pixels lie on the photo, along one axis."""
+    """Positions of the centres of the map's pixels on the photo, along one axis."""
     return (torch.arange(map_length, dtype=torch.float64) + 0.5) * photo_length / map_length
 
 
 def _edges(placement: Placement, columns: int, rows: int) -> tuple[Tensor, Tensor]:
-    """(columns + 1,) and (rows + 1,) float64: the lines that cut the view into cells, in pixels of the photo."""
+    """(columns + 1,) and (rows + 1,) float64: the lines that divide the view into cells, in pixels of the photo."""
     axes = zip((columns, rows), placement.view_size, placement.scale, placement.offset, strict=True)
     x, y = (torch.arange(n + 1, dtype=torch.float64) * length / n * scale + offset for n, length, scale, offset in axes)
     return x, y
@@ -93,8 +93,10 @@ def _edges(placement: Placement, columns: int, rows: int) -> tuple[Tensor, Tenso
 def _draw_grid(weights: Tensor, layout: Grid, placement: Placement, x: Tensor, y: Tensor) -> Tensor:
     x_edges, y_edges = _edges(placement, layout.columns, layout.rows)
     cells = weights.unflatten(-1, (layout.rows, layout.columns))  # (..., rows, columns)
-    cells = functional.pad(cells, (1, 1, 1, 1), value=torch.nan)  # (..., rows + 2, columns + 2): a rim of not seen
-    column = torch.searchsorted(x_edges, x, right=True)  # (width,) 0 and columns + 1 are the rim
+    cells = functional.pad(
+        cells, (1, 1, 1, 1), value=torch.nan
+    )  # (..., rows + 2, columns + 2): a border of unseen cells
+    column = torch.searchsorted(x_edges, x, right=True)  # (width,) 0 and columns + 1 are the border
     row = torch.searchsorted(y_edges, y, right=True)  # (height,)
     return cells.index_select(-2, row).index_select(-1, column)  # (..., height, width)
 
@@ -108,7 +110,7 @@ def _draw_smooth(weights: Tensor, layout: Grid, placement: Placement, x: Tensor,
 
 
 def _between_centres(edges: Tensor, points: Tensor) -> Tensor:
-    """(cells, points): the share of each cell in a point that lies between the centres of two."""
+    """(cells, points): the interpolation weight of each cell at each point."""
     cells = len(edges) - 1
     position = ((points - edges[0]) / (edges[-1] - edges[0]) * cells - 0.5).clamp(0, cells - 1)
     return (1 - (position - torch.arange(cells)[:, None]).abs()).clamp(min=0)
@@ -120,8 +122,8 @@ def _draw_boxes(weights: Tensor, layout: Boxes, placement: Placement, x: Tensor,
     down = ((top <= y) & (y < bottom)).float()  # (R, height)
     drawn = (weights[..., None, :] * down.T) @ across  # (..., height, width)
     x_edges, y_edges = _edges(placement, 1, 1)
-    seen = _between(y_edges, y)[:, None] & _between(x_edges, x)
-    return drawn.masked_fill(~seen, torch.nan)
+    in_view = _between(y_edges, y)[:, None] & _between(x_edges, x)
+    return drawn.masked_fill(~in_view, torch.nan)
 
 
 def _between(edges: Tensor, points: Tensor) -> Tensor:

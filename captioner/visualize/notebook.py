@@ -1,4 +1,4 @@
-"""`captioner.show`: captions where one looks at them. In Jupyter a page in which one points at words, elsewhere the sheet."""
+"""`captioner.show`: captions in Jupyter as an interactive page, elsewhere as a sheet."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from captioner.visualize.widget import HoverWidget
 
 Photo = str | Path | Image.Image
-_HINT = "<small>pip install 'captioner[notebook]' makes this a widget: as high as it needs, and Python hears the word</small>"
+_HINT = "<small>pip install 'captioner[notebook]' makes this a widget that fits its height and tells Python the word</small>"
 
 
 @dataclass(frozen=True)
 class Framed:
-    """A page in a frame, for notebooks without widgets."""
+    """A page in a frame, for notebooks without anywidget."""
 
     page: str
     sheet: Drawing
-    height: int  # pixels of the screen
+    height: int  # in pixels of the screen
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         frame = f'<iframe srcdoc="{escape(self.page)}" style="width:100%;height:{self.height}px;border:0"></iframe>'
@@ -48,26 +48,26 @@ def show(
     >>> captioner.show(model.captions(paths), photo=paths)
 
     Args:
-        photo: The caption's, or one for each of several captions, in their order: files or pictures.
-        smooth: Draw maps between the regions' centres, which pictures then say; the page's own switch changes it.
+        photo: a file or an image; for several captions, one for each, in the same order.
+        smooth: interpolate maps between the regions' centres, as noted below the picture. The page has a switch for it.
 
     Returns:
-        In Jupyter a widget, or a page in a frame where anywidget is missing; else the sheet, to be saved or painted
+        In Jupyter a widget, or a page in a frame if anywidget is not installed. Elsewhere the sheet, which can be saved or painted
         (`.save("sheet.pdf")`, `.picture()`).
 
     Raises:
-        ValueError: not as many photos as captions, or a photo is not the one that its caption was made for.
+        ValueError: the numbers of photos and captions differ, or a photo is not the one of its caption.
     """
     captions = [captions] if isinstance(captions, Caption) else list(captions)
     photos = [photo] if isinstance(photo, (str, Path, Image.Image)) else list(photo)
     if not captions or len(captions) != len(photos):
         raise ValueError(
             f"show() needs a photo for each caption, got {len(captions)} captions and {len(photos)} photos; "
-            "give as many of the one as of the other"
+            "give one photo for each caption"
         )
-    names = [Path(str(each)).name if isinstance(each, (str, Path)) else "photo" for each in photos]
-    opened = [as_rgb(each) if isinstance(each, Image.Image) else open_photo(each) for each in photos]
-    items = [PageItem(*each) for each in zip(opened, captions, names, strict=True)]
+    names = [Path(str(photo)).name if isinstance(photo, (str, Path)) else "photo" for photo in photos]
+    opened = [as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo) for photo in photos]
+    items = [PageItem(*item) for item in zip(opened, captions, names, strict=True)]
     drawing = _sheet(items, Style(smooth=smooth))
     if not in_jupyter():
         return drawing
@@ -80,7 +80,7 @@ def show(
 
 
 def in_jupyter() -> bool:
-    """Whether a notebook's kernel runs this: Jupyter's, Colab's or an editor's, not IPython in a terminal."""
+    """Whether this runs in a notebook: Jupyter, Colab or an editor, but not IPython in a terminal."""
     running = sys.modules.get("IPython")
     return running is not None and hasattr(running.get_ipython(), "kernel")
 

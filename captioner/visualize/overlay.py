@@ -1,4 +1,4 @@
-"""A caption's maps over the photo, and the words that say how to read them: what sheets, strips and animations share.
+"""A caption's maps over the photo and their legend, as shared by sheets, strips and animations.
 
 Shapes: T words, R regions, N heads.
 """
@@ -25,26 +25,26 @@ from captioner.visualize.maps import check_photo, in_words, map_on_photo
 class Style:
     """How maps are drawn."""
 
-    panel: int = 224  # the longer side of a photo under a map, in pixels; text and spacing follow it
-    smooth: bool = False  # between the cells' centres; the picture then says so
+    panel: int = 224  # the longer side of a photo under a map, in pixels; text and spacing scale with it
+    smooth: bool = False  # interpolate between the cells' centres; the legend then says so
     scale: Literal["caption", "word"] = (
-        "caption"  # what a colour scale spans: the largest weight of all words, or each word's
+        "caption"  # whether the colour scale ends at the largest weight of all words or of each
     )
 
     def __post_init__(self) -> None:
         if self.panel < 64:
             raise ValueError(
-                f"panel needs at least 64 pixels for its text to be readable, got {self.panel}; 224 is the usual"
+                f"panel needs at least 64 pixels for its text to be readable, got {self.panel}; the default is 224"
             )
 
 
 USUAL = Style()
-_MARK = 5  # pixels: the height of the mark below a colour scale
+_MARK = 5  # height of the mark below a colour scale, in pixels
 
 
 @dataclass(frozen=True)
 class Maps:
-    """Maps over one photo as it is drawn, and the tops of their colour scales."""
+    """Maps over one photo at its drawn size, and the largest values of their colour scales."""
 
     drawn: Tensor  # (..., height, width)
     tops: Tensor  # (...)
@@ -57,7 +57,7 @@ class Maps:
 
 
 def fit(photo: Image.Image, longer_side: int) -> Image.Image:
-    """The photo with its longer side as asked, its proportions kept; a small one keeps its crisp pixels."""
+    """Scale the photo to this longer side, keeping its proportions. A small photo is enlarged without blurring."""
     factor = longer_side / max(photo.size)
     size = (max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
     photo = photo if photo.mode == "RGB" else photo.convert("RGB")
@@ -67,42 +67,42 @@ def fit(photo: Image.Image, longer_side: int) -> Image.Image:
 
 
 def panel_side(photo: Image.Image, panel: int) -> int:
-    """The longer side of a panel: up to four times the usual one for a panorama, whose map would be a line else."""
+    """The longer side of a panel. A panorama gets up to four times the usual one, or its map would be a line."""
     longer, shorter = max(photo.size), min(photo.size)
     return round(panel * min(4, max(1, longer / (3 * shorter))))
 
 
-def in_a_row(most: int, width: int, panel: int) -> int:
-    """How many tiles of a width stand side by side, where `most` usual panels do."""
-    return max(1, min(most, most * panel // max(1, width)))
+def in_a_row(max_panels: int, width: int, panel: int) -> int:
+    """The number of tiles of this width that fit where `max_panels` usual panels do."""
+    return max(1, min(max_panels, max_panels * panel // max(1, width)))
 
 
 def maps_over(
     photo: Image.Image, captions: Sequence[Caption], size: tuple[int, int], style: Style, heads: bool = False
 ) -> list[Maps | None]:
-    """Each caption's maps (T, height, width), or those of its heads (T, N, height, width); None where there are none.
+    """Each caption's maps (T, height, width), or those of its heads (T, N, height, width); None for a caption without maps.
 
-    One colour scale for all words of all captions, or one for each word; its top is the largest value that is drawn, or the
-    largest weight: boxes that overlap may add up to more than any weight.
+    There is one colour scale for all words of all captions, or one for each word. It ends at the largest value drawn or the largest
+    weight: overlapping boxes may add up to more than any weight.
     """
-    found = []
+    results: list[Maps | None] = []
     for caption in captions:
         check_photo(photo, caption)
         weights = caption.head_weights if heads else caption.weights
         if weights is None or caption.placement is None or not caption.words:
-            found.append(None)
+            results.append(None)
             continue
         drawn = map_on_photo(weights, caption.layout, caption.placement, size, style.smooth)
         tops = torch.maximum(weights.amax(-1), drawn.nan_to_num(0.0).amax((-2, -1)))
-        found.append(Maps(drawn, torch.where(tops > 0, tops, 1.0)))
+        results.append(Maps(drawn, torch.where(tops > 0, tops, 1.0)))
     if style.scale == "caption":
-        top = max((float(maps.tops.max()) for maps in found if maps is not None), default=1.0)
-        found = [maps and Maps(maps.drawn, torch.full_like(maps.tops, top)) for maps in found]
-    return found
+        top = max((float(maps.tops.max()) for maps in results if maps is not None), default=1.0)
+        results = [maps and Maps(maps.drawn, torch.full_like(maps.tops, top)) for maps in results]
+    return results
 
 
 def grey_of(picture: Image.Image) -> Tensor:
-    """(height, width, 1), 0 to 255."""
+    """The picture in grey: (height, width, 1), 0 to 255."""
     grey = picture.convert("L")
     return torch.frombuffer(bytearray(grey.tobytes()), dtype=torch.uint8).view(grey.height, grey.width, 1).float()
 
@@ -113,14 +113,14 @@ def as_picture(pixels: Tensor) -> Image.Image:
 
 
 def convention(caption: Caption) -> str:
-    """Which state looked: what a map of a word says depends on it."""
+    """Whether the state that attended had read the previous word, which a map's meaning depends on."""
     if caption.weights is None:
-        return "this decoder does not look"
-    return f"looked {caption.attend} reading the previous word"
+        return "this decoder has no attention"
+    return f"attended {caption.attend} reading the previous word"
 
 
-def told(caption: Caption, style: Style) -> dict[str, str]:
-    """What a picture's file says of itself."""
+def caption_metadata(caption: Caption, style: Style) -> dict[str, str]:
+    """The metadata of a picture's file."""
     layout = caption.layout
     regions = (
         {"rows": layout.rows, "columns": layout.columns} if isinstance(layout, Grid) else {"boxes": layout.num_regions}
@@ -144,25 +144,25 @@ def _as_json(values: Tensor) -> str:
 
 
 def foot(captions: Sequence[Caption], maps: Sequence[Maps | None], width: int, style: Style) -> Drawing:
-    """The colour scale with its numbers, then what the picture shows in words."""
-    shown = [(caption, each) for caption, each in zip(captions, maps, strict=True) if each is not None]
+    """The legend: the colour scale with its numbers, then notes on the maps."""
+    shown = [(caption, own) for caption, own in zip(captions, maps, strict=True) if own is not None]
     keys = _scale(shown[0][0], float(shown[0][1].tops.max()), style)
-    if any(each.drawn.isnan().any() for _, each in shown):
+    if any(own.drawn.isnan().any() for _, own in shown):
         keys.append(_key("not seen by the network", style.panel))
-    said = list(dict.fromkeys(convention(caption) for caption, _ in shown))
-    said += dict.fromkeys(in_words(caption.layout) for caption, _ in shown)
+    notes = list(dict.fromkeys(convention(caption) for caption, _ in shown))
+    notes += dict.fromkeys(in_words(caption.layout) for caption, _ in shown)
     if style.smooth:
-        said.append("smoothed between the regions' centres: finer than what the network saw")
+        notes.append("interpolated between the regions' centres: finer than what the network saw")
     if any(caption.sentinel is not None for caption, _ in shown):
-        said.append("sentinel: share given to the language model")
+        notes.append("sentinel: share given to the language model")
     if any(caption.gate is not None for caption, _ in shown):
-        said.append("gate: mean of the gate on the context")
+        notes.append("gate: mean of the gate on the context")
     rows = flowing_rows(keys, width, style.panel // 8)
-    return column([*rows, lines([" · ".join(said)], width, style.panel / 16, FAINT)], style.panel // 14)
+    return column([*rows, lines([" · ".join(notes)], width, style.panel / 16, FAINT)], style.panel // 14)
 
 
 def _scale(caption: Caption, top: float, style: Style) -> list[Drawing]:
-    """The colours as they look on mid-grey, between their numbers; a mark below them where a uniform map would lie."""
+    """The colours on mid-grey between their numbers, with a mark at the weight of a uniform map."""
     bar_length, thickness, size = style.panel, max(6, style.panel // 18), style.panel / 16
     shares = torch.linspace(0, 1, bar_length).expand(thickness, -1)
     pixels = covered(torch.full((thickness, bar_length, 1), 128.0), shares)  # (thickness, bar_length, 3)
@@ -170,8 +170,8 @@ def _scale(caption: Caption, top: float, style: Style) -> list[Drawing]:
     marked = style.scale == "caption" and uniform <= top
     if marked:
         below = torch.full((_MARK, bar_length, 3), 255.0)
-        place = min(bar_length - 2, round(uniform / top * bar_length))
-        below[:, place : place + 2] = torch.tensor(INK, dtype=torch.float32)
+        position = min(bar_length - 2, round(uniform / top * bar_length))
+        below[:, position : position + 2] = torch.tensor(INK, dtype=torch.float32)
         pixels = torch.cat([pixels, below])
     ends = ("0", f"{top:.2g}") if style.scale == "caption" else ("0", "the word's own largest")
     texts = [lines([text], 2 * style.panel, size, FAINT) for text in ("weight", *ends)]
@@ -183,7 +183,7 @@ def _scale(caption: Caption, top: float, style: Style) -> list[Drawing]:
 
 
 def _key(text: str, panel: int) -> Drawing:
-    """A hatched patch and what it means."""
+    """A hatched sample and its meaning."""
     side = max(6, panel // 18)
     sample = patch(as_picture(hatched(torch.full((side, 2 * side, 1), 128.0))))
     return row([sample, lines([text], 4 * panel, panel / 16, FAINT)], panel // 28, centred=True)

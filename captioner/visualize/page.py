@@ -1,8 +1,7 @@
-"""Captions as one HTML file: point at a word, and the photo shows where the decoder looked for it.
+"""Captions as one HTML file: point at a word, and the photo shows where the decoder attended for it.
 
-The file is whole in itself: it asks for nothing outside. web/ holds its parts. Like a sheet it draws cells as cells, gives
-all words one colour scale, and hatches what the network never saw; besides it shows heads and the other captions that
-decoding found.
+The file is self-contained and loads nothing from outside. web/ holds its parts. Like a sheet, it draws cells as cells, uses one colour
+scale for all words, and hatches what the network did not see. It also shows the maps of single heads and the candidates of decoding.
 """
 
 from __future__ import annotations
@@ -21,33 +20,33 @@ from captioner.visualize.maps import check_photo
 from captioner.visualize.payload import as_data, caption_data, document, embedded, largest, largest_drawn
 
 LARGEST = 1_000_000
-"""Photos are stored with up to so many pixels, about 250 kB: what a screen shows of one."""
+"""The largest number of pixels of a stored photo, about 250 kB: as much as a screen shows."""
 
 WIDE = 2
-"""Of a photo wider than this times its height the words stand below it, not beside it."""
+"""For photos wider than this times their height, the words are below the photo instead of beside it."""
 
 
 @dataclass(frozen=True)
 class PageItem:
-    """A photo and what was written about it."""
+    """A photo and its caption."""
 
     photo: Image.Image  # the original, its EXIF rotation already applied
     caption: Caption
     name: str  # printed above the photo
-    candidates: Sequence[Caption] = field(default_factory=list)  # what decoding found, best first, each with its maps
+    candidates: Sequence[Caption] = field(default_factory=list)  # of decoding, best first, each with its maps
 
 
 def caption_page(items: Iterable[PageItem], smooth: bool = False, title: str = "captions") -> str:
-    """The page's text.
+    """Build the page's HTML.
 
-    Candidates that came without maps, those of `caption.candidates`, are listed; those of the item can be looked at too.
+    Candidates without maps, those of `caption.candidates`, are listed; the item's candidates can be selected to see their maps.
 
     Args:
-        items: Each is looked at once, so that a generator needs the memory of one photo only.
-        smooth: Start with maps drawn between the cells' centres; the page's own switch changes it.
+        items: consumed one by one, so a generator needs the memory of only one photo.
+        smooth: start with maps interpolated between the cells' centres; the page has a switch for it.
 
     Raises:
-        ValueError: there are no items, or a photo is not the one that its caption was made for.
+        ValueError: there are no items, or a photo is not the one of its caption.
     """
     sections = [_section(item, f"item-{number}", smooth) for number, item in enumerate(items)]
     if not sections:
@@ -56,7 +55,7 @@ def caption_page(items: Iterable[PageItem], smooth: bool = False, title: str = "
 
 
 def save_page(path: str | Path, items: Iterable[PageItem], smooth: bool = False) -> None:
-    """Write the page. The file appears whole or not at all."""
+    """Write the page. The file is written completely or not at all."""
     path = Path(path)
     check_name(path)
     write_text_atomically(path, caption_page(items, smooth, path.stem))
@@ -68,14 +67,14 @@ def check_name(path: Path) -> None:
 
 
 def _section(item: PageItem, key: str, smooth: bool) -> str:
-    """A photo's part of the page: readable as it stands, and the data from which the script makes more of it."""
+    """A photo's part of the page: readable without the script, with the data that the script makes interactive."""
     captions = _captions(item)
     for caption in captions:
         check_photo(item.photo, caption)
     tops = _largest_of(captions)
     data = {
         "captions": [caption_data(caption, tops) for caption in captions],
-        "shown": next(place for place, caption in enumerate(captions) if caption.words == item.caption.words),
+        "shown": next(index for index, caption in enumerate(captions) if caption.words == item.caption.words),
         "listed": [] if item.candidates else [[text, log_prob] for text, log_prob in item.caption.candidates],
         "top": max(largest_drawn(caption, caption.weights) for caption in captions) or 1.0,
         "headTop": max(largest_drawn(caption, caption.head_weights) for caption in captions) or 1.0,
@@ -94,7 +93,7 @@ def _section(item: PageItem, key: str, smooth: bool) -> str:
 
 
 def _captions(item: PageItem) -> list[Caption]:
-    """The caption first, then the candidates, less the caption itself."""
+    """The candidates, with the caption first if it is not among them."""
     same = [candidate for candidate in item.candidates if candidate.words == item.caption.words]
     if not item.candidates or not same:
         return [item.caption, *item.candidates]
@@ -102,7 +101,7 @@ def _captions(item: PageItem) -> list[Caption]:
 
 
 def _largest_of(captions: Sequence[Caption]) -> tuple[float, float]:
-    """The largest weight of any region, and of any head."""
+    """The largest weight of the maps, and of the heads' maps."""
     weights = max(largest(caption.weights) for caption in captions)
     return weights or 1.0, max(largest(caption.head_weights) for caption in captions) or 1.0
 

@@ -1,6 +1,6 @@
-"""What a page's script is given: photos as data addresses, captions as numbers, maps as one byte for each region.
+"""The data for a page's script: photos as data URLs, captions as numbers, maps as one byte for each region.
 
-A byte is a step of the colour scale, which has 256 colours too, so that nothing is lost that could be seen.
+The colour scale has 256 colours, so one byte loses nothing visible.
 
 Shapes: T words, R regions, N heads. Coordinates are in pixels of the original photo.
 """
@@ -26,12 +26,12 @@ from captioner.visualize.colours import COVER, GROUND, colour
 from captioner.visualize.maps import in_words, map_on_photo
 
 CRISP = 128 * 128
-"""Photos of up to so many pixels are kept pixel for pixel."""
-_OVERLAP_SIZE = 192  # the longer side of the map on which overlapping boxes are added up to find the largest sum
+"""Photos of up to this many pixels are stored without loss."""
+_OVERLAP_SIZE = 192  # longer side of the map that is searched for the largest sum of overlapping boxes
 
 
 def as_data(photo: Image.Image, quality: int = 85) -> str:
-    """A picture as the address of an <img>: JPEG, or PNG where it is tiny."""
+    """An image as a data URL: JPEG, or PNG if it is tiny."""
     photo = photo if photo.mode == "RGB" else photo.convert("RGB")
     stored = io.BytesIO()
     if photo.width * photo.height <= CRISP:
@@ -44,12 +44,12 @@ def as_data(photo: Image.Image, quality: int = 85) -> str:
 
 
 def caption_data(caption: Caption, tops: tuple[float, float], with_heads: bool = True) -> dict[str, Any]:
-    """A caption for the script.
+    """A caption as data for the script.
 
     Args:
-        tops: The largest weight of the maps, and of the heads' maps, of all captions that share a colour scale.
+        tops: the largest weight of the maps, and of the heads' maps, over all captions that share a colour scale.
     """
-    found: dict[str, Any] = {
+    data: dict[str, Any] = {
         "text": caption.text,
         "words": caption.words,
         "probabilities": _short(caption.word_log_probs.exp()),
@@ -63,33 +63,33 @@ def caption_data(caption: Caption, tops: tuple[float, float], with_heads: bool =
     }
     drawable = _drawable(caption)
     if drawable is not None:
-        found |= {"maps": packed(drawable[0], tops[0]), "regions": _regions(caption.layout, drawable[1])}
+        data |= {"maps": packed(drawable[0], tops[0]), "regions": _regions(caption.layout, drawable[1])}
         heads = caption.head_weights
         if with_heads and heads is not None and heads.shape[1] > 1:
-            found |= {"headMaps": packed(heads, tops[1]), "numHeads": heads.shape[1]}
-    return found
+            data |= {"headMaps": packed(heads, tops[1]), "numHeads": heads.shape[1]}
+    return data
 
 
 def _drawable(caption: Caption) -> tuple[Tensor, Placement] | None:
-    """The maps and where they lie, where there is something to draw and it is known where."""
+    """The maps and their placement, or None if there is nothing to draw."""
     if caption.weights is None or caption.placement is None or not caption.words:
         return None
     return caption.weights, caption.placement
 
 
 def packed(weights: Tensor, top: float) -> dict[str, Any]:
-    """Weights (..., R) as bytes: 255 is `top`, and one step is `unit`."""
+    """Pack weights (..., R) into bytes: 255 stands for `top`, and one step for `unit`."""
     steps = (weights.nan_to_num(0.0) * (255 / top)).round().clamp(0, 255).to(torch.uint8)
     return {"unit": top / 255, "bytes": base64.b64encode(bytes(steps.contiguous().numpy())).decode()}
 
 
 def largest(weights: Tensor | None) -> float:
-    """The largest weight; 0 where there are none."""
+    """The largest weight; 0 if there are none."""
     return 0.0 if weights is None or weights.numel() == 0 else float(weights.nan_to_num(0.0).max())
 
 
 def largest_drawn(caption: Caption, weights: Tensor | None) -> float:
-    """The top of the colour scale; overlapping boxes may add up to more than any weight."""
+    """The end of the colour scale. Overlapping boxes may add up to more than any weight."""
     drawable = _drawable(caption)
     if isinstance(caption.layout, Grid) or drawable is None or weights is None:
         return largest(weights)
@@ -102,13 +102,13 @@ def largest_drawn(caption: Caption, weights: Tensor | None) -> float:
 
 
 def _regions(layout: Layout, placement: Placement) -> dict[str, Any]:
-    """Where regions lie on the photo: the edges of the network's view, and how it is cut or where the boxes are."""
+    """The regions on the photo: the edges of the network's view, and its rows and columns or its boxes."""
     view = placement.corners_on_photo(Grid(1, 1))[0].tolist()
-    told = {"photoSize": list(placement.photo_size), "view": view, "inWords": in_words(layout)}
+    data = {"photoSize": list(placement.photo_size), "view": view, "inWords": in_words(layout)}
     if isinstance(layout, Boxes):
         corners = placement.corners_on_photo(layout)
-        return told | {"boxes": [[round(edge, 3) for edge in box] for box in corners.tolist()]}
-    return told | {"rows": layout.rows, "columns": layout.columns}
+        return data | {"boxes": [[round(edge, 3) for edge in box] for box in corners.tolist()]}
+    return data | {"rows": layout.rows, "columns": layout.columns}
 
 
 def _short(values: Tensor) -> list[float]:
@@ -116,21 +116,21 @@ def _short(values: Tensor) -> list[float]:
 
 
 def _short_number(value: float) -> float:
-    """Four digits; what is not finite, which json cannot say, as the nearest that it can."""
+    """Round to four digits. JSON has no infinite values: they become very large, and NaN becomes 0."""
     return float(f"{max(-1e30, min(1e30, value)):.4g}") if value == value else 0.0
 
 
 def embedded(value: object, attributes: str = "") -> str:
-    """A value as a script element that holds data: no text in it can end the element."""
+    """A value as a script element that holds data. No text in it can close the element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return f'<script type="application/json"{attributes}>{text.replace("<", chr(92) + "u003c")}</script>'
 
 
 def document(title: str, body: str, name: str) -> str:
-    """A whole page: one file that asks for nothing outside itself, and may run no script but its own.
+    """Build a self-contained page, which loads nothing and may run only its own script.
 
     Args:
-        name: The page's own style and script: name.css and name.js, after those that all pages share.
+        name: of the page's own style and script, name.css and name.js, which follow the shared ones.
     """
     script = "\n".join(_part(file) for file in ("paint.js", "radios.js", "view.js", "extras.js", f"{name}.js"))
     drawing = {"colours": base64.b64encode(_colours()).decode(), "cover": COVER, "ground": GROUND}
@@ -145,7 +145,7 @@ def document(title: str, body: str, name: str) -> str:
 
 
 def _colours() -> bytes:
-    """Red, green and blue of 256 steps."""
+    """Red, green and blue of each of the 256 colours."""
     return bytes(colour(torch.arange(256) / 255).contiguous().numpy())
 
 

@@ -1,7 +1,7 @@
-"""One picture for one caption: the photo, then for each word the photo under the map of where the decoder looked.
+"""A picture of one caption: the photo, then for each word the photo under the word's map.
 
-Every map of a sheet has the same colour scale, from 0 to the largest weight. Cells are drawn as cells, on the photo's
-own proportions; what the network never saw is hatched.
+All maps of a sheet share one colour scale, from 0 to the largest weight. Cells are drawn as cells in the photo's proportions; what the
+network did not see is hatched.
 
 Shapes: T words, R regions. Sizes are (width, height) in pixels of the sheet, unless said otherwise.
 """
@@ -20,6 +20,7 @@ from captioner.visualize.overlay import (
     USUAL,
     Maps,
     Style,
+    caption_metadata,
     convention,
     fit,
     foot,
@@ -27,20 +28,19 @@ from captioner.visualize.overlay import (
     in_a_row,
     maps_over,
     panel_side,
-    told,
 )
 
 COLUMNS = 6  # panels in a row, at most
-SMALLEST = 0.7  # a long word is set this much smaller before it is cut
+SMALLEST = 0.7  # a long word shrinks to this share of its size before it is truncated
 
 
 def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str = "") -> Drawing:
-    """The photo, then one panel a word: the word, its probability, and where the decoder looked for it.
+    """The photo, then a panel for each word: the word, its probability, and its map.
 
     Args:
-        photo: The original, its EXIF rotation already applied.
-        caption: What decoding gave for it.
-        name: The photo's, written above the caption.
+        photo: the original, its EXIF rotation already applied.
+        caption: the photo's caption.
+        name: the photo's name, printed above the caption.
     """
     panel, gap = style.panel, style.panel // 12
     small = fit(photo, panel_side(photo, panel))
@@ -60,27 +60,27 @@ def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str 
         head = column([lines([name], width, panel / 14, FAINT), head], panel // 40)
     below = [] if maps[0] is None else [foot([caption], maps, width, style)]
     drawing = framed(column([head, *body, *below], round(1.2 * gap)), width, round(1.5 * gap))
-    return Drawing(
-        drawing.width, drawing.height, drawing.marks, told(caption, style) | ({"photo": name} if name else {})
-    )
+    metadata = caption_metadata(caption, style) | ({"photo": name} if name else {})
+    return Drawing(drawing.width, drawing.height, drawing.marks, metadata)
 
 
 def save_sheet(path: str | Path, photo: Image.Image, caption: Caption, style: Style = USUAL) -> None:
-    """Write the sheet as a PNG or PDF that also says in text what it shows. The file appears whole or not at all."""
+    """Write the sheet as a PNG or PDF with metadata. The file is written completely or not at all."""
     sheet(photo, caption, style).save(path)
 
 
 def contact(sheets: Sequence[Drawing]) -> Drawing:
-    """Sheets below one another on one picture."""
+    """Join sheets into one picture, one below another."""
     if not sheets:
         raise ValueError("contact() needs at least one sheet, got none; make them with sheet(photo, caption)")
     together = column(sheets, 0)
-    known = {key: "\n".join(each.told.get(key, "") for each in sheets) for each in sheets for key in each.told}
-    return Drawing(together.width, together.height, together.marks, known)
+    keys = dict.fromkeys(key for drawing in sheets for key in drawing.metadata)
+    metadata = {key: "\n".join(drawing.metadata.get(key, "") for drawing in sheets) for key in keys}
+    return Drawing(together.width, together.height, together.marks, metadata)
 
 
 def word_tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: Style) -> list[Drawing]:
-    """A tile for each word, over the photo as it is drawn."""
+    """A tile for each word: the photo at its drawn size under the word's map."""
     grey = grey_of(photo)
     shares = {"sentinel": caption.sentinel, "gate": caption.gate}
     tiles = []
@@ -96,7 +96,7 @@ def word_tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: S
 def tile(
     picture: Image.Image | None, word: str, number: str, notes: list[str], panel: int, quiet: bool = False
 ) -> Drawing:
-    """A word and its number over a picture, notes below it."""
+    """A word and its number above a picture, notes below it."""
     width = max(picture.width if picture else panel // 2, round((0.75 if quiet else 0.55) * panel))
     blocks = [_label(word, number, width, panel, quiet)]
     blocks += [patch(picture)] if picture else []
@@ -117,7 +117,7 @@ def _label(word: str, number: str, width: int, panel: int, quiet: bool) -> Drawi
 
 
 def shortened(word: str, room: float, size: float) -> tuple[str, float]:
-    """The word and a size in which it fits: smaller first, then cut."""
+    """The word and a size that fits: first it shrinks, then it is truncated."""
     fitting = min(1.0, room / max(1.0, length(word, size)))
     size *= max(SMALLEST, fitting)
     if length(word, size) > room:

@@ -1,6 +1,6 @@
-"""Small maps over words: a caption as a strip, several models beside one another, and the heads of one caption.
+"""Small maps over words: a caption as a strip, several models side by side, and the heads of one caption.
 
-All maps of a picture share one colour scale, also those of different models, unless the style gives each word its own.
+All maps of a picture share one colour scale, also across models, unless the style gives each word its own.
 
 Shapes: T words, N heads. Sizes are in pixels of the picture.
 """
@@ -17,6 +17,7 @@ from captioner.visualize.fonts import font_for
 from captioner.visualize.overlay import (
     Maps,
     Style,
+    caption_metadata,
     convention,
     fit,
     foot,
@@ -24,29 +25,25 @@ from captioner.visualize.overlay import (
     in_a_row,
     maps_over,
     panel_side,
-    told,
 )
 from captioner.visualize.sheet import shortened
 
 SMALL = Style(panel=96)
-WORDS = 12  # side by side, at most
+WORDS = 12  # in a row, at most
 _GAP = 6
 
 
 def strip(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
-    """The caption as a sentence, the map of each word above it: for a figure in a text."""
+    """The caption as a sentence with a map above each word, for a figure in a text."""
     small = fit(photo, panel_side(photo, style.panel))
     maps = maps_over(photo, [caption], small.size, style)
-    body = even_rows(
-        [_photo_tile(small, style), *_tiles(small, caption, maps[0], style)],
-        in_a_row(WORDS, small.width, style.panel),
-        _GAP,
-    )
+    tiles = [_photo_tile(small, style), *_tiles(small, caption, maps[0], style)]
+    body = even_rows(tiles, in_a_row(WORDS, small.width, style.panel), _GAP)
     return _finished(body, [caption], maps, style)
 
 
 def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Style = SMALL) -> Drawing:
-    """What several models wrote about one photo: for each its name, its caption and its maps.
+    """The captions of several models for one photo: name, caption and maps of each.
 
     Raises:
         ValueError: there are no captions.
@@ -60,38 +57,36 @@ def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Sty
     for (name, caption), own in zip(captions.items(), maps, strict=True):
         note = f"{name} · {convention(caption)} · confidence {caption.confidence:.2f}"
         head = [lines([note], width, style.panel / 8, FAINT), _sentence(caption, width, style)]
-        tiles = (
-            []
-            if own is None
-            else even_rows(_tiles(small, caption, own, style), in_a_row(WORDS, small.width, style.panel), _GAP)
-        )
-        body.append(column([*head, *tiles], 2 * _GAP))
+        tiles = [] if own is None else _tiles(small, caption, own, style)
+        rows = even_rows(tiles, in_a_row(WORDS, small.width, style.panel), _GAP)
+        body.append(column([*head, *rows], 2 * _GAP))
     drawing = _finished(body, list(captions.values()), maps, style, gap=4 * _GAP)
-    return Drawing(drawing.width, drawing.height, drawing.marks, drawing.told | {"models": ", ".join(captions)})
+    metadata = drawing.metadata | {"models": ", ".join(captions)}
+    return Drawing(drawing.width, drawing.height, drawing.marks, metadata)
 
 
 def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
-    """The caption and its photo; then a row for each head and one for their mean, a column for each word.
+    """The caption and its photo, then a row for the mean of the heads and one for each head, with a column for each word.
 
     Raises:
         ValueError: the caption has no heads.
     """
     if caption.head_weights is None:
         raise ValueError(
-            "this caption has no heads, only a multi-head attention's has; look at it with strip() or sheet()"
+            "this caption has no heads, since only multi-head attention has them; draw it with strip() or sheet()"
         )
     small = fit(photo, panel_side(photo, style.panel))
-    found = maps_over(photo, [caption], small.size, style, heads=True)
+    maps = maps_over(photo, [caption], small.size, style, heads=True)
     large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
-    if found[0] is None:
-        return _finished([_sentence(caption, large.width, style), large], [caption], found, style)
-    columns = _columns(small, caption, found[0], style)
+    if maps[0] is None:
+        return _finished([_sentence(caption, large.width, style), large], [caption], maps, style)
+    columns = _columns(small, caption, maps[0], style)
     num_rows = -(-len(columns) // in_a_row(WORDS, small.width, style.panel))
-    each = -(-len(columns) // max(1, num_rows))
-    names = _names(found[0].drawn.shape[1], small, style)
-    rows = [row([names, *columns[start : start + each]], _GAP) for start in range(0, len(columns), each)]
+    in_row = -(-len(columns) // max(1, num_rows))
+    names = _names(maps[0].drawn.shape[1], small, style)
+    rows = [row([names, *columns[start : start + in_row]], _GAP) for start in range(0, len(columns), in_row)]
     head = _sentence(caption, max(large.width, *(block.width for block in rows)), style)
-    return _finished([head, large, *rows], [caption], found, style, gap=3 * _GAP)
+    return _finished([head, large, *rows], [caption], maps, style, gap=3 * _GAP)
 
 
 def _sentence(caption: Caption, width: int, style: Style) -> Drawing:
@@ -99,7 +94,7 @@ def _sentence(caption: Caption, width: int, style: Style) -> Drawing:
 
 
 def _columns(photo: Image.Image, caption: Caption, maps: Maps, style: Style) -> list[Drawing]:
-    """For each word the mean of its heads' maps, and every head's, below it."""
+    """For each word, the mean of its heads' maps and every head's map, one below another."""
     grey, num_heads = grey_of(photo), maps.drawn.shape[1]
     mean = Maps(maps.drawn.mean(1), maps.tops.amax(1))
     columns = []
@@ -111,7 +106,7 @@ def _columns(photo: Image.Image, caption: Caption, maps: Maps, style: Style) -> 
 
 
 def _tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: Style) -> list[Drawing]:
-    """The photo under each word's map, over the word; with the sentinel's or the gate's share where there is one."""
+    """For each word, the photo under its map above the word, with the sentinel's or the gate's share if there is one."""
     grey = grey_of(photo)
     tiles = []
     shares = [(name, getattr(caption, name)) for name in ("sentinel", "gate")]
@@ -137,7 +132,7 @@ def _word(word: str, width: int, style: Style) -> Drawing:
 
 
 def _names(num_heads: int, photo: Image.Image, style: Style) -> Drawing:
-    """What stands left of the rows of heads."""
+    """The labels on the left of the rows of heads."""
     names = ["mean", *(f"head {number}" for number in range(1, num_heads + 1))]
     labels = [lines([name], style.panel, style.panel / 7, FAINT) for name in names]
     width = max(label.width for label in labels)
@@ -153,11 +148,12 @@ def _finished(
     style: Style,
     gap: int = 2 * _GAP,
 ) -> Drawing:
-    """With the colour scale below, a margin around, and what the file says."""
+    """Add the legend below, a margin, and the metadata."""
     width = max(4 * style.panel, *(block.width for block in body))
     legend = Style(max(150, style.panel), style.smooth, style.scale)
-    below = [foot(captions, maps, width, legend)] if any(each is not None for each in maps) else []
+    below = [foot(captions, maps, width, legend)] if any(own is not None for own in maps) else []
     drawing = framed(column([*body, *below], gap), max(block.width for block in [*body, *below]), 2 * _GAP)
-    known = [told(caption, style) for caption in captions]
-    joined = {key: "\n".join(each.get(key, "") for each in known) for each in known for key in each}
+    parts = [caption_metadata(caption, style) for caption in captions]
+    keys = dict.fromkeys(key for part in parts for key in part)
+    joined = {key: "\n".join(part.get(key, "") for part in parts) for key in keys}
     return Drawing(drawing.width, drawing.height, drawing.marks, joined)

@@ -1,4 +1,4 @@
-"""The page as a widget of a notebook: Python hears which word is pointed at. Needs anywidget (the extra `notebook`)."""
+"""The page as a notebook widget that tells Python which word is pointed at. Needs anywidget (the extra `notebook`)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class HoverWidget(anywidget.AnyWidget):
     >>> widget = captioner.show(caption, photo="beach.jpg")
     >>> widget.observe(lambda change: print(caption.words[change.new]), "word")
 
-    Where no widget can run, such as in a notebook on GitHub, the sheet stands in its place.
+    Where no widget can run, for example in a notebook on GitHub, the sheet is shown instead.
     """
 
     _esm = (files("captioner.visualize") / "web" / "widget.js").read_text(encoding="utf-8")
     page = traitlets.Unicode().tag(sync=True)
-    item = traitlets.Int(0).tag(sync=True)  # the photo that was pointed at last, of several
-    word = traitlets.Int(-1).tag(sync=True)  # the word that is pointed at; -1 for none
+    item = traitlets.Int(0).tag(sync=True)  # index of the photo that was last pointed at
+    word = traitlets.Int(-1).tag(sync=True)  # index of the word that is pointed at; -1 for none
 
     def __init__(self, page: str, sheet: Drawing):
         super().__init__(page=page)
@@ -33,6 +33,6 @@ class HoverWidget(anywidget.AnyWidget):
         return f"HoverWidget over {self.sheet!r}"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        found = super()._repr_mimebundle_(**options)
-        data, metadata = found if isinstance(found, tuple) else (found or {}, {})
+        bundle = super()._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
         return data | {"image/png": self.sheet._repr_png_()}, metadata

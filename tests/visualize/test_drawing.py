@@ -34,7 +34,7 @@ def test_a_pdf_holds_its_maps_pixel_for_pixel_and_its_texts_as_texts(tmp_path):
     drawing.save(tmp_path / "sheet.pdf")
     pdf = (tmp_path / "sheet.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
-    assert b"looked before reading the previous word" in pdf
+    assert b"attended before reading the previous word" in pdf
     assert b"a dog" in pdf
     assert b"/FontFile2" in pdf
     assert len(re.findall(rb"/Width 224 /Height 168", pdf)) == 3, "the photo, and a map for each word"
@@ -85,5 +85,5 @@ def test_a_font_can_be_named(monkeypatch, tmp_path, nothing_installed):
     assert Path(font_for("ель", 20).path) == named
     fonts._file_for.cache_clear()
     monkeypatch.setenv(fonts.SETTING, str(tmp_path / "no.ttf"))
-    with pytest.raises(UserError, match=r"should name the file of a font, got .*no\.ttf"):
+    with pytest.raises(UserError, match=r"should name a font file, got .*no\.ttf"):
         font_for("ель", 20)

@@ -144,23 +144,23 @@ def unpacked(maps, shape):
 
 def test_maps_are_within_half_a_colour_of_the_weights():
     caption = make_caption("a small dog", Placement.whole((64, 48)), num_heads=3)
-    told = data_of(one(caption))
-    found = told["captions"][0]
+    data = data_of(one(caption))
+    found = data["captions"][0]
     maps, heads = unpacked(found["maps"], (3, 16)), unpacked(found["headMaps"], (3, 3, 16))
-    assert (maps - caption.weights).abs().max() <= told["top"] / 255 / 2 + 1e-7
-    assert (heads - caption.head_weights).abs().max() <= told["headTop"] / 255 / 2 + 1e-7
+    assert (maps - caption.weights).abs().max() <= data["top"] / 255 / 2 + 1e-7
+    assert (heads - caption.head_weights).abs().max() <= data["headTop"] / 255 / 2 + 1e-7
     assert found["numHeads"] == 3
 
 
 def test_candidates_share_one_scale_and_the_caption_is_the_one_shown():
     placement = Placement.whole((64, 48))
     captions = [make_caption(f"dog {seed}", placement, seed=seed) for seed in range(4)]
-    told = data_of(caption_page([PageItem(photo(), captions[2], "a", captions)]))
-    assert told["shown"] == 2
-    assert [found["text"] for found in told["captions"]] == [caption.text for caption in captions]
-    assert told["top"] == pytest.approx(max(float(caption.weights.max()) for caption in captions))
-    told = data_of(caption_page([PageItem(photo(), captions[2], "a", captions[:2])]))
-    assert [found["text"] for found in told["captions"]] == ["dog 2", "dog 0", "dog 1"]
+    data = data_of(caption_page([PageItem(photo(), captions[2], "a", captions)]))
+    assert data["shown"] == 2
+    assert [found["text"] for found in data["captions"]] == [caption.text for caption in captions]
+    assert data["top"] == pytest.approx(max(float(caption.weights.max()) for caption in captions))
+    data = data_of(caption_page([PageItem(photo(), captions[2], "a", captions[:2])]))
+    assert [found["text"] for found in data["captions"]] == ["dog 2", "dog 0", "dog 1"]
 
 
 def test_where_boxes_overlap_the_scale_reaches_their_sum():
@@ -208,12 +208,12 @@ def test_photos_keep_their_proportions_and_tiny_ones_their_pixels(size):
 
 
 def test_colours_are_the_sheet_s():
-    told = json.loads(
+    data = json.loads(
         next(text for text in Elements(one(make_caption("a", Placement.whole((64, 48))))).data if "cover" in text)
     )
-    table = torch.tensor(list(base64.b64decode(told["colours"]))).reshape(256, 3)
+    table = torch.tensor(list(base64.b64decode(data["colours"]))).reshape(256, 3)
     assert torch.equal(table, colour(torch.arange(256) / 255).long())
-    assert (told["ground"], told["cover"]) == ([*GROUND], [*COVER])
+    assert (data["ground"], data["cover"]) == ([*GROUND], [*COVER])
 
 
 def test_smooth_is_an_option():

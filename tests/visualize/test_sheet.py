@@ -99,7 +99,7 @@ def test_a_scale_for_each_word_says_where_it_ends():
     assert _maps(caption, (40, 40), scale="word").tops.tolist() == pytest.approx([0.01, 0.64])
     made = sheet(photo((80, 80)), caption, Style(scale="word"))
     assert {"colours to 0.01", "colours to 0.64", "the word's own largest"} <= set(said(made))
-    assert made.told["colour scale"] == "one for each word"
+    assert made.metadata["colour scale"] == "one for each word"
 
 
 def test_captions_of_several_models_share_one_scale():
@@ -111,9 +111,9 @@ def test_captions_of_several_models_share_one_scale():
 def test_smooth_maps_say_so():
     caption = make_caption("one", Placement.whole((80, 80)))
     made = sheet(photo((80, 80)), caption, Style(smooth=True))
-    assert any("smoothed between the regions' centres" in text for text in [" ".join(said(made))])
-    assert made.told["drawn"] == "smooth"
-    assert sheet(photo((80, 80)), caption).told["drawn"] == "cells"
+    assert any("interpolated between the regions' centres" in text for text in [" ".join(said(made))])
+    assert made.metadata["drawn"] == "smooth"
+    assert sheet(photo((80, 80)), caption).metadata["drawn"] == "cells"
 
 
 def test_where_boxes_overlap_the_scale_reaches_their_sum():
@@ -130,15 +130,15 @@ def test_weights_that_are_all_zero_can_be_drawn():
 def test_the_foot_says_when_the_decoder_looked_and_at_what(attend):
     caption = make_caption("a dog", Placement.whole((80, 80)), Grid(10, 7), attend=attend)
     made = sheet(photo((80, 80)), caption, Style(panel=400))
-    assert f"looked {attend} reading the previous word · 10 x 7 regions" in said(made)
-    assert made.told["convention"] == f"looked {attend} reading the previous word"
+    assert f"attended {attend} reading the previous word · 10 x 7 regions" in said(made)
+    assert made.metadata["convention"] == f"attended {attend} reading the previous word"
 
 
 def test_sentinel_and_gate_are_shown_where_there_are_any():
     shares = {"sentinel": torch.tensor([0.25, 0.5]), "gate": torch.tensor([0.75, 1.0])}
     made = sheet(photo((80, 80)), make_caption("a dog", Placement.whole((80, 80)), **shares))
     assert {"sentinel 0.25", "sentinel 0.50", "gate 0.75", "gate 1.00"} <= set(said(made))
-    assert json.loads(made.told["sentinel"]) == [0.25, 0.5]
+    assert json.loads(made.metadata["sentinel"]) == [0.25, 0.5]
 
 
 def test_what_the_network_never_saw_is_hatched_and_named():
@@ -153,7 +153,7 @@ def test_what_the_network_never_saw_is_hatched_and_named():
 
 def test_a_decoder_that_does_not_look_is_said_to():
     made = said(sheet(photo((80, 80)), make_caption("a dog", None, weights=None)))
-    assert "this decoder does not look" in made
+    assert "this decoder has no attention" in made
     assert made.count("0.93") == 2
     assert not any(text.startswith("looked") for text in made)
 
@@ -165,7 +165,7 @@ def test_a_caption_without_words_is_the_photo_alone():
 def test_the_photos_name_stands_above_its_caption():
     made = sheet(photo((80, 80)), make_caption("a", Placement.whole((80, 80))), name="beach.jpg")
     assert said(made)[:2] == ["beach.jpg", "a"]
-    assert made.told["photo"] == "beach.jpg"
+    assert made.metadata["photo"] == "beach.jpg"
 
 
 @pytest.mark.parametrize("word", ["a", "extraordinarily", "x" * 5000])

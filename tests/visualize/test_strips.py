@@ -42,7 +42,7 @@ def test_every_word_stands_under_its_map_and_on_the_paper(size, words, draw):
     made = draw(photo(size), make_caption(words, Placement.whole(size), num_heads=3))
     assert [text for text in said(made) if text in words.split()] == words.split()
     assert inside(made)
-    assert made.told["caption"] == words
+    assert made.metadata["caption"] == words
 
 
 def test_a_strip_shows_the_photo_and_a_map_for_each_word():
@@ -62,12 +62,12 @@ def test_models_side_by_side_are_named_and_share_one_scale():
     made = side_by_side(photo(), captions)
     assert "0.4" in said(made)
     assert [text.split(" · ")[:2] for text in said(made) if " · confidence" in text] == [
-        ["low", "looked after reading the previous word"],
-        ["high", "looked before reading the previous word"],
-        ["blind", "this decoder does not look"],
+        ["low", "attended after reading the previous word"],
+        ["high", "attended before reading the previous word"],
+        ["blind", "this decoder has no attention"],
     ]
-    assert made.told["models"] == "low, high, blind"
-    assert made.told["attend"] == "after\nbefore\nnot at all"
+    assert made.metadata["models"] == "low, high, blind"
+    assert made.metadata["attend"] == "after\nbefore\nnot at all"
 
 
 def test_side_by_side_of_nothing_is_an_error():
@@ -107,7 +107,7 @@ def test_an_animation_has_a_frame_for_the_photo_and_one_for_each_word(tmp_path, 
     save_animation(tmp_path / "a.gif", photo(), caption, SMALLEST)
     with Image.open(tmp_path / "a.gif") as saved:
         assert getattr(saved, "n_frames", 1) == len(drawn)
-        assert json.loads(saved.info["comment"])["convention"] == "looked before reading the previous word"
+        assert json.loads(saved.info["comment"])["convention"] == "attended before reading the previous word"
 
 
 def test_an_animation_of_another_kind_of_file_is_an_error(tmp_path):

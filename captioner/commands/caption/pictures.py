@@ -91,7 +91,7 @@ def _drawn(option: str, photo: Path, captions: Captions, style: Style, name: str
     if option != "sheet":
         captions = dict([next(iter(captions.items()))])
     drawing = KINDS[option](open_photo(photo), captions, style, name)
-    return replace(drawing, told=drawing.told | {"models": ", ".join(captions)})
+    return replace(drawing, metadata=drawing.metadata | {"models": ", ".join(captions)})
 
 
 def _named(drawing: Drawing, name: str) -> Drawing:
@@ -100,4 +100,4 @@ def _named(drawing: Drawing, name: str) -> Drawing:
         return drawing
     label = framed(lines([name], drawing.width, 14, FAINT), drawing.width - 24, 12)
     both = column([Drawing(drawing.width, label.height - 12, label.marks), drawing], 0)
-    return Drawing(both.width, both.height, both.marks, drawing.told | {"photo": name})
+    return Drawing(both.width, both.height, both.marks, drawing.metadata | {"photo": name})

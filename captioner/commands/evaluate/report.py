@@ -124,14 +124,14 @@ def _cell(row: Mapping[str, float], metric: str, interval: tuple[float, float] |
 def _convention(entries: Sequence[Entry]) -> str:
     """When the decoder looked, said once for all photos."""
     looks = {entry.caption.attend for entry in entries if isinstance(entry.caption, Caption) and _is_shown(entry)}
-    return f"The decoder looked {' or '.join(sorted(looks))} reading the previous word." if looks else ""
+    return f"The decoder attended {' or '.join(sorted(looks))} reading the previous word." if looks else ""
 
 
 def _tools(sortable: Sequence[str], shown: int, total: int, convention: str) -> str:
     options = "".join(f"<option>{escape(name)}</option>" for name in sortable)
     among = f"the worst {shown:,} of {total:,} photos" if shown < total else f"{total:,} photos"
     hint = (
-        "Point at a word, tap it, or move with the arrow keys, to see where the decoder looked for it. "
+        "Point at a word, tap it, or use the arrow keys to see where the decoder attended for it. "
         if convention
         else ""
     )

@@ -1,12 +1,12 @@
-// What stands around a view: the colour scale, switches, heads, and the other captions that decoding found.
+// The parts around a view: the colour scale, switches, heads, and the candidates of decoding.
 
-/** What is true of all words: the scale, switches, and when the decoder looked. */
+/** Notes on all words: the scale, switches, and which state attended. */
 function notesOn(view) {
   const { caption, compact } = view;
-  if (!caption.maps) return caption.words.length && !compact ? [make("p", "faint", {}, "This decoder does not look.")] : [];
+  if (!caption.maps) return caption.words.length && !compact ? [make("p", "faint", {}, "This decoder has no attention.")] : [];
   if (compact) return [make("div", "row", {}, scaleOf(view), ...hatchKeyOf(caption.regions))];
-  const convention = `The decoder looked ${caption.attend} reading the previous word · ${caption.regions.inWords}`;
-  const hint = "Point at a word, tap it, or move with the arrow keys, to see where the decoder looked for it.";
+  const convention = `The decoder attended ${caption.attend} reading the previous word · ${caption.regions.inWords}`;
+  const hint = "Point at a word, tap it, or use the arrow keys to see where the decoder attended for it.";
   return [
     make("p", "faint", {}, hint),
     make("div", "row", {}, scaleOf(view), ...hatchKeyOf(caption.regions), ...switchesOf(view)),
@@ -14,7 +14,7 @@ function notesOn(view) {
   ];
 }
 
-/** The colours as they look on mid-grey, between their numbers. */
+/** The colours on mid-grey, between their numbers. */
 function scaleOf(view) {
   const bar = make("canvas", "scale", { "aria-hidden": "true", width: 128, height: 1 });
   paint(bar, new Float32Array(128).fill(128), Float32Array.from({ length: 128 }, (_, index) => index / 127), 1);
@@ -23,14 +23,14 @@ function scaleOf(view) {
 }
 
 function hatchKeyOf({ view: [left, top, right, bottom], photoSize: [width, height] }) {
-  const sees = left < 0.5 && top < 0.5 && right > width - 0.5 && bottom > height - 0.5;
-  return sees ? [] : [make("span", "key", {}, make("span", "hatched"), "not seen by the network")];
+  const seesAll = left < 0.5 && top < 0.5 && right > width - 0.5 && bottom > height - 0.5;
+  return seesAll ? [] : [make("span", "key", {}, make("span", "hatched"), "not seen by the network")];
 }
 
 function switchesOf(view) {
   const switches = [switchOf("map", view.covered, (on) => (view.covered = on), view)];
   if (!view.caption.regions.boxes)
-    switches.push(switchOf("smooth between cells", view.smooth, (on) => (view.smooth = on), view));
+    switches.push(switchOf("interpolate between cells", view.smooth, (on) => (view.smooth = on), view));
   return switches;
 }
 
@@ -44,7 +44,7 @@ function switchOf(name, on, set, view) {
   return make("label", "switch", {}, box, name);
 }
 
-/** The mean of the heads and each head: one small map each, to compare and to choose from. */
+/** A small map for the mean of the heads and for each head, to compare and to select. */
 function headsOf(view) {
   const { numHeads } = view.caption;
   view.drawHeads = null;
@@ -61,7 +61,7 @@ function headsOf(view) {
   asChoice(group, buttons, choose);
   showChoice(buttons, 0);
   view.drawHeads = () => canvases.forEach((canvas, index) => drawSmall(view, canvas, index - 1));
-  const scales = `heads share one scale, up to ${number(view.data.headTop)}; their mean has its own, up to ${number(view.data.top)}`;
+  const scales = `all heads share one scale, up to ${number(view.data.headTop)}; their mean has its own, up to ${number(view.data.top)}`;
   return [make("h3", "", {}, "heads"), group, make("p", "faint", {}, scales)];
 }
 
@@ -74,24 +74,24 @@ function drawSmall(view, canvas, head) {
   if (view.image?.naturalWidth) canvas.getContext("2d").drawImage(view.image, 0, 0, width, height);
 }
 
-/** The captions that decoding found, best first; those that came with maps can be chosen. */
+/** The candidates of decoding, best first; those with maps can be selected. */
 function candidatesOf(view) {
   const { captions, listed } = view.data;
-  const found = captions.length > 1 ? captions.map(({ text, logProb }) => [text, logProb]) : (listed ?? []);
-  if (found.length < 2) return [];
-  const most = Math.max(...found.map(([, logProb]) => Math.exp(logProb))) || 1;
+  const candidates = captions.length > 1 ? captions.map(({ text, logProb }) => [text, logProb]) : (listed ?? []);
+  if (candidates.length < 2) return [];
+  const largest = Math.max(...candidates.map(([, logProb]) => Math.exp(logProb))) || 1;
   const kind = captions.length > 1 ? "button" : "div";
-  const rows = found.map(([text, logProb], place) => {
+  const rows = candidates.map(([text, logProb], index) => {
     const probability = Math.exp(logProb);
     const words = make("span", "", { lang: "", dir: "auto" }, text || "(a caption without words)");
-    const row = make(kind, "candidate", {}, make("span", "faint", {}, `${place + 1}`), words, make("span", "digits", {}, number(probability)));
-    row.style.setProperty("--probability", probability / most);
+    const row = make(kind, "candidate", {}, make("span", "faint", {}, `${index + 1}`), words, make("span", "digits", {}, number(probability)));
+    row.style.setProperty("--probability", probability / largest);
     return row;
   });
-  const group = make("div", "candidates", { "aria-label": "captions that decoding found" }, ...rows);
+  const group = make("div", "candidates", { "aria-label": "candidates" }, ...rows);
   if (captions.length > 1) {
     asChoice(group, rows, (index) => index >= 0 && index !== view.index && view.show(index));
     view.showCandidate = () => showChoice(rows, view.index);
   }
-  return [make("h3", "", {}, "what decoding found, as it ranked them, with probabilities"), group];
+  return [make("h3", "", {}, "candidates in the order of decoding, with probabilities"), group];
 }

@@ -1,9 +1,9 @@
 "use strict";
-// Weights over regions as pixels over the photo: the same cells, colours and hatching as captioner/visualize/sheet.py draws.
+// Weights over regions as pixels over the photo: the same cells, colours and hatching as in captioner/visualize/sheet.py.
 // Coordinates of regions are in pixels of the original photo; width and height are a canvas's.
 
 const drawing = JSON.parse(document.getElementById("drawing").textContent);
-const colours = bytesOf(drawing.colours); // red, green, blue of 256 steps
+const colours = bytesOf(drawing.colours); // red, green, blue of each of the 256 colours
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
 function bytesOf(text) {
@@ -20,12 +20,12 @@ function numRegionsOf(regions) {
   return regions.boxes ? regions.boxes.length : regions.rows * regions.columns;
 }
 
-/** Where the centres of pixels lie on the photo, along one axis. */
+/** Positions of the centres of pixels on the photo, along one axis. */
 function centres(photoLength, length) {
   return Float64Array.from({ length }, (_, index) => ((index + 0.5) * photoLength) / length);
 }
 
-/** The weight at each pixel's centre (width * height); NaN where the network did not see. */
+/** The weight at each pixel's centre (width * height); NaN outside the network's view. */
 function weightsOnPhoto(weights, regions, width, height, smooth) {
   const [x, y] = [centres(regions.photoSize[0], width), centres(regions.photoSize[1], height)];
   if (regions.boxes) return drawBoxes(weights, regions, x, y);
@@ -45,12 +45,12 @@ function drawCells(weights, { view, rows, columns }, x, y) {
   );
 }
 
-/** Straight lines between the centres of neighbouring cells; beyond the outermost centres the weight stays as it is. */
+/** Linear interpolation between the centres of neighbouring cells, constant beyond the outermost centres. */
 function drawSmooth(weights, { view, rows, columns }, x, y) {
   const across = neighbours(inCells(x, view[0], view[2], columns), columns);
   const down = neighbours(inCells(y, view[1], view[3], rows), rows);
   return eachPixel(x, y, (i, j) => {
-    if (!across.seen[i] || !down.seen[j]) return NaN;
+    if (!across.inView[i] || !down.inView[j]) return NaN;
     const [left, right, share] = [across.below[i], across.above[i], across.share[i]];
     const [top, bottom] = [down.below[j] * columns, down.above[j] * columns];
     const upper = weights[top + left] + share * (weights[top + right] - weights[top + left]);
@@ -66,7 +66,7 @@ function neighbours(positions, cells) {
     below,
     above: below.map((cell) => Math.min(cell + 1, cells - 1)),
     share: clamped.map((position, index) => position - below[index]),
-    seen: Array.from(positions, (position) => position >= 0 && position < cells),
+    inView: Array.from(positions, (position) => position >= 0 && position < cells),
   };
 }
 
@@ -83,7 +83,7 @@ function drawBoxes(weights, { view, boxes }, x, y) {
   );
 }
 
-/** First and one past the last of the rising points that lie in [low, high). */
+/** Indices of the first point in [low, high) and of the first one after it; points are ascending. */
 function covered(points, low, high) {
   let first = 0;
   while (first < points.length && points[first] < low) first++;
@@ -98,7 +98,7 @@ function eachPixel(x, y, weightAt) {
   return drawn;
 }
 
-/** The photo in grey (width * height), 0 to 255; mid-grey where there is no photo. */
+/** The photo in grey (width * height), 0 to 255; mid-grey if there is no photo. */
 function greyOf(image, width, height) {
   const grey = new Float32Array(width * height).fill(128);
   if (!image?.naturalWidth) return grey;
@@ -112,7 +112,7 @@ function greyOf(image, width, height) {
   return grey.map((_, pixel) => 0.299 * data[4 * pixel] + 0.587 * data[4 * pixel + 1] + 0.114 * data[4 * pixel + 2]);
 }
 
-/** The grey photo under a map whose colours end at the weight `top`; a larger weight is also more opaque. */
+/** Paints the grey photo under a map whose colours end at the weight `top`; a larger weight is also more opaque. */
 function paint(canvas, grey, weights, top) {
   const { width, height } = canvas;
   const context = canvas.getContext("2d");
@@ -132,7 +132,7 @@ function paint(canvas, grey, weights, top) {
   context.putImageData(picture, 0, 0);
 }
 
-/** The look of what the network never saw: faded towards the page, with slanted lines. */
+/** The grey of a pixel that the network did not see: faded towards the page, with slanted lines. */
 function hatch(grey, onLine) {
   if (dark.matches) return 24 + 0.3 * grey + (onLine ? 50 : 0);
   return 255 - 0.3 * (255 - grey) - (onLine ? 60 : 0);

@@ -1,7 +1,7 @@
-// One choice of several, as screen readers and keyboards know it: arrows move and choose, Escape takes the choice back.
+// A radio group for screen readers and keyboards: arrows move and choose, Escape clears the choice.
 
-/** Makes a group of buttons one choice.
- *  choose(index, by): the choice; -1 is none. preview(index): what the mouse is on; -1 when it has left. */
+/** Turns a group of buttons into a radio group.
+ *  choose(index): called with the choice; -1 is none. preview(index): called with the button under the mouse; -1 when it has left. */
 function asChoice(group, buttons, choose, preview = () => {}) {
   group.setAttribute("role", "radiogroup");
   buttons.forEach((button, index) => {
@@ -21,7 +21,7 @@ function asChoice(group, buttons, choose, preview = () => {}) {
   });
 }
 
-/** The button that a key leads to; -1: none; null: the key is not for us. */
+/** The index of the button that a key moves to; -1: none; null: the key is not handled. */
 function afterKey(event, buttons, now, direction) {
   if (event.ctrlKey || event.altKey || event.metaKey) return null;
   const forward = direction === "rtl" ? -1 : 1;
@@ -31,7 +31,7 @@ function afterKey(event, buttons, now, direction) {
   return { Home: 0, End: last, Escape: -1 }[event.key] ?? null;
 }
 
-/** Shows which button is chosen; the Tab key comes to that one, or to the first. */
+/** Shows which button is chosen; the Tab key moves to that one, or to the first. */
 function showChoice(buttons, chosen) {
   buttons.forEach((button, index) => {
     button.setAttribute("aria-checked", String(index === chosen));

@@ -1,8 +1,8 @@
-// The report: photos are unpacked when they come near the screen, sorted by any score, and filtered by words.
+// The report: photos are loaded when they come near the screen, sorted by any score, and filtered by words.
 
 const list = document.querySelector(".entries");
 const articles = [...list.children];
-const dataOf = new Map(); // unpacked when first asked for
+const dataOf = new Map(); // parsed on first use
 const [sort, descending, filter, count] = ["sort", "descending", "filter", "count"].map((id) => document.getElementById(id));
 
 function unpacked(article) {
@@ -25,7 +25,7 @@ function bring(article) {
     stage.classList.add("without");
     stage.append(make("span", "faint", {}, "no photo"));
   }
-  if (data.captions.length) new View(article.querySelector(".view"), data, { compact: true }); // else it is a text and nothing more
+  if (data.captions.length) new View(article.querySelector(".view"), data, { compact: true }); // otherwise there is only the text
 }
 
 const near = new IntersectionObserver(
@@ -39,7 +39,7 @@ const near = new IntersectionObserver(
 );
 articles.forEach((article) => near.observe(article));
 
-/** What an article is sorted by; what has no such score comes last. */
+/** The value by which an article is sorted; articles without it come last. */
 function keyOf(article) {
   if (sort.value === "name") return article.querySelector("h2").textContent;
   return unpacked(article).sort[sort.selectedIndex];
@@ -48,8 +48,8 @@ function keyOf(article) {
 function arrange() {
   const keys = new Map(articles.map((article) => [article, keyOf(article)]));
   const direction = descending.checked ? -1 : 1;
-  articles.sort((one, other) => {
-    const [a, b] = [keys.get(one), keys.get(other)];
+  articles.sort((left, right) => {
+    const [a, b] = [keys.get(left), keys.get(right)];
     if (a === null || b === null) return (a === null) - (b === null);
     return direction * (typeof a === "string" ? a.localeCompare(b, undefined, { numeric: true }) : a - b);
   });
@@ -60,8 +60,8 @@ const texts = new Map();
 function textOf(article) {
   if (!texts.has(article)) {
     const [name, references] = [article.querySelector("h2"), article.querySelector(".references")];
-    const found = [name, unpackedSentence(article), ...references.children].map((part) => part.textContent ?? part);
-    texts.set(article, found.join("\n").toLowerCase());
+    const parts = [name, unpackedSentence(article), ...references.children].map((part) => part.textContent ?? part);
+    texts.set(article, parts.join("\n").toLowerCase());
   }
   return texts.get(article);
 }
@@ -70,7 +70,7 @@ function unpackedSentence(article) {
   return article.querySelector("p.sentence") ?? { textContent: unpacked(article).captions[0].text };
 }
 
-/** Shows the photos whose name, caption or references hold every word of the filter. */
+/** Shows the photos whose name, caption or references contain every word of the filter. */
 function sift() {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
   let shown = 0;

@@ -1,4 +1,4 @@
-// A page in a frame of its own, about as high as what it holds; the word that is pointed at becomes the widget's `item` and `word`.
+// A page in a frame of about its content's height; the word that is pointed at becomes the widget's `item` and `word`.
 
 function render({ model, el }) {
   const frame = document.createElement("iframe");
@@ -12,7 +12,7 @@ function render({ model, el }) {
 function follow(frame, model) {
   const page = frame.contentDocument;
   const needed = page.querySelector("main").getBoundingClientRect().bottom;
-  frame.style.height = `${Math.min(800, Math.ceil(needed))}px`; // once: the page's photos are as high as the frame lets them be
+  frame.style.height = `${Math.min(800, Math.ceil(needed))}px`; // only once: the photos' height depends on the frame's
   page.querySelectorAll(".stage").forEach((stage, item) => {
     new frame.contentWindow.MutationObserver(() => {
       model.set("item", item);

@@ -81,7 +81,7 @@ def test_every_photo_shows_its_references_and_scores():
     page = report_page([make_entry("a", 0.456)], [ROWS], "")
     assert "<li>CIDEr-D <b>45.6</b></li>" in page
     assert '<li lang="" dir="auto">one reference</li>' in page
-    assert "The decoder looked after reading the previous word." in page
+    assert "The decoder attended after reading the previous word." in page
 
 
 def test_texts_stand_in_the_report_as_texts():

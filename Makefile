@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: help setup demo test slow check bench notebook clean
+.PHONY: help setup demo test slow check docs bench notebook clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -18,8 +18,8 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: setup  ## draw pictures, train, score, and show captions with their maps (runs/demo)
 	$(RUN) -m captioner demo
 
-test: setup  ## the default test suite
-	$(RUN) -m pytest -q
+test: setup  ## the default test suite, on all cores
+	$(RUN) -m pytest -q -n auto --dist worksteal
 
 slow: setup  ## the tests that take minutes
 	$(RUN) -m pytest -q -m slow
@@ -28,6 +28,13 @@ check: setup  ## lint and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pyright
+
+docs: $(VENV)/.docs  ## the documentation as a site: build/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+
+$(VENV)/.docs: $(VENV)/.ready
+	$(RUN) -m pip install --quiet -e '.[docs]'
+	@touch $@
 
 bench: setup  ## the benchmarks, one after another
 	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # programs that tests start; small tensors gain nothing from more threads
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from captioner.data.drawn import drawn
 from captioner.decoders import Decoder
 from tests.helpers import DECODERS, LSTM_OPTIONS, TINY, make_decoder, tiny_settings
 
-torch.set_num_threads(1)  # small tensors: more threads only wait for each other
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,33 @@ from captioner.training.checkpoints import (
 
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
 LOCK = ".lock"
+FILES = {
+    "settings.yaml": "the resolved settings",
+    "vocabulary.json": "words and tokeniser",
+    "log.jsonl": "one JSON line per start, logged step and validation",
+    "newest.safetensors": "everything from which training continues: weights, running average, objective, optimiser, schedule, "
+    "gradient scaler and progress",
+    "best.safetensors": "the weights with the best validation score; these are loaded",
+    "encoder.safetensors": "the frozen encoder, stored once; absent if the encoder is trained",
+    "document_frequencies.npz": "document frequencies of the reward; only with `objective.kind=self_critical`",
+    "unreadable_SPLIT.txt": "photos that could not be read, with the reason; only if there are any",
+    ".lock": "keeps a second training run out of the folder",
+    "wandb/": "only with `log.wandb=true`; `WANDB_DIR` puts it elsewhere",
+    "SPLIT/results.json": "`captioner eval`: the captions, in COCO's result format",
+    "SPLIT/scores.json": "`captioner eval`: scores, intervals and protocol; only if there are references",
+    "SPLIT/report.html": "`captioner eval`: a page with every photo; not with `--no-page`",
+    "SPLIT-with-RUN/": "`captioner eval --with`: the same files for an ensemble",
+    "SPLIT-ROOT/": "`captioner eval` with `data.kind=...`: the same files for other data, named after the last part of `data.root`",
+    "inspect-FOLDER-FILE/inspect.json": "`captioner inspect`: every number; the folder is named after the instances file and its "
+    "folder, with `-first-N` for `--first N`",
+    "inspect-FOLDER-FILE/inspect.png": "`captioner inspect`: the numbers as a figure",
+    "inspect-FOLDER-FILE/unreadable_inspection.txt": "`captioner inspect`: photos that could not be read",
+    "measured_SPLIT.json": "`captioner compare`: what was measured of this run",
+    "unreadable_timed.txt": "`captioner compare`: photos that could not be read when the kinds were timed",
+    "sheet.png": "`captioner demo`: captions with their maps; in `runs/demo` only",
+    "demo.json": "`captioner demo`: what was measured; in `runs/demo` only",
+}
+"""Every file that the program writes into a run's folder, and what it holds. Words in capitals stand for a name."""
 _FREE = {
     "run": {"folder", "device", "features", "workers", "save_minutes"},
     "log": {"wandb", "project", "samples"},

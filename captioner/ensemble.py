@@ -1,4 +1,4 @@
-"""Several trained models as one: the mean of what each would write.
+"""Several trained models that decode as one, by the mean of their probabilities.
 
 Shapes: B photos, Q captions of one photo, K beams, R regions, V vocabulary.
 """
@@ -22,12 +22,12 @@ from captioner.regions import Regions
 
 
 class Ensemble(nn.Module):
-    """Models that share a vocabulary and see photos through the same preprocessing; it stands where one `CaptionModel` would.
+    """Models with the same vocabulary and preprocessing; used in place of one `CaptionModel`.
 
-    Maps are the mean of the models' where all of them look at the same regions, and the first model's otherwise.
+    Maps are the mean over the models if all have the same regions, and the first model's otherwise.
 
     Raises:
-        UserError: the models prepare photos differently.
+        UserError: the models preprocess photos differently.
     """
 
     def __init__(self, models: Sequence[CaptionModel]):
@@ -35,7 +35,7 @@ class Ensemble(nn.Module):
         views = [model.encoder.preprocess for model in models]
         if any(view != views[0] for view in views):
             raise UserError(
-                "models that write together should see photos alike, got different preprocessing; "
+                "models of an ensemble should preprocess photos alike, got different preprocessing; "
                 "take runs whose encoders have the same input size, fit and normalisation"
             )
         self.models = nn.ModuleList(models)
@@ -53,7 +53,7 @@ class Ensemble(nn.Module):
 
 
 class Several(Encoder):
-    """Stands for encoders that differ, so that nobody stores the regions of one for all; it sees as the first does."""
+    """Takes the place of encoders that differ, so that the regions of one are not stored for all; preprocesses as the first does."""
 
     def __init__(self, first: Encoder):
         super().__init__()
@@ -67,7 +67,7 @@ class Several(Encoder):
 
 @dataclass(frozen=True)
 class Memories(Memory):
-    """What each model remembers; where one memory is asked for, the first model's."""
+    """The memories of all models; its own fields are the first model's."""
 
     others: tuple[Memory, ...] = ()
 
@@ -78,19 +78,19 @@ class Memories(Memory):
 
 @dataclass(frozen=True)
 class EnsembleState:
-    """Each model's state."""
+    """The states of all models."""
 
-    each: tuple[Any, ...]
+    states: tuple[Any, ...]
 
     def select(self, beams: Tensor) -> EnsembleState:
-        return EnsembleState(tuple(state.select(beams) for state in self.each))
+        return EnsembleState(tuple(state.select(beams) for state in self.states))
 
     def select_photos(self, photos: Tensor) -> EnsembleState:
-        return EnsembleState(tuple(state.select_photos(photos) for state in self.each))
+        return EnsembleState(tuple(state.select_photos(photos) for state in self.states))
 
 
 class EnsembleDecoder(Decoder):
-    r"""Writes by the mean of the models' probabilities, $\frac1M \sum_m p_m(w)$; its output is the logarithm of that."""
+    r"""Writes with the mean of the models' probabilities, $\frac1M \sum_m p_m(w)$; its output is the logarithm of this mean."""
 
     def __init__(self, decoders: Sequence[Decoder]):
         super().__init__()
@@ -107,20 +107,20 @@ class EnsembleDecoder(Decoder):
 
     def start(self, memory: Memory, num_captions: int) -> EnsembleState:
         pairs = zip(self.decoders, _memories(memory), strict=True)
-        return EnsembleState(tuple(decoder.start(each, num_captions) for decoder, each in pairs))  # pyright: ignore
+        return EnsembleState(tuple(decoder.start(own, num_captions) for decoder, own in pairs))  # pyright: ignore
 
     def step(
         self, words: Tensor, state: EnsembleState, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, EnsembleState]:
-        log_probs, looks, states = [], [], []
-        for decoder, before, each in zip(self.decoders, state.each, _memories(memory), strict=True):
-            output, attended, after = decoder.step(words, before, each, need_weights)  # pyright: ignore
+        log_probs, all_attended, states = [], [], []
+        for decoder, old_state, own in zip(self.decoders, state.states, _memories(memory), strict=True):
+            output, attended, new_state = decoder.step(words, old_state, own, need_weights)  # pyright: ignore
             logits: Tensor = decoder.vocabulary_logits(output)  # pyright: ignore
             log_probs.append(logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1))
-            looks.append(attended)
-            states.append(after)
+            all_attended.append(attended)
+            states.append(new_state)
         mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))  # (B, Q, V)
-        return mean, _mean_look(looks), EnsembleState(tuple(states))
+        return mean, _mean_maps(all_attended), EnsembleState(tuple(states))
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return output
@@ -131,20 +131,20 @@ def _memories(memory: Memory) -> list[Memory]:
     return [memory, *memory.others]
 
 
-def _mean_look(looks: Sequence[Attended]) -> Attended:
-    if len(looks) == 1:
-        return looks[0]
-    found: dict[str, Any] = {name: [getattr(look, name) for look in looks] for name in ("weights", "sentinel", "gate")}
-    alike = {name: len({None if one is None else one.shape for one in values}) == 1 for name, values in found.items()}
-    if not alike["weights"]:
-        return looks[0]
-    means = {
-        name: torch.stack(values).mean(0) if alike[name] and values[0] is not None else None
-        for name, values in found.items()
-    }
-    return Attended(looks[0].context, **means)
+def _mean_maps(attended: Sequence[Attended]) -> Attended:
+    """The mean over models of every map that all have in the same shape; the first model's record if weights differ in shape."""
+    if len(attended) == 1:
+        return attended[0]
+    means: dict[str, Tensor | None] = {}
+    for name in ("weights", "sentinel", "gate"):
+        values = [getattr(record, name) for record in attended]
+        same_shape = len({None if value is None else value.shape for value in values}) == 1
+        if name == "weights" and not same_shape:
+            return attended[0]
+        means[name] = torch.stack(values).mean(0) if same_shape and values[0] is not None else None
+    return Attended(attended[0].context, **means)
 
 
-def _same_weights(one: nn.Module, other: nn.Module) -> bool:
-    ours, theirs = one.state_dict(), other.state_dict()
+def _same_weights(first: nn.Module, second: nn.Module) -> bool:
+    ours, theirs = first.state_dict(), second.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

@@ -84,7 +84,7 @@ def test_photos_leave_the_batch_of_an_ensemble_too():
 def test_models_that_see_photos_differently_cannot_write_together():
     other = make_model("lstm")
     other.encoder.preprocess = "another"
-    with pytest.raises(UserError, match="should see photos alike"):
+    with pytest.raises(UserError, match="should preprocess photos alike"):
         Ensemble([make_model("lstm"), other])
 
 

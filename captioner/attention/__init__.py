@@ -1,11 +1,15 @@
-"""Where to look: every score and every kind of attention, by the name a config gives it.
+"""Attention to regions: every score and every kind, by the name a config gives it.
 
-contract.py  what a kind gives and takes          scores.py  step 1: compare a query with a region
-soft.py      all regions, by a softmax             none.py    the mean region, for comparison
-multi_head.py  several maps side by side           local.py   regions around one place
-adaptive.py  regions, or the words so far          hard.py    one region, drawn
-on_attention.py  around any kind: whether what was seen is of use
-replaced.py  around any kind: other weights than its own, to see what they are worth
+contract.py          what a kind takes and returns; its three steps are score, weigh, sum
+scores.py            step 1: compare a query with a region
+soft.py              a softmax over all regions
+hard.py              one region, drawn at random
+adaptive.py          a softmax over the regions and a visual sentinel
+local.py             a softmax over the regions around one position
+multi_head.py        several attentions side by side
+none.py              the mean region, as a baseline
+on_attention.py      around any kind: attention on attention
+replaced_weights.py  around any kind: other weights in place of its own, to measure their effect
 
 To add one: write a class that meets contract.py, then add its line here; the contract tests check it from then on.
 """

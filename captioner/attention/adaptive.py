@@ -1,4 +1,4 @@
-"""Adaptive attention: a place beside the regions where the decoder can look instead of the photo.
+"""Adaptive attention: a visual sentinel that the decoder can attend to instead of the regions.
 
 Shapes: B photos, Q queries, R regions, H query size, D region feature, A comparison size.
 """
@@ -17,24 +17,24 @@ from captioner.regions import Regions
 
 
 class AdaptiveAttention(Attention):
-    r"""One softmax over the regions and a visual sentinel, what the language model already knows:
+    r"""One softmax over the regions and a visual sentinel, which holds what the language model already knows:
     $s_t = \mathrm{sigmoid}(W_x x_t + W_h h_{t-1}) \odot \tanh(m_t)$, and the context is $\beta_t s_t + \sum_i \alpha_{ti} v_i$.
 
-    Source: Lu et al. 2017, section 2.3: the sentinel, the softmax over k + 1 places and the context,
-    whose $(1 - \beta_t) c_t$ is our sum, since our weights are the softmax's own and sum to $1 - \beta_t$. `sentinel` is $\beta_t$.
-    Differs: regions are brought to the state's size by $v_i = \mathrm{ReLU}(W a_i)$, as in the paper's section 2.4, in here and not in the
-    encoder.
+    Source: Lu et al. 2017, section 2.3. Their $(1 - \beta_t) c_t$ is our sum, because our weights come from the softmax over k + 1
+    positions and sum to $1 - \beta_t$. `sentinel` is $\beta_t$.
+    Differs: the layer $v_i = \mathrm{ReLU}(W a_i)$ of the paper's section 2.4, which maps regions to the state's size, is part of the
+    attention and not of the encoder.
 
-    It needs a decoder with a memory cell whose state looks after it has read the previous word: $m_t$ and $h_t$ are that state's.
+    The decoder needs a memory cell, and its state must attend after it has read the previous word: $m_t$ and $h_t$ belong to that state.
 
     Args:
         query_size: H, the size of the decoder's state, of its memory cell, and of the context.
         region_size: D, the size of one region's feature.
-        cell_input_size: the width of $x_t$, what the LSTM has just read.
+        cell_input_size: the width of $x_t$, the last input of the LSTM.
         size: A, the width of the comparison's hidden layer.
 
     Raises:
-        ValueError: the decoder's cell reads nothing.
+        ValueError: the decoder has no LSTM.
     """
 
     needs_cell = True
@@ -43,7 +43,7 @@ class AdaptiveAttention(Attention):
         super().__init__()
         if cell_input_size == 0:
             raise ValueError(
-                "adaptive attention asks the memory cell of an LSTM, which this decoder does not have; choose decoder.kind=lstm "
+                "adaptive attention needs the memory cell of an LSTM, which this decoder does not have; choose decoder.kind=lstm "
                 "with attend: after or top_down, or another kind of attention"
             )
         self.context_size = query_size
@@ -62,16 +62,17 @@ class AdaptiveAttention(Attention):
         queries = self.score.from_query(query.hidden)  # (B, Q, A)
         mixed = torch.tanh(queries + self.from_sentinel(sentinel))
         scores = [self.score.compare(queries, memory.keys), self.score.energy(mixed).to(memory.keys.dtype)]
-        mask = torch.cat([memory.mask, memory.mask.new_ones(len(memory.mask), 1)], 1)  # the sentinel is always there
+        mask = torch.cat([memory.mask, memory.mask.new_ones(len(memory.mask), 1)], 1)  # the sentinel is always real
         weights, share = masked_softmax(torch.cat(scores, -1), mask[:, None]).split([memory.mask.shape[1], 1], -1)
-        seen = self.sum(weights, memory)
-        return Attended(seen + share.to(seen.dtype) * sentinel.to(seen.dtype), weights, sentinel=share.squeeze(-1))
+        context = self.sum(weights, memory)
+        context = context + share.to(context.dtype) * sentinel.to(context.dtype)
+        return Attended(context, weights, sentinel=share.squeeze(-1))
 
     def _sentinel(self, query: Query) -> Tensor:
         if query.cell is None or query.previous_hidden is None or query.cell_input is None:
             raise ValueError(
-                "adaptive attention needs a memory cell and what it has just read, got a query without; "
-                "use decoder: lstm with attend: after"
+                "adaptive attention needs a memory cell, the previous state and the cell's input, got a query without them; "
+                "choose decoder.kind=lstm with attend: after"
             )
         gate = torch.sigmoid(self.gate_from_input(query.cell_input) + self.gate_from_hidden(query.previous_hidden))
         return gate * torch.tanh(query.cell).to(gate.dtype)

@@ -1,7 +1,7 @@
-"""What every attention gives and takes: score, weigh, sum.
+"""What every attention takes and returns. Its three steps are score, weigh, sum.
 
 Shapes: B photos, Q captions of one photo written side by side, R regions, D region feature, H decoder state, C context, N heads.
-A region's feature, key and value are made once per photo and never repeated for its Q captions.
+A region's feature, key and value are computed once per photo and never repeated for its Q captions.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ _Memory = TypeVar("_Memory", bound="Memory")
 
 @dataclass(frozen=True)
 class Memory:
-    """What attention keeps of a batch of photos; made once per photo."""
+    """What attention needs of a batch of photos, computed once per photo."""
 
     keys: Tensor  # (B, R, *) what queries are compared with
-    values: Tensor  # (B, R, C) what is summed
+    values: Tensor  # (B, R, C) what the weights sum
     mask: Tensor  # (B, R) True = a real region
     mean: Tensor  # (B, D) the mean real region, for decoders that start from it
     layout: Layout
-    places: Tensor | None = None  # (1 or B, R, 2) where regions lie, for kinds that ask
-    below: tuple[Memory, ...] = ()  # of a decoder's other layers, where each has its own
+    centres: Tensor | None = None  # (1 or B, R, 2) of the regions, for kinds that need them
+    below: tuple[Memory, ...] = ()  # of a transformer's other layers
 
     @classmethod
-    def of(cls, regions: Regions, keys: Tensor, values: Tensor, places: Tensor | None = None) -> Memory:
-        return cls(keys, values, regions.mask, regions.mean(), regions.layout, places)
+    def of(cls, regions: Regions, keys: Tensor, values: Tensor, centres: Tensor | None = None) -> Memory:
+        return cls(keys, values, regions.mask, regions.mean(), regions.layout, centres)
 
     def select(self, photos: Tensor | slice) -> Memory:
-        """The memory of some of the photos: in the order of their indices, or a view of a stretch of them."""
-        places = self.places if self.places is None or len(self.places) == 1 else self.places[photos]
+        """The memory of some of the photos, given as indices or as a slice; a slice returns a view."""
+        centres = self.centres if self.centres is None or len(self.centres) == 1 else self.centres[photos]
         layout, below = self.layout.select(photos), tuple(memory.select(photos) for memory in self.below)
         keys, values = self.keys[photos], self.values[photos]
-        return Memory(keys, values, self.mask[photos], self.mean[photos], layout, places, below)
+        return Memory(keys, values, self.mask[photos], self.mean[photos], layout, centres, below)
 
     def extended(self, kind: type[_Memory], **more: Any) -> _Memory:
         """This memory as a subclass of `Memory` with more fields."""
@@ -49,18 +49,18 @@ class Memory:
 
 @dataclass(frozen=True)
 class Query:
-    """Who asks. Attention takes what its kind needs."""
+    """The decoder's side of attention; each kind uses the fields it needs."""
 
     hidden: Tensor  # (B, Q, H)
     position: Tensor  # (B, Q) index of the word about to be written
-    previous_hidden: Tensor | None = None  # (B, Q, H) where there is an LSTM, as are the next two
+    previous_hidden: Tensor | None = None  # (B, Q, H); the last three fields come from LSTMs
     cell: Tensor | None = None  # (B, Q, H)
     cell_input: Tensor | None = None  # (B, Q, *)
 
 
 @dataclass(frozen=True)
 class Attended:
-    """Where the decoder looked and what it saw there."""
+    """The result of one attention step."""
 
     context: Tensor  # (B, Q, C)
     weights: Tensor | None = None  # (B, Q, R) sums to 1, or to 1 - sentinel; the mean over heads
@@ -90,30 +90,30 @@ class Attended:
         return cls(**joined)
 
     def maps(self) -> dict[str, Tensor | None]:
-        """The fields that a caption keeps, by name."""
+        """The fields that a `Caption` keeps, by name."""
         return {name: getattr(self, name) for name in ("weights", "head_weights", "sentinel", "gate")}
 
 
 class Attention(nn.Module):
-    """A way of looking at regions.
+    """A kind of attention to regions.
 
-    `context_size` is C, the width of what `forward` returns as context. `needs_cell` says that queries must bring an LSTM's memory cell,
-    its previous state, and what it has just read.
+    `context_size` is C, the width of the context that `forward` returns. `needs_cell`: the query must hold an LSTM's memory cell, its
+    previous state and its input.
     """
 
     context_size: int
     needs_cell: bool = False
 
     def remember(self, regions: Regions) -> Memory:
-        """Everything that depends on the photo alone."""
+        """Compute everything that depends on the photo alone."""
         raise NotImplementedError
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
-        """Look once for every query. `need_weights=False` permits a kind to return no weights."""
+        """Attend once for every query. `need_weights=False` permits a kind to return no weights."""
         raise NotImplementedError
 
     def sum(self, weights: Tensor, memory: Memory) -> Tensor:
-        """The third step alone: what regions bring to the context (B, Q, C), for weights (B, Q, R), or (B, Q, N, R) of heads."""
+        """The third step alone: the regions' part of the context (B, Q, C), for weights (B, Q, R), or (B, Q, N, R) of heads."""
         return weights.to(memory.values.dtype) @ memory.values
 
 

@@ -1,4 +1,4 @@
-"""Multi-head attention: several small attentions side by side, each with its own map.
+"""Multi-head attention: several attentions side by side, each with its own map.
 
 Shapes: B photos, Q queries, R regions, H query size, D region feature, N heads, S size of all heads together.
 """
@@ -21,10 +21,10 @@ class MultiHeadAttention(Attention):
     $\mathrm{head}_n = \mathrm{softmax}(h W^Q_n (r W^K_n)^\top / \sqrt{S / N}) \, r W^V_n$.
 
     Source: Vaswani et al. 2017, section 3.2.2; our S / N is their $d_k = d_v$.
-    `head_weights` keeps every head's map, `weights` is their mean. When nobody wants them the fused kernel computes the same context.
+    `head_weights` holds every head's map, `weights` is their mean. Without weights, the fused kernel computes the same context.
 
     Args:
-        query_size: H, the size of who asks.
+        query_size: H, the size of the query.
         region_size: D, the size of one region's feature.
         heads: N.
         size: S, of all heads' queries together, and of the context; a multiple of N.
@@ -45,40 +45,40 @@ class MultiHeadAttention(Attention):
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
         queries = self.from_query(query.hidden)
-        context, weights = self.look(queries, memory.keys, memory.values, memory.mask[:, None, None], need_weights)
+        context, weights = self.attend(queries, memory.keys, memory.values, memory.mask[:, None, None], need_weights)
         if weights is None:
             return Attended(context)
         return Attended(context, weights.mean(1), weights.transpose(1, 2))
 
     def sum(self, weights: Tensor, memory: Memory) -> Tensor:
-        values = self._by_head(memory.values)  # (B, N, R, S / N)
-        return self._together(weights.transpose(1, 2).to(values.dtype) @ values)
+        values = self._split(memory.values)  # (B, N, R, S / N)
+        return self._merge(weights.transpose(1, 2).to(values.dtype) @ values)
 
-    def look(
+    def attend(
         self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, need_weights: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """Contexts (B, Q, S) of queries (B, Q, S) over keys and values (B, R, S), and weights (B, N, Q, R) where they are wanted.
+        """Contexts (B, Q, S) of queries (B, Q, S) over keys and values (B, R, S), and weights (B, N, Q, R) if they are needed.
 
-        `mask` says which query may see what: True where it may, any shape that broadcasts to (B, N, Q, R).
+        `mask` broadcasts to (B, N, Q, R); True: the query may attend to the key.
         """
-        queries, keys, values = (self._by_head(tensor) for tensor in (queries.to(keys.dtype), keys, values))
+        queries, keys, values = (self._split(tensor) for tensor in (queries.to(keys.dtype), keys, values))
         if not need_weights:
-            return self._together(_fused(queries, keys, values, mask)), None
+            return self._merge(_fused(queries, keys, values, mask)), None
         scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(2, 3)
         weights = masked_softmax(scores, mask)
-        return self._together(weights.to(values.dtype) @ values), weights
+        return self._merge(weights.to(values.dtype) @ values), weights
 
-    def _by_head(self, tensor: Tensor) -> Tensor:
-        """(B, N, *, S / N) of (B, *, S)."""
+    def _split(self, tensor: Tensor) -> Tensor:
+        """(B, *, S) to (B, N, *, S / N)."""
         return tensor.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def _together(self, context: Tensor) -> Tensor:
-        """(B, Q, S) of the heads' (B, N, Q, S / N)."""
+    def _merge(self, context: Tensor) -> Tensor:
+        """The heads' contexts (B, N, Q, S / N) to one context (B, Q, S)."""
         return self.to_context(torch.flatten(context.transpose(1, 2), 2))
 
 
 def _fused(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """The fused kernel. On a CPU it works in fp32 at least: in bfloat16 it is slower there, and backwards several times as slow."""
+    """The fused kernel. On a CPU it runs in at least float32: bfloat16 is slower there, the backward pass several times."""
     if keys.device.type != "cpu":
         return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     dtype = torch.promote_types(values.dtype, torch.float32)

@@ -1,4 +1,4 @@
-"""No attention: the same mean region for every word, as the baseline that attention has to beat."""
+"""No attention: the mean region for every word, as the baseline that attention has to beat."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from captioner.regions import Regions
 
 
 class NoAttention(Attention):
-    """Every word sees the mean region, and there are no weights to draw.
+    """The context of every word is the mean region; there are no weights.
 
-    Source: the pooled image vector of Vinyals et al. 2015 (Show and Tell), given at every word as Xu et al. 2015 give their context.
+    Source: the pooled image vector of Vinyals et al. 2015 (Show and Tell), used for every word in place of the context of Xu et al. 2015.
 
     Args:
         region_size: D, the size of one region's feature; also the size of the context.

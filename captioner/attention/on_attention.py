@@ -1,4 +1,4 @@
-"""Attention on attention: a second look at what was seen, which may find it of no use.
+"""Attention on attention: a gate that decides how much of a context is used.
 
 Shapes: B photos, Q queries, H query size, C the inner attention's context.
 """
@@ -16,7 +16,7 @@ from captioner.regions import Regions
 
 
 class AttentionOnAttention(Attention):
-    r"""Around any kind: an information vector and a gate, both made from the query and what the kind saw,
+    r"""Around any kind: an information vector and a gate, both computed from the query and the kind's context,
     $(W_q^i q + W_v^i \hat v + b^i) \odot \sigma(W_q^g q + W_v^g \hat v + b^g)$.
 
     Source: Huang et al. 2019, section 3.1. The weights are the inner kind's.
@@ -37,6 +37,6 @@ class AttentionOnAttention(Attention):
         return self.attention.remember(regions)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
-        looked = self.attention(query, memory, need_weights)
-        both = self.to_both(torch.cat([query.hidden.to(looked.context.dtype), looked.context], -1))
-        return replace(looked, context=functional.glu(both, -1))
+        attended = self.attention(query, memory, need_weights)
+        both = self.to_both(torch.cat([query.hidden.to(attended.context.dtype), attended.context], -1))
+        return replace(attended, context=functional.glu(both, -1))

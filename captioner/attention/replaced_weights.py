@@ -1,4 +1,4 @@
-"""Attention whose weights are replaced before they sum: what would have been written, had the decoder looked elsewhere?
+"""Attention whose weights are replaced before the sum: what would the decoder write if it attended to other regions?
 
 Shapes: B photos, Q queries, R regions, N heads.
 """
@@ -15,20 +15,20 @@ from captioner.attention.contract import Attended, Attention, Memory, Query
 from captioner.regions import Regions
 
 Change = Callable[[Tensor, Memory, Query], Tensor]
-"""Other weights for those of a look, (B, Q, R), or (B, Q, N, R) where there are heads."""
+"""Returns new weights for those of an attention step, (B, Q, R), or (B, Q, N, R) of heads."""
 
 
 class Replaced(Attention):
-    """Around any kind that looks: score and weigh as it does, then sum other weights.
+    """Around any kind with weights: score and weigh as it does, then sum with other weights.
 
-    The new weights are brought to the sum of the old ones: a sentinel keeps its share and brings what it brought, and where published
-    weights do not sum to 1, nor do these. Heads are changed one by one. A kind that takes the likeliest region takes the new map's, or
-    the mean of those that tie. Around `none` there is nothing to replace; of attention on attention replace the kind inside.
+    The new weights are scaled to the sum of the old ones, so that a sentinel keeps its share, and weights that do not sum to 1 as
+    published still do not. Heads are changed one by one. Hard attention takes the likeliest region of the new map, or the mean of several
+    that tie. `none` has no weights to replace; for attention on attention, replace the kind inside.
 
     Args:
         attention: the kind.
-        change: makes the new weights; `uniform`, `Shuffled(seed)`, `given`.
-        maps: for `given`, (B, Q, T, R) or (B, Q, T, N, R) of the photos that will be remembered.
+        change: computes the new weights; `uniform`, `Shuffled(seed)`, `given`.
+        maps: for `given`, (B, Q, T, R) or (B, Q, T, N, R), for the batch that will be remembered.
 
     Raises:
         ValueError: the kind returned no weights.
@@ -46,23 +46,25 @@ class Replaced(Attention):
         return memory.extended(MemoryOfMaps, maps=self.maps)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
-        looked = self.attention(query, memory, True)
-        own = looked.weights if looked.head_weights is None else looked.head_weights
+        attended = self.attention(query, memory, True)
+        own = attended.weights if attended.head_weights is None else attended.head_weights
         if own is None:
-            raise ValueError(f"{type(self.attention).__name__} has no weights to replace; take a kind that looks")
+            raise ValueError(
+                f"{type(self.attention).__name__} has no weights to replace; choose a kind that has weights"
+            )
         new = self.change(own, memory, query)
         new = new * (own.sum(-1, keepdim=True) / new.sum(-1, keepdim=True).clamp(min=torch.finfo(new.dtype).tiny))
         context = self.attention.sum(new, memory)
-        if looked.sentinel is not None:
-            context = context + looked.context - self.attention.sum(own, memory)
-        if looked.head_weights is None:
-            return replace(looked, context=context, weights=new)
-        return replace(looked, context=context, weights=new.mean(2), head_weights=new)
+        if attended.sentinel is not None:
+            context = context + attended.context - self.attention.sum(own, memory)
+        if attended.head_weights is None:
+            return replace(attended, context=context, weights=new)
+        return replace(attended, context=context, weights=new.mean(2), head_weights=new)
 
 
 @dataclass(frozen=True)
 class MemoryOfMaps(Memory):
-    """A memory that knows maps of its photos' captions."""
+    """A memory that also holds maps of its photos' captions."""
 
     maps: Tensor | None = None  # (B, Q, T, R), or (B, Q, T, N, R)
 
@@ -72,12 +74,12 @@ class MemoryOfMaps(Memory):
 
 
 def uniform(weights: Tensor, memory: Memory, query: Query) -> Tensor:
-    """Every real region the same."""
+    """Equal weights on all real regions."""
     return _for_heads(memory.mask[:, None], weights).to(weights.dtype).expand_as(weights)
 
 
 class Shuffled:
-    """The same weights on other regions: for every query real regions change places, those of all heads alike."""
+    """The same weights on other regions: a random permutation of the real regions for every query, the same for all heads."""
 
     def __init__(self, seed: int = 0):
         self.generator = torch.Generator().manual_seed(seed)
@@ -85,18 +87,18 @@ class Shuffled:
     def __call__(self, weights: Tensor, memory: Memory, query: Query) -> Tensor:
         drawn = torch.rand(weights.shape[0], weights.shape[1], weights.shape[-1], generator=self.generator)
         mask = memory.mask[:, None].expand(drawn.shape)
-        drawn = drawn.to(weights.device).masked_fill(~mask, 2.0)  # padding stays behind
-        places = torch.arange(drawn.shape[-1], device=weights.device).expand(drawn.shape)
-        real_first = torch.where(mask, places, places + drawn.shape[-1]).argsort(-1)
-        order = torch.empty_like(places).scatter(-1, real_first, drawn.argsort(-1))
+        drawn = drawn.to(weights.device).masked_fill(~mask, 2.0)  # padding comes last
+        indices = torch.arange(drawn.shape[-1], device=weights.device).expand(drawn.shape)
+        real_first = torch.where(mask, indices, indices + drawn.shape[-1]).argsort(-1)
+        order = torch.empty_like(indices).scatter(-1, real_first, drawn.argsort(-1))
         return weights.gather(-1, _for_heads(order, weights).expand_as(weights))
 
 
 def given(weights: Tensor, memory: Memory, query: Query) -> Tensor:
-    """The memory's map for each query's position, the last one for positions after it.
+    """The memory's map at each query's position; the last map for later positions.
 
-    Queries may be some of the captions at one word (a recurrent decoder, whose captions leave the loop from the end), or all captions
-    at all words (a transformer). Where there are more captions than maps, as beams of one photo, all have the first caption's.
+    Queries are some of the captions at one word (a recurrent decoder, whose captions leave the loop from the end), or all captions at all
+    words (a transformer). Captions beyond the last one with maps, such as beams, use that one's maps.
     """
     assert isinstance(memory, MemoryOfMaps)
     assert memory.maps is not None
@@ -109,5 +111,5 @@ def given(weights: Tensor, memory: Memory, query: Query) -> Tensor:
 
 
 def _for_heads(values: Tensor, weights: Tensor) -> Tensor:
-    """Values (B, Q, R) beside weights that may have heads."""
+    """Values (B, Q, R) shaped to broadcast with weights that may have heads."""
     return values[:, :, None] if weights.dim() == 4 else values

@@ -1,4 +1,4 @@
-"""Ways to compare a query with a region. Each gives one unnormalised score per pair.
+"""Scores, which compare a query with a region. Each returns one unnormalised score per pair.
 
 Shapes: B photos, Q queries, R regions, H query size, D region size, A comparison size.
 """
@@ -39,15 +39,15 @@ class AdditiveScore(Score):
         return self.compare(self.from_query(hidden), keys)
 
     def compare(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """Scores (B, Q, R) of what `from_query` has made of the states, (B, Q, A)."""
+        """Scores (B, Q, R) of states that `from_query` has mapped to (B, Q, A)."""
         return additive_energy(queries, keys, self.energy.weight[0])
 
 
 class ConcatScore(Score):
     r"""Luong's form of the additive score, one matrix over both: $v^\top \tanh(W [h; r])$.
 
-    Source: Luong, Pham and Manning 2015, section 3.1, "concat". Cut into its two halves, $W h = W_h h$ and $W_r r$, it is the additive
-    score without its bias; a test shows it.
+    Source: Luong, Pham and Manning 2015, section 3.1, "concat". With W split into $W_h$ and $W_r$, it is the additive score without its
+    bias; a test shows this.
 
     Args:
         query_size: H, the size of the decoder's state.
@@ -70,7 +70,7 @@ class ConcatScore(Score):
 
 
 class DotScore(Score):
-    r"""The plain product: $h^\top r$.
+    r"""The dot product: $h^\top r$.
 
     Source: Luong et al. 2015, section 3.1, "dot".
 
@@ -119,9 +119,9 @@ class GeneralScore(Score):
 
 
 class ScaledDotScore(Score):
-    r"""Query and key of one size, and their product kept from growing with it: $(W_q h)^\top (W_k r) / \sqrt{A}$.
+    r"""The product of a query and a key, scaled by the root of their size: $(W_q h)^\top (W_k r) / \sqrt{A}$.
 
-    Source: Vaswani et al. 2017, section 3.2.1; our A is their $d_k$. One head: `multi_head` has several.
+    Source: Vaswani et al. 2017, section 3.2.1; our A is their $d_k$. It has one head; `multi_head` has several.
 
     Args:
         query_size: H, the size of the decoder's state.
@@ -143,5 +143,5 @@ class ScaledDotScore(Score):
 
 
 def _products(queries: Tensor, keys: Tensor) -> Tensor:
-    """(B, Q, R): every query (B, Q, A) with every key (B, R, A) of its photo."""
+    """Products (B, Q, R) of every query (B, Q, A) with every key (B, R, A) of its photo."""
     return queries.to(keys.dtype) @ keys.transpose(1, 2)

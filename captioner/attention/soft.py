@@ -1,4 +1,4 @@
-"""Soft attention: every region gets a share. Also called global attention.
+"""Soft attention, also called global attention: every region gets a weight.
 
 Shapes: B photos, Q queries, R regions, D region feature.
 """
@@ -16,7 +16,7 @@ class SoftAttention(Attention):
     r"""The expected region under a softmax over scores: $\alpha = \mathrm{softmax}(e)$, $z = \sum_i \alpha_i r_i$.
 
     Source: Xu et al. 2015, section 4.2; Luong et al. 2015, section 3.1, call it global attention.
-    Regions that the mask leaves out get weight exactly 0; the mask is applied to the scores, before the softmax.
+    Masked regions get weight exactly 0: the mask is applied to the scores, before the softmax.
 
     Args:
         score: how a query is compared with a region.

@@ -1,4 +1,4 @@
-"""What every decoder gives and takes: one step, many callers.
+"""What every decoder takes and returns: one step, many callers.
 
 Shapes: B photos, Q captions of one photo written side by side, K beams, T words, O output, V vocabulary.
 """
@@ -14,10 +14,10 @@ from captioner.regions import Regions
 
 
 class State(Protocol):
-    """What a decoder carries from one word to the next. Its tensors begin with (B, Q)."""
+    """What a decoder carries from one word to the next. Its tensors start with (B, Q)."""
 
     def select(self, beams: Tensor) -> State:
-        """The states of captions `beams` (B, K) of each photo, each a number below Q."""
+        """The states of captions `beams` (B, K) of each photo, given as indices below Q."""
         ...
 
     def select_photos(self, photos: Tensor) -> State:
@@ -26,21 +26,21 @@ class State(Protocol):
 
 
 class Decoder(nn.Module):
-    """Writes captions of remembered photos word by word.
+    """Writes captions of photos, word by word.
 
-    `attend` says which state looked for a word: `before`, a state that has not yet read the previous word, or `after`.
-    Neither has seen the word it looks for.
+    `attend` names the state that attends for a word: `before` it has read the previous word, or `after`. Neither state knows the word that
+    is about to be written.
     """
 
     attend: Literal["before", "after"]
 
     @staticmethod
     def cell_input_size(hidden_size: int, word_size: int, region_size: int) -> int:
-        """The width of what the LSTM that looks has just read, for attention that asks; 0 where there is none."""
+        """The width of the input of the LSTM whose state attends, for attention that needs it; 0 without an LSTM."""
         return 0
 
     def remember(self, regions: Regions) -> Memory:
-        """Everything that depends on the photo alone, once per photo."""
+        """Compute everything that depends on the photo alone."""
         raise NotImplementedError
 
     def attentions(self) -> list[Attention]:
@@ -54,13 +54,13 @@ class Decoder(nn.Module):
     def step(
         self, words: Tensor, state: Any, memory: Memory, need_weights: bool = True
     ) -> tuple[Tensor, Attended, Any]:
-        """Read the previous words (B, Q) and look for the next: output (B, Q, O), attended, the new state."""
+        """Read the previous words (B, Q) and attend for the next ones: output (B, Q, O), attended, and the new state."""
         raise NotImplementedError
 
     def forward(self, words: Tensor, memory: Memory, need_weights: bool = True) -> tuple[Tensor, Attended]:
-        """The same step for known words (B, Q, T), all at once: output (B, Q, T, O), and attended, whose fields gain a T.
+        """Compute the same steps for known words (B, Q, T): output (B, Q, T, O), and attended, whose fields gain a T.
 
-        Output t has read words up to t, and is meant to predict word t + 1.
+        Output t has read the words up to t, and predicts word t + 1.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Show and Tell: the photo as one vector, read once, before the first word. The baseline that knows no regions.
+"""Show and Tell: the photo as one vector, read once before the first word. The baseline without regions.
 
 Shapes: B photos, Q captions of one photo, D region feature, H state, E word vector, V vocabulary.
 """
@@ -17,12 +17,12 @@ from captioner.ranges import Fraction, Size
 
 
 class ShowAndTellDecoder(RecurrentDecoder):
-    r"""An LSTM reads the mean region as if it were a word, $x_{-1} = W_v \bar v$, then the words; the photo is not seen again.
+    r"""An LSTM reads the mean region as if it were a word, $x_{-1} = W_v \bar v$, then the words.
 
-    Source: Vinyals et al. 2015, section 3.1, there with the network's pooled features, which are the mean region.
+    Source: Vinyals et al. 2015, section 3.1, where the network's pooled features are the mean region.
 
     Args:
-        attention: none; there is nothing to look at.
+        attention: `none`, since there is no attention to regions.
         region_size: D, the size of one region's feature.
         vocabulary_size: V.
         hidden_size: H, the size of the LSTM's state.
@@ -47,8 +47,8 @@ class ShowAndTellDecoder(RecurrentDecoder):
         super().__init__()
         if not isinstance(attention, NoAttention):
             raise ValueError(
-                f"show_and_tell sees the photo once and as one vector, got {type(attention).__name__}; "
-                "choose attention.kind=none, or a decoder that looks, such as lstm"
+                f"show_and_tell reads the photo once, as one vector, got {type(attention).__name__}; "
+                "choose attention.kind=none, or a decoder that attends, such as lstm"
             )
         self.hidden_size = hidden_size
         self.attention = attention
@@ -63,8 +63,8 @@ class ShowAndTellDecoder(RecurrentDecoder):
 
     def start(self, memory: Memory, num_captions: int) -> RecurrentState:
         photo = self.from_word(self.photo_as_word(memory.mean))  # (B, G)
-        nothing = photo.new_zeros(len(photo), self.hidden_size)
-        hidden, cell = lstm(photo, torch.zeros_like(photo), (nothing, in_float32(nothing)))
+        zeros = photo.new_zeros(len(photo), self.hidden_size)
+        hidden, cell = lstm(photo, torch.zeros_like(photo), (zeros, in_float32(zeros)))
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 
     def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
@@ -75,9 +75,8 @@ class ShowAndTellDecoder(RecurrentDecoder):
     ) -> tuple[Attended, RecurrentState]:
         values = lstm(gate_inputs, self.from_hidden(state.hidden), state.values)
         position = torch.full(state.hidden.shape[:2], state.position, device=state.hidden.device)
-        return self.attention(Query(values[0], position), memory, need_weights), RecurrentState(
-            values, state.position + 1
-        )
+        attended = self.attention(Query(values[0], position), memory, need_weights)
+        return attended, RecurrentState(values, state.position + 1)
 
     def predict(self, vectors: Tensor, hidden: Tensor, context: Tensor) -> Tensor:
         return self.dropout(hidden)

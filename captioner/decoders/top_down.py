@@ -1,4 +1,4 @@
-"""The two LSTMs of Bottom-Up and Top-Down Attention: one looks, the other writes.
+"""The two LSTMs of Bottom-Up and Top-Down Attention: one attends, the other writes.
 
 Shapes: B photos, Q captions of one photo, T words, D region feature, H state, E word vector, C context, V vocabulary.
 """
@@ -19,15 +19,14 @@ from captioner.ranges import Fraction, Size
 
 
 class TopDownDecoder(RecurrentDecoder):
-    r"""The attention LSTM reads the previous word, the mean region and the language LSTM's state, and looks; the language LSTM reads what
-    it saw and predicts the next word.
+    r"""The attention LSTM reads the previous word, the mean region and the language LSTM's state, and attends. The language LSTM reads the
+    context and predicts the next word.
 
-    Source: Anderson et al. 2018, section 3.2: $x^1_t = [h^2_{t-1}, \bar v, W_e \Pi_t]$, any attention asked by $h^1_t$
-    (there the additive score), $x^2_t = [\hat v_t, h^1_t]$, $p(y_t) = \mathrm{softmax}(W_p h^2_t + b_p)$.
-    Both LSTMs start from zero.
+    Source: Anderson et al. 2018, section 3.2: $x^1_t = [h^2_{t-1}, \bar v, W_e \Pi_t]$, attention with query $h^1_t$ (there with the
+    additive score), $x^2_t = [\hat v_t, h^1_t]$, $p(y_t) = \mathrm{softmax}(W_p h^2_t + b_p)$. Both LSTMs start from zero.
 
     Args:
-        attention: how to look; any kind.
+        attention: any kind.
         region_size: D, the size of one region's feature.
         vocabulary_size: V.
         hidden_size: H, the size of both states.
@@ -67,8 +66,8 @@ class TopDownDecoder(RecurrentDecoder):
 
     def start(self, memory: Memory, num_captions: int) -> RecurrentState:
         """The language LSTM's state and cell, then the attention LSTM's."""
-        hidden = memory.mean.new_zeros(len(memory.mask), num_captions, self.hidden_size)
-        return RecurrentState((hidden, in_float32(hidden), hidden, in_float32(hidden)))
+        zeros = memory.mean.new_zeros(len(memory.mask), num_captions, self.hidden_size)
+        return RecurrentState((zeros, in_float32(zeros), zeros, in_float32(zeros)))
 
     def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
         from_word = self.from_word(vectors)
@@ -77,18 +76,18 @@ class TopDownDecoder(RecurrentDecoder):
     def read_word(
         self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
-        written, writing_cell, looked, looking_cell = state.values
-        recurrent = self.from_both(torch.cat([written, looked], -1))
-        looking, new_looking_cell = lstm(gate_inputs, recurrent, (looked, looking_cell))
-        query = Query(looking, torch.full(looking.shape[:2], state.position, device=looking.device))
+        language, language_cell, previous, previous_cell = state.values
+        recurrent = self.from_both(torch.cat([language, previous], -1))
+        hidden, cell = lstm(gate_inputs, recurrent, (previous, previous_cell))  # the attention LSTM
+        query = Query(hidden, torch.full(hidden.shape[:2], state.position, device=hidden.device))
         if self.attention.needs_cell:
             mean = for_captions(memory.mean, vectors.shape[1]).to(vectors.dtype)
-            read = torch.cat([written.to(vectors.dtype), mean, vectors], -1)
-            query = replace(query, previous_hidden=looked, cell=new_looking_cell, cell_input=read)
+            cell_input = torch.cat([language.to(vectors.dtype), mean, vectors], -1)
+            query = replace(query, previous_hidden=previous, cell=cell, cell_input=cell_input)
         attended = self.attention(query, memory, need_weights)
-        recurrent = self.from_states(torch.cat([looking, written.to(looking.dtype)], -1))
-        values = lstm(self.from_seen(attended.context), recurrent, (written, writing_cell))
-        return attended, RecurrentState((*values, looking, new_looking_cell), state.position + 1)
+        recurrent = self.from_states(torch.cat([hidden, language.to(hidden.dtype)], -1))
+        values = lstm(self.from_seen(attended.context), recurrent, (language, language_cell))
+        return attended, RecurrentState((*values, hidden, cell), state.position + 1)
 
     def predict(self, vectors: Tensor, hidden: Tensor, context: Tensor) -> Tensor:
         return self.dropout(hidden)

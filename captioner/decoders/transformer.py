@@ -1,4 +1,4 @@
-"""The Transformer's decoder: self-attention among the words so far, then a look at the regions, layer upon layer.
+"""The Transformer's decoder: self-attention among the words so far, then attention to the regions, layer upon layer.
 
 Shapes: B photos, Q captions of one photo, T words, P words read before, R regions, D region feature, H state, V vocabulary.
 """
@@ -27,44 +27,47 @@ Past = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class TransformerState:
-    """The words read so far, as every layer keeps them: a new word costs one pass over itself."""
+    """Every layer's keys and values of the words read so far, so that a new word costs one pass over itself."""
 
     past: tuple[Past, ...]
     position: int = 0  # index of the word about to be predicted
 
     def select(self, beams: Tensor) -> TransformerState:
         index = beams[..., None, None]
-        return self._each(lambda kept: kept.gather(1, index.expand(-1, -1, *kept.shape[2:])))
+        return self._map(lambda tensor: tensor.gather(1, index.expand(-1, -1, *tensor.shape[2:])))
 
     def select_photos(self, photos: Tensor) -> TransformerState:
-        return self._each(lambda kept: kept[photos])
+        return self._map(lambda tensor: tensor[photos])
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> TransformerState:
+    def _map(self, change: Callable[[Tensor], Tensor]) -> TransformerState:
         return replace(self, past=tuple((change(keys), change(values)) for keys, values in self.past))
 
 
 class TransformerDecoder(Decoder):
-    r"""Words are vectors plus sinusoids of their place; every layer attends to the words so far, then to the regions, then
-    applies a small network to each word.
+    r"""Words are vectors plus sinusoids of their position. Every layer attends to the words so far, then to the regions, then applies a
+    feed-forward network to each word.
 
     Source: Vaswani et al. 2017, section 3.1 and figure 1 (right); the sinusoids are section 3.5. `norm="post"` normalises after each
     residual sum, as there, $\mathrm{LayerNorm}(x + \mathrm{Sublayer}(x))$; `norm="pre"`, $x + \mathrm{Sublayer}(\mathrm{LayerNorm}(x))$
     with one more norm at the end, needs no warm-up (Xiong et al. 2020).
-    Differs: the look at the regions is whatever attention a config names, each layer's with weights of its own; `multi_head` is the
-    published one. Regions are attended to as they come: the encoder's half of the paper is `refiner`.
+    Differs: any kind of attention to the regions can be used, with weights of its own in each layer; `multi_head` is the published one.
+    The paper's encoder half is `refiner`.
 
-    The weights that it returns are the last layer's. A word looks after it has read the previous one.
+    The maps returned are the last layer's. The state that attends has read the previous word.
 
     Args:
-        attention: how to look at the regions; a kind without a memory cell's needs.
+        attention: any kind that needs no memory cell; the other layers get copies with weights of their own.
         region_size: D, the size of one region's feature.
         vocabulary_size: V.
         hidden_size: H, the size of every word's vector between layers; a multiple of `heads`.
-        layers: how many.
-        heads: of the self-attention among words.
-        feedforward_size: the width of the network that is applied to each word.
-        dropout: on every sublayer's result and on the words.
+        layers: number of layers.
+        heads: heads of the self-attention among words.
+        feedforward_size: the width of the feed-forward network.
+        dropout: on the output of every sublayer and on the words.
         norm: where layers normalise.
+
+    Raises:
+        ValueError: the attention needs the memory cell of an LSTM.
     """
 
     attend = "after"
@@ -84,14 +87,14 @@ class TransformerDecoder(Decoder):
         super().__init__()
         if attention.needs_cell:
             raise ValueError(
-                "this attention asks for the memory cell of an LSTM, which a transformer does not have; "
+                "this attention needs the memory cell of an LSTM, which a transformer does not have; "
                 "choose decoder.kind=lstm with attend: after, or another kind of attention"
             )
         self.hidden_size = hidden_size
         self.embedding = nn.Embedding(vocabulary_size, hidden_size)
-        looks = [attention, *(_another(attention) for _ in range(layers - 1))]
+        attentions = [attention, *(_reset_copy(attention) for _ in range(layers - 1))]
         self.layers = nn.ModuleList(
-            TransformerLayer(look, hidden_size, heads, feedforward_size, dropout, norm) for look in looks
+            TransformerLayer(attention, hidden_size, heads, feedforward_size, dropout, norm) for attention in attentions
         )
         self.last_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
         self.dropout = Dropout(dropout)
@@ -127,27 +130,30 @@ class TransformerDecoder(Decoder):
     def _read(
         self, words: Tensor, state: TransformerState, memory: Memory, need_weights: bool
     ) -> tuple[Tensor, Attended, tuple[Past, ...]]:
-        """Words (B, Q, T) after those of the state: output (B, Q, T, H), the last layer's look, and all words so far."""
-        places = torch.arange(state.position, state.position + words.shape[2], device=words.device)  # (T,)
+        """Read words (B, Q, T) after those of the state: output (B, Q, T, H), the last layer's attended, and the new past."""
+        positions = torch.arange(state.position, state.position + words.shape[2], device=words.device)  # (T,)
         vectors = self.embedding(words) * math.sqrt(self.hidden_size)
-        hidden = self.dropout(vectors + sinusoids(places, self.hidden_size).to(vectors.dtype))
-        looks, past = [], []
-        for layer, before, seen in zip(self.layers, state.past, [*memory.below, memory], strict=True):
-            hidden, attended, kept = layer(hidden, before, places, seen, need_weights and seen is memory)
-            looks.append(attended)
-            past.append(kept)
-        return self.last_norm(hidden), _together(looks), tuple(past)
+        hidden = self.dropout(vectors + sinusoids(positions, self.hidden_size).to(vectors.dtype))
+        attended, past = [], []
+        for layer, layer_past, layer_memory in zip(self.layers, state.past, [*memory.below, memory], strict=True):
+            is_last = layer_memory is memory
+            hidden, layer_attended, new_past = layer(
+                hidden, layer_past, positions, layer_memory, need_weights and is_last
+            )
+            attended.append(layer_attended)
+            past.append(new_past)
+        return self.last_norm(hidden), _last_layer(attended), tuple(past)
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return self.to_vocabulary(output)
 
 
 class TransformerLayer(nn.Module):
-    """Self-attention among words, a look at the regions, and a network for each word; each with its residual sum and norm."""
+    """Self-attention among words, attention to the regions, and a feed-forward network; each with its residual sum and norm."""
 
     def __init__(
         self,
-        look: Attention,
+        attention: Attention,
         size: int,
         heads: int,
         feedforward_size: int,
@@ -157,68 +163,70 @@ class TransformerLayer(nn.Module):
         super().__init__()
         self.pre = norm == "pre"
         self.words = MultiHeadAttention(size, size, heads, size)
-        self.look = look
-        self.from_context = nn.Linear(look.context_size, size) if look.context_size != size else nn.Identity()
+        self.look = attention  # the attribute names its tensors in checkpoints
+        context_size = attention.context_size
+        self.from_context = nn.Linear(context_size, size) if context_size != size else nn.Identity()
         self.feedforward = feedforward(size, feedforward_size, dropout)
-        asks = not isinstance(look, NoAttention)  # what asks nothing would leave its norm without a gradient
+        unused = self.pre and isinstance(attention, NoAttention)  # a norm before it would get no gradient
         self.norms = nn.ModuleList(
-            nn.LayerNorm(size) if asks or place != 1 or not self.pre else nn.Identity() for place in range(3)
+            nn.Identity() if unused and sublayer == 1 else nn.LayerNorm(size) for sublayer in range(3)
         )
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, hidden: Tensor, before: Past, places: Tensor, memory: Memory, need_weights: bool
+        self, hidden: Tensor, past: Past, positions: Tensor, memory: Memory, need_weights: bool
     ) -> tuple[Tensor, Attended, Past]:
-        """Words (B, Q, T, H) after those before them: their new vectors, what they saw, and all words for the next to ask."""
-        entering = self._enter(0, hidden)
-        keys, values = self.words.to_key(entering), self.words.to_value(entering)
-        if before[0].shape[2]:
-            keys, values = (torch.cat([kept, new], 2) for kept, new in zip(before, (keys, values), strict=True))
-        hidden = self._leave(0, hidden, self._among_words(entering, keys, values))
-        attended = self._look(self._enter(1, hidden), places, memory, need_weights)
-        hidden = self._leave(1, hidden, self.from_context(attended.context))
-        return self._leave(2, hidden, self.feedforward(self._enter(2, hidden))), attended, (keys, values)
+        """Read words (B, Q, T, H) after those of the past: their new vectors, attended, and the new past."""
+        inputs = self._before(0, hidden)
+        keys, values = self.words.to_key(inputs), self.words.to_value(inputs)
+        if past[0].shape[2]:
+            keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
+        hidden = self._after(0, hidden, self._attend_to_words(inputs, keys, values))
+        attended = self._attend_to_regions(self._before(1, hidden), positions, memory, need_weights)
+        hidden = self._after(1, hidden, self.from_context(attended.context))
+        return self._after(2, hidden, self.feedforward(self._before(2, hidden))), attended, (keys, values)
 
-    def _enter(self, sublayer: int, hidden: Tensor) -> Tensor:
+    def _before(self, sublayer: int, hidden: Tensor) -> Tensor:
+        """The input of a sublayer."""
         return self.norms[sublayer](hidden) if self.pre else hidden
 
-    def _leave(self, sublayer: int, hidden: Tensor, result: Tensor) -> Tensor:
-        together = hidden + self.dropout(result).to(hidden.dtype)
-        return together if self.pre else self.norms[sublayer](together)
+    def _after(self, sublayer: int, hidden: Tensor, output: Tensor) -> Tensor:
+        """The residual sum of a sublayer's input and output."""
+        hidden = hidden + self.dropout(output).to(hidden.dtype)
+        return hidden if self.pre else self.norms[sublayer](hidden)
 
-    def _among_words(self, entering: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Every word asks itself and those before it; captions do not see each other."""
-        num_new, num_all = entering.shape[2], keys.shape[2]
-        seen = torch.ones(num_new, num_all, dtype=torch.bool, device=keys.device).tril(num_all - num_new)
-        queries = self.words.from_query(entering)
-        queries, keys, values = (each.flatten(0, 1) for each in (queries, keys, values))
-        context, _ = self.words.look(queries, keys, values, seen, need_weights=False)
-        return context.unflatten(0, entering.shape[:2])
+    def _attend_to_words(self, inputs: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Every word attends to itself and to earlier words of its own caption."""
+        num_new, num_all = inputs.shape[2], keys.shape[2]
+        mask = torch.ones(num_new, num_all, dtype=torch.bool, device=keys.device).tril(num_all - num_new)
+        queries, keys, values = (tensor.flatten(0, 1) for tensor in (self.words.from_query(inputs), keys, values))
+        context, _ = self.words.attend(queries, keys, values, mask, need_weights=False)
+        return context.unflatten(0, inputs.shape[:2])
 
-    def _look(self, hidden: Tensor, places: Tensor, memory: Memory, need_weights: bool) -> Attended:
-        """All words of all captions of a photo ask at once."""
+    def _attend_to_regions(self, hidden: Tensor, positions: Tensor, memory: Memory, need_weights: bool) -> Attended:
+        """All words of all captions of a photo attend at once."""
         num_captions, num_words = hidden.shape[1:3]
-        query = Query(hidden.flatten(1, 2), places.repeat(num_captions).expand(len(hidden), -1))
+        query = Query(hidden.flatten(1, 2), positions.repeat(num_captions).expand(len(hidden), -1))
         attended = self.look(query, memory, need_weights)
         return attended.map(lambda value: value.unflatten(1, (num_captions, num_words)))
 
 
-def _together(looks: list[Attended]) -> Attended:
-    """The last layer's look; of draws, those of all layers: the log-probability that all of them fell as they did."""
-    last = looks[-1]
+def _last_layer(layers: list[Attended]) -> Attended:
+    """The last layer's record. Log-probabilities and entropies of hard attention are summed: every layer draws a region."""
+    last = layers[-1]
     if last.choice_log_prob is None:
         return last
     sums: dict[str, Any] = {
-        name: torch.stack([getattr(look, name) for look in looks]).sum(0)
+        name: torch.stack([getattr(layer, name) for layer in layers]).sum(0)
         for name in ("choice_log_prob", "choice_entropy")
     }
     return replace(last, **sums)
 
 
-def _another(attention: Attention) -> Attention:
-    """One like it, with weights of its own."""
-    other = copy.deepcopy(attention)
-    for module in other.modules():
+def _reset_copy(attention: Attention) -> Attention:
+    """A copy with newly initialised weights."""
+    copied = copy.deepcopy(attention)
+    for module in copied.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()  # pyright: ignore[reportCallIssue]
-    return other
+    return copied

@@ -254,5 +254,5 @@ def test_after_training_regions_are_drawn_only_where_asked():
 
 def test_adaptive_attention_without_a_memory_cell_says_what_to_use():
     attention, query = make_attention("adaptive"), make_query()
-    with pytest.raises(ValueError, match=r"needs a memory cell .* attend: after"):
+    with pytest.raises(ValueError, match=r"needs a memory cell.* attend: after"):
         attention(Query(query.hidden, query.position), attention.remember(make_regions()))

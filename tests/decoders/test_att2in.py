@@ -35,7 +35,7 @@ def test_attention_that_needs_a_cell_is_refused():
 
 def read(options: list[str], note: bool = True):
     own = ["decoder.attend=before", *(f"decoder.{option}" for option in options)]
-    return builder.schema.read(DRAWN, own, note)["decoder"]
+    return builder.schema.read(DRAWN, own, note).resolved["decoder"]
 
 
 @pytest.mark.parametrize("enters", ["candidate", "gates"])

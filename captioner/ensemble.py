@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from captioner.attention import Attended, Attention, Memory
 from captioner.decoders import Decoder
-from captioner.encoders import Encoder
+from captioner.encoders import Vision
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.regions import Regions
@@ -47,22 +47,22 @@ class Ensemble(nn.Module):
     def device(self) -> torch.device:
         return self.decoder.device
 
+    def regions(self, photos: Tensor | Regions) -> Regions:
+        """Regions as the first model computes them."""
+        return self.models[0].regions(photos)  # pyright: ignore[reportCallIssue]
+
     def remember(self, photos: Tensor | Regions) -> Memory:
         first, *others = (model.remember(photos) for model in self.models)  # pyright: ignore[reportCallIssue]
         return first.extended(Memories, others=tuple(others))
 
 
-class Several(Encoder):
-    """Takes the place of encoders that differ, so that the regions of one are not stored for all; preprocesses as the first does."""
+class Several(Vision):
+    """Encoders that differ. No regions are stored for them, since each would need its own; sizes are those of the first."""
 
-    def __init__(self, first: Encoder):
+    def __init__(self, first: Vision):
         super().__init__()
-        self.first = first
         self.region_size, self.layout, self.preprocess = first.region_size, first.layout, first.preprocess
         self.frozen = False
-
-    def forward(self, pixels: Tensor) -> Regions:
-        return self.first(pixels)
 
 
 @dataclass(frozen=True)

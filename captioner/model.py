@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from captioner.attention import Attended, Memory
 from captioner.decoders import Decoder
-from captioner.encoders import Encoder, Refiner
+from captioner.encoders import Encoder, Refiner, Vision
+from captioner.errors import UserError
 from captioner.regions import Regions
 
 
@@ -20,7 +21,7 @@ class CaptionModel(nn.Module):
     >>> logits, attended = model(photos, words)  # teacher forcing
     """
 
-    def __init__(self, encoder: Encoder, decoder: Decoder, refiner: Refiner | None = None):
+    def __init__(self, encoder: Vision, decoder: Decoder, refiner: Refiner | None = None):
         super().__init__()
         self.encoder = encoder
         self.refiner = refiner
@@ -44,9 +45,24 @@ class CaptionModel(nn.Module):
         output, attended = self.decoder(words, self.remember(photos), need_weights)
         return self.decoder.vocabulary_logits(output), attended
 
+    def regions(self, photos: Tensor | Regions) -> Regions:
+        """Regions of pixels (B, 3, h, w) as uint8. Regions that were made earlier are returned unchanged.
+
+        Raises:
+            UserError: pixels were given to a model that was trained on region files.
+        """
+        if isinstance(photos, Regions):
+            return photos
+        if not isinstance(self.encoder, Encoder):
+            raise UserError(
+                "this model's regions come from files, so it cannot caption a new photo; score splits with eval.py, or train with an "
+                "encoder that reads photos, such as encoder.kind=resnet101"
+            )
+        return self.encoder(photos)
+
     def remember(self, photos: Tensor | Regions) -> Memory:
         """What the decoder needs of photos: pixels (B, 3, h, w) as uint8, or regions that a frozen encoder made earlier."""
-        regions = photos if isinstance(photos, Regions) else self.encoder(photos)
+        regions = self.regions(photos)
         regions = regions.to(dtype=self._product_dtype(regions.features.device.type))
         return self.decoder.remember(self.refiner(regions) if self.refiner is not None else regions)
 

@@ -17,7 +17,7 @@ from captioner.builder.schema import part
 from captioner.builder.sections import Part, Settings
 from captioner.data.contract import Example, Splits
 from captioner.data.missing_photos import present
-from captioner.encoders import Encoder, Refiner
+from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError
 from captioner.metrics import DocumentFrequencies, Rewards
 from captioner.model import CaptionModel
@@ -57,7 +57,7 @@ def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
     return Vocabulary.from_captions(captions, settings.data.min_count, settings.data.tokens)
 
 
-def make_encoder(settings: Settings, download: bool = True) -> Encoder:
+def make_encoder(settings: Settings, download: bool = True) -> Vision:
     """The encoder with its first weights; without them where they will be filled in (not `download`)."""
     chosen = settings.encoder
     takes_download = "download" in inspect.signature(part("encoder", chosen.kind)).parameters

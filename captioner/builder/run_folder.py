@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from captioner.builder.config import check_keys, parse_override
 from captioner.builder.schema import SECTIONS, read, save_settings
 from captioner.builder.sections import Settings
-from captioner.encoders import Encoder
+from captioner.encoders import Vision
 from captioner.errors import UserError
 from captioner.files import remove_unfinished, write_text_atomically
 from captioner.model import CaptionModel
@@ -91,7 +91,7 @@ def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newes
     fill_model(model, *_weights(run, checkpoint), frozen)
 
 
-def fill_encoder(encoder: Encoder, run: Path) -> None:
+def fill_encoder(encoder: Vision, run: Path) -> None:
     """The weights that the encoder of another run ended with."""
     read_run_settings(run)  # complains where there is none
     if (run / ENCODER).exists():

@@ -12,11 +12,12 @@ from captioner import builder
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Example, Splits
+from captioner.encoders import Encoder
 from captioner.ensemble import Ensemble
 from captioner.errors import UserError
-from captioner.features.region_files import RegionFiles, RegionsOfFiles
+from captioner.features.region_files import PublishedRegions, RegionFiles
 from captioner.features.sources import PhotoFiles, Source, StoredRegions, store_regions, unreadable_photos
-from captioner.features.store import FeatureStore
+from captioner.features.store import FeatureStore, is_stored
 from captioner.files import write_text_atomically
 from captioner.model import CaptionModel
 from captioner.progress import Report, silent
@@ -56,8 +57,8 @@ def photo_source(
         if num_views > 1:
             raise UserError("data.augment needs photos to turn, got regions that others made; set data.augment=none")
         source, unreadable = _published(files, model.encoder, here)
-    elif model.encoder.frozen:
-        source, unreadable = _stored(settings, model, files, split, report, num_views, here.first)
+    elif is_stored(model.encoder):
+        source, unreadable = _stored(settings, model.encoder, files, split, report, num_views, here.first)
     else:
         source, unreadable = _checked(files, report, here)
     listed = folder / f"unreadable_{split}.txt"
@@ -73,9 +74,9 @@ def photo_source(
     return source, [example for index, example in enumerate(examples) if index not in unreadable]
 
 
-def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tuple[RegionsOfFiles, dict[int, str]]:
+def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tuple[PublishedRegions, dict[int, str]]:
     """Regions that others made; every process looks whether its share is there and whole."""
-    regions = RegionsOfFiles(files.paths, encoder)
+    regions = PublishedRegions(files.paths, encoder)
     unreadable = _of_all(here, regions.unreadable(here.share(range(len(files)))))
     return regions.without(unreadable), unreadable
 
@@ -94,17 +95,19 @@ def _of_all(here: Processes, found: dict[int, str]) -> dict[int, str]:
 
 def _stored(
     settings: Settings,
-    model: CaptionModel | Ensemble,
+    encoder: Encoder,
     files: PhotoFiles,
     split: str,
     report: Report,
     num_views: int,
     compute: bool,
 ) -> tuple[StoredRegions, dict[int, str]]:
-    precision = mixed_precision(model.device) if settings.run.precision == "mixed" else torch.float32
+    precision = (
+        mixed_precision(next(encoder.parameters()).device) if settings.run.precision == "mixed" else torch.float32
+    )
     root, name = Path(settings.run.features), settings.encoder.kind
-    store = FeatureStore.of(model.encoder, root, name, precision)
-    return store_regions(model.encoder, files, store, num_views, split=split, report=report, compute=compute)
+    store = FeatureStore.of(encoder, root, name, precision)
+    return store_regions(encoder, files, store, num_views, split=split, report=report, compute=compute)
 
 
 def decode(

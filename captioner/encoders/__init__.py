@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from captioner.encoders.contract import Encoder
+from captioner.encoders.contract import Encoder, Vision
 from captioner.encoders.detector import Detector
 from captioner.encoders.refiner import Refiner
 from captioner.encoders.small_cnn import SmallCNN
@@ -23,4 +23,4 @@ KINDS: dict[str, Callable[..., Encoder]] = {
     "detector": Detector,
 }
 
-__all__ = ["KINDS", "Encoder", "Refiner", "TorchvisionNetwork", "network_names"]
+__all__ = ["KINDS", "Encoder", "Refiner", "TorchvisionNetwork", "Vision", "network_names"]

@@ -1,31 +1,53 @@
-"""What every encoder gives and takes.
+"""What every encoder provides, and what a model has in an encoder's place if its regions come from files.
 
 Shapes: B photos, R regions, D region feature, h and w pixels of the network's view.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from captioner.encoders.preprocess import Preprocess
-from captioner.regions import Layout, Regions
+from captioner.regions import Layout, Placement, Regions
 
 
-class Encoder(nn.Module):
-    """A network that turns photos into regions, and states what they are before it sees one.
+class View(Protocol):
+    """How a photo becomes a network's view of it."""
 
-    `region_size` is D; `layout` says what the R regions are, of boxes only how many at most; `preprocess` turns a photo into the pixels
-    this network wants.
-    A frozen encoder is never trained, and stays in evaluation mode: batch-norm statistics do not drift.
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Width and height of the view in pixels."""
+        ...
+
+    def __call__(self, photo: Image.Image) -> tuple[Tensor, Placement]:
+        """Pixels (3, h, w) as uint8, and the position of the view on the photo."""
+        ...
+
+
+class Vision(nn.Module):
+    """A model's source of regions. It states what they are before the first photo is read.
+
+    `region_size` is D. `layout` says what the R regions are; of boxes, only the largest number. `preprocess` makes the view of a photo.
+    `frozen`: it is never trained. Subclasses are encoders, which compute regions, and region files, which hold published ones.
     """
 
     region_size: int
     layout: Layout
-    preprocess: Preprocess
+    preprocess: View
     frozen: bool
+
+
+class Encoder(Vision):
+    """A network that turns photos into regions.
+
+    A frozen encoder stays in evaluation mode, so that batch-norm statistics do not drift.
+    """
+
+    preprocess: Preprocess
 
     def features(self, pixels: Tensor) -> Tensor:
         """Features (B, R, D) of normalised pixels (B, 3, h, w)."""

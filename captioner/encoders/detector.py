@@ -120,6 +120,7 @@ class Detector(Encoder):
         return self.region_size + 5
 
     def choices(self) -> dict[str, Any]:
+        # "fewest" is the earlier name of min_boxes. It is part of a store's digest: another key would orphan all stores on disk.
         return {"fewest": self.min_boxes, "threshold": self.threshold}
 
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from captioner.encoders.contract import Encoder
-from captioner.encoders.preprocess import Preprocess, open_photo
+from captioner.encoders.contract import Encoder, View
+from captioner.encoders.preprocess import open_photo
 from captioner.errors import Unreachable, UserError
 from captioner.features.store import FeatureStore, Mark, mark
 from captioner.features.views import seen_as
@@ -80,7 +80,7 @@ class PhotoFiles:
     """
 
     paths: list[Path]
-    preprocess: Preprocess
+    preprocess: View
     kept: dict[int, Tensor] = field(default_factory=dict)
     kept_bytes: int = 0
 

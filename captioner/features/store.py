@@ -25,13 +25,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy
 import torch
 from filelock import FileLock
 from torch import Tensor
 
-from captioner.encoders.contract import Encoder
+from captioner.encoders.contract import Encoder, Vision
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
 
@@ -76,6 +77,11 @@ def _about(encoder: Encoder, precision: torch.dtype) -> dict:
         "preprocess": asdict(encoder.preprocess),
         **encoder.choices(),
     }
+
+
+def is_stored(vision: Vision) -> TypeGuard[Encoder]:
+    """Are its regions computed once and stored? Those of a frozen encoder are."""
+    return isinstance(vision, Encoder) and vision.frozen
 
 
 def store_row_bytes(encoder: Encoder) -> int:

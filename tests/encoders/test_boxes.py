@@ -13,14 +13,16 @@ from PIL import Image
 from captioner import builder
 from captioner.commands.evaluate import evaluate
 from captioner.commands.train import training_run as runs
-from captioner.encoders import KINDS
-from captioner.encoders.detector import pack_boxes, unpack_boxes
+from captioner.encoders import KINDS, Encoder
+from captioner.encoders.detector import Detector, pack_boxes, unpack_boxes
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
-from captioner.features.region_files import RegionFiles, RegionsOfFiles
+from captioner.features.region_files import PublishedRegions, RegionFiles
+from captioner.features.store import is_stored
+from captioner.model import CaptionModel
 from captioner.progress import Report
 from captioner.regions import Boxes, Grid
-from tests.helpers import DRAWN
+from tests.helpers import DRAWN, REGION, make_decoder, make_regions
 
 RANDOM = [
     "encoder.kind=detector",
@@ -139,7 +141,7 @@ def test_a_model_trains_on_published_regions_and_is_scored(settings, pictures, p
     found = evaluate(tmp_path / "run", "val")
     assert {caption.layout.num_regions for caption in found.captions} == {2, 3, 4}
     assert found.rows["this model"]
-    with pytest.raises(UserError, match=r"cannot look at a new photo; score splits with eval\.py"):
+    with pytest.raises(UserError, match=r"cannot caption a new photo; score splits with eval\.py"):
         builder.load(tmp_path / "run").caption(photo)
 
 
@@ -203,8 +205,24 @@ def test_boxes_are_fractions_of_the_upright_photo(tmp_path):
 
 
 def test_a_photo_without_published_regions_is_named(tmp_path):
-    source = RegionsOfFiles([tmp_path / "one_0007.png"], RegionFiles(str(tmp_path), 6))
+    source = PublishedRegions([tmp_path / "one_0007.png"], RegionFiles(str(tmp_path), 6))
     (reason,) = source.unreadable([0]).values()
     assert "no regions of one_0007.png" in reason
     assert "7.npz" in reason
     shutil.rmtree(tmp_path)
+
+
+def test_region_files_are_no_encoder_and_are_not_stored(tmp_path):
+    files = RegionFiles(str(tmp_path), 6)
+    assert not isinstance(files, Encoder)
+    assert not is_stored(files)
+    assert files.frozen
+    assert is_stored(Detector(weights="none", input_size=96))
+
+
+def test_a_model_of_region_files_takes_regions_and_refuses_pixels(tmp_path):
+    model = CaptionModel(RegionFiles(str(tmp_path), REGION), make_decoder())
+    regions = make_regions()
+    assert model.regions(regions) is regions
+    with pytest.raises(UserError, match="cannot caption a new photo"):
+        model.regions(torch.zeros(1, 3, 1, 1, dtype=torch.uint8))

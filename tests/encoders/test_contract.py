@@ -13,9 +13,8 @@ from captioner.errors import UserError
 from captioner.regions import Grid
 
 NETWORKS = ["squeezenet1_1", "mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5", "alexnet"]
-SEEING = {kind: make for kind, make in KINDS.items() if kind != "region_files"}  # which reads what others saw
-SEEING["detector"] = lambda: KINDS["detector"](weights="none", input_size=96)
-MAKERS = {**SEEING, **{name: lambda name=name: TorchvisionNetwork(name, weights="none") for name in NETWORKS}}
+SMALL = {"detector": lambda: KINDS["detector"](weights="none", input_size=96)}
+MAKERS = {**KINDS, **SMALL, **{name: lambda name=name: TorchvisionNetwork(name, weights="none") for name in NETWORKS}}
 
 
 @pytest.fixture(scope="module", params=MAKERS)

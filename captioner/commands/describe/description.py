@@ -20,8 +20,8 @@ from captioner import builder
 from captioner.attention import Attended, Attention, Memory, Score
 from captioner.builder.sections import Settings
 from captioner.decoders import Decoder
+from captioner.encoders import Vision
 from captioner.errors import UserError
-from captioner.features.region_files import RegionFiles
 from captioner.model import CaptionModel
 from captioner.regions import Boxes, Regions
 from captioner.text.vocabulary import START, Vocabulary
@@ -88,7 +88,7 @@ def _reading(model: CaptionModel) -> tuple[Regions, list[Part]]:
     encoder, refiner = model.encoder, model.refiner
     width, height = encoder.preprocess.crop
     pixels = torch.zeros(_PHOTOS, 3, height, width, dtype=torch.uint8)
-    regions = encoder(pixels) if not isinstance(encoder, RegionFiles) else _regions_of(encoder)
+    regions = _stated_regions(encoder)
     parts = [_part("encoder", [encoder], f"pixels {_size(pixels)} -> regions {_size(regions.features)}")]
     if refiner is not None:
         regions = refiner(regions)
@@ -121,10 +121,12 @@ def _vocabulary(settings: Settings) -> tuple[Vocabulary, list[str]]:
         return Vocabulary([f"word{number}" for number in range(_WORDS)]), [note]
 
 
-def _regions_of(encoder: RegionFiles) -> Regions:
-    """As many regions as its files may hold."""
-    fractions = torch.zeros(_PHOTOS, encoder.max_boxes, 4)
-    return Regions.full(torch.zeros(_PHOTOS, encoder.max_boxes, encoder.region_size), Boxes(fractions))
+def _stated_regions(encoder: Vision) -> Regions:
+    """Zeros in the number and size that the encoder states."""
+    layout = encoder.layout
+    if isinstance(layout, Boxes):
+        layout = Boxes(layout.fractions.expand(_PHOTOS, -1, -1))
+    return Regions.full(torch.zeros(_PHOTOS, layout.num_regions, encoder.region_size), layout)
 
 
 def _part(name: str, modules: Sequence[nn.Module], flow: str, less: Sequence[nn.Module] = ()) -> Part:

@@ -9,8 +9,7 @@ from typing import Any
 from captioner import builder
 from captioner.data.checks import Finding, examine
 from captioner.encoders.preprocess import open_photo
-from captioner.features.region_files import RegionFiles
-from captioner.features.store import store_row_bytes
+from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
 from captioner.progress import Report, silent
 
@@ -29,9 +28,7 @@ def diagnose(
         "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
         "vocabulary": len(vocabulary),
         "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
-        "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB"
-        if encoder.frozen and not isinstance(encoder, RegionFiles)
-        else "none",
+        "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB" if is_stored(encoder) else "none",
     }
     return examine(
         splits, vocabulary, settings.data.min_count, settings.data.max_length, open_photo, report.checked_photos

@@ -12,7 +12,6 @@ from captioner.captioner import Captioner
 from captioner.features.sources import Source
 from captioner.metrics.scores import PhotoId, References
 from captioner.progress import Report
-from captioner.regions import Regions
 
 _POOL_BATCH = 64
 
@@ -46,10 +45,9 @@ def baselines(
 @torch.inference_mode()
 def pool(captioner: Captioner, source: Source, report: Report, split: str) -> Tensor:
     """(N, D): the mean region of every photo of a source."""
-    encoder, means = captioner.model.encoder, []
+    means = []
     for start in range(0, len(source), _POOL_BATCH):
         batch = source(range(start, min(start + _POOL_BATCH, len(source)))).to(captioner.device)
-        regions = batch if isinstance(batch, Regions) else encoder(batch)
-        means.append(regions.to(dtype=torch.float32).mean().cpu())
+        means.append(captioner.model.regions(batch).to(dtype=torch.float32).mean().cpu())
         report.neighbours(split, len(means[-1]), len(source))
     return torch.cat(means)

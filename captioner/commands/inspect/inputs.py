@@ -53,7 +53,7 @@ class PhotoRegions:
     def __call__(self, indices: Sequence[int]) -> Regions:
         """The regions of some photos."""
         batch = self.source(indices).to(self.model.device)
-        regions = batch if isinstance(batch, Regions) else self.model.encoder(batch)
+        regions = self.model.regions(batch)
         return regions.to(dtype=torch.float32)
 
     def batches(self, indices: Sequence[int], report: Report, what: str) -> Iterator[tuple[list[int], Regions]]:

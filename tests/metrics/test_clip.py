@@ -92,9 +92,9 @@ def test_scores_have_intervals_and_a_protocol_that_names_the_model(files, monkey
     said = " ".join(output.split())
     assert "CLIPScore by a fake" in said
     assert "RefCLIPScore" in said
-    assert "CLIPScore reads captions without words as 'A photo depicts'" in said
+    assert "CLIPScore scores captions without words as 'A photo depicts'" in said
     found = score_files(results, references, clip="any", photos=photos)
-    low, high = found.worths["results.json"].intervals[REF_CLIP_SCORE]
+    low, high = found.system_scores["results.json"].intervals[REF_CLIP_SCORE]
     assert low <= found.rows["results.json"][REF_CLIP_SCORE] <= high
 
 

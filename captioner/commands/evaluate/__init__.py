@@ -1,11 +1,11 @@
 """Decode a split with a run and score it.
 
 evaluation.py         decodes a split, scores it with its baselines, and writes results.json and scores.json
-baseline_captions.py  captions without a captioner: the most frequent one, and those of the nearest training photos
-run_protocol.py       what scores depend on besides the model
-system.py             captions of systems with their scores
+baseline_captions.py  baselines: the most frequent training caption, and captions of the nearest training photos
+run_protocol.py       the protocol: what scores depend on besides the model
+system.py             systems with their captions and scores
 score_tables.py       scores on a terminal
-pages.py, report.py   scores as a page: worst photos first
+pages.py, report.py   scores as an HTML page, worst photos first
 """
 
 from captioner.commands.evaluate.evaluation import MODEL, Evaluation, check_split, evaluate

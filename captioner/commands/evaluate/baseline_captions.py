@@ -1,4 +1,4 @@
-"""Captions without a captioner, which every score should beat."""
+"""Baselines: captions without a captioner, which a model should beat."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from captioner.progress import Report
 _POOL_BATCH = 64
 
 
-def baselines(
+def baseline_captions(
     references: References,
     train: References,
     features: Tensor,
-    seen_features: Tensor,
-    seen: Sequence[Sequence[str]],
+    train_features: Tensor,
+    train_references: Sequence[Sequence[str]],
     tokens: str,
 ) -> dict[str, dict[PhotoId, str]]:
-    """The most frequent caption of training, and what training says about the photos that look most alike.
+    """The most frequent training caption, and captions of the nearest training photos.
 
     Args:
-        references: of the photos to be captioned, M of them.
-        train: captions of all training photos.
-        features: mean regions of the photos (M, D).
-        seen_features: of the training photos that can be looked at (N, D).
-        seen: captions of those, N times.
-        tokens: what cuts captions into words that are compared.
+        references: of the M photos to be captioned.
+        train: references of all training photos.
+        features: (M, D), the mean region of each photo.
+        train_features: (N, D), the mean region of each readable training photo.
+        train_references: of each readable training photo.
+        tokens: the tokeniser; captions are compared word by word.
     """
     most_frequent = metrics.most_frequent_caption(train, tokens)
-    copied = metrics.neighbours_captions(features, seen_features, seen, tokens)
+    copied = metrics.neighbours_captions(features, train_features, train_references, tokens)
     return {
         metrics.MOST_FREQUENT: dict.fromkeys(references, most_frequent),
         metrics.NEAREST: dict(zip(references, copied, strict=True)),
@@ -43,7 +43,7 @@ def baselines(
 
 
 @torch.inference_mode()
-def pool(captioner: Captioner, source: Source, report: Report, split: str) -> Tensor:
+def mean_regions(captioner: Captioner, source: Source, report: Report, split: str) -> Tensor:
     """(N, D): the mean region of every photo of a source."""
     means = []
     for start in range(0, len(source), _POOL_BATCH):

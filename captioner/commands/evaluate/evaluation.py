@@ -1,4 +1,4 @@
-"""A run on a split: captions, scores with their protocol, and the baselines beside them."""
+"""Evaluation of a run on a split: captions, scores with their protocol, and baselines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 from captioner import builder, metrics
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
-from captioner.commands.evaluate.baseline_captions import baselines as baseline_captions
-from captioner.commands.evaluate.baseline_captions import pool
+from captioner.commands.evaluate.baseline_captions import baseline_captions, mean_regions
 from captioner.commands.evaluate.run_protocol import protocol_of, scoring_tokens
-from captioner.commands.evaluate.system import Judged
+from captioner.commands.evaluate.system import ScoredSystems
 from captioner.commands.photo_sources import decode, photo_source, read_splits
 from captioner.data.contract import Example, Splits
 from captioner.data.instances import Instances, read_instances
@@ -25,59 +24,59 @@ from captioner.progress import Report, silent
 from captioner.search import Caption
 
 MODEL = "this model"
-"""The name of the model's row; an ensemble's says how many write together."""
+"""The name of the model's row; an ensemble's row says how many models it has."""
 PAGE = "report.html"
 
 
 @dataclass(frozen=True)
-class Evaluation(Judged):
-    """A split's captions and what they are worth."""
+class Evaluation(ScoredSystems):
+    """The captions of a split and their scores."""
 
     split: str
-    runs: Sequence[Path]  # one, or those that write together
-    folder: Path  # what is written goes there
+    runs: Sequence[Path]  # one, or several that write as an ensemble
+    folder: Path  # the files are written here
     examples: Sequence[Example]
     captions: Sequence[Caption]
     source: Source
 
     @property
     def name(self) -> str:
-        """Of the model's row."""
+        """The name of the model's row."""
         return self.names[0]
 
     @property
     def title(self) -> str:
-        """By the names of the runs."""
+        """The page's title, with the names of the runs."""
         runs = " and ".join(run.resolve().name for run in self.runs)
         return f"{'ensemble of ' if len(self.runs) > 1 else ''}{runs} on {self.split}"
 
     @property
     def with_references(self) -> list[int]:
-        """Places of the photos that can be scored."""
-        return [place for place, example in enumerate(self.examples) if example.references]
+        """Indices of the photos with references, which can be scored."""
+        return [index for index, example in enumerate(self.examples) if example.references]
 
     def texts(self) -> dict[PhotoId, str]:
         return {example.id: caption.text for example, caption in zip(self.examples, self.captions, strict=True)}
 
     def references(self) -> dict[PhotoId, list[str]]:
-        return {self.examples[place].id: self.examples[place].references for place in self.with_references}
+        return {self.examples[index].id: self.examples[index].references for index in self.with_references}
 
-    def several(self) -> dict[PhotoId, list[str]] | None:
-        """The beams or samples of each photo that can be scored, where there are two or more of each."""
-        found = {
-            self.examples[place].id: [text for text, _ in self.captions[place].candidates]
-            for place in self.with_references
+    def candidates(self) -> dict[PhotoId, list[str]] | None:
+        """The beams or samples of each photo with references; None unless every photo has several."""
+        texts = {
+            self.examples[index].id: [text for text, _ in self.captions[index].candidates]
+            for index in self.with_references
         }
-        return found if found and all(len(texts) > 1 for texts in found.values()) else None
+        return texts if texts and all(len(candidates) > 1 for candidates in texts.values()) else None
 
     def save(self) -> None:
-        """Write results.json, and scores.json where there are scores; a page of other captions is removed."""
+        """Write results.json and, if there are scores, scores.json; remove the page and the scores of earlier captions."""
         metrics.save_results(self.folder / "results.json", self.texts())
         (self.folder / PAGE).unlink(missing_ok=True)
         if self.rows:
             metrics.save_scores(self.folder / "scores.json", self.rows, self.protocol, self.intervals)
         else:
-            (self.folder / "scores.json").unlink(missing_ok=True)  # those of other captions
+            (self.folder / "scores.json").unlink(missing_ok=True)
 
 
 def evaluate(
@@ -97,12 +96,13 @@ def evaluate(
     Photos without references are captioned and not scored.
 
     Args:
-        baselines: whether to score, beside the model, the most frequent training caption and what training says about the most
-            similar photos, which needs every training photo's features.
-        java: whether to score METEOR and SPICE where they can run, which takes some seconds, or minutes.
-        tokens: what cuts captions into words for scoring: `ptb` where the model's words have spaces between them, unless told.
-        instances: a file of the photos' objects, for CHAIR.
-        others: runs that write with this one, as an ensemble.
+        overrides: settings to change, as `section.key=value`.
+        baselines: also score the most frequent training caption and the captions of the nearest training photos, which needs the
+            features of every training photo.
+        java: score METEOR and SPICE if they can run; takes seconds to minutes.
+        tokens: the tokeniser for scoring; by default the one of `scoring_tokens`.
+        instances: the instances file, for CHAIR.
+        others: runs that form an ensemble with this one.
         clip: a CLIP model's folder, or its name in the cache of transformers, for CLIPScore.
     """
     settings, runs = builder.read_run_settings(run, overrides), [run, *others]
@@ -113,16 +113,11 @@ def evaluate(
         metrics.check_instances([example.id for example in splits[split] if example.references], objects)
     captioner = builder.load(runs, device=settings.run.device, overrides=overrides)
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
-    seer = None if clip is None else metrics.load_clip(clip, captioner.device, report)
-    metrics.word_rule(tokens)  # complains, before anything is computed, about one that is not there
+    clip_model = None if clip is None else metrics.load_clip(clip, captioner.device, report)
+    metrics.word_rule(tokens)  # refuses an unknown tokeniser before anything is computed
     source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
-    captions = decode(
-        captioner,
-        source,
-        range(len(source)),
-        partial(report.captions, split, total=len(source)),
-        settings.run.seed,
-    )
+    tick = partial(report.captions, split, total=len(source))
+    captions = decode(captioner, source, range(len(source)), tick, settings.run.seed)
     referenced = _references([example for example in examples if example.references] or examples)
     protocol = protocol_of(settings, split, referenced, tokens, runs)
     name = MODEL if len(runs) == 1 else f"ensemble of {len(runs)}"
@@ -131,55 +126,52 @@ def evaluate(
     evaluation.save()  # before the scores, which could fail
     if not evaluation.with_references:
         return evaluation
-    texts, train = evaluation.texts(), splits.get("train", [])
-    systems = {name: {photo: texts[photo] for photo in evaluation.references()}}
-    if baselines and train:
-        train_source, seen = photo_source(settings, captioner.model, train, "train", run, report)
-        systems |= _baselines(evaluation, captioner, train, train_source, seen, report)
-    return _judged(replace(evaluation, systems=systems), train, objects, java, seer)
+    train = splits.get("train", [])
+    systems = _systems(evaluation, captioner, settings, train if baselines else [], report)
+    return _scored(replace(evaluation, systems=systems), train, objects, java, clip_model)
 
 
-def _baselines(
-    evaluation: Evaluation,
-    captioner: Captioner,
-    train: Sequence[Example],
-    train_source: Source,
-    seen: Sequence[Example],
-    report: Report,
+def _systems(
+    evaluation: Evaluation, captioner: Captioner, settings: Settings, train: Sequence[Example], report: Report
 ) -> dict[str, dict[PhotoId, str]]:
-    """Captions without a captioner; of the training photos those in `train_source` can be looked at, which are of the examples `seen`."""
-    features = pool(captioner, evaluation.source, report, evaluation.split)[evaluation.with_references]
-    seen_features = pool(captioner, train_source, report, "train")
-    captions, tokens = [example.references for example in seen], evaluation.protocol.tokens
-    return baseline_captions(evaluation.references(), _references(train), features, seen_features, captions, tokens)
+    """The captions of the model, and of the baselines if there are training examples; of photos with references."""
+    references, texts = evaluation.references(), evaluation.texts()
+    systems = {evaluation.name: {photo: texts[photo] for photo in references}}
+    if not train:
+        return systems
+    train_source, readable = photo_source(settings, captioner.model, train, "train", evaluation.runs[0], report)
+    features = mean_regions(captioner, evaluation.source, report, evaluation.split)[evaluation.with_references]
+    train_features = mean_regions(captioner, train_source, report, "train")
+    captions, tokens = [example.references for example in readable], evaluation.protocol.tokens
+    return systems | baseline_captions(references, _references(train), features, train_features, captions, tokens)
 
 
-def _judged(
+def _scored(
     evaluation: Evaluation, train: Sequence[Example], objects: Instances | None, java: bool, clip: Clip | None
 ) -> Evaluation:
-    """With every system's scores, and saved; the model has METEOR and SPICE and the diversity of its captions too."""
+    """Score every system and save; METEOR, SPICE and diversity are computed for the model only."""
     references, photos = evaluation.references(), {example.id: example.image for example in evaluation.examples}
-    seen = None if clip is None else ClipScorer(clip, photos, references)
-    judge = SystemScorer(references, evaluation.protocol.tokens, _references(train) or None, objects, seen)
-    worths = {}
+    clip_scorer = None if clip is None else ClipScorer(clip, photos, references)
+    scorer = SystemScorer(references, evaluation.protocol.tokens, _references(train) or None, objects, clip_scorer)
+    scores = {}
     for name, captions in evaluation.systems.items():
         own = name == evaluation.name
-        worths[name] = judge(captions, evaluation.several() if own else None, java and own)
-    scorers = metrics.scorers(worths[evaluation.name].scores, "" if clip is None else clip.source)
-    evaluation = replace(evaluation, worths=worths, protocol=replace(evaluation.protocol, scorers=scorers))
+        scores[name] = scorer(captions, evaluation.candidates() if own else None, java and own)
+    scorers = metrics.scorers(scores[evaluation.name].scores, "" if clip is None else clip.source)
+    evaluation = replace(evaluation, system_scores=scores, protocol=replace(evaluation.protocol, scorers=scorers))
     evaluation.save()
     return evaluation
 
 
 def check_split(splits: Splits, split: str) -> None:
-    """Complain about a split that is not there, or empty."""
+    """Refuse a split that does not exist or is empty."""
     if not splits.get(split):
-        known = ", ".join(name for name in splits if splits[name])
-        raise UserError(f"the data has no split {split!r} with photos; it has {known}")
+        names = ", ".join(name for name in splits if splits[name])
+        raise UserError(f"the data has no split {split!r} with photos; it has {names}")
 
 
 def _folder(runs: Sequence[Path], split: str, settings: Settings) -> Path:
-    """The split's own; where other data than the run's were asked for, or several runs write together, they have one beside it."""
+    """The split's folder in the run folder; other data than the run's and ensembles have folders of their own."""
     run, *others = runs
     own = builder.read_run_settings(run).data.kind == settings.data.kind
     name = split if own else f"{split}-{Path(settings.data.options['root']).name}"

@@ -1,4 +1,4 @@
-"""What a run's scores depend on besides the model, as a protocol says it."""
+"""The protocol of a run's scores: what they depend on besides the model."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from captioner.metrics.protocol import Protocol
 from captioner.metrics.scores import References
 
 SPACED = "ptb"
-"""What cuts captions into words for scoring, as coco-caption does."""
+"""The tokeniser of coco-caption."""
 
 
 def scoring_tokens(trained: str) -> str:
-    """What cuts captions into words for scoring, where nobody says: coco-caption's rule, which numbers of papers stand on; the model's own
-    where captions come tokenised, or in a language without spaces."""
+    """The default tokeniser for scoring: coco-caption's, as in papers, but the model's own for tokenised captions and for languages
+    without spaces."""
     return trained if trained in ("characters", "whitespace") else SPACED
 
 
 def protocol_of(settings: Settings, split: str, references: References, tokens: str, runs: Sequence[Path]) -> Protocol:
-    """Of a run's settings, and of the others that write with it."""
+    """The protocol of a run, or of an ensemble with the settings of its first run."""
     search = settings.search
     return Protocol(
         split=split,
@@ -37,21 +37,23 @@ def protocol_of(settings: Settings, split: str, references: References, tokens: 
     )
 
 
-_SAID_ELSEWHERE = {"length_rule", "unknown", "max_length"}
-_USUAL = {"min_length": 1, "no_repeat": 0, "bad_endings": "allow", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+_NAMED_ELSEWHERE = {"length_rule", "unknown", "max_length"}
+_DEFAULTS = {"min_length": 1, "no_repeat": 0, "bad_endings": "allow", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 
 
 def _decoding(search: Part) -> str:
-    """The way of decoding with its own numbers, and the limits that are not the usual ones."""
-    told = {
-        key: value for key, value in search.options.items() if key not in _SAID_ELSEWHERE and value != _USUAL.get(key)
+    """The search with its options, and the limits that differ from their defaults."""
+    options = {
+        key: value
+        for key, value in search.options.items()
+        if key not in _NAMED_ELSEWHERE and value != _DEFAULTS.get(key)
     }
     if search.kind == "beam":
-        return " ".join(["beam", str(told.pop("beams")), *(f"{key} {value}" for key, value in told.items())])
-    return " ".join([search.kind, *(f"{key} {value}" for key, value in told.items())])
+        return " ".join(["beam", str(options.pop("beams")), *(f"{key} {value}" for key, value in options.items())])
+    return " ".join([search.kind, *(f"{key} {value}" for key, value in options.items())])
 
 
 def _reward(objective: Part) -> str:
-    """What the model was trained to be rewarded for, if it was; the end mark is always a word of it."""
+    """The reward of self-critical training, or nothing; the end mark always counts as a word."""
     parts = [f"{objective.options[name]:g} {name}" for name in ("cider", "bleu") if objective.options.get(name)]
     return f"{' + '.join(parts)}, end mark included" if parts else ""

@@ -1,4 +1,4 @@
-"""Captions that were judged: what a run's and those of files have in common."""
+"""Systems with their captions and scores, which are a run's or come from files."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from captioner.metrics.scores import Captions, PhotoId
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Captions of one or two systems and of baselines, what they are worth, and by which protocol."""
+class ScoredSystems:
+    """Captions and scores of one or two systems and of baselines, with the protocol."""
 
-    names: Sequence[str]  # of the systems that were asked for
-    systems: dict[str, dict[PhotoId, str]]  # captions of the photos that can be scored
-    worths: dict[str, SystemScores]
+    names: Sequence[str]  # of the systems without the baselines, one or two
+    systems: dict[str, dict[PhotoId, str]]  # captions by system and photo, of the photos with references
+    system_scores: dict[str, SystemScores]
     protocol: Protocol
 
     @property
     def rows(self) -> dict[str, dict[str, float]]:
-        return {name: worth.scores for name, worth in self.worths.items()}
+        """Scores by system and metric."""
+        return {name: system.scores for name, system in self.system_scores.items()}
 
     @property
     def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
-        return {name: worth.intervals for name, worth in self.worths.items()}
+        """The ends of 95 % intervals, by system and metric."""
+        return {name: system.intervals for name, system in self.system_scores.items()}
 
-    def asked(self) -> dict[str, Captions]:
-        """Captions of the systems that were asked for."""
+    def captions_without_baselines(self) -> dict[str, Captions]:
+        """The captions of the systems that are not baselines."""
         return {name: self.systems[name] for name in self.names}
 
     def differences(self) -> Differences | None:
-        """By how much the first system is better than the second, where there are two."""
+        """The scores of the first system minus those of the second; None if there is only one."""
         if len(self.names) < 2:
             return None
         ours, theirs = self.names
-        return self.worths[ours].minus(self.worths[theirs])
+        return self.system_scores[ours].minus(self.system_scores[theirs])

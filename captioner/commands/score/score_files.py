@@ -1,4 +1,4 @@
-"""Any model's captions, in COCO's result format, judged as COCO's own tool judges them."""
+"""Captions of any model, in COCO's result format, scored as by COCO's own tool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from captioner import metrics
 from captioner.commands.evaluate.run_protocol import SPACED
-from captioner.commands.evaluate.system import Judged
+from captioner.commands.evaluate.system import ScoredSystems
 from captioner.data.coco import read_file_names, read_references, read_results
 from captioner.data.instances import read_instances
 from captioner.errors import UserError
@@ -20,8 +20,8 @@ from captioner.training.distributed import choose_device
 
 
 @dataclass(frozen=True)
-class Scored(Judged):
-    """Result files and what they are worth; the first is the one that was asked for."""
+class ScoredFiles(ScoredSystems):
+    """Result files with their scores; the first is the one to be scored, the second the one it is compared with."""
 
     references: dict[PhotoId, list[str]]
 
@@ -38,62 +38,65 @@ def score_files(
     clip: str | None = None,
     photos: Path | None = None,
     report: Report = silent,
-) -> Scored:
+) -> ScoredFiles:
     """Score a file in COCO's result format against a captions file.
 
     Args:
-        train: a captions file of training, for a baseline and the share of new captions.
-        tokens: what cuts captions into words.
+        captions: the captions file with the references.
+        train: the captions file of the training split, for a baseline and the share of new captions.
+        tokens: the tokeniser for scoring.
         against: another result file, to compare with photo by photo.
-        instances: a file of the photos' objects, for CHAIR.
-        subset: score the photos that every file has captioned, and no others; document frequencies are those of their references.
-        java: whether to score METEOR and SPICE where they can run.
-        clip: a CLIP model's folder, or its name in the cache of transformers, for CLIPScore, which needs the folder `photos`.
+        instances: the instances file, for CHAIR.
+        subset: score only the photos that every file captions; document frequencies come from their references.
+        java: score METEOR and SPICE if they can run.
+        clip: a CLIP model's folder, or its name in the cache of transformers, for CLIPScore; needs `photos`.
+        photos: the folder of photos.
 
     Raises:
-        UserError: a file is not as COCO has it, or captions and references are not of the same images.
+        UserError: a file is not in COCO's format, or captions and references belong to different images.
     """
     files = [results, *([] if against is None else [against])]
     systems, references = dict(zip(_names(files), map(read_results, files), strict=True)), read_references(captions)
     if subset:
-        systems, references = _captioned(systems, references)
+        systems, references = _captioned_by_all(systems, references)
     for name, written in systems.items():
         _check_missing(name, written, references)
-    seen = None if train is None else read_references(train)
+    train_references = None if train is None else read_references(train)
     objects = None if instances is None else read_instances(instances)
-    seer = None if clip is None else _clip_scorer(clip, captions, photos, references, report)
-    judge = SystemScorer(references, tokens, seen, objects, seer)
-    worths = {name: judge(written, java=java) for name, written in systems.items()}
-    scorers = metrics.scorers(next(iter(worths.values())).scores, "" if seer is None else seer.clip.source)
-    if seen is not None:
-        most_frequent = metrics.most_frequent_caption(seen, tokens)
-        worths[metrics.MOST_FREQUENT] = judge(dict.fromkeys(references, most_frequent))
-    split = captions.name + (", captioned photos alone" if subset else "")
-    protocol = Protocol(
-        split, len(references), metrics.count_references(references), tokens, "as given", scorers=scorers
+    clip_scorer = None if clip is None else _clip_scorer(clip, captions, photos, references, report)
+    scorer = SystemScorer(references, tokens, train_references, objects, clip_scorer)
+    scores = {name: scorer(written, java=java) for name, written in systems.items()}
+    scorers = metrics.scorers(
+        next(iter(scores.values())).scores, "" if clip_scorer is None else clip_scorer.clip.source
     )
-    return Scored(list(systems), systems, worths, protocol, references)
+    if train_references is not None:
+        most_frequent = metrics.most_frequent_caption(train_references, tokens)
+        scores[metrics.MOST_FREQUENT] = scorer(dict.fromkeys(references, most_frequent))
+    split = captions.name + (", captioned photos only" if subset else "")
+    num_references = metrics.count_references(references)
+    protocol = Protocol(split, len(references), num_references, tokens, "as given", scorers=scorers)
+    return ScoredFiles(list(systems), systems, scores, protocol, references)
 
 
 def _clip_scorer(clip: str, captions: Path, photos: Path | None, references: References, report: Report) -> ClipScorer:
     if photos is None:
-        raise UserError("--clip looks at the photos, got no --photos; give --photos FOLDER too")
+        raise UserError("--clip needs the photos, got no --photos; give --photos FOLDER too")
     paths = {photo: photos / name for photo, name in read_file_names(captions).items()}
     return ClipScorer(metrics.load_clip(clip, choose_device(), report), paths, references)
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """What tells the files apart: their paths, less the folders that they share."""
+    """A name for each file: its path below the folder that they share."""
     if len({path.resolve() for path in files}) < len(files):
         raise UserError(f"--against needs another result file, got {files[0]} twice")
     shared = os.path.commonpath([path.resolve().parent for path in files])
     return [path.resolve().relative_to(shared).as_posix() for path in files]
 
 
-def _captioned(
+def _captioned_by_all(
     systems: dict[str, dict[PhotoId, str]], references: References
 ) -> tuple[dict[str, dict[PhotoId, str]], dict[PhotoId, list[str]]]:
-    """Captions and references of the photos that all have captioned; captions of photos without references stay, to be complained about."""
+    """Captions and references of the photos that every file captions; captions without references stay, for `check_common` to refuse."""
     kept = {
         photo: list(texts)
         for photo, texts in references.items()
@@ -113,5 +116,5 @@ def _check_missing(name: str, written: Captions, references: References) -> None
     if missing and len(missing) < len(references):
         raise UserError(
             f"{name}: every photo with references needs a caption, {len(missing)} of {len(references)} have none (first: {missing[0]!r}); "
-            "caption them, or give --subset to score the captioned photos alone"
+            "caption them, or give --subset to score only the captioned photos"
         )

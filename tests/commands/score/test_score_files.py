@@ -1,4 +1,4 @@
-"""Result files are judged as COCO's own tool judges them, alone and against each other."""
+"""Result files are scored as by COCO's own tool, alone and against each other."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def write(tmp_path):
     return results
 
 
-def coco_judges(references: Path, results: Path) -> list[float]:
+def coco_scores(references: Path, results: Path) -> list[float]:
     """BLEU by COCO's own reader and scorer, of the words of both."""
     with redirect_stdout(io.StringIO()):
         wanted = COCO(str(references))
@@ -63,12 +63,12 @@ def coco_judges(references: Path, results: Path) -> list[float]:
 
 def test_what_both_accept_scores_the_same_and_captions_without_words_are_counted(write, references, capsys):
     results = write(CAPTIONS)
-    row = score_files(results, references).worths["results.json"].scores
+    row = score_files(results, references).system_scores["results.json"].scores
     assert [row[f"BLEU-{length}"] for length in range(1, 5)] == pytest.approx(
-        coco_judges(references, results), rel=1e-9
+        coco_scores(references, results), rel=1e-9
     )
     _, output, _ = run(capsys, cli.score, results, references)
-    assert "1 of 3 captions of results.json have no words (first: 2) and are worth 0" in output
+    assert "1 of 3 captions of results.json have no words (first: 2) and score 0" in output
 
 
 REFUSED = {
@@ -85,7 +85,7 @@ def test_what_cocos_tool_refuses_is_refused_in_words(write, references, name):
     entries, complaint = REFUSED[name]
     results = write(entries)
     with pytest.raises((AssertionError, IndexError)):
-        coco_judges(references, results)
+        coco_scores(references, results)
     with pytest.raises(UserError, match=complaint):
         score_files(results, references)
 
@@ -94,7 +94,7 @@ def test_a_subset_is_scored_as_if_there_were_no_other_photos(write, references):
     found = score_files(write({1: "a dog on grass", 3: "two red trains"}), references, subset=True)
     assert found.references.keys() == {1, 3}
     assert found.protocol.num_photos == 2
-    assert "captioned photos alone" in found.protocol.signature()
+    assert "captioned photos only" in found.protocol.signature()
     with pytest.raises(UserError, match="needs its photo's references"):
         score_files(write({1: "a dog", 9: "a cat"}), references, subset=True)
     with pytest.raises(UserError, match="no photo with references is captioned"):
@@ -142,7 +142,7 @@ def test_a_page_shows_the_worst_first_with_and_without_photos(write, references,
     assert page.read_text(encoding="utf-8").count(EMBEDDED) == 1  # the others have none there
     other = write(CAPTIONS | {1: "a dog"}, "other.json")
     run(capsys, cli.score, results, references, "--page", page, "--against", other)
-    assert "results.json less other.json" in page.read_text(encoding="utf-8")
+    assert "results.json minus other.json" in page.read_text(encoding="utf-8")
     status, _, errors = run(capsys, cli.score, results, references, "--photos", tmp_path)
     assert status == 2
     assert "give --page" in errors
@@ -156,7 +156,7 @@ def test_objects_add_chair(write, references, tmp_path):
     }
     (tmp_path / "instances.json").write_text(json.dumps(content))
     results = write(CAPTIONS | {2: "a dog"})
-    row = score_files(results, references, instances=tmp_path / "instances.json").worths["results.json"].scores
+    row = score_files(results, references, instances=tmp_path / "instances.json").system_scores["results.json"].scores
     assert (row["CHAIR_i"], row["CHAIR_s"], row["object recall"]) == (1 / 3, 1 / 3, 1)
 
 
@@ -169,5 +169,5 @@ def test_baselines_come_from_captions_as_they_were_written(write, references, tm
     for entry in train["annotations"]:
         entry["caption"] = "a man (old) waits"
     references.write_text(json.dumps(train))
-    row = score_files(write(CAPTIONS), references, train=tmp_path / "train.json").worths["most frequent"].scores
+    row = score_files(write(CAPTIONS), references, train=tmp_path / "train.json").system_scores["most frequent"].scores
     assert row["BLEU-4"] == pytest.approx(1)

@@ -1,10 +1,10 @@
-"""Layers that exist for speed alone. A test ties each one to the plain PyTorch it replaces.
+"""Layers that exist for speed alone. A test ties each of them to the plain PyTorch it replaces.
 
-aligned_linear.py      nn.Linear whose rows of results start at a cache line, for the product with a vocabulary
-loop_linear.py         nn.Linear inside the loop over words: one weight gradient for all steps
+aligned_linear.py      nn.Linear whose output rows start at a cache line, for the product with the vocabulary
+loop_linear.py         nn.Linear inside the loop over words, with one weight gradient for all steps
 additive_energy.py     the tanh layer of additive attention, recomputed in the backward pass
 cross_entropy.py       cross-entropy over a large vocabulary, in the memory of the logits
 topk.py                torch.topk over a vocabulary, on a CPU
 transformer_blocks.py  dropout, feed-forward layers and sinusoids of a Transformer
-allocation.py          keep freed memory in the process
+allocation.py          keeping freed memory in the process
 """

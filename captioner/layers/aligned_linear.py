@@ -1,4 +1,4 @@
-"""The product with a vocabulary on a CPU.
+"""The product with the vocabulary on a CPU.
 
 Shapes: N rows, I input size, V vocabulary.
 """
@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-_LINE = 16  # numbers of a cache line, in float32
+_LINE = 16  # float32 values per cache line
 
 
 class AlignedLinear(nn.Linear):
     """`nn.Linear` for many outputs, with the same values and gradients.
 
-    On a CPU every row of results begins where a cache line does: the product in float32 is 1.3 times as fast so, unless V is a multiple
-    of 16 by itself. Under autocast, and on other devices, it is `nn.Linear` as it stands, since nothing is gained. The results are a view:
-    mask them out of place.
+    On a CPU every output row starts at a cache line. This makes the float32 product 1.3 times as fast, unless V is a multiple of 16
+    anyway. Under autocast and on other devices, where nothing is gained, it is plain `nn.Linear`. The outputs are a view: do not mask them
+    in place.
     """
 
     def __init__(self, input_size: int, output_size: int):

@@ -1,4 +1,4 @@
-"""What the C library does with memory that tensors gave back."""
+"""What the C library does with memory that tensors have freed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def keep_memory() -> bool:
-    """Let this process keep the memory that tensors gave back, for those of the next step; returns whether it does.
+    """Keep freed memory in this process for the next step's tensors. Returns whether this worked.
 
-    Otherwise glibc hands each large tensor's pages to the system when it is freed, and the next step asks for them anew, one page fault for
-    every 4 KiB (`benchmarks/train_step.py --memory returned` shows what that costs). The process then stays as large as it once was.
-    Elsewhere than on Linux with glibc nothing is done.
+    Otherwise glibc returns the pages of every large tensor to the system, and the next step gets them back with one page fault per 4 KiB
+    (`benchmarks/train_step.py --memory returned` measures the cost). The process then never shrinks. Does nothing except on Linux with
+    glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     return mallopt is not None and mallopt(_MMAP_MAX, 0) == 1 and mallopt(_TRIM_THRESHOLD, -1) == 1

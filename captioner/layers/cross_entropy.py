@@ -1,8 +1,8 @@
-"""Cross-entropy over a large vocabulary, which works in the memory of the logits.
+"""Cross-entropy over a large vocabulary, computed in the memory of the logits.
 
-The logits of a few hundred words by ten thousand fill several caches. The usual chain (log-softmax, the targets' gradient, log-softmax
-backward) writes three more tensors of that size; here the backward turns the logits themselves into their gradient, a few rows at a
-time. Values and gradients are those of `torch.nn.functional.cross_entropy`; a test ties them.
+The logits of a few hundred words exceed the CPU's caches. The usual operations (log-softmax, its gradient, the targets' gradient) write
+three more tensors of that size. Here the backward pass overwrites the logits with their gradient, a few rows at a time. Values and
+gradients are those of `torch.nn.functional.cross_entropy`; a test ties them.
 
 Shapes: N words, V vocabulary.
 """
@@ -13,16 +13,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CACHE = 2**21  # bytes of a processor core's own cache, about
+_CACHE = 2**21  # bytes, about the size of a CPU core's cache
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Summed over words, in at least float32. The backward overwrites `logits`: nobody may read them after it, and it runs once.
+    """Compute the sum over words, in at least float32. The backward pass overwrites `logits`: it runs only once, and they must not be
+    read after it.
 
     Args:
         logits: (N, V), unnormalised.
-        targets: (N,) indices of the right words.
-        label_smoothing: share of the target spread evenly over the vocabulary (Szegedy et al. 2016, section 7).
+        targets: (N,) indices of the correct words.
+        label_smoothing: share of the target that is spread evenly over the vocabulary (Szegedy et al. 2016, section 7).
     """
     return _CrossEntropy.apply(logits, targets, label_smoothing)
 
@@ -42,7 +43,7 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor):
-        """softmax(z) less the target: 1 - s at the right word and s / V everywhere."""
+        """softmax(z) minus the target, which is 1 - s at the correct word plus s / V everywhere."""
         logits = ctx.saved_tensors[0]
         for block, target, normaliser in zip(*(saved.split(_rows(logits)) for saved in ctx.saved_tensors), strict=True):
             exact = block.to(normaliser.dtype)  # the block itself, unless it is in half precision
@@ -55,6 +56,6 @@ class _CrossEntropy(torch.autograd.Function):
 
 
 def _rows(logits: Tensor) -> int:
-    """How many words to work on at once: on a CPU as many as fit its cache, elsewhere all."""
+    """Number of words per block: on a CPU as many as fit its cache, elsewhere all."""
     rows = _CACHE // (4 * logits.shape[1]) if logits.device.type == "cpu" else len(logits)
     return max(1, rows)

@@ -1,10 +1,11 @@
-"""What a loop over words can share between its words: weight gradients, and memory to work in.
+"""What the steps of a loop over words share: weight gradients and working memory.
 
-A weight gradient per word is a product over a few dozen rows, then a sum over words of matrices as large as the weight: on a
-training step of an LSTM decoder that was a third of the time. Inside `word_loop()` the inputs and output gradients of all words are
-kept, and the weight's gradient is one product over all of them. Values and gradients are those of `nn.Linear`; a test ties them.
+A weight gradient per word is a product over a few dozen rows, and then a sum over words of matrices as large as the weight; this took
+a third of a training step of an LSTM decoder. Inside `word_loop()`, the inputs and output gradients of all words are kept, and the weight
+gradient is one product over all of them. Values and gradients are those of `nn.Linear`; a test ties them.
 
-Fresh memory costs more than arithmetic in it: on a CPU the system clears every page. `workspace()` gives the same memory to every word.
+On a CPU, fresh memory costs more than the arithmetic in it, because the system clears every page. `workspace()` returns the same memory
+for every word.
 
 Shapes: I input size, O output size.
 """
@@ -24,13 +25,13 @@ from torch.nn import functional
 
 
 class Workspace:
-    """Memory for intermediate results that nobody keeps: what `take` gave is overwritten at the next `take`."""
+    """Memory for short-lived intermediate results: each `take` overwrites the result of the previous one."""
 
     def __init__(self) -> None:
         self.memory: Tensor | None = None
 
     def take(self, shape: torch.Size | tuple[int, ...], like: Tensor) -> Tensor:
-        """An uninitialised tensor of this shape, with the other's dtype and device."""
+        """An uninitialised tensor of this shape, with the dtype and device of `like`."""
         size = math.prod(shape)
         memory = self.memory
         if memory is None or len(memory) < size or memory.dtype != like.dtype or memory.device != like.device:
@@ -49,7 +50,7 @@ _current_loop: ContextVar[_Loop | None] = ContextVar("word_loop", default=None)
 
 @contextmanager
 def word_loop() -> Iterator[None]:
-    """Inside, every `LoopLinear` collects what its weight gradient needs, and `workspace()` is the same for all."""
+    """Inside, every `LoopLinear` collects what its weight gradient needs, and `workspace()` returns the same workspace."""
     token = _current_loop.set(_Loop())
     try:
         yield
@@ -58,7 +59,7 @@ def word_loop() -> Iterator[None]:
 
 
 def workspace() -> Workspace:
-    """The loop's, or a fresh one outside of a loop."""
+    """The loop's workspace, or a new one outside a loop."""
     loop = _current_loop.get()
     return loop.workspace if loop is not None else Workspace()
 
@@ -73,9 +74,8 @@ class LoopLinear(nn.Linear):
         if self not in loop.shared:
             loop.shared[self] = _share(self, inputs.device.type)
         shared = loop.shared[self]
-        rows = inputs.to(shared.weight.dtype).flatten(
-            0, -2
-        )  # of a stretch of a batch, a linear layer would copy the weight
+        # flattened: for a slice of a batch, functional.linear would copy the weight
+        rows = inputs.to(shared.weight.dtype).flatten(0, -2)
         output = _Apply.apply(rows, shared.weight, shared.bias, shared.calls)
         return output.unflatten(0, inputs.shape[:-1])
 
@@ -102,7 +102,7 @@ def _share(layer: nn.Linear, device_type: str) -> _Shared:
 
 
 class _Collect(torch.autograd.Function):
-    """The parameters themselves going in; coming back, one product over all calls. Autograd runs it after the last of them."""
+    """Forward: the parameters themselves. Backward: one product over all calls, which autograd runs after the last of them."""
 
     @staticmethod
     def forward(ctx, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, calls: _Calls):

@@ -1,6 +1,7 @@
 """Regions on disk, and the photos that they are computed from.
 
 store.py         regions that a frozen encoder computed once, in half precision, memory-mapped
+store_index.py   which photo has which row of a store
 sources.py       where a batch's photos come from: photo files, or stored regions
 region_files.py  regions that others have published, one file for each photo
 views.py         flips and quarter turns of a photo

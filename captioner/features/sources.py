@@ -20,7 +20,8 @@ from torch.utils.data import get_worker_info
 from captioner.encoders.contract import Encoder, View
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import Unreachable, UserError
-from captioner.features.store import FeatureStore, Mark, mark
+from captioner.features.store import FeatureStore
+from captioner.features.store_index import Mark, mark_of
 from captioner.features.views import seen_as
 from captioner.progress import Report, silent
 from captioner.regions import Placement, Regions
@@ -172,17 +173,19 @@ def store_regions(
     """
     marks, gone = _marks(files.paths, num_views)
     wanted = [found for photo in marks.values() for found in photo]
-    while not compute and store.missing(wanted):
+    while not compute and store.index.missing(wanted):
         time.sleep(_POLL_SECONDS)
         store.refresh()
-    if store.missing(wanted):
+    if store.index.missing(wanted):
         with store.lock():
             store.refresh()
             gone |= _fill(encoder, files, store, marks, batch_size, split, report)
     gone |= {
-        index: store.unreadable[photo[0]] for index, photo in marks.items() if any(m in store.unreadable for m in photo)
+        index: store.index.unreadable[photo[0]]
+        for index, photo in marks.items()
+        if any(m in store.index.unreadable for m in photo)
     }
-    rows = [[store.rows[found] for found in marks[index]] for index in range(len(files)) if index not in gone]
+    rows = [[store.index.rows[found] for found in marks[index]] for index in range(len(files)) if index not in gone]
     return StoredRegions(store, encoder, files.without(gone), rows), dict(sorted(gone.items()))
 
 
@@ -190,7 +193,7 @@ def _marks(paths: Sequence[Path], num_views: int) -> tuple[dict[int, list[Mark]]
     """Each photo's marks, one a view; and the photos that are not there."""
     gone = {index: f"no photo at {path}" for index, path in enumerate(paths) if not path.is_file()}
     there = [index for index in range(len(paths)) if index not in gone]
-    return {index: [mark(paths[index], view) for view in range(num_views)] for index in there}, gone
+    return {index: [mark_of(paths[index], view) for view in range(num_views)] for index in there}, gone
 
 
 def _fill(
@@ -204,12 +207,12 @@ def _fill(
 ) -> dict[int, str]:
     """Compute and store; returns the photos that could not be opened this time, which is not stored."""
     wanted = [found for photo in marks.values() for found in photo]
-    store.recognise([wanted[place] for place in store.missing(wanted)])
-    lacking = [index for index, photo in marks.items() if store.missing(photo)]
+    store.recognise([wanted[place] for place in store.index.missing(wanted)])
+    lacking = [index for index, photo in marks.items() if store.index.missing(photo)]
     unreachable: dict[int, str] = {}
     if not lacking:  # somebody else was faster, or photos were only moved
         return unreachable
-    num_rows = sum(len(store.missing(marks[index])) for index in lacking)
+    num_rows = sum(len(store.index.missing(marks[index])) for index in lacking)
     store.check_space(num_rows)
     report.stored_regions(split, store.folder, num_rows, store.size_of(num_rows))
     for batch in read_ahead(lambda index: files.read(index)[0], lacking, batch_size):
@@ -220,7 +223,7 @@ def _fill(
         rows = [
             (marks[index][view], seen_as(pixels, view))
             for index, pixels in read
-            for view in store.missing(marks[index])
+            for view in store.index.missing(marks[index])
         ]
         for start in range(0, len(rows), batch_size):
             _encode(encoder, store, rows[start : start + batch_size])

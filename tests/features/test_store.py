@@ -297,7 +297,7 @@ def check_whole(encoder, files, root) -> None:
     """Every photo has one row, its own."""
     source, _ = store_regions(encoder, files, store_of(encoder, root))
     store = store_of(encoder, root)
-    assert sorted(store.rows.values()) == list(range(len(files)))
+    assert sorted(store.index.rows.values()) == list(range(len(files)))
     everything = list(range(len(files)))
     pixels = torch.stack([files.read(index)[0] for index in everything])
     wanted = encoder(pixels).features.detach()

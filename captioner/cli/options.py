@@ -11,6 +11,7 @@ import typer
 
 from captioner.layers.allocation import keep_memory
 from captioner.progress import TerminalReport
+from captioner.text.tokens import TOKENS
 
 Config = Annotated[Path, typer.Argument(help="Config: a YAML file of settings, such as configs/drawn.yaml.")]
 Run = Annotated[Path, typer.Argument(help="Run folder, such as runs/demo.")]
@@ -21,7 +22,7 @@ Clip = Annotated[
     str | None,
     typer.Option(help="Folder of a CLIP model, or its name in the cache of transformers. Adds CLIPScore."),
 ]
-TOKENS_HELP = "Tokeniser for scoring: ptb (as coco-caption), simple, whitespace or characters"
+TOKENS_HELP = f"Tokeniser for scoring: {', '.join(TOKENS)}; ptb is coco-caption's"
 
 
 @contextmanager

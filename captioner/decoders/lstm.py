@@ -6,7 +6,7 @@ Shapes: B photos, Q captions of one photo, T words, R regions, D region feature,
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from captioner.decoders.cells import CELLS, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, for_words, in_float32
 from captioner.layers.aligned_linear import AlignedLinear
 from captioner.layers.loop_linear import LoopLinear
-from captioner.ranges import Fraction, Size
+from captioner.ranges import Fraction, OneOf, Size
 
 
 class LSTMDecoder(RecurrentDecoder):
@@ -60,7 +60,7 @@ class LSTMDecoder(RecurrentDecoder):
         gate: Literal["none", "scalar", "vector"] = "scalar",
         attend: Literal["before", "after"] = "before",
         output: Literal["deep", "state"] = "deep",
-        cell: Literal["lstm", "gru", "rnn"] = "lstm",
+        cell: Annotated[str, OneOf(CELLS)] = "lstm",
     ):
         super().__init__()
         if attend == "after" and output == "state":

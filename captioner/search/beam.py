@@ -6,7 +6,7 @@ Shapes: n photos still in the batch, K beams, G groups, V vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -15,14 +15,14 @@ from torch.nn import functional
 from captioner.attention import Memory
 from captioner.decoders import Decoder
 from captioner.layers.topk import largest
-from captioner.ranges import NonNegative, Size
+from captioner.ranges import NonNegative, OneOf, Size
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.search.limits import DEFAULT, Limits
 from captioner.search.steps import BeamState, Continuations, write
 from captioner.text.vocabulary import END
 
-LengthRule = Literal["none", "mean", "gnmt"]
+LengthRule = Annotated[str, OneOf(LENGTH_RULES)]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Shapes: B photos, Q references of one photo, T words, R regions, O output, V voc
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -16,12 +16,19 @@ from captioner.attention import Attended, Memory
 from captioner.data.batches import Batch
 from captioner.layers.cross_entropy import cross_entropy
 from captioner.model import CaptionModel
-from captioner.ranges import Fraction, NonNegative, Probability, Size
+from captioner.ranges import Fraction, NonNegative, OneOf, Probability, Size
 from captioner.text.vocabulary import PAD
 from captioner.training.contract import Objective, Totals
-from captioner.training.reinforce import Reinforce
-from captioner.training.scheduled_sampling import read_scheduled, reference_share
+from captioner.training.reinforce import Reinforce, RewardOf
+from captioner.training.scheduled_sampling import DECAYS, read_scheduled, reference_share
 from captioner.training.self_critical import SelfCritical
+
+COVERAGE_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
+    "sum_regions": lambda gap, mask, captions: gap.sum() / captions,
+    "mean_regions": lambda gap, mask, captions: _mean_over_regions(gap, mask).sum() / captions,
+    "sum_captions": lambda gap, mask, captions: _mean_over_regions(gap, mask).sum(),
+}
+"""Reductions of the coverage penalty (gap, region mask, captions), by the name a config gives them."""
 
 
 class TeacherForcing(Objective):
@@ -54,11 +61,11 @@ class TeacherForcing(Objective):
         model: CaptionModel,
         label_smoothing: Fraction = 0.0,
         coverage: NonNegative = 0.0,
-        coverage_reduction: Literal["sum_regions", "mean_regions", "sum_captions"] = "sum_regions",
+        coverage_reduction: Annotated[str, OneOf(COVERAGE_REDUCTIONS)] = "sum_regions",
         reinforce: NonNegative = 1.0,
         choice_entropy: NonNegative = 0.01,
-        reward: Literal["word", "caption"] = "word",
-        sampling: Literal["none", "linear", "exponential", "inverse_sigmoid"] = "none",
+        reward: RewardOf = "word",
+        sampling: Annotated[str, OneOf(["none", *DECAYS])] = "none",
         sampling_steps: Size = 10_000,
         sampling_least: Probability = 0.75,
     ):
@@ -80,7 +87,7 @@ class TeacherForcing(Objective):
         if self.coverage > 0 and attended.weights is not None:
             missing = coverage_gap(attended.weights, real, memory.mask)
             missing = missing * batch.caption_mask[..., None]
-            coverage = _REDUCTIONS[self.coverage_reduction](missing, memory.mask, totals.captions)
+            coverage = COVERAGE_REDUCTIONS[self.coverage_reduction](missing, memory.mask, totals.captions)
         loss = wrong + self.coverage * coverage
         if attended.choice_log_prob is not None:
             log_probs = attended.choice_log_prob.new_zeros(real.shape)
@@ -111,12 +118,6 @@ def _mean_over_regions(gap: Tensor, mask: Tensor) -> Tensor:
     """(B, Q): each photo's mean over its own real regions."""
     return gap.sum(2) / mask.sum(1, keepdim=True).clamp(min=1)
 
-
-_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
-    "sum_regions": lambda gap, mask, captions: gap.sum() / captions,
-    "mean_regions": lambda gap, mask, captions: _mean_over_regions(gap, mask).sum() / captions,
-    "sum_captions": lambda gap, mask, captions: _mean_over_regions(gap, mask).sum(),
-}
 
 KINDS: dict[str, Callable[..., Objective]] = {
     "teacher_forcing": TeacherForcing,

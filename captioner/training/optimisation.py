@@ -126,7 +126,10 @@ def scale_learning_rates(optimiser: optim.Optimizer, factor: float) -> None:
         group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], kind: Literal["none", "norm", "value"], at: float) -> Tensor:
+Clipping = Literal["none", "norm", "value"]
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], kind: Clipping, at: float) -> Tensor:
     """Clip in place; returns the norm before clipping."""
     parameters = [parameter for parameter in parameters if parameter.grad is not None]
     norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from captioner.errors import UserError
-from captioner.ranges import Count, Fraction, NonNegative, Positive, Size
+from captioner.metrics.scores import NAMES
+from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Size
 from captioner.search import Caption
+from captioner.training.optimisation import Clipping
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class Plan:
     accumulate: Size = 1
     precision: Literal["fp32", "mixed"] = "fp32"
     ema_decay: Fraction = 0.0
-    clip: Literal["none", "norm", "value"] = "norm"
+    clip: Clipping = "norm"
     clip_at: Positive = 5.0
     validate_every: Size = 1
-    monitor: Literal["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"] = "CIDEr-D"
+    monitor: Annotated[str, OneOf(NAMES)] = "CIDEr-D"
     patience: Count = 0
     save_minutes: NonNegative = 10
     workers: Count = 0

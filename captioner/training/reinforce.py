@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 
 from captioner.attention import Attended
 
+RewardOf = Literal["word", "caption"]
 _KEPT = 0.9  # of the baseline, at each step
 
 
@@ -30,7 +31,7 @@ class Reinforce(nn.Module):
         reward: what a look is judged by.
     """
 
-    def __init__(self, weight: float, entropy: float, reward: Literal["word", "caption"]):
+    def __init__(self, weight: float, entropy: float, reward: RewardOf):
         super().__init__()
         self.weight, self.entropy, self.reward = weight, entropy, reward
         self.register_buffer("baseline", torch.zeros(()))

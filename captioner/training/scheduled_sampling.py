@@ -6,7 +6,7 @@ Shapes: B photos, Q references of one photo, T words, O output.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -15,18 +15,21 @@ from captioner.attention import Attended, Memory
 from captioner.decoders import Decoder
 from captioner.text.vocabulary import PAD, START
 
+DECAYS: dict[str, Callable[[int, int], float]] = {
+    "linear": lambda step, steps: max(0.0, 1 - step / steps),
+    "exponential": lambda step, steps: math.exp(-step / steps),
+    "inverse_sigmoid": lambda step, steps: steps / (steps + math.exp(min(step / steps, 700.0))),
+}
+"""Probability of the reference word after a number of steps, by the name of the decay."""
 
-def reference_share(decay: Literal["linear", "exponential", "inverse_sigmoid"] | str, step: int, steps: int) -> float:
+
+def reference_share(decay: str, step: int, steps: int) -> float:
     r"""The probability, 0 to 1, that a word read is the reference's, after i steps: $1 - i / k$, $e^{-i / k}$ or $k / (k + e^{i / k})$.
 
     Source: Bengio et al. 2015, section 2.4. Differs: their slope and base are given by k, the steps it takes: linear decay ends there,
     exponential decay has come to 1/e.
     """
-    if decay == "linear":
-        return max(0.0, 1 - step / steps)
-    if decay == "exponential":
-        return math.exp(-step / steps)
-    return steps / (steps + math.exp(min(step / steps, 700.0)))
+    return DECAYS[decay](step, steps)
 
 
 def read_scheduled(

@@ -43,7 +43,7 @@ TABLES: dict[str, dict[str, Callable]] = {
     "schedule": optimisation.SCHEDULES,
     "search": search.KINDS,
 }
-_BESIDE: dict[str, list[Callable]] = {
+BESIDE: dict[str, list[Callable]] = {
     "data": [Words, Photos],
     "encoder": [EncoderStart],
     "refiner": [Refiner],
@@ -63,7 +63,7 @@ SUPPLIED: dict[str, set[str]] = {
     "optimiser": {"parameters"},
     "search": {"limits", "bad_words"},
 }
-_DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule": "constant", "search": "beam"}
+DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule": "constant", "search": "beam"}
 SECTIONS = [*TABLES, "refiner", "run", "log"]
 
 
@@ -84,7 +84,7 @@ def _lasting(section: str) -> set[str]:
     if section == "encoder":
         kinds.append(set())  # torchvision's networks are kinds too, and share no key with ours
     common = set.intersection(*kinds) if kinds else set()
-    return common.union(*(inspect.signature(one).parameters for one in _BESIDE.get(section, [])))
+    return common.union(*(inspect.signature(one).parameters for one in BESIDE.get(section, [])))
 
 
 def resolve(settings: Nested) -> dict[str, Nested]:
@@ -106,9 +106,9 @@ def resolve(settings: Nested) -> dict[str, Nested]:
 
 
 def _resolve_section(section: str, values: Nested) -> Nested:
-    names, constructors = {}, list(_BESIDE.get(section, []))
+    names, constructors = {}, list(BESIDE.get(section, []))
     if section in TABLES:
-        names["kind"] = values.pop("kind", _DEFAULT_KINDS.get(section))
+        names["kind"] = values.pop("kind", DEFAULT_KINDS.get(section))
         constructors.insert(0, part(section, names["kind"]))
         if takes_score(constructors[0]):
             names["score"] = values.pop("score", "additive")

@@ -24,6 +24,7 @@ from captioner.cli.evaluate import evaluate
 from captioner.cli.inspect import inspect
 from captioner.cli.score import score
 from captioner.cli.serve import serve
+from captioner.cli.settings import settings
 from captioner.cli.train import train
 from captioner.errors import UserError
 from captioner.files import VERSION
@@ -32,7 +33,7 @@ from captioner.progress import errors
 COMMANDS: dict[str, list[Callable]] = {
     "Start": [demo, train, caption, serve],
     "Measure": [evaluate, score, inspect, compare],
-    "Before training": [doctor, describe],
+    "Before training": [settings, doctor, describe],
 }
 """Every command, in the groups and in the order in which `--help` lists them."""
 

@@ -120,7 +120,7 @@ def constructors() -> Iterator[Callable]:
     for table in [*schema.TABLES.values(), attention.SCORES]:
         yield from table.values()
     yield Refiner
-    for records in schema._BESIDE.values():
+    for records in schema.BESIDE.values():
         yield from records
 
 

@@ -17,7 +17,7 @@ from captioner.regions import Regions
 
 
 class MultiHeadAttention(Attention):
-    r"""$\mathrm{Concat}(\mathrm{head}_1, \dots, \mathrm{head}_N) W^O$ with
+    r"""Scaled dot-product attention with N heads: $\mathrm{Concat}(\mathrm{head}_1, \dots, \mathrm{head}_N) W^O$ with
     $\mathrm{head}_n = \mathrm{softmax}(h W^Q_n (r W^K_n)^\top / \sqrt{S / N}) \, r W^V_n$.
 
     Source: Vaswani et al. 2017, section 3.2.2; our S / N is their $d_k = d_v$.

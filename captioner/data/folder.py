@@ -28,6 +28,9 @@ _ENDINGS = {
 def folder(root: str) -> Splits:
     """One split, test, without references: every photo below `root`, in the order of their names. An id is the path below `root`.
 
+    Args:
+        root: folder of the photos.
+
     Raises:
         UserError: no such folder, or no photo in it.
     """

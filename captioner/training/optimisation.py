@@ -20,7 +20,15 @@ def adam(
     beta2: Fraction = 0.999,
     weight_decay: NonNegative = 0.0,
 ) -> optim.Optimizer:
-    """Kingma and Ba 2015; weight decay enters the gradient."""
+    """Kingma and Ba 2015; weight decay is added to the gradient.
+
+    Args:
+        parameters: what is trained.
+        learning_rate: step size, before the schedule.
+        beta1: decay of the mean of gradients.
+        beta2: decay of the mean of squared gradients.
+        weight_decay: weight of the L2 penalty.
+    """
     return optim.Adam(parameters, learning_rate, (beta1, beta2), weight_decay=weight_decay, fused=True)
 
 
@@ -31,7 +39,15 @@ def adamw(
     beta2: Fraction = 0.999,
     weight_decay: NonNegative = 0.01,
 ) -> optim.Optimizer:
-    """Loshchilov and Hutter 2019; weight decay is apart from the gradient."""
+    """Loshchilov and Hutter 2019; weight decay is decoupled from the gradient.
+
+    Args:
+        parameters: what is trained.
+        learning_rate: step size, before the schedule.
+        beta1: decay of the mean of gradients.
+        beta2: decay of the mean of squared gradients.
+        weight_decay: decoupled weight decay.
+    """
     return optim.AdamW(parameters, learning_rate, (beta1, beta2), weight_decay=weight_decay, fused=True)
 
 
@@ -66,7 +82,12 @@ class Constant:
 
 @dataclass
 class StepDecay(Constant):
-    """Multiplied with `by` after every `every` epochs."""
+    """The learning rate is multiplied by `by` after every `every` epochs.
+
+    Args:
+        every: epochs between reductions.
+        by: factor of each reduction.
+    """
 
     every: Size = 3
     by: Probability = 0.8
@@ -77,7 +98,11 @@ class StepDecay(Constant):
 
 @dataclass
 class Cosine(Constant):
-    """Half a cosine from 1 to `last` over the whole training."""
+    """The learning rate follows half a cosine, from 1 to `last`, over the training run.
+
+    Args:
+        last: factor of the learning rate at the end.
+    """
 
     last: Probability = 0.0
 
@@ -89,7 +114,12 @@ class Cosine(Constant):
 
 @dataclass
 class Plateau(Constant):
-    """Multiplied with `by` whenever the validation score has not risen for `patience` validations in a row."""
+    """The learning rate is multiplied by `by` after `patience` validations in a row without a better score.
+
+    Args:
+        patience: validations without a better score.
+        by: factor of each reduction.
+    """
 
     patience: Size = 3
     by: Probability = 0.8

@@ -1,4 +1,4 @@
-"""What decoding returns: a caption and how it came about.
+"""Caption, the result of decoding: words with their probabilities and maps.
 
 Shapes: T words, R regions, N heads.
 """
@@ -18,20 +18,20 @@ from captioner.text.vocabulary import Vocabulary
 
 @dataclass(frozen=True, repr=False)
 class Caption:
-    """A caption and how it came about. Tensors lie on the CPU in float32."""
+    """A caption with the probabilities and maps of its words. Tensors are on the CPU, in float32."""
 
     text: str
-    words: list[str]  # T of them, the end mark not among them
+    words: list[str]  # T words, without the end mark
     word_log_probs: Tensor  # (T,) natural logarithms
-    end_log_prob: float  # of the end mark after the last word, also where the caption was cut at the longest length
-    ended: bool  # the decoder closed the caption itself
-    weights: Tensor | None  # (T, R) where the decoder looked for each word; None where it does not look
+    end_log_prob: float  # of the end mark after the last word, also if the caption was cut at the maximum length
+    ended: bool  # False: cut at the maximum length
+    weights: Tensor | None  # (T, R) attention of each word to the regions; None without attention
     head_weights: Tensor | None  # (T, N, R)
     sentinel: Tensor | None  # (T,) share given to the language model
     gate: Tensor | None  # (T,) mean of the gate on the context
-    attend: Literal["before", "after"]  # the state that looked had not yet / had read the previous word
+    attend: Literal["before", "after"]  # whether the state attended before or after it read the previous word
     layout: Layout  # what the R columns are
-    placement: Placement | None  # how the network's view lies on the photo; None for captions of ready-made regions
+    placement: Placement | None  # position of the network's view on the photo; None for captions of stored regions
     candidates: list[tuple[str, float]] = field(default_factory=list)  # (text, log-probability), best first
 
     @classmethod
@@ -48,18 +48,18 @@ class Caption:
         ended: bool = True,
         candidates: Sequence[tuple[str, float]] = (),
     ) -> Caption:
-        """The caption of one photo of a batch. Of boxes, it keeps the real ones: a photo has its own number of them.
+        """The caption of one photo of a batch. Padding among boxes is removed: every photo has its own number of boxes.
 
         Args:
-            maps: what `Attended.maps` returns, of this caption alone: (T, ...) or longer.
-            words: T of them.
+            maps: of this caption, (T, ...) or longer, by the names of `Attended.maps`.
+            words: T words, without the end mark.
             log_probs: (T + 1,) or longer, of the words and of the end mark.
-            memory: what the decoder remembers of the batch.
+            memory: the decoder's, of the batch.
             photo: the index of the photo in the batch.
             vocabulary: joins words to a text.
             attend: the decoder's.
-            placement: of the network's view on the photo.
-            ended: the decoder closed the caption itself.
+            placement: position of the network's view on the photo.
+            ended: False: cut at the maximum length.
             candidates: texts and log-probabilities, best first.
         """
         length = len(words)
@@ -91,7 +91,7 @@ class Caption:
 
     @property
     def log_prob(self) -> float:
-        """The whole caption's, the end mark's included."""
+        """The log-probability of the whole caption, including the end mark."""
         return float(self.word_log_probs.sum()) + self.end_log_prob
 
     @property
@@ -100,7 +100,7 @@ class Caption:
         return float(self.word_log_probs.mean().exp()) if self.words else 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """Everything but the placement's arithmetic, as plain lists and numbers."""
+        """All fields as plain lists and numbers; the placement as the regions' corners on the photo."""
         regions: dict[str, Any] = (
             {"boxes": self.layout.corners().tolist()}
             if isinstance(self.layout, Boxes)

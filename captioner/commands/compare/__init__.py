@@ -1,13 +1,14 @@
-"""Kinds of attention, and decoders, on equal terms: one recipe, several seeds, one table.
+"""Compare kinds of attention and decoders: one recipe, several seeds, one table.
 
-variants.py  what is compared, by its name on the command line
-running.py   the comparison, run by run
-lines.py     what was measured of a run, and a kind's line of the table
-times.py     what a kind costs
-table.py     the table, saved, and printed in parts
+variants.py           what is compared, by its name on the command line
+comparison.py         the comparison, run by run
+measurements.py       the numbers of a run, and the line of a kind
+timing.py             the cost of a kind
+comparison_table.py   the tables, printed and saved
+comparison_figure.py  the figure
 
-Every run lies in a folder of its own and is trained, measured and written down there; what is there already is not done again, so that
-a comparison goes on where it was interrupted, and grows when kinds or seeds are added.
+Every run has a folder of its own, in which it is trained and measured. Finished work is not repeated, so an interrupted comparison
+continues, and kinds and seeds can be added later.
 """
 
 from captioner.commands.compare.comparison import compare

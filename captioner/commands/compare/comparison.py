@@ -1,4 +1,4 @@
-"""The comparison itself: every run trained, measured and written down in a folder of its own, once."""
+"""The comparison: every run is trained and measured once, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def compare(
     overrides: Sequence[str] = (),
     report: Report = silent,
 ) -> list[Line]:
-    """Train and measure what is not there yet; returns for each split a line for each variant, and one for each baseline.
+    """Train and measure what is missing; return a line for each split and each variant or baseline.
 
     Raises:
-        UserError: a name is none of a kind, score or decoder, or its settings do not fit; nothing was trained.
+        UserError: a kind, score or decoder is unknown, or its settings do not fit; nothing was trained.
     """
     variants = [Variant(name) for name in dict.fromkeys(names)]
     recipe = builder.read(config, overrides)

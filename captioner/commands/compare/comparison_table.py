@@ -1,4 +1,4 @@
-"""A comparison as a table, printed and saved."""
+"""A comparison as tables, printed and saved."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ from captioner.files import write_text_atomically
 
 _NOTHING = "-"
 _PARTS = {
-    "CIDEr-D x100, mean ± deviation over seeds; difference to the first kind, with its 95 % interval over photos": [
-        "CIDEr-D", "difference", "right", "lift",
+    "CIDEr-D x100, mean ± deviation over seeds; difference from the first kind, with its 95 % interval over photos": [
+        "CIDEr-D", "difference", "correct captions", "lift",
     ],
-    "maps, and what a kind costs": ["entropy", "sharpness", "change", "parameters", "s a run", "ms a step", "ms a word"],
+    "maps and cost": ["entropy", "sharpness", "map change", "parameters", "s per run", "ms per step", "ms per word"],
 }  # fmt: skip
-"""What stands in one table, by its title."""
+"""The columns of each table, by its title."""
 _LEGEND = (
-    "right: captions of drawn pictures in which every colour and shape named is there. lift: attention on the named object over a uniform "
-    "map's. entropy: 0 on one region, 1 if uniform. change: share of the weight that moves from word to word. s a run: training and "
-    "validation, on stored regions. ms: forward and backward of 16 photos, and a word of their greedy decoding, in fp32.\n"
-    "- means not measured: the first kind's difference to itself; all but CIDEr-D of a baseline; maps of what does not look; right and "
-    "lift where pictures were not drawn"
+    "correct captions: share of captions of drawn pictures in which every named pair of colour and shape is an object of the picture. "
+    "lift: weight of the map on the named object, divided by the weight of a uniform map there. entropy: of the map, divided by log R; 0 "
+    "for one region, 1 for a uniform map. sharpness: the largest weight. map change: total variation distance between the maps of "
+    "consecutive words, mean. s per run: training and validation on stored regions. ms per step: forward and backward of 16 photos, in "
+    "fp32; per word: of their greedy decoding.\n"
+    "-: not measured. The first kind has no difference; baselines have CIDEr-D only; without attention there are no maps; correct captions "
+    "and lift need drawn pictures."
 )
 
 
 def save(folder: Path, lines: Sequence[Line], config: Path) -> None:
-    """Numbers as json, the table as Markdown, and the figure."""
+    """Write comparison.json, comparison.md and comparison.png."""
     stored = {"config": str(config), "lines": [asdict(line) for line in lines]}
     write_text_atomically(folder / "comparison.json", json.dumps(stored, indent=1) + "\n")
     names = ["kind", "split", *chain(*_PARTS.values())]
@@ -49,7 +51,7 @@ def save(folder: Path, lines: Sequence[Line], config: Path) -> None:
 
 
 def tables(lines: Sequence[Line]) -> list[Table]:
-    """For each split its scores, then its maps and costs, without columns in which nothing was measured; 80 columns hold them."""
+    """Two tables for each split: scores, then maps and cost. Columns without a value are left out; 80 characters are enough."""
     splits = list(dict.fromkeys(line.split for line in lines))
     printed = [
         _table(f"{split}: {title}", names, [line for line in lines if line.split == split])
@@ -62,19 +64,19 @@ def tables(lines: Sequence[Line]) -> list[Table]:
 
 def _table(title: str, names: list[str], lines: list[Line]) -> Table:
     cells = {line.name: _cells(line) for line in lines}
-    known = [name for name in names if any(row[name] != _NOTHING for row in cells.values())]
+    measured = [name for name in names if any(row[name] != _NOTHING for row in cells.values())]
     table = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("kind", overflow="fold")
-    for name in known:
-        table.add_column(name.replace(" a ", " a\n"), justify="right", no_wrap=True)
+    for name in measured:
+        table.add_column("\n".join(name.rsplit(" ", 1)), justify="right", no_wrap=True)
     for kind, row in cells.items():
-        if any(row[name] != _NOTHING for name in known):
-            table.add_row(kind, *(row[name] for name in known))
+        if any(row[name] != _NOTHING for name in measured):
+            table.add_row(kind, *(row[name] for name in measured))
     return table
 
 
 def _cells(line: Line) -> dict[str, str]:
-    """What stands in a line, by its column."""
+    """The cells of a line, by column."""
     score = f"{100 * statistics.fmean(line.scores):.1f}"
     if len(line.scores) > 1:
         score += f" ± {100 * statistics.stdev(line.scores):.1f}"
@@ -85,17 +87,17 @@ def _cells(line: Line) -> dict[str, str]:
     return {
         "CIDEr-D": score,
         "difference": difference,
-        "right": _shown(line.right, ".1%"),
+        "correct captions": _shown(line.right, ".1%"),
         "lift": _shown(line.lift, ".2f"),
         "entropy": _shown(line.entropy, ".2f"),
         "sharpness": _shown(line.sharpness, ".2f"),
-        "change": _shown(line.change, ".2f"),
+        "map change": _shown(line.change, ".2f"),
         "parameters": _shown(line.parameters, ","),
-        "s a run": _shown(line.seconds, ".0f"),
-        "ms a step": _shown(line.step_ms, ".1f"),
-        "ms a word": _shown(line.word_ms, ".2f"),
+        "s per run": _shown(line.seconds, ".0f"),
+        "ms per step": _shown(line.step_ms, ".1f"),
+        "ms per word": _shown(line.word_ms, ".2f"),
     }
 
 
-def _shown(value: float | None, how: str) -> str:
-    return _NOTHING if value is None else format(value, how)
+def _shown(value: float | None, spec: str) -> str:
+    return _NOTHING if value is None else format(value, spec)

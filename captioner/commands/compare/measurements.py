@@ -1,4 +1,4 @@
-"""What was measured of one run, and what that says of a kind over its seeds."""
+"""The numbers of each run, and of a kind over its seeds."""
 
 from __future__ import annotations
 
@@ -25,60 +25,62 @@ from captioner.training.run_log import run_seconds
 
 @dataclass(frozen=True)
 class Line:
-    """What one variant, or a baseline, is worth on one split; scores in coco-caption's own scale. None where there is nothing to say."""
+    """One variant or baseline on one split. Scores are in coco-caption's own scale; None if not measured."""
 
     name: str
     split: str
     scores: list[float]  # CIDEr-D of every seed
-    difference: tuple[float, float, float] | None  # to the first variant, with its 95 % interval over photos
-    right: float | None = None  # share of captions of drawn pictures in which every (colour, shape) named is there
-    lift: float | None = None  # attention inside the box of the named shape over the box's fair share, if drawn
-    entropy: float | None = None
+    difference: tuple[float, float, float] | None  # from the first variant, with its 95 % interval over photos
+    right: float | None = None  # share of captions of drawn pictures that name only pairs in the picture
+    lift: float | None = (
+        None  # weight of the map in the box of the named shape over a uniform map's; drawn pictures only
+    )
+    entropy: float | None = None  # this and the next two: means as in `MapShape`
     sharpness: float | None = None
     change: float | None = None
-    parameters: int | None = None  # of all but the encoder
-    seconds: float | None = None  # of a run's training and validation, on stored regions
+    parameters: int | None = None  # without the encoder
+    seconds: float | None = None  # of training and validation of a run, on stored regions
     step_ms: float | None = None
     word_ms: float | None = None
 
 
 def measure(run: Path, split: str, report: Report) -> None:
-    """Decode and score, once."""
-    if _written(run, split).exists():
+    """Decode and score a run, once."""
+    if _measured_path(run, split).exists():
         return
-    found = _evaluate(run, split, report, baselines=False)
-    shape, pairs = map_shape(found.captions), pair_agreement(found)
+    evaluation = _evaluate(run, split, report, baselines=False)
+    shape, pairs = map_shape(evaluation.captions), pair_agreement(evaluation)
     measured = {
-        **_worth(found, MODEL),
+        **_scores(evaluation, MODEL),
         "shape": asdict(shape) if shape is not None else {},
         "right": pairs.caption_accuracy if pairs is not None else None,
         "lift": pairs.lift if pairs is not None else None,
     }
-    write_text_atomically(_written(run, split), json.dumps(measured) + "\n")
+    write_text_atomically(_measured_path(run, split), json.dumps(measured) + "\n")
 
 
 def measure_baselines(run: Path, folder: Path, split: str, report: Report) -> None:
-    """Score what needs no captioner, once; likeness of photos is by the features of this run's encoder."""
+    """Score the baselines, once; nearest photos are found by the features of this run's encoder."""
     if not (folder / f"baselines_{split}.json").exists():
-        found = _evaluate(run, split, report, baselines=True)
-        worth = {name: _worth(found, name) for name in found.systems if name != MODEL}
-        write_text_atomically(folder / f"baselines_{split}.json", json.dumps(worth) + "\n")
+        evaluation = _evaluate(run, split, report, baselines=True)
+        scores = {name: _scores(evaluation, name) for name in evaluation.systems if name != MODEL}
+        write_text_atomically(folder / f"baselines_{split}.json", json.dumps(scores) + "\n")
 
 
 def _evaluate(run: Path, split: str, report: Report, baselines: bool) -> Evaluation:
-    """By the words that the models were trained on."""
+    """Evaluate a run with the tokeniser that it was trained with."""
     tokens = builder.read_run_settings(run).data.tokens
     return evaluate(run, split, report=report, baselines=baselines, java=False, tokens=tokens)
 
 
-def _worth(found: Evaluation, system: str) -> dict[str, Any]:
-    """A system's scores, and CIDEr-D of every photo."""
-    each = metrics.cider_d_each(found.systems[system], found.references(), found.protocol.tokens)
-    return {"scores": found.rows[system], "each": each}
+def _scores(evaluation: Evaluation, system: str) -> dict[str, Any]:
+    """A system's scores, and CIDEr-D of every photo (key `each`)."""
+    by_photo = metrics.cider_d_each(evaluation.systems[system], evaluation.references(), evaluation.protocol.tokens)
+    return {"scores": evaluation.rows[system], "each": by_photo}
 
 
 def pair_agreement(evaluation: Evaluation) -> PairAgreement | None:
-    """How captions and maps agree with the objects that were drawn; None where pictures were not drawn."""
+    """How captions and maps agree with the objects of drawn pictures; None for other photos."""
     instances = instances_path(evaluation.examples[0].image.parents[1], evaluation.split)
     if not instances.is_file():
         return None
@@ -88,16 +90,16 @@ def pair_agreement(evaluation: Evaluation) -> PairAgreement | None:
 
 
 def line_of(variant: Variant, split: str, first: Variant, num_seeds: int, folder: Path, times: Times) -> Line:
-    """A variant's line."""
-    ours, others = (_measured(each, split, num_seeds, folder) for each in (variant, first))
-    shapes = [one["shape"] for one in ours]
+    """The line of a variant: means over its seeds."""
+    runs, first_runs = (_measured(item, split, num_seeds, folder) for item in (variant, first))
+    shapes = [run["shape"] for run in runs]
     return Line(
         name=variant.name,
         split=split,
-        scores=[one["scores"]["CIDEr-D"] for one in ours],
-        difference=None if variant == first else paired_interval(_mean_each(ours), _mean_each(others)),
-        right=_mean([one["right"] for one in ours]),
-        lift=_mean([one["lift"] for one in ours]),
+        scores=[run["scores"]["CIDEr-D"] for run in runs],
+        difference=None if variant == first else paired_interval(_mean_by_photo(runs), _mean_by_photo(first_runs)),
+        right=_mean([run["right"] for run in runs]),
+        lift=_mean([run["lift"] for run in runs]),
         entropy=_mean([shape.get("entropy") for shape in shapes]),
         sharpness=_mean([shape.get("sharpness") for shape in shapes]),
         change=_mean([shape.get("change") for shape in shapes]),
@@ -109,29 +111,29 @@ def line_of(variant: Variant, split: str, first: Variant, num_seeds: int, folder
 
 
 def baseline_lines(split: str, first: Variant, num_seeds: int, folder: Path) -> list[Line]:
-    """Lines of what needs no captioner."""
-    others = _mean_each(_measured(first, split, num_seeds, folder))
-    worth = json.loads((folder / f"baselines_{split}.json").read_text(encoding="utf-8"))
+    """The lines of the baselines."""
+    first_scores = _mean_by_photo(_measured(first, split, num_seeds, folder))
+    baselines = json.loads((folder / f"baselines_{split}.json").read_text(encoding="utf-8"))
     return [
-        Line(name, split, [one["scores"]["CIDEr-D"]], paired_interval(one["each"], others))
-        for name, one in worth.items()
+        Line(name, split, [scored["scores"]["CIDEr-D"]], paired_interval(scored["each"], first_scores))
+        for name, scored in baselines.items()
     ]
 
 
-def _written(run: Path, split: str) -> Path:
+def _measured_path(run: Path, split: str) -> Path:
     return run / f"measured_{split}.json"
 
 
 def _measured(variant: Variant, split: str, num_seeds: int, folder: Path) -> list[dict[str, Any]]:
     runs = [variant.folder(folder, seed) for seed in range(num_seeds)]
-    return [json.loads(_written(run, split).read_text(encoding="utf-8")) for run in runs]
+    return [json.loads(_measured_path(run, split).read_text(encoding="utf-8")) for run in runs]
 
 
-def _mean_each(measured: list[dict[str, Any]]) -> list[float]:
+def _mean_by_photo(runs: list[dict[str, Any]]) -> list[float]:
     """Every photo's score, the mean over seeds."""
-    return [statistics.fmean(values) for values in zip(*(one["each"] for one in measured), strict=True)]
+    return [statistics.fmean(values) for values in zip(*(run["each"] for run in runs), strict=True)]
 
 
 def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
+    measured = [value for value in values if value is not None]
+    return statistics.fmean(measured) if measured else None

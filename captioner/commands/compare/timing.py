@@ -1,4 +1,4 @@
-"""What a kind costs: parameters, and the time of a training step and of a decoded word."""
+"""The cost of a kind: parameters, and the time of a training step and of a decoded word."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ROUNDS = 7
 
 @dataclass(frozen=True)
 class Times:
-    """What a variant costs."""
+    """The cost of a variant."""
 
     num_parameters: int
     step_ms: float
@@ -37,29 +37,31 @@ class Times:
 
 
 def measure_times(variants: Sequence[Variant], folder: Path) -> dict[str, Times]:
-    """Milliseconds for 16 photos of training, in fp32: of a step's forward and backward, and of a word of greedy decoding. Medians of 7,
-    all variants in turn; once, and again where a variant is new. Delete times.json to measure again on a quieter machine."""
+    """Milliseconds for 16 training photos in fp32: forward and backward of a step, and one word of greedy decoding.
+
+    Medians of 7 rounds over all variants. All are measured again if a variant is new; delete times.json to repeat the measurement.
+    """
     path = folder / "times.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if not all(variant.name in kept for variant in variants):
-        kept |= {name: asdict(times) for name, times in _measure(variants, folder).items()}
-        write_text_atomically(path, json.dumps(kept, indent=1) + "\n")
-    return {variant.name: Times(**kept[variant.name]) for variant in variants}
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not all(variant.name in stored for variant in variants):
+        stored |= {name: asdict(times) for name, times in _measure(variants, folder).items()}
+        write_text_atomically(path, json.dumps(stored, indent=1) + "\n")
+    return {variant.name: Times(**stored[variant.name]) for variant in variants}
 
 
 def _measure(variants: Sequence[Variant], folder: Path) -> dict[str, Times]:
     timed = {variant.name: _Timed.of(variant.folder(folder, 0)) for variant in variants}
     rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in timed}
     for _ in range(_ROUNDS):
-        for name, one in timed.items():
-            rounds[name].append((one.step(), one.word()))
+        for name, model in timed.items():
+            rounds[name].append((model.step(), model.word()))
     return {
         name: Times(
-            one.num_parameters,
+            model.num_parameters,
             statistics.median(step for step, _ in rounds[name]),
             statistics.median(word for _, word in rounds[name]),
         )
-        for name, one in timed.items()
+        for name, model in timed.items()
     }
 
 
@@ -89,7 +91,7 @@ class _Timed:
     @property
     def num_parameters(self) -> int:
         model = self.captioner.model
-        return sum(one.numel() for name, one in model.named_parameters() if not name.startswith("encoder."))
+        return sum(parameter.numel() for name, parameter in model.named_parameters() if not name.startswith("encoder."))
 
     def step(self) -> float:
         self.objective.train()

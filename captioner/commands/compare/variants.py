@@ -1,4 +1,4 @@
-"""What is compared: one recipe's settings with another kind of attention, score or decoder in it."""
+"""What is compared: the settings of one recipe with another kind of attention, score or decoder."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from captioner.errors import UserError
 class Variant:
     """One line of a comparison: `soft:dot`, `multi_head`, or with another decoder `transformer/multi_head`.
 
-    Options of its own follow a part's name: `transformer+layers=2/multi_head+heads=4`.
+    Options of a part follow its name: `transformer+layers=2/multi_head+heads=4`.
     """
 
     name: str
 
     def overrides(self, recipe: Settings) -> list[str]:
-        """What makes it of the recipe: its names, sizes and options of the recipe that its parts know too, and options of its own."""
-        decoder, _, looking = self.name.rpartition("/")
+        """The overrides of the recipe: kinds, the recipe's options that these kinds also take, and the variant's own options."""
+        decoder, _, attention = self.name.rpartition("/")
         decoder, *decoder_options = decoder.split("+")
-        looking, *options = looking.split("+")
-        kind, _, score = looking.partition(":")
+        attention, *options = attention.split("+")
+        kind, _, score = attention.partition(":")
         names = {"decoder.kind": decoder or recipe.decoder.kind, "attention.kind": kind, "attention.score": score}
-        known = {
+        keys_of = {
             section: builder.keys_of(section, names[f"{section}.kind"], score) for section in ("attention", "decoder")
         }
         shared = {
             f"{section}.{key}": value
-            for section, keys in known.items()
+            for section, keys in keys_of.items()
             for key, value in recipe.resolved[section].items()
             if key in keys and value is not None
         }
@@ -44,7 +44,7 @@ class Variant:
 
 
 def check_names(text: str) -> list[str]:
-    """The names in a list with commas between them."""
+    """The names in a comma-separated list."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Draw pictures, train on them, and measure captions and maps on pictures never seen."""
+"""Draw pictures, train on them, and measure captions and maps on pictures that were not in training."""
 
 from captioner.commands.demo.demonstration import run
 

@@ -1,7 +1,6 @@
-"""The demo: draw pictures, train on them, and measure on pictures never seen what the captions say and where the maps lie.
+"""The demo: draw pictures, train on them, and measure captions and maps on pictures that were not in training.
 
-Two models are trained by one recipe: one looks after its LSTM has read the previous word, one before (configs/drawn.yaml says which
-options). Everything printed is measured here.
+Two models are trained with configs/drawn.yaml: one attends after its LSTM has read the previous word, the other before.
 """
 
 from __future__ import annotations
@@ -30,19 +29,21 @@ from captioner.visualize.sheet import contact, sheet
 
 CONFIG = Path(__file__).parents[3] / "configs" / "drawn.yaml"
 MODELS = {"after": "demo", "before": "demo_before"}
-SPLITS = {"val": "new", "unseen": "new pairs"}
+SPLITS = {"val": "validation", "unseen": "unseen pairs"}
 _NUM_SHOWN = 6
-_LEGEND = """attend: before or after the LSTM has read the previous word. new pairs: colours and shapes never seen together in training.
-right: captions in which every (colour, shape) named is one object of the picture.
-lift: attention inside the box of the named shape, over the box's fair share, on the shape word of right pairs, as a ratio of sums;
-uniform: the same of a map that knows nothing. pointing: the heaviest region's centre lies in the box. CIDEr-D: x100."""
+_LEGEND = """attend: the LSTM attends before or after it has read the previous word.
+unseen pairs: pictures with combinations of colour and shape that never occur in training.
+correct captions: share of captions in which every named pair of colour and shape is an object of the picture.
+lift: weight of the map in the box of the named object, divided by the weight of a uniform map there; at the shape words of correct
+pairs, as a ratio of sums. uniform: the lift of a uniform map.
+pointing: share of these words for which the centre of the region with the largest weight is in the box. CIDEr-D: x100."""
 
-_DASH = "- means no map to measure: no pair was right whose object is the only one of its name."
+_DASH = "-: no map to measure, since no correct pair names an object that is the only one of its name."
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What one model is worth on one split."""
+    """The numbers of one model on one split."""
 
     attend: str
     split: str
@@ -51,7 +52,7 @@ class Figure:
 
 
 def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
-    """Train what is not yet trained, measure, and write the sheet and the numbers into `folder`/demo."""
+    """Train both models unless they are trained, measure them, and write the sheet and the numbers into `folder`/demo."""
     if not CONFIG.is_file():
         raise UserError(f"the demo needs {CONFIG}; run it from a clone of the repository")
     for attend, name in MODELS.items():
@@ -71,7 +72,7 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
     console.print(legend(figures), soft_wrap=True)
     numbers = json.dumps([asdict(figure) for figure in figures], indent=1)
     write_text_atomically(folder / "demo" / "demo.json", numbers + "\n")
-    console.print(f"look at {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
+    console.print(f"maps: {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")
 
 
 def measure(attend: str, evaluation: Evaluation) -> Figure:
@@ -82,7 +83,7 @@ def measure(attend: str, evaluation: Evaluation) -> Figure:
 
 
 def show(folder: Path, evaluation: Evaluation) -> None:
-    """Print six captions of new pictures and write their sheet."""
+    """Print captions of six pictures and write a sheet with their maps."""
     order = torch.randperm(len(evaluation.captions), generator=torch.Generator().manual_seed(0)).tolist()
     sheets = []
     for index in order[:_NUM_SHOWN]:
@@ -94,24 +95,26 @@ def show(folder: Path, evaluation: Evaluation) -> None:
 
 
 def legend(figures: Sequence[Figure]) -> str:
-    """What the table's columns mean, and its dashes where there are any."""
+    """The meaning of the table's columns, and of dashes if there are any."""
     return f"{_LEGEND}\n{_DASH}" if any(figure.agreement.lift is None for figure in figures) else _LEGEND
 
 
 def _table(figures: Sequence[Figure]) -> Table:
-    table = Table(title="measured on pictures never seen", box=box.SIMPLE)
-    for name in ("attend", "pictures", "captions", "right", "lift", "uniform", "pointing", "CIDEr-D"):
-        table.add_column(name, justify="left" if name in ("attend", "pictures") else "right", no_wrap=True)
+    table = Table(title="pictures that were not in training", box=box.SIMPLE)
+    for name in ("attend", "pictures", "captions", "correct captions", "lift", "uniform", "pointing", "CIDEr-D"):
+        table.add_column(
+            name.replace(" ", "\n"), justify="left" if name in ("attend", "pictures") else "right", no_wrap=True
+        )
     for figure in figures:
-        found = figure.agreement
+        agreement = figure.agreement
         table.add_row(
             figure.attend,
             SPLITS[figure.split],
-            str(found.num_captions),
-            f"{found.caption_accuracy:.1%}",
-            _number(found.lift),
-            _number(found.uniform_lift),
-            "-" if found.pointing is None else f"{found.pointing:.1%}",
+            str(agreement.num_captions),
+            f"{agreement.caption_accuracy:.1%}",
+            _number(agreement.lift),
+            _number(agreement.uniform_lift),
+            "-" if agreement.pointing is None else f"{agreement.pointing:.1%}",
             f"{100 * figure.scores['CIDEr-D']:.1f}",
         )
     return table

@@ -1,4 +1,4 @@
-"""An inspection as a figure: is the map right, where does it look when, is it the reason, and does it matter?"""
+"""The results of an inspection as a figure: is the map on the object, and when; is it the reason; does it matter?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COLOURS = {"references": "#0072B2", "captions": "#D55E00", "lost": "#777777"}
 
 
 class Inspected(Protocol):
-    """What is drawn."""
+    """The numbers that are drawn."""
 
     @property
     def agreement(self) -> Mapping[str, Mapping[str, Any]]: ...
@@ -35,44 +35,44 @@ class Inspected(Protocol):
 
 
 def card_figure(path: Path, card: Inspected, title: str) -> None:
-    """Four panels with 95 % intervals, as PNG."""
+    """Write four panels with 95 % intervals as PNG."""
     with figure_file(path, 11, 7) as figure:
         draw_card(figure, card, title)
 
 
 def draw_card(figure: Figure, card: Inspected, title: str) -> None:
-    """The four panels; a title may be as long as a verdict."""
-    (right, when), (reason, matters) = figure.subplots(2, 2)
-    lifts = {name: {row: one.lift for row, one in found.items()} for name, found in card.agreement.items()}
-    _bars(right, lifts, 1)
-    right.set(title="Is the map on the named object?", xlabel="lift (1: knows nothing)")
-    for name, found in card.lag.items():
-        _line(when, {offset: one.lift for offset, one in found.items() if one.lift is not None}, name)
-    when.axhline(1, color=_LEVEL, linewidth=1)
-    when.set(title="When is it on the object?", xlabel="words after the one that names it", ylabel="lift")
-    when.set_xticks(range(-2, 3))
-    _bars(reason, {"captions": {row: one.gap for row, one in card.reasons.items()}}, 0)
-    reason.set(title="Is the map the reason?", xlabel="insertion - deletion, regions in this order")
-    _bars(matters, {"lost": {row: one.log_prob for row, one in card.replaced.items()}}, 0)
-    matters.set(title="Does the map matter?", xlabel="nats a word lost with these maps in its place")
-    for panel in (right, when, reason, matters):
+    """Draw the four panels."""
+    (agreement, lag), (deletion, replaced) = figure.subplots(2, 2)
+    lifts = {name: {row: item.lift for row, item in by_map.items()} for name, by_map in card.agreement.items()}
+    _bars(agreement, lifts, 1)
+    agreement.set(title="Is the map on the named object?", xlabel="lift (uniform map: 1)")
+    for name, by_offset in card.lag.items():
+        _line(lag, {offset: item.lift for offset, item in by_offset.items() if item.lift is not None}, name)
+    lag.axhline(1, color=_LEVEL, linewidth=1)
+    lag.set(title="When is it on the object?", xlabel="words after the one that names it", ylabel="lift")
+    lag.set_xticks(range(-2, 3))
+    _bars(deletion, {"captions": {row: areas.gap for row, areas in card.reasons.items()}}, 0)
+    deletion.set(title="Is the map the reason?", xlabel="insertion - deletion, regions in this order")
+    _bars(replaced, {"lost": {row: cost.log_prob for row, cost in card.replaced.items()}}, 0)
+    replaced.set(title="Does the map matter?", xlabel="nats per word lost with these maps")
+    for panel in (agreement, lag, deletion, replaced):
         plain(panel)
     if card.lag:
-        when.legend(frameon=False)
-    figure.suptitle(textwrap.fill(title.replace(", ", ",\N{NO-BREAK SPACE}"), 100))  # intervals stay in one line
+        lag.legend(frameon=False)
+    figure.suptitle(textwrap.fill(title.replace(", ", ",\N{NO-BREAK SPACE}"), 100))  # keeps each interval on one line
 
 
 def _bars(panel: Axes, series: Mapping[str, Mapping[str, Estimate | None]], level: float) -> None:
-    """A group of bars for each row, one for each series that has it; the first row on top, and a line at the level that means nothing."""
-    rows = list(dict.fromkeys(row for found in series.values() for row in found))
+    """A group of bars for each row, with a bar for each series, and a line at the level of no effect; the first row is on top."""
+    rows = list(dict.fromkeys(row for estimates in series.values() for row in estimates))
     height = 0.8 / max(1, len(series))
-    for number, (name, found) in enumerate(series.items()):
+    for number, (name, estimates) in enumerate(series.items()):
         shift = (number - (len(series) - 1) / 2) * height
-        there = {rows.index(row) + shift: one for row, one in found.items() if one is not None}
+        bars = {rows.index(row) + shift: estimate for row, estimate in estimates.items() if estimate is not None}
         panel.barh(
-            list(there),
-            [one.value for one in there.values()],
-            xerr=_errors(list(there.values())),
+            list(bars),
+            [estimate.value for estimate in bars.values()],
+            xerr=_errors(list(bars.values())),
             height=height,
             color=_COLOURS[name],
             error_kw={"ecolor": "#333333", "elinewidth": 1},
@@ -82,12 +82,13 @@ def _bars(panel: Axes, series: Mapping[str, Mapping[str, Estimate | None]], leve
     panel.axvline(level, color=_LEVEL, linewidth=1)
 
 
-def _line(panel: Axes, found: Mapping[int, Estimate], name: str) -> None:
-    values = [one.value for one in found.values()]
-    errors = _errors(list(found.values()))
-    panel.errorbar(list(found), values, yerr=errors, marker="o", capsize=3, color=_COLOURS[name], label=name)
+def _line(panel: Axes, estimates: Mapping[int, Estimate], name: str) -> None:
+    values = [estimate.value for estimate in estimates.values()]
+    errors = _errors(list(estimates.values()))
+    panel.errorbar(list(estimates), values, yerr=errors, marker="o", capsize=3, color=_COLOURS[name], label=name)
 
 
-def _errors(found: Sequence[Estimate]) -> list[list[float]]:
-    below = [max(0.0, one.value - one.low) for one in found]
-    return [below, [max(0.0, one.high - one.value) for one in found]]
+def _errors(estimates: Sequence[Estimate]) -> list[list[float]]:
+    """Lengths of the error bars, below and above the values."""
+    below = [max(0.0, estimate.value - estimate.low) for estimate in estimates]
+    return [below, [max(0.0, estimate.high - estimate.value) for estimate in estimates]]

@@ -1,4 +1,4 @@
-"""A card as a terminal shows it, 80 columns wide: tables, and beneath each what its columns mean."""
+"""The results of an inspection as tables for a terminal, 80 columns wide, each with a legend."""
 
 from __future__ import annotations
 
@@ -14,147 +14,145 @@ from captioner.commands.inspect.findings import MIN_PHOTOS, NOTHING, Card, shown
 from captioner.explain.grounding import Agreement
 from captioner.metrics.bootstrap import Estimate
 
-_WHOSE = {"references": "references, which people wrote", "captions": "captions, which the model wrote"}
+_TEXTS = {"references": "the references", "captions": "the model's own captions"}
 
 _SHAPE = {
-    "entropy": "spread: entropy, 0 on one region, 1 if uniform",
-    "regions": "number of regions that share the weight",
+    "entropy": "entropy / log R: 0 for one region, 1 if uniform",
+    "regions": "effective number of regions",
     "sharpness": "largest weight",
-    "change": "share of the weight that moves from word to word",
-    "divergence": "divergence from word to word, bits",
-    "coverage": "share of the regions that a caption covers",
-    "centre": "lift of the photo's middle quarter",
+    "change": "map change: total variation distance",
+    "divergence": "Jensen-Shannon divergence, bits",
+    "coverage": "share of the regions that the caption covers",
+    "centre": "lift of the middle quarter of the photo",
 }
 
-_RIGHT = """words: those that name an object of the photo; gradients are computed for a part of them, where there are many.
-lift: the map's weight on the object over a uniform map's; 1 knows nothing.
-pointing: how often the middle of the heaviest region lies on the object.
-shuffled: the word's own map on other regions. another word's: that of the word half a caption away."""
-_NONE_NAMED = "No word of a reference or a caption names an object that is in view: --words says which words name which category.\n"
+_AGREEMENT_LEGEND = """words: words that name an object of the photo; if there are many, gradients are computed for a sample.
+lift: weight of the map on the object, divided by the weight of a uniform map there.
+pointing: share of words for which the centre of the region with the largest weight is on the object.
+shuffled: the word's own weights on other regions. another word's: the map of the word half a caption away."""
+_NO_MENTION = "No word of a reference or a caption names an object in view; add words for categories with --words.\n"
 
 
 def tables(card: Card) -> list[Group]:
-    """Everything that people look at first; all numbers are in inspect.json."""
-    on_objects = [*_right(card), _when(card), _sizes(card)] if card.agreement else [Group(_NONE_NAMED)]
+    """The most important results; inspect.json holds all."""
+    on_objects = [*_agreement(card), _lag(card), _sizes(card)] if card.agreement else [Group(_NO_MENTION)]
     return [_about(card), *on_objects, _reasons(card), _replaced(card), _shape(card), _hallucination(card)]
 
 
 def _about(card: Card) -> Group:
-    read = (
-        f"{card.about['references']} references, which people wrote and the model reads, and "
-        if card.about["references"]
-        else ""
-    )
+    references = f"with {card.about['references']} references " if card.about["references"] else ""
     return Group(
-        f"{card.about['photos']} photos: {read}a caption of its own for each photo. In brackets: where a number would lie, 95 times of "
-        f"100, were it measured on other photos of the same kind (left out below {MIN_PHOTOS} photos).\n"
+        f"{card.about['photos']} photos {references}and one caption by the model for each. In brackets: 95 % intervals over photos, left "
+        f"out below {MIN_PHOTOS} photos.\n"
     )
 
 
-def _right(card: Card) -> list[Group]:
-    """Every kind of map, at the words of references and at those of captions."""
+def _agreement(card: Card) -> list[Group]:
+    """Every kind of map, at words of the references and of the captions."""
     last = list(card.agreement)[-1]
     return [
         _part(
-            f"Is the map on the object? At words of {_WHOSE[name]}",
+            f"Is the map on the object? Words of {_TEXTS[name]}",
             ["map", "words", "lift", "pointing %"],
-            [[row, str(one.num_words), shown(one.lift), shown(one.pointing, 100, 1)] for row, one in found.items()],
-            _RIGHT if name == last else "",
+            [
+                [row, str(agreement.num_words), shown(agreement.lift), shown(agreement.pointing, 100, 1)]
+                for row, agreement in by_map.items()
+            ],
+            _AGREEMENT_LEGEND if name == last else "",
             "there is no such word",
         )
-        for name, found in card.agreement.items()
+        for name, by_map in card.agreement.items()
     ]
 
 
-def _when(card: Card) -> Group:
-    read = "has read" if card.about["attend"] == "after" else "has not yet read"
+def _lag(card: Card) -> Group:
+    read = "after" if card.about["attend"] == "after" else "before"
     return _part(
-        "When is it on the object? Lift of maps before and after the word that names it",
+        "When is the map on the object? Lift at words before and after the one that names it",
         ["map of the word", *card.lag],
         [[_offset(offset), *map(_lift, row)] for offset, row in _beside(card.lag)],
-        f"The state that looks {read} the word before the one that it will write.",
-        "no caption has a word there",
+        f"The decoder attends {read} it has read the previous word.",
+        "no caption has such a word",
     )
 
 
 def _sizes(card: Card) -> Group:
     return _part(
-        "Is it on small objects too? Lift by the object's share of the photo",
+        "Is the map on small objects too? Lift by the size of the object",
         ["size", *chain.from_iterable(("words", name) for name in card.sizes)],
         [
-            [size, *chain.from_iterable((str(one.num_words), _lift(one)) for one in row)]
+            [size, *chain.from_iterable((str(agreement.num_words), _lift(agreement)) for agreement in row)]
             for size, row in _beside(card.sizes)
         ],
-        "small, medium: below 32 x 32 and 96 x 96 pixels of a photo of 640 x 480.",
+        "small, medium: below 32 x 32 and 96 x 96 pixels, in a photo of 640 x 480.",
         "there is no such word",
     )
 
 
 def _reasons(card: Card) -> Group:
-    """Insertion and deletion without their intervals, which would not fit."""
+    """Insertion and deletion; their intervals would not fit."""
     return _part(
-        "Is the map the reason? Regions are given, or taken away, in its order",
+        "Is the map the reason? Insertion and deletion of regions in its order",
         ["order", "words", "insertion", "deletion", "insertion - deletion"],
         [
-            [row, str(one.num_words), _value(one.insertion), _value(one.deletion), shown(one.gap)]
-            for row, one in card.reasons.items()
+            [row, str(areas.num_words), _value(areas.insertion), _value(areas.deletion), shown(areas.gap)]
+            for row, areas in card.reasons.items()
         ],
-        "words: those of captions that name an object. insertion: the word's log-probability, on average, on the way from no region, "
-        "which is 0, to all of them, which is 1; deletion: on the way back; below 0 the word is less likely than without the photo. The "
-        "difference is large where the map puts first what the word came from. Over all orders it is 0: how far a random one lies from "
-        "it is chance.",
-        "there is no such word, or the photo makes these words no likelier",
+        "words: words of the model's captions that name an object. insertion: log-probability of the word while regions are inserted in "
+        "this order, averaged over the steps; 0 is the photo without regions, 1 the whole photo. deletion: the same while regions are "
+        "deleted. The difference is large if the map ranks first what the word depends on; over all orders its mean is 0.",
+        "there is no such word, or the photos do not make these words likelier",
     )
 
 
 def _replaced(card: Card) -> Group:
     return _part(
-        "Does the map matter? What the model loses where every map is replaced",
-        ["maps", "CIDEr-D x100", "nats a word"],
+        "Does the map matter? What the model loses if every map is replaced",
+        ["maps", "CIDEr-D x100", "nats per word"],
         [[name, shown(cost.cider, 100, 1), shown(cost.log_prob, 1, 3)] for name, cost in card.replaced.items()],
-        "CIDEr-D: of the captions that it then writes. nats: the natural logarithm of the probability of each "
-        "word that it then reads.",
-        "CIDEr-D cannot be had: it needs two photos with references",
+        "CIDEr-D: loss of the captions written with these maps. nats: loss of log-probability of the references' words; without "
+        "references, of the words of the model's own captions.",
+        "CIDEr-D needs at least two photos with references",
     )
 
 
 def _shape(card: Card) -> Group:
     return _part(
-        "What are the maps of its captions like?",
+        "What are the maps of the captions like?",
         ["maps", "mean"],
-        [[_SHAPE[name], shown(found)] for name, found in card.shape.items()],
-        "",
+        [[_SHAPE[name], shown(estimate)] for name, estimate in card.shape.items()],
+        "Map change and divergence compare the maps of consecutive words.",
         "no caption has two words",
     )
 
 
 def _hallucination(card: Card) -> Group:
-    of = card.hallucination
+    hallucination = card.hallucination
     return _part(
-        "Are maps wider at words for what is not there?",
-        ["words of captions that name", "words", "spread of their maps"],
+        "Are maps wider at hallucinated words?",
+        ["words of captions that name", "words", "entropy / log R"],
         [
-            ["an object of the photo", str(of.num_there), shown(of.there)],
-            ["an object that is not there", str(of.num_not_there), shown(of.not_there)],
-            ["difference", "", shown(of.difference)],
+            ["an object of the photo", str(hallucination.num_there), shown(hallucination.there)],
+            ["a hallucinated object", str(hallucination.num_not_there), shown(hallucination.not_there)],
+            ["difference", "", shown(hallucination.difference)],
         ],
-        "There is what the instances hold, and what a reference names.",
+        "A hallucinated object is neither among the instances nor named by a reference (CHAIR).",
         "there is no such word",
     )
 
 
-def _beside(found: Mapping[str, Mapping]) -> list[tuple]:
-    """The rows that all columns share, each with its cells."""
-    columns = list(found.values())
+def _beside(by_text: Mapping[str, Mapping]) -> list[tuple]:
+    """The columns of all texts as rows: each row's name and its cells."""
+    columns = list(by_text.values())
     return [(row, [column[row] for column in columns]) for row in (columns[0] if columns else ())]
 
 
-def _value(found: Estimate | None) -> str:
-    return NOTHING if found is None else f"{found.value:.2f}"
+def _value(estimate: Estimate | None) -> str:
+    return NOTHING if estimate is None else f"{estimate.value:.2f}"
 
 
-def _lift(found: Agreement) -> str:
-    return shown(found.lift)
+def _lift(agreement: Agreement) -> str:
+    return shown(agreement.lift)
 
 
 def _offset(offset: int) -> str:
@@ -162,14 +160,14 @@ def _offset(offset: int) -> str:
 
 
 def _part(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], legend: str, missing: str) -> Group:
-    """A table with its legend, and with what a dash means where one stands."""
+    """A table with its legend, which explains dashes if there are any."""
     if not rows:
         return Group(Text(title, style="bold"), f"Nothing to show: {missing}.\n")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, name in enumerate(columns):
-        table.add_column(name, justify="left" if place == 0 else "right")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index == 0 else "right")
     for row in rows:
         table.add_row(*row)
-    dash = f"A dash stands where {missing}." if any(NOTHING in row for row in rows) else ""
+    dash = f"-: {missing}." if any(NOTHING in row for row in rows) else ""
     notes = " ".join(note for note in (legend, dash) if note)
     return Group(Text(title, style="bold"), table, *([notes] if notes else []), "")

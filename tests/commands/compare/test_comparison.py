@@ -65,8 +65,8 @@ def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys)
     assert text.count("\n|") == 1 + len(lines)
     printed = comparison.tables(lines)
     assert text.endswith(f"{printed[-1].caption}\n")
-    assert "- means not measured" in printed[-1].caption
-    assert "over photos.\nmaps, and what a kind costs.\n" in text
+    assert "-: not measured" in printed[-1].caption
+    assert "over photos.\nmaps and cost.\n" in text
     assert len(json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["lines"]) == len(lines)
     with Image.open(folder / "comparison.png") as figure:
         assert min(figure.size) > 200
@@ -89,7 +89,7 @@ def test_the_tables_hold_in_80_columns_whatever_a_kind_is_called():
     assert "…" not in text
     cells = [line.split(" ")[1] for line in text.splitlines() if line.startswith(" ")]
     assert "".join(cells).count(long) == 2  # on lines of its own, and whole
-    assert " lift " not in text.partition("right: ")[0]  # a column in which nothing was measured
+    assert " lift " not in text.partition("correct captions: ")[0]  # a column in which nothing was measured
 
 
 def test_a_kind_that_is_none_is_named_before_anything_is_trained(options, tmp_path):

@@ -19,8 +19,8 @@ def test_a_dash_in_the_table_is_explained():
     unmeasured = PairAgreement(4, 0.0, None, 0.0, 0, None, None, None, {})
     measured = replace(unmeasured, num_words=3, lift=9.5, uniform_lift=1.0, pointing=0.9)
     ours, other = (demo.Figure("after", "val", {"CIDEr-D": 0.1}, one) for one in (unmeasured, measured))
-    assert demo.legend([other, ours]).splitlines()[-1].startswith("- means no map to measure")
-    assert "- means" not in demo.legend([other])
+    assert demo.legend([other, ours]).splitlines()[-1].startswith("-: no map to measure")
+    assert "-: " not in demo.legend([other])
 
 
 class NoTraining(Report):
@@ -41,7 +41,7 @@ def test_the_demo_trains_measures_and_shows(pictures, tmp_path, capsys):
         assert figure["agreement"]["uniform_lift"] in (None, pytest.approx(1.0))
     with Image.open(tmp_path / "demo" / "sheet.png") as sheet:
         assert min(sheet.size) > 400
-    assert "lift: attention inside" in capsys.readouterr().out
+    assert "lift: weight of the map" in capsys.readouterr().out
     demo.run(tmp_path, options, NoTraining())
     with pytest.raises(UserError, match=r"demo was started with run\.epochs=3, now it is 2"):
         demo.run(tmp_path, [*options, "run.epochs=2"], report)

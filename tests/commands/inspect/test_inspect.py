@@ -113,7 +113,7 @@ def test_every_row_says_on_how_many_words_it_stands(card):
     assert stands["gradient x input"] == stands["attention, the same words"] == 5 < stands["attention"]
     assert {one.num_words for one in card.reasons.values()} == {5}
     assert {"attention", "random order", "another word's"} <= card.reasons.keys()
-    (table,) = [part for part in map(printed, inspection.tables(card)) if "At words of captions" in part]
+    (table,) = [part for part in map(printed, inspection.tables(card)) if "Words of the model's own captions" in part]
     for name in ("attention", "gradient x input"):
         assert re.search(rf"{name} +{stands[name]} ", table)
 
@@ -137,13 +137,13 @@ def test_a_dash_is_explained_where_one_stands_and_nowhere_else(card):
     for size, dash in ((there, False), (replace(there, lift=None), True)):
         tables = map(printed, inspection.tables(replace(card, sizes={"references": {"large": size}})))
         (part,) = [table for table in tables if "small objects" in table]
-        assert ("A dash stands" in " ".join(part.split())) is (" - " in part) is dash
+        assert ("-: there is no such word" in " ".join(part.split())) is (" - " in part) is dash
 
 
 def test_where_no_word_names_an_object_a_sentence_stands_in_place_of_tables(trained, request_for):
     card = replace(inspect(trained, request_for), agreement={}, lag={}, sizes={}, reasons={})
     text = " ".join("".join(map(printed, inspection.tables(card))).split())
-    assert "--words says which words name which category" in text
+    assert "add words for categories with --words" in text
     assert "Nothing to show: there is no such word" in text
     inspection.save(card)
 

@@ -1,15 +1,15 @@
-"""What every kind of attention costs: time and peak memory of a decoder's training step, at 49, 196 and 1,024 regions.
+"""The cost of every kind of attention: time and peak memory of a decoder's training step, at 49, 196 and 1,024 regions.
 
     python benchmarks/attention.py [--device cpu] [--rounds 7] [--regions 49 196 1024]
 
-8 photos x 5 captions of 14 words, features, state and comparison of 512, 9,490 words, an LSTM that looks after it has read the previous
-word; forward and backward in fp32. All kinds take turns in one process; times are medians. The floor is the number of operations of the
-step's matrix products, as torch counts them, over the best matrix-product rate of the same run. Peak memory is that of tensors made
-during the step, beyond parameters and features.
+8 photos x 5 captions of 14 words; features, state and comparison of size 512; 9,490 words; an LSTM that attends after it has read the
+previous word; forward and backward in fp32. All kinds take turns in one process; times are medians. The floor is the number of operations
+of the step's matrix products, as counted by torch, over the best matrix-product rate of the same run. Peak memory counts the tensors made
+during the step, without parameters and features.
 
-Then multi-head attention when nobody wants its weights, at 80 queries a photo, against bare `scaled_dot_product_attention` with the same
-projections, in fp32 and under bfloat16 autocast (where the bare one works in bfloat16). Last the dropout of layers that draw many masks,
-forward and backward, against PyTorch's own.
+Then multi-head attention without its weights, at 80 queries per photo, is compared with bare `scaled_dot_product_attention` with the same
+projections, in fp32 and under bfloat16 autocast (where the bare one computes in bfloat16). Finally the dropout of layers that draw many
+masks is compared with PyTorch's own, forward and backward.
 """
 
 from __future__ import annotations
@@ -50,19 +50,21 @@ QUERIES = 80
 
 
 def kinds() -> list[tuple[str, str | None]]:
-    """Every kind with additive, then soft with the other scores."""
-    takes = {kind: "score" in signature(make).parameters for kind, make in attention.KINDS.items()}
+    """Soft attention with every score, additive first, then the other kinds with the additive score."""
+    takes_score = {kind: "score" in signature(make).parameters for kind, make in attention.KINDS.items()}
     first = [("soft", "additive"), *(("soft", score) for score in attention.SCORES if score != "additive")]
-    return first + [(kind, "additive" if takes[kind] else None) for kind in attention.KINDS if kind != "soft"]
+    return first + [(kind, "additive" if takes_score[kind] else None) for kind in attention.KINDS if kind != "soft"]
 
 
 def make_attention(kind: str, score: str | None) -> attention.Attention:
     make = attention.KINDS[kind]
-    known = {"query_size": SIZE, "region_size": SIZE, "cell_input_size": 2 * SIZE, "size": SIZE}
+    arguments = {"query_size": SIZE, "region_size": SIZE, "cell_input_size": 2 * SIZE, "size": SIZE}
     if score is not None:
         part = attention.SCORES[score]
-        known["score"] = part(**{name: value for name, value in known.items() if name in signature(part).parameters})
-    return make(**{name: value for name, value in known.items() if name in signature(make).parameters})
+        arguments["score"] = part(
+            **{name: value for name, value in arguments.items() if name in signature(part).parameters}
+        )
+    return make(**{name: value for name, value in arguments.items() if name in signature(make).parameters})
 
 
 def training_step(made: attention.Attention, num_regions: int, device: torch.device) -> Callable[[], None]:
@@ -83,7 +85,7 @@ def training_step(made: attention.Attention, num_regions: int, device: torch.dev
 
 
 def multi_head_and_bare(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Forward and backward of the kind, and of its operations written out."""
+    """Forward and backward of multi-head attention, and of the same operations written out."""
     precision = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
     made = MultiHeadAttention(SIZE, SIZE, 8, SIZE).to(device)
     features = torch.randn(PHOTOS, 49, SIZE, device=device)
@@ -101,8 +103,8 @@ def multi_head_and_bare(device: torch.device, dtype: torch.dtype) -> tuple[Calla
         parts = made.from_query.weight, made.to_key.weight, made.to_value.weight
         with precision:
             split = [
-                functional.linear(given, weight).unflatten(-1, (8, -1)).transpose(1, 2)
-                for given, weight in zip((queries, features, features), parts, strict=True)
+                functional.linear(inputs, weight).unflatten(-1, (8, -1)).transpose(1, 2)
+                for inputs, weight in zip((queries, features, features), parts, strict=True)
             ]
             context = functional.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
             context = functional.linear(context, made.to_context.weight)
@@ -113,7 +115,7 @@ def multi_head_and_bare(device: torch.device, dtype: torch.dtype) -> tuple[Calla
 
 
 def dropouts(device: torch.device) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Forward and backward for 80 captions of 20 words."""
+    """Forward and backward of our dropout and of PyTorch's, for 80 captions of 20 words."""
     inputs = torch.randn(80, 20, SIZE, device=device, requires_grad=True)
 
     def step_of(layer: nn.Module) -> Callable[[], None]:
@@ -129,7 +131,7 @@ def operations(step: Callable[[], None]) -> float:
 
 
 def peak(step: Callable[[], None]) -> int:
-    """Bytes of the most tensors that a step has alive at once."""
+    """The largest number of bytes that the step's tensors take at the same time."""
     with MadeTensors() as made:
         step()
     return made.peak_bytes
@@ -146,11 +148,11 @@ def main(device: torch.device, rounds: int, sizes: list[int]) -> None:
         peaks = {kind: peak(step) for kind, step in steps.items()}
         times = dict(zip(steps, in_turn(list(steps.values()), rounds, device), strict=True))
         rate = max(rate, best_rate(device, torch.float32))
-        table = Table("kind", "ms", "of additive", "share of floor", "peak MiB", title=f"{size} regions")
+        table = Table("kind", "ms", "relative to additive", "share of the floor", "peak MiB", title=f"{size} regions")
         for kind, took in times.items():
-            of_additive, of_floor = took / times["soft", "additive"], counts[kind] / rate / took
-            found = [f"{1000 * took:.0f}", f"{of_additive:.2f}", f"{of_floor:.0%}", f"{peaks[kind] / 2**20:.0f}"]
-            table.add_row(":".join(name for name in kind if name), *found)
+            relative, of_floor = took / times["soft", "additive"], counts[kind] / rate / took
+            cells = [f"{1000 * took:.0f}", f"{relative:.2f}", f"{of_floor:.0%}", f"{peaks[kind] / 2**20:.0f}"]
+            table.add_row(":".join(name for name in kind if name), *cells)
         console.print(table)
     pairs = {
         f"multi-head without weights, {QUERIES} queries, fp32": multi_head_and_bare(device, torch.float32),
@@ -159,8 +161,8 @@ def main(device: torch.device, rounds: int, sizes: list[int]) -> None:
     }
     for name, pair in pairs.items():
         ours, bare = in_turn(pair, 5 * rounds, device)
-        took = f"{1000 * ours:.2f} ms, PyTorch's own {1000 * bare:.2f} ms, {ours / bare:.2f} times"
-        console.print(f"{name}: {took}", highlight=False)
+        times_of_pair = f"{1000 * ours:.2f} ms, PyTorch's own {1000 * bare:.2f} ms, {ours / bare:.2f} times as long"
+        console.print(f"{name}: {times_of_pair}", highlight=False)
     console.print(f"best rate: {rate / 1e9:,.0f} GFLOP/s", highlight=False)
 
 
@@ -169,5 +171,5 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="cpu", type=torch.device)
     parser.add_argument("--rounds", default=7, type=int)
     parser.add_argument("--regions", default=list(GRIDS), type=int, nargs="+", choices=list(GRIDS))
-    given = parser.parse_args()
-    main(given.device, given.rounds, given.regions)
+    options = parser.parse_args()
+    main(options.device, options.rounds, options.regions)

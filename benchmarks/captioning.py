@@ -1,10 +1,10 @@
-"""Captioning from the command line: what one photo costs beyond importing torch, and many photos beyond the network's own work.
+"""Captioning from the command line: time for one photo beyond importing torch, and for many photos beyond the model's own work.
 
     python benchmarks/captioning.py RUN PHOTOS [--count 1000] [--rounds 5]
 
-RUN is a trained run, PHOTOS a folder. One photo: a whole process, greedy, against a process that imports torch and torchvision, in turn,
-warm file cache, medians. Many: reading, preparing, encoding and searching, against the encoder on ready pixels plus the search on
-ready regions.
+RUN is a trained run, PHOTOS a folder. One photo: a whole process with greedy decoding, against a process that only imports torch and
+torchvision; both take turns with a warm file cache, and times are medians. Many photos: reading, preprocessing, encoding and decoding,
+against the encoder on prepared pixels plus decoding from computed regions.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def measure_one(run: Path, photo: Path, rounds: int) -> None:
         "--set",
         "search.kind=greedy",
     ]
-    works = [lambda one=one: subprocess.run(one, check=True, capture_output=True) for one in (imports, command)]
+    works = [lambda line=line: subprocess.run(line, check=True, capture_output=True) for line in (imports, command)]
     importing, captioning = in_turn(works, rounds)
     rest = captioning - importing
     print(
-        f"one photo: {captioning:.2f} s, of which importing torch and torchvision {importing:.2f} s; the rest {rest:.2f} s"
+        f"one photo: {captioning:.2f} s; importing torch and torchvision takes {importing:.2f} s of it, the rest {rest:.2f} s"
     )
 
 
@@ -70,15 +70,15 @@ def measure_many(run: Path, paths: list[Path]) -> None:
 
     for work in (lambda: model.model.encoder(pixels), lambda: model.captions_of(regions)):
         work()
-    found = {"encoder": 0.0, "search": 0.0, "whole": 0.0}
-    for part in range(4):  # a quarter of the parts before, between and after, since the machine's speed drifts
-        found["encoder"] += sum(seconds(lambda: model.model.encoder(pixels)) for _ in range(round(batches / 4)))
-        found["search"] += sum(seconds(lambda: model.captions_of(regions)) for _ in range(round(batches / 4)))
+    took = {"encoder": 0.0, "search": 0.0, "whole": 0.0}
+    for part in range(4):  # in quarters before and after the whole, since the machine's speed drifts
+        took["encoder"] += sum(seconds(lambda: model.model.encoder(pixels)) for _ in range(round(batches / 4)))
+        took["search"] += sum(seconds(lambda: model.captions_of(regions)) for _ in range(round(batches / 4)))
         if part == 1:
-            found["whole"] = seconds(whole)
-    own = found["encoder"] + found["search"]
-    print(f"{len(paths)} photos: {found['whole']:.1f} s; encoder {found['encoder']:.1f} s + search {found['search']:.1f} s; "
-          f"{found['whole'] / own:.2f} times their sum")  # fmt: skip
+            took["whole"] = seconds(whole)
+    own = took["encoder"] + took["search"]
+    print(f"{len(paths)} photos: {took['whole']:.1f} s; encoder {took['encoder']:.1f} s + search {took['search']:.1f} s; "
+          f"{took['whole'] / own:.2f} times their sum")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""A dry run at COCO's size: 113,287 photos with five captions each, a full-sized feature store, 1 % of an epoch, extrapolated.
+"""A dry run at the size of COCO: 113,287 photos with five captions each, a full-size feature store, 1 % of an epoch, extrapolated.
 
     python benchmarks/coco_dry_run.py [--device cpu] [--share 0.01] [--grid 7] [--precision mixed]
 
-Vocabulary, sizes and batch are those of configs/coco_soft.yaml. Captions are random words as many and as long as COCO's (8 to 16).
-The store's file is as long as the real one (22.7 GB at 7 x 7), but holds random features only in the rows that are read; the rest is
-a hole that takes no room. What it shows: how much memory a process needs, and how long an epoch takes.
+Vocabulary, sizes and batch are those of configs/coco_soft.yaml. Captions are random words, as many and as long as those of COCO (8 to 16).
+The store's files are as long as the real ones (22.7 GB at 7 x 7), but contain random features only in the rows that are read; the rest is
+sparse and takes no space on disk. The result is the memory that a process needs, and the time of an epoch.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def main(device: torch.device, share: float, grid: int, precision: str) -> None:
         store = FeatureStore(Path(folder), (grid * grid, REGION), about={})
         photos = CaptionedPhotos(lambda indices, views: Regions.full(store.read(indices), Grid(grid, grid)), captions)
         order = photos.order(BATCH, seed=0, epoch=0)
-        some = order[: max(4, round(len(order) * share))]
-        fill(store, [photo for batch in some for photo in batch])
+        batches = order[: max(4, round(len(order) * share))]
+        fill(store, [photo for batch in batches for photo in batch])
         print(
             f"start: {time.perf_counter() - started:.0f} s; the store's files: {store.row_bytes * PHOTOS / 1e9:.1f} GB"
         )
@@ -58,7 +58,7 @@ def main(device: torch.device, share: float, grid: int, precision: str) -> None:
         objective = TeacherForcing(
             CaptionModel(nn.Identity(), decoder), coverage=1.0, coverage_reduction="mean_regions"
         )
-        steps(objective.to(device), photos, some, device, precision, len(order))
+        steps(objective.to(device), photos, batches, device, precision, len(order))
     print(where(device))
 
 
@@ -68,7 +68,7 @@ def random_captions(count: int) -> list[list[list[int]]]:
 
 
 def fill(store: FeatureStore, photos: list[int]) -> None:
-    """Files of full length, random features in the rows that will be read."""
+    """Make files of full length, with random features in the rows that will be read."""
     for shard in range(-(-PHOTOS // store.rows_per_shard)):
         rows = min(store.rows_per_shard, PHOTOS - shard * store.rows_per_shard)
         with store._shard(shard).open("wb") as file:
@@ -79,14 +79,14 @@ def fill(store: FeatureStore, photos: list[int]) -> None:
 
 
 def steps(
-    objective: nn.Module, photos: CaptionedPhotos, some, device: torch.device, precision: str, whole: int
+    objective: nn.Module, photos: CaptionedPhotos, order, device: torch.device, precision: str, steps_per_epoch: int
 ) -> None:
     optimiser = adam(objective.parameters())
     dtype = mixed_precision(device) if precision == "mixed" else torch.float32
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
     started, counted = time.perf_counter(), 0
-    for step, batch in enumerate(photos.batches(some)):
-        if step == 2:  # the first ones allocate
+    for step, batch in enumerate(photos.batches(order)):
+        if step == 2:  # the first steps allocate memory
             started = time.perf_counter()
         on_device = batch.to(device)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
@@ -100,14 +100,13 @@ def steps(
         scaler.update()
         optimiser.zero_grad()
         counted += step >= 2
-    each = (time.perf_counter() - started) / counted
-    print(f"{counted} steps of {BATCH} photos: {1000 * each:.0f} ms each, {BATCH / each:.1f} photos/s; "
-          f"an epoch of {whole:,} steps: {each * whole / 3600:.2f} h")  # fmt: skip
-    print(
-        f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB at most, mapped pages of the store among them"
-    )
+    per_step = (time.perf_counter() - started) / counted
+    print(f"{counted} steps of {BATCH} photos: {1000 * per_step:.0f} ms per step, {BATCH / per_step:.1f} photos/s; "
+          f"an epoch of {steps_per_epoch:,} steps: {per_step * steps_per_epoch / 3600:.2f} h")  # fmt: skip
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"peak memory: {peak / 2**20:.1f} GiB, including mapped pages of the store")
     if device.type == "cuda":
-        print(f"on the device: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB at most")
+        print(f"peak memory on the device: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
 
 
 if __name__ == "__main__":

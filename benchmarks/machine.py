@@ -1,4 +1,4 @@
-"""What every benchmark says about where it ran, and how it takes times."""
+"""Timing, and a description of the machine, for all benchmarks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import torch
 from captioner.layers.allocation import keep_memory
 
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
-"""Time as one waits for it; or what processors spend on this process, which other work on the machine hardly disturbs, with one thread."""
+"""Elapsed time, or the processor time of this process; with one thread, other work on the machine hardly affects the latter."""
 
 
 def seconds(work: Callable[[], object], device: torch.device | None = None, clock: str = "wall") -> float:
-    """How long a piece of work takes, the device's queue included."""
+    """The time that a piece of work takes, including the device's queue."""
     now = CLOCKS[clock]
     cuda = device is not None and device.type == "cuda"
     if cuda:
@@ -33,36 +33,36 @@ def seconds(work: Callable[[], object], device: torch.device | None = None, cloc
 
 
 def chosen(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """What the command line gives, a clock among it.
+    """Parse the command line, with the options `--clock` and `--memory` of all benchmarks.
 
-    `--memory`, which is set here, is what the C library does with memory that tensors gave back: "kept", as our commands have it, or
-    "returned", as it does by itself.
+    `--memory` says what the C library does with the memory of freed tensors, and is applied here: "kept", as in our commands, or
+    "returned" to the system, its default.
     """
     parser.add_argument("--clock", default="wall", choices=CLOCKS)
     parser.add_argument("--memory", default="kept", choices=["kept", "returned"])
-    given = vars(parser.parse_args())
-    memory = given.pop("memory")
-    print(f"memory that tensors gave back is {memory}")
+    options = vars(parser.parse_args())
+    memory = options.pop("memory")
+    print(f"memory of freed tensors is {memory}")
     if memory == "kept" and not keep_memory():
-        raise SystemExit("memory cannot be kept here; choose --memory returned")
-    return given
+        raise SystemExit("memory cannot be kept on this system; choose --memory returned")
+    return options
 
 
 def in_turn(works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None) -> list[float]:
-    """Median seconds of each; all take turns in every round, after one round that does not count."""
-    return [statistics.median(found) for found in all_times(works, rounds, device)]
+    """Median seconds of each work; all take turns in every round, after a warm-up round."""
+    return [statistics.median(times) for times in all_times(works, rounds, device)]
 
 
 def all_times(
     works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None, clock: str = "wall"
 ) -> list[list[float]]:
-    """Seconds of each in every round; all take turns in a round, after one round that does not count."""
+    """Seconds of each work in every round; all take turns in a round, after a warm-up round."""
     times: list[list[float]] = [[] for _ in works]
     for turn in range(rounds + 1):
-        for work, found in zip(works, times, strict=True):
+        for work, own_times in zip(works, times, strict=True):
             took = seconds(work, device, clock)
             if turn:
-                found.append(took)
+                own_times.append(took)
     return times
 
 
@@ -81,5 +81,6 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    found = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if ":" in line}
-    return found.get("model name", platform.processor()) + (" with AMX" if "amx_bf16" in found.get("flags", "") else "")
+    entries = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if ":" in line}
+    amx = " with AMX" if "amx_bf16" in entries.get("flags", "") else ""
+    return entries.get("model name", platform.processor()) + amx

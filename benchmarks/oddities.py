@@ -1,4 +1,4 @@
-"""Captions with odd things planted in them, and what coco-caption's own tokeniser makes of captions."""
+"""Captions with unusual words inserted, and the words of captions according to coco-caption's own tokeniser."""
 
 from __future__ import annotations
 
@@ -87,39 +87,39 @@ ODDITIES: dict[str, str] = {
     "letters": "A. b. I. plan b. X, C. K) (a) a) S. vitamin C. The A. A B. If",
     "capitals": "LG WII NYC AT&T PEPSI-COLA McDonald's O'Neil D'Angelo d'Or L'Oreal Coca-Cola iPhone STOP! OK! Yahoo! E! B&W Q&A",
 }  # fmt: skip
-"""Odd words by kind; the spaces in a list do not matter, words that belong together meet by chance."""
+"""Unusual words by kind, separated by spaces; those that belong together are combined at random."""
 
 
 def sentence(rng: random.Random) -> str:
-    """A plain caption."""
+    """An ordinary caption."""
     parts = [rng.choice(SUBJECTS), rng.choice(ACTIONS), rng.choice(OBJECTS), rng.choice(PLACES)]
     return " ".join(parts[: rng.randint(2, 4)]) + rng.choice(["", ".", ".", " .", "!", ",", " "])
 
 
 def plant(caption: str, rng: random.Random) -> str:
-    """Puts one to four odd words, or runs of them, between words or right at them."""
+    """Insert one to four unusual words, or runs of them, between words or attached to them."""
     words = caption.split(" ")
     for _ in range(rng.randint(1, 4)):
         kind = ODDITIES[rng.choice(list(ODDITIES))].split(" ")
         first = rng.randrange(len(kind))
         odd = " ".join(kind[first : first + rng.choice([1, 1, 1, 2, 3])])
-        place = rng.randint(0, len(words))
+        index = rng.randint(0, len(words))
         if rng.random() < 0.2 and words:
-            place = min(place, len(words) - 1)
-            words[place] = rng.choice([words[place] + odd, odd + words[place]])
+            index = min(index, len(words) - 1)
+            words[index] = rng.choice([words[index] + odd, odd + words[index]])
         else:
-            words.insert(place, odd + rng.choice(["", "", "", ".", ",", "!", "'s", '"', ")"]))
+            words.insert(index, odd + rng.choice(["", "", "", ".", ",", "!", "'s", '"', ")"]))
     return " ".join(words)
 
 
 def planted(number: int, seed: int, sentences: list[str] | None = None) -> list[str]:
-    """Captions with odd things in them; made of `sentences` where these are given."""
+    """Captions with unusual words, made from `sentences` if these are given."""
     rng = random.Random(seed)
     return [plant(rng.choice(sentences) if sentences else sentence(rng), rng) for _ in range(number)]
 
 
 def jar_words(captions: Iterable[str]) -> list[list[str]]:
-    """The words of coco-caption's PTBTokenizer, called as coco-caption calls it, of captions whose white space is single spaces."""
+    """The words of captions by PTBTokenizer, called as in coco-caption; white space is reduced to single spaces."""
     import pycocoevalcap
 
     folder = Path(pycocoevalcap.__path__[0]) / "tokenizer"
@@ -128,20 +128,11 @@ def jar_words(captions: Iterable[str]) -> list[list[str]]:
         path = Path(temporary) / "captions.txt"
         path.write_bytes(text.encode("utf-8", "replace"))
         jar = str(folder / "stanford-corenlp-3.4.1.jar")
-        command = [
-            "java",
-            "-cp",
-            jar,
-            "edu.stanford.nlp.process.PTBTokenizer",
-            "-preserveLines",
-            "-lowerCase",
-            str(path),
-        ]
-        found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout.decode(
-            "utf-8"
-        )
+        tokeniser = ["java", "-cp", jar, "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
+        done = subprocess.run([*tokeniser, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
     lines = [
-        [word for word in line.rstrip().split(" ") if word and word not in PUNCTUATION] for line in found.split("\n")
+        [word for word in line.rstrip().split(" ") if word and word not in PUNCTUATION]
+        for line in done.stdout.decode("utf-8").split("\n")
     ]
     num_lines = text.count("\n") + 1
     return [*lines, []][:num_lines]

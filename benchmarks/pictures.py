@@ -1,10 +1,10 @@
-"""Pictures of attention: what a sheet costs, and what maps add to decoding.
+"""Pictures of attention: the time to draw a sheet, and the time that maps add to decoding.
 
     python benchmarks/pictures.py [--count 1000] [--rounds 5]
 
-A sheet of 12 words over a photo of 640 x 480 pixels and 14 x 14 regions, drawn and saved as a PNG, likewise a strip, a PDF and a GIF.
-Decoding: greedy, 12 words, 196 regions x 512, sizes 512; with all maps kept and placed on photos as they are drawn in a sheet's panel
-(they are what a picture needs of a caption), against the same decoding that nobody looks at; captions are random, the work is not.
+A sheet of 12 words over a photo of 640 x 480 pixels and 14 x 14 regions is drawn and saved as a PNG; likewise a strip, a PDF and a GIF.
+Decoding is greedy, with 12 words, 196 regions x 512 and sizes 512. Decoding that keeps all maps, and drawing the maps on photos at the size
+of a sheet's panel, are compared with decoding without maps. Weights are random, which does not change the amount of work.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main(count: int, rounds: int) -> None:
 
 
 def make_captioner() -> Captioner:
-    """Random weights, captions of exactly so many words."""
+    """A captioner with random weights and captions of exactly WORDS words."""
     vocabulary = Vocabulary([f"w{number}" for number in range(9_000)])
     attention = KINDS["soft"](SCORES["additive"](WIDTH, WIDTH, WIDTH), WIDTH)
     decoder = DECODERS["lstm"](attention, WIDTH, len(vocabulary), WIDTH, WIDTH)
@@ -69,13 +69,12 @@ def measure_pictures(captioner: Captioner, regions: Regions, rounds: int) -> Non
             "animation": lambda: save_animation(Path(folder, "a.gif"), photo, caption),
         }
         for (name, work), took in zip(kinds.items(), in_turn(list(kinds.values()), rounds), strict=True):
-            print(
-                f"{name}: {1000 * took:.0f} ms; {1000 * min(processor(work) for _ in range(rounds)):.0f} ms of the processor"
-            )
+            fastest = min(processor(work) for _ in range(rounds))
+            print(f"{name}: {1000 * took:.0f} ms; {1000 * fastest:.0f} ms of processor time")
 
 
 def processor(work: Callable[[], object]) -> float:
-    """Seconds of work, whatever else the machine does."""
+    """Processor seconds, which other work on the machine does not affect."""
     start = time.process_time()
     work()
     return time.process_time() - start
@@ -85,13 +84,13 @@ def processor(work: Callable[[], object]) -> float:
 def measure_maps(captioner: Captioner, regions: Regions, count: int, rounds: int) -> None:
     batches = -(-count // BATCH)
 
-    def unseen() -> None:
+    def without_maps() -> None:
         draw(captioner.search, captioner.model.decoder, captioner.model.remember(regions))
 
-    def seen() -> list:
+    def with_maps() -> list:
         return captioner.captions_of(regions, [PLACED] * BATCH)
 
-    captions = seen()
+    captions = with_maps()
 
     def placed() -> None:
         for caption in captions:
@@ -101,7 +100,7 @@ def measure_maps(captioner: Captioner, regions: Regions, count: int, rounds: int
 
     with torch.inference_mode():
         captioner.model.decoder.eval()
-        bare, kept, maps = in_turn([unseen, seen, placed], max(rounds, min(batches, 20)))
+        bare, kept, maps = in_turn([without_maps, with_maps, placed], max(rounds, min(batches, 20)))
     print(
         f"{count} captions: decoding {batches * bare:.1f} s; keeping the maps adds {batches * (kept - bare):.2f} s "
         f"({kept / bare - 1:.1%}), placing them on photos {batches * maps:.2f} s ({maps / bare:.1%})"

@@ -1,10 +1,10 @@
-"""The web page under load: requests from several threads over HTTP, all answered, and what memory the server keeps.
+"""The web page under load: requests from several threads over HTTP, and the memory of the server.
 
     pip install -e '.[serve]'
     python benchmarks/serve.py RUN [--requests 50] [--threads 4] [--rounds 4]
 
-The server is a process of its own. Each request sends drawn pictures and asks for captions of them as the page does; every fifth also sends
-an empty file, which must get its sentence. Memory is the server's resident set after each round (Linux).
+The server is a process of its own. Each request sends a drawn picture and asks for its caption as the page does; every fifth also sends an
+empty file, which must be answered with an error message. Memory is the server's resident set size (Linux).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from machine import where  # noqa: E402
 from captioner.data.shapes import compose, paint  # noqa: E402
 
 SETTINGS = {"decoding": "beam", "length rule": "gnmt", "beams": 3, "max length": 20}
-"""By their labels on the page."""
+"""Settings by their labels on the page."""
 
 
 def main(run: Path, requests: int, threads: int, rounds: int) -> None:
@@ -59,46 +59,46 @@ def served(run: Path):
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        found = re.search(r"http://\S+?/?(?=\s)", line)
-        if found is None:
+        address = re.search(r"http://\S+?/?(?=\s)", line)
+        if address is None:
             sys.exit(f"the server did not start: {line}")
         threading.Thread(target=process.stdout.read, daemon=True).start()
-        yield found.group().rstrip("/"), process
+        yield address.group().rstrip("/"), process
     finally:
         process.terminate()
         process.wait(30)
 
 
 class Page:
-    """What the page's script says to the server."""
+    """A client that sends the same requests as the page's script."""
 
     def __init__(self, address: str):
         self.address = f"{address}/gradio_api"
         config = json.loads(get(f"{address}/config"))
-        labels = {one["id"]: one["props"].get("label") for one in config["components"]}
-        values = {one["id"]: one["props"].get("value") for one in config["components"]}
-        event = next(one for one in config["dependencies"] if any(kind == "upload" for _, kind in one["targets"]))
+        labels = {part["id"]: part["props"].get("label") for part in config["components"]}
+        values = {part["id"]: part["props"].get("value") for part in config["components"]}
+        events = (event for event in config["dependencies"] if any(kind == "upload" for _, kind in event["targets"]))
+        event = next(events)
         self.event = event["id"]
-        self.rest = [SETTINGS.get(labels[one], values[one]) for one in event["inputs"][1:]]
+        self.settings = [SETTINGS.get(labels[part], values[part]) for part in event["inputs"][1:]]
 
     def ask(self, number: int) -> bool:
-        """Whether one request got what it should."""
+        """Send one request, and return whether its answer is right."""
         random, session = Random(number), uuid.uuid4().hex
         picture = io.BytesIO()
         paint(random, compose(random, "val", 160), 160).save(picture, "PNG")
         files = [self.send(f"picture {number}.png", picture.getvalue())]
         files += [self.send("empty.png", b"")] if number % 5 == 0 else []
-        post(
-            f"{self.address}/queue/join", {"data": [files, *self.rest], "fn_index": self.event, "session_hash": session}
-        )
+        request = {"data": [files, *self.settings], "fn_index": self.event, "session_hash": session}
+        post(f"{self.address}/queue/join", request)
         with urllib.request.urlopen(f"{self.address}/queue/data?session_hash={session}") as lines:
-            told = [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
-        end = next(one for one in told if one["msg"] == "process_completed")
+            events = [json.loads(line[6:]) for line in lines if line.startswith(b"data: ")]
+        end = next(event for event in events if event["msg"] == "process_completed")
         if not end["success"]:
             return False
         problems, captions, *_ = end["output"]["data"]
-        sentence = "empty.png is empty" in json.dumps(problems)
-        return f"picture {number}.png" in captions and sentence == (number % 5 == 0)
+        refused = "empty.png is empty" in json.dumps(problems)
+        return f"picture {number}.png" in captions and refused == (number % 5 == 0)
 
     def send(self, name: str, content: bytes) -> dict:
         border = uuid.uuid4().hex
@@ -119,7 +119,7 @@ def post(address: str, content: dict) -> None:
 
 
 def resident(process: subprocess.Popen) -> float:
-    """MiB that a process holds in memory."""
+    """The resident set size of a process, in MiB."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024  # pyright: ignore
 
@@ -130,5 +130,5 @@ if __name__ == "__main__":
     parser.add_argument("--requests", type=int, default=50)
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=4)
-    given = parser.parse_args()
-    main(given.run, given.requests, given.threads, given.rounds)
+    options = parser.parse_args()
+    main(options.run, options.requests, options.threads, options.rounds)

@@ -1,10 +1,10 @@
-"""The feature store: how fast regions are computed and stored, against the encoder alone; and how fast training reads them, against memory.
+"""The feature store: speed of storing regions against the encoder alone, and of training from the store against training from memory.
 
     python benchmarks/store.py [--photos FOLDER] [--count 512] [--network mobilenet_v2] [--weights none] [--rounds 3]
 
-Photos are those of a folder, or noise in JPEG files of 224 x 224. Storing includes reading, preparing, writing and flushing to the
-disk; the encoder alone gets ready pixels. Training is the whole step of a soft-attention decoder (sizes 512/256/512, 5 captions of 12
-words a photo, 16 photos). Works take turns in one process; figures are medians.
+Photos are those of a folder, or noise in JPEG files of 224 x 224. Storing includes reading, preprocessing, writing and flushing to disk;
+the encoder alone gets prepared pixels. Training is the whole step of a soft-attention decoder (sizes 512/256/512, 16 photos with 5 captions
+of 12 words). All take turns in one process; figures are medians.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ VOCABULARY, WORDS, CAPTIONS, BATCH = 300, 12, 5, 16
 
 
 class Sizes(Report):
-    """Keeps the largest size of a store that was announced."""
+    """Keeps the largest size that was announced for a store."""
 
     num_bytes = 0
 
@@ -80,15 +80,15 @@ def measure_storing(encoder: TorchvisionNetwork, files: PhotoFiles, folder: Path
 
     def store() -> None:
         shutil.rmtree(folder / "features", ignore_errors=True)
-        again()
+        open_store()
 
-    def again() -> StoredRegions:
-        kept = FeatureStore.of(encoder, folder / "features", "measured")
-        return store_regions(encoder, files, kept, report=sizes)[0]
+    def open_store() -> StoredRegions:
+        features = FeatureStore.of(encoder, folder / "features", "measured")
+        return store_regions(encoder, files, features, report=sizes)[0]
 
     encoding, storing = in_turn([encode, store], rounds)
     alone, stored = 32 * num_batches / encoding, len(files) / storing
-    source = again()
+    source = open_store()
     written = sum(path.stat().st_size for path in source.store.folder.iterdir())
     print(f"encoder alone: {alone:.1f} photos/s; stored: {stored:.1f} photos/s, {stored / alone:.0%}")
     print(f"announced: {sizes.num_bytes:,} bytes; written: {written:,} bytes ({sizes.num_bytes / written - 1:+.2%})")
@@ -101,7 +101,7 @@ def measure_reading(encoder: TorchvisionNetwork, source: StoredRegions, rounds: 
     def memory(indices, views) -> Regions:
         return Regions.full(everything[torch.as_tensor(indices)], encoder.layout)
 
-    epochs = [training_epoch(given, encoder, len(source)) for given in (memory, source)]
+    epochs = [training_epoch(regions, encoder, len(source)) for regions in (memory, source)]
     in_memory, from_store = in_turn(epochs, rounds)
     print(f"training from memory: {len(source) / in_memory:.1f} photos/s; from the store: {len(source) / from_store:.1f} photos/s, "
           f"{in_memory / from_store:.1%}")  # fmt: skip

@@ -1,10 +1,11 @@
-"""The decoder as tutorials write it, to compare with: everything inside the loop over words.
+"""The decoder as tutorials write it, for comparison: everything is inside the loop over words.
 
-Features are repeated for every caption, keys are made again at every word, the vocabulary product is taken inside the loop, and
-captions, sorted by length, leave the batch when they end. Beam search takes one photo at a time, its features copied for every beam
-(`beam`); or, as better repositories do it, all photos in one batch, where loops over photos and beams choose the words (`beams`).
-It computes the same function as `captioner.decoders.lstm.LSTMDecoder` with
-attend="before", gate="vector", output="state"; tests/test_benchmarks.py ties the two.
+Features are repeated for every caption, keys are computed again at every word, the vocabulary product is inside the loop, and captions,
+sorted by length, leave the batch when they end. Beam search decodes one photo at a time, with features copied for every beam (`beam`), or,
+as in better repositories, all photos in one batch, with loops over photos and beams that choose the words (`beams`).
+
+It computes the same function as `captioner.decoders.lstm.LSTMDecoder` with attend="before", gate="vector" and output="state";
+tests/test_benchmarks.py compares the two.
 
 Shapes: N captions (photos x references), T words, R regions, D region feature, H state, A comparison size, V vocabulary.
 """
@@ -23,7 +24,7 @@ from captioner.text.vocabulary import END, PAD, START, UNK
 
 
 class TextbookDecoder(nn.Module):
-    """Additive soft attention, a vector gate, an LSTM cell, and words from the state alone."""
+    """Additive soft attention, a vector gate, an LSTM cell, and words predicted from the state alone."""
 
     def __init__(
         self, region_size: int, vocabulary_size: int, hidden_size: int, word_size: int, size: int, dropout: float
@@ -50,7 +51,7 @@ class TextbookDecoder(nn.Module):
         return self.energy(mixed).squeeze(2).softmax(dim=1)
 
     def forward(self, features: Tensor, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, T, V) and the words in their new order: captions (N, T + 1) of `lengths` words, their end mark counted."""
+        """Logits (N, T, V) and the reordered words (N, T + 1) of captions whose `lengths` count the end mark."""
         lengths, order = lengths.sort(descending=True)
         features, words = features[order], words[order]
         mean = features.mean(dim=1)
@@ -67,7 +68,7 @@ class TextbookDecoder(nn.Module):
         return logits, words
 
     def loss(self, features: Tensor, words: Tensor, lengths: Tensor) -> Tensor:
-        """Mean cross-entropy over real words; features (B, R, D) are repeated for the Q captions (B, Q, T + 1) of each photo."""
+        """Mean cross-entropy over real words. Features (B, R, D) are repeated for the Q captions (B, Q, T + 1) of each photo."""
         num_captions = words.shape[1]
         repeated = features.repeat_interleave(num_captions, dim=0)
         logits, words = self(repeated, words.flatten(0, 1), lengths.flatten())
@@ -78,7 +79,7 @@ class TextbookDecoder(nn.Module):
 
     @torch.no_grad()
     def beam(self, features: Tensor, num_beams: int, max_length: int) -> list[int]:
-        """The most probable caption's words of one photo (R, D), ended or as long as allowed; beams leave when they end."""
+        """The words of the most probable caption of a photo (R, D); beams leave the batch when they end."""
         features = features.expand(num_beams, *features.shape).contiguous()
         mean = features.mean(dim=1)
         hidden, cell = torch.tanh(self.first_hidden(mean)), torch.tanh(self.first_cell(mean))
@@ -98,8 +99,8 @@ class TextbookDecoder(nn.Module):
                 ]
                 break
             totals = scores + log_probs
-            best, places = (totals[0] if position == 0 else totals.flatten()).topk(num_beams - len(done))
-            parents, chosen = places // log_probs.shape[1], places % log_probs.shape[1]
+            best, indices = (totals[0] if position == 0 else totals.flatten()).topk(num_beams - len(done))
+            parents, chosen = indices // log_probs.shape[1], indices % log_probs.shape[1]
             words = torch.cat([words[parents], chosen[:, None]], dim=1)
             done += [
                 (best[row].item(), words[row, 1:-1].tolist()) for row in (chosen == END).nonzero().flatten().tolist()
@@ -113,7 +114,7 @@ class TextbookDecoder(nn.Module):
 
     @torch.no_grad()
     def beams(self, features: Tensor, num_beams: int, max_length: int) -> list[list[int]]:
-        """The same captions for photos (B, R, D): one batch of all photos' beams, keys made once, loops over photos and beams to choose."""
+        """The same for photos (B, R, D): one batch of all beams, keys computed once, loops over photos and beams to choose words."""
         mean, keys = features.mean(dim=1), self.region_to_key(features)
         hidden, cell = torch.tanh(self.first_hidden(mean)), torch.tanh(self.first_cell(mean))
         live = [[Beam(0.0, [START], row)] for row in range(len(features))]
@@ -133,21 +134,21 @@ class TextbookDecoder(nn.Module):
             if len(rows) == 0:
                 break
             hidden, cell = hidden[rows], cell[rows]
-            if len(rows) != len(features):  # a beam's row is of its own photo, so that nothing else moves them
+            if len(rows) != len(features):  # otherwise every row still belongs to the same photo
                 features, keys = features[rows], keys[rows]
         return [max(beams).words[1:-1] for beams in done]
 
 
 class Beam(NamedTuple):
-    """A caption that is being written, or done."""
+    """A caption in progress, or a finished one."""
 
     score: float
     words: list[int]  # from START on
-    row: int  # of the batch, where its state lies
+    row: int  # of its state in the batch
 
 
 def choose(live: list[list[Beam]], done: list[list[Beam]], log_probs: Tensor, num_beams: int) -> None:
-    """Continue the live beams of each photo with their best words; log_probs (N, V) lie in the order of the beams."""
+    """Continue the live beams of each photo with their best words; log_probs (N, V) are in the order of the beams."""
     best_scores, best_words = (best.tolist() for best in log_probs.topk(num_beams, dim=1))
     row = 0
     for photo, beams in enumerate(live):
@@ -165,7 +166,7 @@ def choose(live: list[list[Beam]], done: list[list[Beam]], log_probs: Tensor, nu
 
 
 def textbook_of(decoder: LSTMDecoder) -> TextbookDecoder:
-    """A textbook decoder with the weights of ours (looks before, gate vector, output state): the same function."""
+    """A textbook decoder with the weights of ours (attend before, gate vector, output state): the same function."""
     score = decoder.attention.score
     assert isinstance(score, AdditiveScore)
     textbook = TextbookDecoder(
@@ -187,7 +188,7 @@ def textbook_of(decoder: LSTMDecoder) -> TextbookDecoder:
 
 
 def same_layers(decoder: LSTMDecoder, textbook: TextbookDecoder) -> list[tuple[nn.Module, nn.Module]]:
-    """Layers that have the same weights in both, ours first; the cell, whose gates stand in another order, is not among them."""
+    """Pairs of layers with the same weights, ours first, without the cell, whose gates are in another order."""
     score = decoder.attention.score
     return [
         (score.from_query, textbook.state_to_key),

@@ -1,9 +1,9 @@
-"""How often `ptb` words are coco-caption's own, and how fast they come.
+"""Agreement of `ptb` tokenisation with coco-caption's own, and its speed.
 
     python benchmarks/tokens.py [--captions FILE ...] [--number 20000] [--seed 0] [--show 40]
 
-First on the captions of files (COCO json, or lines of `name<tab>caption`), then on captions with odd things planted in them, made of those
-of the files or, where none is given, by the script. Needs Java and pycocoevalcap. Rates are captions a second of one process: ours from an
+First on the captions of files (COCO JSON, or lines of `name<tab>caption`), then on captions with unusual words inserted, made from those of
+the files or, if none is given, by the script. Needs Java and pycocoevalcap. Rates are captions per second of one process: ours with an
 empty cache, the jar's with the start of Java.
 """
 
@@ -33,25 +33,23 @@ def read(path: Path) -> list[str]:
 
 
 def compare(name: str, captions: list[str], show: int) -> None:
-    """Prints the share of captions whose words are equal, both rates, and differences."""
+    """Print the share of captions whose words are equal, both rates, and differences."""
     ptb.forget()
     start = time.perf_counter()
     ours = [ptb_words(caption) for caption in captions]
     middle = time.perf_counter()
     theirs = jar_words(captions)
     end = time.perf_counter()
-    different = [place for place, (mine, his) in enumerate(zip(ours, theirs, strict=True)) if mine != his]
-    rates = f"{len(captions) / (middle - start):,.0f} captions a second, the jar {len(captions) / (end - middle):,.0f}"
+    different = [index for index, words in enumerate(theirs) if words != ours[index]]
+    rates = f"{len(captions) / (middle - start):,.0f} captions/s, the jar {len(captions) / (end - middle):,.0f}"
     print(f"{name}: {len(captions):,} captions, {1 - len(different) / len(captions):.3%} equal; {rates}")
-    alone = dict(
-        zip(different, jar_words(line for place in different for line in (captions[place], "A dog"))[::2], strict=False)
-    )
-    remaining = [place for place in different if alone[place] != ours[place]]
-    print(
-        f"  {len(different)} differ, {len(different) - len(remaining)} of them only because of the caption that comes next"
-    )
-    for place in remaining[:show]:
-        print(f"  {captions[place]!a}\n    jar  {alone[place]!a}\n    ours {ours[place]!a}")
+    separated = [line for index in different for line in (captions[index], "A dog")]
+    alone = dict(zip(different, jar_words(separated)[::2], strict=False))
+    remaining = [index for index in different if alone[index] != ours[index]]
+    by_next = len(different) - len(remaining)
+    print(f"  {len(different)} differ, {by_next} of them only because of the caption that follows")
+    for index in remaining[:show]:
+        print(f"  {captions[index]!a}\n    jar  {alone[index]!a}\n    ours {ours[index]!a}")
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
-"""One training step of the decoder (forward, backward, clipping, Adam), against a textbook's and against the floor.
+"""One training step of the decoder (forward, backward, clipping, Adam), against the textbook decoder and against the floor.
 
     python benchmarks/train_step.py [--device cpu] [--rounds 7] [--clock wall] [--memory kept]
 
-8 photos x 5 captions of 9 to 16 words, 196 regions x 2,048, sizes 512/512/512, 9,490 words, dropout 0.5; features are frozen. Ours and the
-textbook's take turns in one process; figures are medians. The floor is the number of operations that real words need, forward and backward,
-over the best matrix-product rate measured before and after in the same run and the same precision.
+8 photos x 5 captions of 9 to 16 words, 196 regions x 2,048, sizes 512/512/512, 9,490 words, dropout 0.5; features are frozen. All
+decoders take turns in one process; figures are medians. The floor is the number of operations that real words need, forward and backward,
+over the best matrix-product rate of the same run and precision, measured before and after.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
 PHOTOS, CAPTIONS, REGIONS, REGION = 8, 5, 196, 2048
 COMPARISON, HIDDEN, WORD, VOCABULARY = 512, 512, 512, 9490
 TEXTBOOK = {"gate": "vector", "output": "state"}
-"""The options with which ours computes the textbook's function."""
+"""The options with which our decoder computes the same function as the textbook."""
 
 
 def make_batch(device: torch.device) -> Batch:
-    """Random regions and captions of 9 to 16 words, longest first as batches lay them."""
+    """Random regions and captions of 9 to 16 words, longest first, as in training batches."""
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(PHOTOS, REGIONS, REGION, generator=generator)
     lengths = torch.randint(9, 17, (PHOTOS, CAPTIONS), generator=generator).sort(dim=1, descending=True).values
@@ -92,11 +92,11 @@ def finish(loss: Tensor, module: nn.Module, optimiser: torch.optim.Optimizer) ->
 
 
 def operations(batch: Batch, gate: str, output: str) -> float:
-    """Floating-point operations of the step for real words only, 2 for each multiply-add; a product's backward costs two more products."""
+    """Floating-point operations of a step for real words only, 2 per multiply-add; a product's backward is two more products."""
     num_words = int((batch.targets != PAD).sum())
     gate_size = {"scalar": 1, "vector": REGION}[gate]
     output_size = WORD if output == "deep" else HIDDEN
-    a_word = 2 * (
+    per_word = 2 * (
         (WORD + REGION + HIDDEN) * 4 * HIDDEN  # the LSTM's gates
         + HIDDEN * COMPARISON  # the query
         + HIDDEN * gate_size
@@ -106,19 +106,19 @@ def operations(batch: Batch, gate: str, output: str) -> float:
         + (HIDDEN + REGION) * WORD * (output == "deep")
     )
     elementwise = 2 * REGIONS * COMPARISON  # sum and tanh in the score, one operation each
-    a_photo = 2 * REGION * 2 * HIDDEN  # the first state
-    keys = 2 * REGIONS * REGION * COMPARISON  # frozen features: the backward needs the weight's gradient alone
-    sums = REGIONS * REGION * 2  # of the backward of the weighted sum, half is the frozen features' and is not needed
-    return num_words * (3 * (a_word + elementwise) - sums) + PHOTOS * (2 * a_photo + 2 * keys)
+    per_photo = 2 * REGION * 2 * HIDDEN  # the first state
+    keys = 2 * REGIONS * REGION * COMPARISON  # frozen features: backward computes only the weight's gradient
+    sums = REGIONS * REGION * 2  # half of the weighted sum's backward, for the frozen features, is not needed
+    return num_words * (3 * (per_word + elementwise) - sums) + PHOTOS * (2 * per_photo + 2 * keys)
 
 
 def best_rate(device: torch.device, dtype: torch.dtype, clock: str = "wall") -> float:
-    """Operations a second of the fastest square matrix product."""
+    """Operations per second of the fastest square matrix product."""
     best = 0.0
     for size in (1024, 2048, 3072):
-        one, two = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+        left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
         for _ in range(5):
-            best = max(best, 2 * size**3 / seconds(lambda one=one, two=two: one @ two, device, clock))
+            best = max(best, 2 * size**3 / seconds(lambda left=left, right=right: left @ right, device, clock))
     return best
 
 
@@ -135,13 +135,20 @@ def main(device: torch.device, rounds: int, clock: str) -> None:
     deep = {"gate": "scalar", "output": "deep"}
     rows = [
         Row("textbook, fp32", textbook_step(batch)),
-        Row("ours, fp32", our_step(batch, torch.float32, **TEXTBOOK), operations(batch, **TEXTBOOK)),
-        Row("ours, bf16", our_step(batch, torch.bfloat16, **TEXTBOOK), operations(batch, **TEXTBOOK), torch.bfloat16),
+        Row("captioner, fp32", our_step(batch, torch.float32, **TEXTBOOK), operations(batch, **TEXTBOOK)),
         Row(
-            "ours as configured (deep output), fp32", our_step(batch, torch.float32, **deep), operations(batch, **deep)
+            "captioner, bf16 autocast",
+            our_step(batch, torch.bfloat16, **TEXTBOOK),
+            operations(batch, **TEXTBOOK),
+            torch.bfloat16,
         ),
         Row(
-            "ours as configured (deep output), bf16",
+            "captioner with deep output (as configured), fp32",
+            our_step(batch, torch.float32, **deep),
+            operations(batch, **deep),
+        ),
+        Row(
+            "captioner with deep output (as configured), bf16 autocast",
             our_step(batch, torch.bfloat16, **deep),
             operations(batch, **deep),
             torch.bfloat16,
@@ -155,19 +162,19 @@ def main(device: torch.device, rounds: int, clock: str) -> None:
 
 
 def measure(rows: list[Row], rounds: int, device: torch.device, clock: str) -> list[float]:
-    """Median seconds of each row; all take turns in every round, after two rounds that do not count."""
+    """Median seconds of each row; all take turns in every round, after two warm-up rounds."""
     times: list[list[float]] = [[] for _ in rows]
     for turn in range(rounds + 2):
-        for row, found in zip(rows, times, strict=True):
+        for row, row_times in zip(rows, times, strict=True):
             took = seconds(row.step, device, clock)
             if turn >= 2:
-                found.append(took)
-    return [statistics.median(found) for found in times]
+                row_times.append(took)
+    return [statistics.median(row_times) for row_times in times]
 
 
 def report(rows: list[Row], times: list[float], rates: dict[torch.dtype, float], device: torch.device) -> None:
     table = Table(title="one training step of the decoder, medians")
-    for name in ("decoder", "ms", "times as fast as the textbook", "share of the floor"):
+    for name in ("decoder", "ms", "speed-up over textbook, fp32", "share of the floor"):
         table.add_column(name, justify="left" if name == "decoder" else "right")
     for row, took in zip(rows, times, strict=True):
         share = f"{row.operations / rates[row.precision] / took:.0%}" if row.operations else "-"
@@ -175,9 +182,8 @@ def report(rows: list[Row], times: list[float], rates: dict[torch.dtype, float],
     console = Console(width=110)
     console.print(table)
     shown = ", ".join(f"{str(dtype).removeprefix('torch.')} {rate / 1e9:,.0f}" for dtype, rate in rates.items())
-    console.print(
-        f"best matrix products: {shown} GFLOP/s; operations of a step: {rows[1].operations / 1e9:.1f} and {rows[3].operations / 1e9:.1f} G"
-    )
+    counts = f"{rows[1].operations / 1e9:.1f} and {rows[3].operations / 1e9:.1f} G"
+    console.print(f"best matrix products: {shown} GFLOP/s; operations of a step: {counts}")
     console.print(where(device))
 
 

@@ -1,4 +1,4 @@
-"""Intervals over photos, against scores of resampled photos one by one, and against values whose spread is known."""
+"""Intervals over photos, against scores of resamples computed one by one, and against values with a known spread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ photos = st.lists(st.tuples(sentences, st.lists(sentences, min_size=1, max_size=
 @settings(deadline=None, max_examples=30)
 @given(photos)
 def test_a_resample_scores_as_a_corpus_of_the_drawn_photos(corpus):
-    """BLEU is that of their sums, which no mean over photos is."""
+    """BLEU is computed from sums, not as a mean over photos."""
     captions = {photo: caption for photo, (caption, _) in enumerate(corpus)}
     references = {photo: texts for photo, (_, texts) in enumerate(corpus)}
     ours = resampled(tallies(captions, references, "whitespace"), num_resamples=5, seed=3)
@@ -51,7 +51,7 @@ def test_an_interval_is_about_two_standard_errors_wide():
 
 
 def test_one_seed_draws_the_same_photos_for_every_system():
-    """So the difference of two that differ alike on every photo has no spread, though each has its own."""
+    """The difference of two systems that differ by a constant on every photo has no spread, though each score has."""
     ours, theirs = ({"score": numpy.arange(40.0) + more} for more in (3.0, 0.0))
     drawn = [resampled([Tally.means({"other": numpy.ones(40)}), Tally.means(each)])["score"] for each in (ours, theirs)]
     numpy.testing.assert_allclose(drawn[0] - drawn[1], 3.0)
@@ -77,7 +77,7 @@ def test_the_interval_of_differences_is_that_of_means_of_resamples_one_by_one():
     assert paired_interval(ours, theirs) == pytest.approx(expected)
 
 
-def test_it_says_the_same_twice():
+def test_the_same_seed_gives_the_same_interval():
     ours, theirs = numpy.arange(9.0), numpy.arange(9.0)[::-1]
     assert paired_interval(ours, theirs) == paired_interval(ours, theirs)
 
@@ -91,8 +91,8 @@ def test_a_ratio_is_that_of_the_sums_and_its_interval_holds_it():
     assert ratio_interval([0, 1], [1, 1], [0, 0]) is None
 
 
-def test_items_of_one_photo_swing_together():
-    """Ten copies of each photo's item are worth no more than one."""
+def test_items_of_one_photo_are_drawn_together():
+    """Ten copies of each photo's item do not narrow the interval."""
     values = numpy.random.default_rng(0).normal(0, 1, 50)
     one = ratio_interval(range(50), values)
     ten = ratio_interval(numpy.repeat(numpy.arange(50), 10), numpy.repeat(values, 10))
@@ -101,7 +101,7 @@ def test_items_of_one_photo_swing_together():
     assert alone.high - alone.low < (one.high - one.low) / 2
 
 
-def test_a_mean_swings_by_two_standard_errors():
+def test_the_interval_of_a_mean_is_about_two_standard_errors_wide():
     values = numpy.random.default_rng(1).normal(0.3, 1.0, 400)
     found = ratio_interval(range(400), values)
     assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)

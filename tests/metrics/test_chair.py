@@ -1,4 +1,4 @@
-"""CHAIR, worked out by hand; and the words that name objects, with the traps that are known."""
+"""CHAIR against values computed by hand; the words that name objects, with known pitfalls."""
 
 import json
 
@@ -125,7 +125,7 @@ def test_the_order_of_photos_does_not_matter(order):
     )
 
 
-def test_a_reference_never_names_what_is_not_there():
+def test_a_reference_never_hallucinates():
     found = chair_scores({photo: of[0] for photo, of in REFERENCES.items()}, REFERENCES, INSTANCES)
     assert (found.row["CHAIR_i"], found.row["CHAIR_s"]) == (0, 0)
 

@@ -1,4 +1,4 @@
-"""CIDEr-D as a reward: many captions at once, stored document frequencies, the end mark. That it is coco-caption's: test_scores.py."""
+"""CIDEr-D as a reward: many captions at once, stored document frequencies, the end mark. test_scores.py compares it with coco-caption."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""CLIPScore is Hessel et al.'s formula of what CLIP sees, and is never given without a whole model."""
+"""CLIPScore is the formula of Hessel et al. of CLIP's embeddings, and is refused without a complete model."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def files(tmp_path) -> tuple[Path, Path, Path]:
 
 
 class FakeClip:
-    """Vectors by the first colour of a photo, and by the length of a text."""
+    """Embeddings by the first colour of a photo, and by the length of a text."""
 
     source = "a fake"
 
@@ -143,7 +143,7 @@ def clip(folder) -> Clip:
 
 
 def cosines_by_hand(folder: Path, photo: Path, texts: list[str]) -> list[float]:
-    """Of one photo and single texts, as the model itself compares them; the photo prepared as the paper's code does."""
+    """For one photo and single texts, as compared by the model itself; the photo is preprocessed as in the paper's code."""
     from transformers import CLIPModel, CLIPTokenizer
 
     model, tokenizer = CLIPModel.from_pretrained(folder), CLIPTokenizer.from_pretrained(folder)

@@ -1,4 +1,4 @@
-"""Diversity and variety, against values worked out by hand and against pycocoevalcap's BLEU."""
+"""Diversity and variety, against values computed by hand and against pycocoevalcap's BLEU."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""METEOR and SPICE are scored where their programs can run, and left out otherwise."""
+"""METEOR and SPICE are computed where their programs can run, and left out otherwise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFERENCES = {
 
 
 class FakeSpice:
-    """Stands for pycocoevalcap's, whose models cannot be shipped with tests."""
+    """Replaces pycocoevalcap's class, whose models cannot be shipped with tests."""
 
     failure: Exception | None = None
 

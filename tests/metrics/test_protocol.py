@@ -1,4 +1,4 @@
-"""A score is printed and saved with its protocol, and beside its baselines."""
+"""Scores are printed and saved with their protocol and their baselines."""
 
 import io
 import json
@@ -83,7 +83,7 @@ def test_cutting_a_cut_caption_again_changes_nothing(tokens, text):
 
 
 def test_the_most_frequent_caption_is_given_as_it_was_written():
-    """Cut twice, brackets would become other words: `ptb` writes -lrb- for one."""
+    """Tokenising twice would change brackets, which `ptb` writes as -lrb-."""
     captions = {1: ["A (red) bus.", "x"], 2: ["a (red) bus"]}
     assert most_frequent_caption(captions, "ptb") == "A (red) bus."
     assert score({1: "A (red) bus."}, {1: ["a (red) bus"]}, "ptb")["BLEU-4"] == pytest.approx(1)

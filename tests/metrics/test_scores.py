@@ -1,4 +1,4 @@
-"""Scores are coco-caption's, whatever the order of photos, and never NaN."""
+"""Scores equal coco-caption's, in any order of photos, and are never NaN."""
 
 import math
 import random
@@ -37,7 +37,7 @@ def as_text(captions, references):
 
 
 def pycocoevalcaps(captions, references) -> tuple[dict[str, float], dict[str, list[float]]]:
-    """Of all captions, and of each."""
+    """The scores of all captions, and of each."""
     in_lists = {photo: [captions[photo]] for photo in references}
     together, each = Bleu(4).compute_score(references, in_lists, verbose=0)
     for scorer in (Rouge(), Cider()):
@@ -74,7 +74,7 @@ def test_cider_d_agrees_with_the_loops_of_its_paper(corpus):
 
 
 def test_clipping_makes_repeated_words_worthless():
-    """Without the minimum, a caption would gain by repeating its one right word."""
+    """Without the minimum, a caption would gain by repeating its only right word."""
     references = {1: ["red circle here"], 2: ["two blue squares"]}
     assert cider_d({1: "red red dog", 2: ""}, references) < cider_d({1: "red dog", 2: ""}, references)
 
@@ -160,7 +160,7 @@ def test_the_metrics_are_named_as_tables_print_them():
     assert NAMES == ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"]
 
 
-def test_cider_d_of_each_photo_stands_in_the_references_order():
+def test_cider_d_of_each_photo_is_in_the_references_order():
     captions, references = {2: "a blue square", 1: "a dog"}, {1: ["a red circle"], 2: ["a blue square"]}
     each = cider_d_each(captions, references)
     assert each[0] < each[1]

@@ -1,4 +1,4 @@
-"""Every score of one system, its intervals, and the difference of two systems."""
+"""Every score of one system, its intervals, and the differences of two systems."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ABSENT = ("METEOR", "SPICE", "CLIPScore", "RefCLIPScore")
 SEVERAL = {photo: [caption, "something else"] for photo, caption in CAPTIONS.items()}
 
 
-def test_every_score_stands_in_a_table_and_has_an_interval_that_holds_it():
+def test_every_score_is_in_a_table_and_inside_its_interval():
     scored = SCORER(CAPTIONS, SEVERAL)
     assert list(scored.scores) == [name for group in GROUPS for name in group if name not in ABSENT]
     assert scored.intervals.keys() == scored.scores.keys() - {"words used"}
@@ -44,25 +44,25 @@ def test_the_order_of_captions_does_not_matter():
 
 def test_a_system_does_not_differ_from_itself_and_differs_from_another_both_ways():
     ours, theirs = SCORER(CAPTIONS), SCORER(OTHERS)
-    assert all(found == (0, 0, 0) for found in ours.minus(ours).values())
-    one, other = ours.minus(theirs), theirs.minus(ours)
-    assert one.keys() == ours.scores.keys() - {"words used"}
-    for name, (difference, low, high) in one.items():
+    assert all(difference == (0, 0, 0) for difference in ours.minus(ours).values())
+    forward, backward = ours.minus(theirs), theirs.minus(ours)
+    assert forward.keys() == ours.scores.keys() - {"words used"}
+    for name, (difference, low, high) in forward.items():
         assert difference == pytest.approx(ours.scores[name] - theirs.scores[name])
-        assert other[name] == pytest.approx((-difference, -high, -low))
+        assert backward[name] == pytest.approx((-difference, -high, -low))
 
 
 def test_scores_that_one_system_lacks_are_not_compared():
     assert "self-CIDEr" not in SCORER(CAPTIONS, SEVERAL).minus(SCORER(OTHERS))
 
 
-def test_a_hyphen_that_a_caption_lost_makes_it_no_new_one():
-    """Models write the words that they were trained on, which have lost it; under `ptb` a t-shirt is one word."""
+def test_a_lost_hyphen_does_not_make_a_caption_new():
+    """Models write training words, which have lost hyphens; under `ptb` a t-shirt is one word."""
     scorer = SystemScorer({1: ["a t-shirt"], 2: ["a dog"]}, "ptb", {7: ["A T-shirt!"]})
     assert scorer({1: "a t shirt", 2: "a dog"}).scores["novel"] == 0.5
 
 
-def test_what_does_not_pair_up_is_said():
+def test_an_error_says_what_does_not_pair_up():
     with pytest.raises(UserError, match="needs a caption, 1 of 3"):
         SCORER({1: "a", 2: "b"})
     with pytest.raises(UserError, match=r"needs the instances of every captioned photo, 1 of 3 have none \(first: 3\)"):

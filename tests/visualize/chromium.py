@@ -1,4 +1,4 @@
-"""A headless Chromium that tests talk to over two pipes, by its own protocol: no driver, no port, no library.
+"""A headless Chromium controlled over two pipes by its own protocol, without driver, port or library.
 
 Protocol: https://chromedevtools.github.io/devtools-protocol/
 """
@@ -30,7 +30,7 @@ def installed() -> str | None:
 
 
 class Chromium:
-    """One browser with one page; everything that the page asks for or complains about is kept."""
+    """A browser with one page, which records the page's requests and errors."""
 
     def __init__(self, path: str, profile: Path):
         to_browser, self._write = os.pipe()
@@ -56,7 +56,7 @@ class Chromium:
         self._process.wait(10)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command and its answer; events that come between are noted."""
+        """Send a command and return its answer; events in between are recorded."""
         self._count += 1
         message = {"id": self._count, "method": method, "params": parameters}
         if self._session:
@@ -72,7 +72,7 @@ class Chromium:
         return answer["result"]
 
     def open(self, page: Path | str) -> float:
-        """Load a file or an address; returns the seconds until everything in it was there."""
+        """Load a file or an address; returns the seconds until it was loaded completely."""
         self.complaints.clear()
         self.requests.clear()
         self.loaded = False
@@ -83,14 +83,14 @@ class Chromium:
         return time.monotonic() - start
 
     def run(self, script: str) -> Any:
-        """The value of an expression in the page; a promise is waited for."""
+        """The value of an expression in the page; promises are awaited."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
     def settle(self) -> None:
-        """Wait until what was asked for is on the screen."""
+        """Wait until pending changes are painted."""
         self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
     def press(self, key: str) -> None:
@@ -133,14 +133,14 @@ class Chromium:
         return json.loads(message)
 
     def _note(self, event: dict[str, Any]) -> None:
-        method, told = event.get("method"), event.get("params", {})
+        method, params = event.get("method"), event.get("params", {})
         if method == "Page.loadEventFired":
             self.loaded = True
         elif method == "Runtime.exceptionThrown":
-            self.complaints.append(str(told["exceptionDetails"]))
+            self.complaints.append(str(params["exceptionDetails"]))
         elif method == "Runtime.consoleAPICalled":
-            self.complaints.append(str(told["args"]))
+            self.complaints.append(str(params["args"]))
         elif method == "Log.entryAdded":
-            self.complaints.append(told["entry"]["text"])
+            self.complaints.append(params["entry"]["text"])
         elif method == "Network.requestWillBeSent":
-            self.requests.append(told["request"]["url"])
+            self.requests.append(params["request"]["url"])

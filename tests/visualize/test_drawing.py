@@ -1,4 +1,4 @@
-"""A drawing is the same as a PNG and as a PDF, whose texts are texts; letters come from a font that has them, or one is told."""
+"""A drawing is the same as a PNG and as a PDF, which keeps texts; letters come from a font that has them, or a warning is given."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def nothing_installed(monkeypatch):
 
 
 def test_missing_letters_are_named_once_and_drawn_as_boxes(nothing_installed):
-    with pytest.warns(UserWarning, match="no font on this computer has the letters 一只狗; install one") as told:
+    with pytest.warns(UserWarning, match="no font on this computer has the letters 一只狗; install one") as warned:
         font_for("一只狗", 20)
-    assert len(told) == 1
+    assert len(warned) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert isinstance(font_for("一只狗和", 20), ImageFont.FreeTypeFont)

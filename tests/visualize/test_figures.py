@@ -1,4 +1,4 @@
-"""Figures of numbers: nothing in them is cut off, and the user's own figures stay as they are."""
+"""Figures: nothing is cut off, and the user's own figures are not affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages do what they say in a real browser: words by keyboard and mouse, maps on the right pixels, no request, no complaint."""
+"""Pages in a real browser: words by keyboard and mouse, maps on the right pixels, no requests, no errors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def plain(size=SIZE):
 
 
 def canvas(browser, selector=".map"):
-    """What a canvas holds; None where it is hidden."""
+    """The pixels of a canvas; None if it is hidden."""
     find = f"document.querySelector({json.dumps(selector)})"
     if browser.run(f"{find}.hidden"):
         return None

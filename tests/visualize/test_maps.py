@@ -1,4 +1,4 @@
-"""Weights land on the pixels of the original photo that their regions cover, and on no others."""
+"""Weights are drawn on exactly the pixels of the original photo that their regions cover."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def whole(photo_size):
 
 
 def centre_crop(photo_size):
-    """The shorter side to 24, then the middle 24 x 24."""
+    """The shorter side is resized to 24, then the middle 24 x 24 is cropped."""
     width, height = photo_size
     resized = (max(24, 24 * width // height), max(24, 24 * height // width))
     left, top = (resized[0] - 24) // 2, (resized[1] - 24) // 2
@@ -30,7 +30,7 @@ def centre_crop(photo_size):
 
 
 def letterbox(photo_size):
-    """The longer side to 24, then padding to 24 x 24."""
+    """The longer side is resized to 24, then padded to 24 x 24."""
     width, height = photo_size
     resized = (min(24, 24 * width // height), min(24, 24 * height // width))
     left, top = -((24 - resized[0]) // 2), -((24 - resized[1]) // 2)
@@ -40,7 +40,7 @@ def letterbox(photo_size):
 
 
 def _view(photo_size, resized, left, top):
-    """The 24 x 24 view on the photo as exact fractions, worked out without Placement."""
+    """The 24 x 24 view on the photo as exact fractions, computed without Placement."""
     x, y = Fraction(photo_size[0], resized[0]), Fraction(photo_size[1], resized[1])
     return left * x, top * y, (left + 24) * x, (top + 24) * y
 

@@ -48,7 +48,7 @@ def test_without_anywidget_a_page_stands_in_a_frame_with_a_hint(jupyter, monkeyp
     assert bundle["image/png"].startswith(b"\x89PNG")
 
 
-def test_with_anywidget_python_hears_which_word_is_pointed_at(jupyter):
+def test_with_anywidget_python_is_told_which_word_is_pointed_at(jupyter):
     pytest.importorskip("anywidget")
     widget = captioner.show(CAPTION, photo=photo(), smooth=True)
     heard = []

@@ -1,4 +1,4 @@
-"""From a photo's file to its map: what a cell of the network's view shows lies where the map says that it looked.
+"""From a photo's file to its map: the content of a cell of the network's view is where the map draws that cell.
 
 The photo's pixels under a map are painted white and prepared for the network as any photo is. Were map and preprocessing not
 inverse to one another, the white would not fill the cell that the weight stands on.
@@ -30,7 +30,7 @@ BOXES = Boxes(torch.tensor([[0.25, 0.25, 0.75, 0.5], [0.5, 0.5, 0.75, 0.75], [0.
 
 
 def stored(upright, rotation, path):
-    """A photo's file as a camera writes it that was held otherwise."""
+    """A photo's file as written by a camera that was held sideways or upside down."""
     exif = Image.Exif()
     exif[274] = rotation
     turned = upright if ROTATIONS[rotation] is None else upright.transpose(ROTATIONS[rotation])
@@ -73,7 +73,7 @@ def test_what_lies_under_a_weight_fills_its_region_of_the_networks_view(layout, 
 
 
 def _photo_part(placement):
-    """(48, 48): the pixels of the view that lie two view pixels and more inside the photo."""
+    """(48, 48): the pixels of the view that are at least two view pixels inside the photo."""
     x, y = (
         (torch.arange(48) + 0.5) * scale + offset
         for scale, offset in zip(placement.scale, placement.offset, strict=True)

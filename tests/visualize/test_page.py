@@ -1,4 +1,4 @@
-"""A page holds everything it shows, takes no text for markup, and its cells lie where the network's regions lie."""
+"""A page is self-contained, takes no text for markup, and its cells are where the network's regions are."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def photo(size=(64, 48)):
 
 
 class Elements(HTMLParser):
-    """Names and attributes of a page's elements, and the text of those that hold data."""
+    """Names and attributes of a page's elements, and the text of those with data."""
 
     def __init__(self, text):
         super().__init__()
@@ -65,7 +65,7 @@ class Elements(HTMLParser):
 
 
 def data_of(page):
-    """What the page's script is given for its first item."""
+    """The data of the page's first item for the script."""
     return json.loads(Elements(page).data[0])
 
 
@@ -189,7 +189,7 @@ def test_numbers_that_json_cannot_say_are_said_as_near_as_it_can():
 
 
 def test_a_page_of_twelve_words_and_five_beams_is_small():
-    """The photo is noise, which JPEG stores worst."""
+    """The photo is noise, the worst case for JPEG."""
     placement = Placement.whole((640, 480)).resized((224, 224))
     captions = [make_caption("word " * 12, placement, Grid(14, 14), 8, seed) for seed in range(5)]
     page = caption_page([PageItem(photo((640, 480)), captions[0], "a", captions)])

@@ -1,4 +1,4 @@
-"""A sheet shows every word at the photo's own proportions, says what it shows, and is saved whole or not at all."""
+"""A sheet shows every word in the photo's proportions, has a legend, and is saved completely or not at all."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_wrapped_text_stays_within_its_width_and_loses_nothing(text):
 
 @pytest.fixture
 def one_thread():
-    """Torch on one thread: several spin for seconds where another process also wants the cores."""
+    """Torch on one thread: several threads spin for seconds if another process uses the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -193,7 +193,7 @@ def one_thread():
 
 
 def test_a_huge_photo_costs_little_work_beyond_its_resize(one_thread):
-    """Processor time, not the clock's, so that what else runs on the machine does not count."""
+    """Processor time instead of elapsed time, so that other processes do not count."""
     huge = photo((6000, 4000))
     caption = make_caption("word " * 12, Placement.whole(huge.size).resized((224, 224)), Grid(14, 14))
     sheet(photo((30, 20)), replace(caption, placement=Placement.whole((30, 20)))).picture()  # fonts are loaded once

@@ -1,4 +1,4 @@
-"""Strips, models side by side, heads and animations show every word, on one colour scale, and say what they show."""
+"""Strips, models side by side, heads and animations show every word, on one colour scale, and have a legend."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def said(drawing):
 
 
 def inside(drawing):
-    """Whether every mark lies on the paper; texts are judged by where they begin."""
+    """Whether every mark is inside the picture; texts are checked by their start."""
     return all(
         0 <= mark.left <= drawing.width - (mark.picture.width if isinstance(mark, Patch) else 0)
         and 0 <= mark.top <= drawing.height - (mark.picture.height if isinstance(mark, Patch) else 0)

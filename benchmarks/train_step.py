@@ -148,7 +148,7 @@ def main(device: torch.device, rounds: int, clock: str) -> None:
             operations(batch, **deep),
         ),
         Row(
-            "captioner with deep output (as configured), bf16 autocast",
+            "captioner with deep output (as configured), bf16",
             our_step(batch, torch.bfloat16, **deep),
             operations(batch, **deep),
             torch.bfloat16,

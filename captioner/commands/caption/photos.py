@@ -1,4 +1,4 @@
-"""Captions for people: photos from anywhere, printed, and written as a table, as json, and as pictures."""
+"""Caption photos from anywhere: print the captions, and write them as a table, json, a page or pictures."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from captioner.visualize.page import check_name
 _ON_ONE_PAGE = 100  # 30 MB of large photos
 _SETTING = re.compile(r"(search|data|run)\.\w+=.*")
 Found = list[tuple[Path, list[Caption]]]
-"""Photos with what decoding found for each, its caption first."""
+"""Photos with their captions, the best candidate first."""
 
 
 def find_photos(names: Sequence[str]) -> list[Path]:
-    """Files as they are, folders' photos, and what patterns match; each once, in this order.
+    """The photos that are files, are in folders or match patterns, without duplicates and in this order.
 
     Raises:
         UserError: a name matches nothing.
@@ -39,14 +39,14 @@ def find_photos(names: Sequence[str]) -> list[Path]:
         if not path.exists() and _SETTING.fullmatch(name):
             raise UserError(f"{name} is no photo; to change a setting of decoding write --set {name}")
         if path.is_dir():
-            found = photos_in(path)
+            matches = photos_in(path)
         elif path.exists() or not glob.has_magic(name):
-            found = [path]
+            matches = [path]
         else:
-            found = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]
-        if not found:
+            matches = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]
+        if not matches:
             raise UserError(f"no photo in {name}; give files, folders that hold photos, or patterns that match some")
-        photos.update(dict.fromkeys(found))
+        photos.update(dict.fromkeys(matches))
     return list(photos)
 
 
@@ -61,16 +61,23 @@ def run(
     style: Style = USUAL,
     name: str = "this model",
 ) -> int:
-    """Caption photos, print each caption as it comes, and write what was asked for.
+    """Caption photos, print each caption at once, and write the requested files.
 
-    A photo among several that cannot be read is named and left out; returns how many were.
+    Photos that cannot be read are named and skipped; returns their number.
 
     Args:
-        wanted: Where to write which of the pictures of captioner/pictures.py.
-        beside: Other models by their names, which a sheet shows beside this one, whose name is `name`.
+        captioner: the model.
+        names: files, folders or patterns.
+        wanted: paths of pictures, by their kind: `gif` or a key of `pictures.KINDS`.
+        table: path of a csv file.
+        details: path of a json file.
+        page: path of an HTML page.
+        beside: other models by name, which a sheet shows beside this one.
+        style: of pictures.
+        name: of this model.
 
     Raises:
-        UserError: no photo can be read, or a name matches nothing, or one picture or page is asked for too many photos.
+        UserError: no photo can be read, a name matches nothing, or there are too many photos for one picture or page.
     """
     photos, wanted = find_photos(names), wanted or {}
     pictures.check(wanted, len(photos))
@@ -101,12 +108,12 @@ def _check_page(photos: Sequence[Path], page: Path | None) -> None:
 
 
 def _by_model(found: Found, beside: Mapping[str, Captioner], name: str) -> list[tuple[Path, dict[str, Caption]]]:
-    """Each photo with the caption, and with those of the other models, which are printed."""
+    """Each photo with the captions by model; the other models' captions are printed."""
     written = [(photo, {name: caption}) for photo, (caption, *_) in found]
     for other, captioner in beside.items():
         captions = captioner.captions([photo for photo, _ in found])
-        for (photo, known), caption in zip(written, captions, strict=True):
-            known[other] = caption
+        for (photo, by_model), caption in zip(written, captions, strict=True):
+            by_model[other] = caption
             console.print(f"{photo}: {caption.text} ({caption.confidence:.2f}, {other})", soft_wrap=True, markup=False)
     return written
 
@@ -114,7 +121,7 @@ def _by_model(found: Found, beside: Mapping[str, Captioner], name: str) -> list[
 def _stream(
     captioner: Captioner, photos: Sequence[Path], with_candidates: bool
 ) -> Iterator[tuple[Path, list[Caption] | UserError]]:
-    """Each photo with what decoding found, or with the reason why it cannot be read."""
+    """Each photo with its captions, or with the error that it cannot be read."""
     if not with_candidates:
         for photo, caption in captioner.stream(photos):
             yield Path(str(photo)), caption if isinstance(caption, UserError) else [caption]
@@ -153,7 +160,7 @@ def _caption(
 
 
 def as_json(found: Found, model: str) -> str:
-    """Each photo's caption with who wrote it and all that it carries: words, log-probabilities, maps, candidates' texts."""
+    """Each photo's caption with the model's name, words, log-probabilities, maps and candidates."""
     entries = [{"photo": str(photo), "model": model, **caption.as_json()} for photo, (caption, *_) in found]
     return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
 
@@ -172,7 +179,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _lay_out(path: Path, found: Found, smooth: bool) -> None:
-    """One HTML file of all photos, each with the captions that decoding found."""
+    """Write one HTML file of all photos with their captions."""
     from captioner.visualize.page import PageItem, save_page
 
     items = (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in found)

@@ -1,4 +1,4 @@
-"""Captions of photos as the pictures that were asked for: sheets, strips, heads, animations; models beside one another."""
+"""Pictures of captions: sheets, strips, heads and animations, with one model or several side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from captioner.visualize.strips import SMALL, heads, side_by_side, strip
 
 _ON_ONE_PICTURE = 16
 Captions = Mapping[str, Caption]
-"""What models wrote about one photo, by the models' names."""
+"""The captions of one photo, by the name of the model."""
 Draw = Callable[[Image.Image, Captions, Style, str], Drawing]
 
 
@@ -40,26 +40,26 @@ def _heads(photo: Image.Image, captions: Captions, style: Style, name: str) -> D
 
 
 KINDS: dict[str, Draw] = {"sheet": _sheet, "strip": _strip, "heads": _heads}
-"""What `caption` draws, by its option; `gif` is the one that moves."""
+"""The pictures that `captioner caption` draws, by option; `gif` is the animation."""
 
 
 def check(wanted: Mapping[str, Path], num_photos: int) -> None:
-    """Complain about what cannot be drawn, before anything is captioned."""
+    """Refuse pictures that cannot be drawn, before anything is captioned."""
     for option, path in wanted.items():
         endings = (".gif",) if option == "gif" else (".png", ".pdf")
         if path.suffix and path.suffix.lower() not in endings:
             raise UserError(
                 f"--{option} writes {' or '.join(endings)}, got {path.name!r}; choose such a name, or a folder"
             )
-        most = 1 if option == "gif" else _ON_ONE_PICTURE
-        if path.suffix and num_photos > most:
+        max_photos = 1 if option == "gif" else _ON_ONE_PICTURE
+        if path.suffix and num_photos > max_photos:
             raise UserError(
-                f"one {option} holds up to {most} photos, got {num_photos}; give --{option} a folder for one picture each"
+                f"one {option} holds up to {max_photos} photos, got {num_photos}; give --{option} a folder for one picture each"
             )
 
 
 def check_heads(caption: Caption) -> None:
-    """Complain about a model without heads, as soon as it has written its first caption."""
+    """Refuse a model without attention heads."""
     if caption.head_weights is None:
         raise UserError(
             "--heads needs attention with several heads, this model has none; give a run of attention.kind=multi_head"
@@ -67,7 +67,7 @@ def check_heads(caption: Caption) -> None:
 
 
 def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style: Style) -> None:
-    """One picture of all photos, or a folder with one of each."""
+    """Write one picture of all photos, or a folder with a picture of each."""
     if not path.suffix:
         ending = ".gif" if option == "gif" else ".png"
         for number, (photo, captions) in enumerate(found):
@@ -87,7 +87,7 @@ def _write_one(option: str, path: Path, photo: Path, captions: Captions, style: 
 
 
 def _drawn(option: str, photo: Path, captions: Captions, style: Style, name: str) -> Drawing:
-    """A picture that says, where files do, who wrote what it shows."""
+    """A picture whose metadata names the models."""
     if option != "sheet":
         captions = dict([next(iter(captions.items()))])
     drawing = KINDS[option](open_photo(photo), captions, style, name)
@@ -95,7 +95,7 @@ def _drawn(option: str, photo: Path, captions: Captions, style: Style, name: str
 
 
 def _named(drawing: Drawing, name: str) -> Drawing:
-    """With the photo's name above it."""
+    """The drawing with the photo's name above it."""
     if not name:
         return drawing
     label = framed(lines([name], drawing.width, 14, FAINT), drawing.width - 24, 12)

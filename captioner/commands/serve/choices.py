@@ -1,4 +1,4 @@
-"""What the page lets people choose about decoding, and how that becomes a search."""
+"""Decoding options on the page, and the search that they configure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from captioner.text.vocabulary import Vocabulary
 
 
 class Range(NamedTuple):
-    """What a number may be; a whole one where the step is whole."""
+    """The range of a number; an integer if the step is 1."""
 
     low: float
     high: float
@@ -29,21 +29,21 @@ RANGES = {
     "top_p": Range(0.05, 1, 0.05),
     "max_length": Range(1, 50, 1),
 }
-"""Narrower than what settings take: a request with a million beams would end the server."""
+"""Narrower than the ranges of settings: a request with a million beams would stop the server."""
 _ALWAYS = {"kind", "max_length"}
 
 
 def choices_for(kind: str) -> set[str]:
-    """The names of what can be chosen for a way of decoding.
+    """The names of the options of a kind of search.
 
     Raises:
-        UserError: there is no such way of decoding.
+        UserError: there is no such kind.
     """
     return (builder.keys_of("search", kind) & {*RANGES, "length_rule"}) | _ALWAYS
 
 
 def first_choices(run: Path) -> dict[str, Any]:
-    """What the run's own settings say, and for the other ways of decoding their defaults."""
+    """The initial values: the run's own settings, and defaults for the other kinds of search."""
     own = builder.read_run_settings(run).resolved["search"]
     others = [builder.read_run_settings(run, [f"search.kind={kind}"]).resolved["search"] for kind in reversed(KINDS)]
     values = {name: value for settings in [*others, own] for name, value in settings.items()}
@@ -51,10 +51,10 @@ def first_choices(run: Path) -> dict[str, Any]:
 
 
 def make_search(run: Path, vocabulary: Vocabulary, choices: Mapping[str, Any]) -> Search:
-    """The run's search under choices; those that do not belong to the kind are left aside.
+    """The run's search with these options; options of other kinds are ignored.
 
     Raises:
-        UserError: a value that the page does not offer, or values that do not go together.
+        UserError: a value is out of range, or values contradict each other.
     """
     taken = choices_for(choices["kind"])
     overrides = [f"search.{name}={_checked(name, value)}" for name, value in choices.items() if name in taken]

@@ -1,6 +1,6 @@
-"""What a request may ask for, and what it gets.
+"""Limits of a request, and its answer.
 
-Requests share the trained model and nothing else: each has a search, a deadline and results of its own.
+Requests share only the trained model: each has its own search, deadline and results.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from captioner.visualize.sheet import sheet
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 Tick = Callable[[int, int], None]
-"""Told how many photos are done, of how many."""
+"""Called with the number of photos done, and of all."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What one request may ask for."""
+    """The limits of one request."""
 
     photos: int = 16
-    megabytes: int = 20  # of one file
-    megapixels: int = 40  # of one photo
-    seconds: float = 60  # for all of its photos together; no word is decoded after that
+    megabytes: int = 20  # per file
+    megapixels: int = 40  # per photo
+    seconds: float = 60  # for all photos together; decoding stops then
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request gets."""
+    """The answer to a request."""
 
     found: Found
-    page: str  # empty where no photo could be captioned
-    sheets: list[Drawing]  # one for each photo found
-    problems: list[str]  # a sentence for each photo that has no caption
+    page: str  # empty if no photo could be captioned
+    sheets: list[Drawing]  # one for each captioned photo
+    problems: list[str]  # one message for each photo without a caption
 
 
 class _TimeIsUp(Exception):
@@ -58,7 +58,7 @@ class _TimeIsUp(Exception):
 
 @dataclass(frozen=True)
 class _InTime:
-    """A search that looks at the clock before every word."""
+    """A search that checks the deadline before every word."""
 
     search: Search
     deadline: float  # of time.monotonic()
@@ -83,14 +83,14 @@ class Service:
 
     @property
     def name(self) -> str:
-        """The run's folder by itself: where this machine keeps files is nobody's business."""
+        """The name of the run folder, without its path, which stays private."""
         return self.run.resolve().name
 
     def answer(self, photos: Sequence[Path], choices: Mapping[str, Any], tick: Tick = lambda *_: None) -> Answer:
-        """Captions of photos, decoded as chosen. A photo that cannot be read is named and left out.
+        """Caption photos with these decoding options. Photos that cannot be read are named and skipped.
 
         Raises:
-            UserError: no photo, or too many, or choices that do not go together.
+            UserError: there are no photos or too many, or the options contradict each other.
         """
         if not 0 < len(photos) <= self.allowed.photos:
             raise UserError(f"give 1 to {self.allowed.photos} photos at a time, got {len(photos)}")
@@ -104,7 +104,7 @@ class Service:
 
 
 class _Request:
-    """One request on its way: what has been found so far."""
+    """A request in progress, with its results so far."""
 
     def __init__(self, captioner: Captioner, allowed: Allowed, tick: Tick):
         self.captioner, self.allowed, self.tick = captioner, allowed, tick
@@ -113,7 +113,7 @@ class _Request:
         self.problems: list[str] = []
 
     def items(self, photos: Sequence[Path]) -> Iterator[PageItem]:
-        """Each photo with its captions; at most two photos are in memory, the first and the one at hand."""
+        """Each photo with its captions; at most two photos are in memory, the first and the current one."""
         for done, path in enumerate(photos):
             self.tick(done, len(photos))
             try:
@@ -134,20 +134,18 @@ class _Request:
 
 
 def open_upload(path: Path, allowed: Allowed) -> Image.Image:
-    """A photo that somebody sent; how large it is is checked before it is decoded.
+    """Open an uploaded photo; its size is checked before it is decoded.
 
     Raises:
-        UserError: it is not a photo, or is too large; the message calls it by its name, not by its place on this machine.
+        UserError: it is not a photo, or too large; the message has its name without its path.
     """
     size = path.stat().st_size if path.exists() else None
     if size is None:
-        raise UserError(f"{path.name} is no longer here; give it again")
+        raise UserError(f"{path.name} is no longer on the server; send it again")
     if size == 0:
-        raise UserError(f"{path.name} is empty: 0 bytes; give a photo")
+        raise UserError(f"{path.name} is empty: 0 bytes; send a photo")
     if size > allowed.megabytes * 2**20:
-        raise UserError(
-            f"{path.name} has {size / 2**20:,.0f} MB, at most {allowed.megabytes} are taken; make it smaller first"
-        )
+        raise UserError(f"{path.name} has {size / 2**20:,.0f} MB, the limit is {allowed.megabytes} MB; make it smaller")
     try:
         return open_photo(path, FORMATS, allowed.megapixels * 1_000_000)
     except UserError as error:

@@ -1,7 +1,7 @@
-"""The page in gradio: photos on the left with what can be chosen about decoding, captions beside them.
+"""The page in gradio: photos and decoding options on the left, captions on the right.
 
-The captions are the page that `caption --page` writes, in a frame. Nothing on the page comes from outside: no fonts, no scripts, no
-counting of visitors.
+The captions are the page that `caption --page` writes, in a frame. The page loads nothing from other servers: no fonts, no scripts, no
+analytics.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from captioner.search.length_rules import LENGTH_RULES
 from captioner.visualize.sheet import contact
 
 KEPT = 3600
-"""Seconds for which photos and results are kept."""
-_WAITING = 20  # requests, beyond which one is told to come again later
-_REMEMBERED = 32  # people whose last answer gradio keeps in memory, some MB where photos are large
-_FILES = {"sheet": "png", "json": "json", "page": "html"}  # to download, and how their names end
-_EMPTY = "<p>Captions will stand here: point at a word to see where the model looked for it.</p>"
-_BRING_INTO_SIGHT = (
+"""Photos and results are deleted after this many seconds."""
+_WAITING = 20  # requests in the queue; more are refused
+_REMEMBERED = 32  # sessions whose last answer gradio keeps in memory, some MB each for large photos
+_FILES = {"sheet": "png", "json": "json", "page": "html"}  # downloads, and their file endings
+_EMPTY = "<p>Captions appear here. Point at a word to see the model's attention.</p>"
+_SCROLL_TO_RESULTS = (
     "() => { if (innerWidth < 680) document.querySelector('.results').scrollIntoView({ behavior: 'smooth' }) }"
 )
 _COLOURS = {
-    "body_background_fill": "#ffffff", "body_background_fill_dark": "#15171a",  # those of visualize/web/shared.css
+    "body_background_fill": "#ffffff", "body_background_fill_dark": "#15171a",  # as in visualize/web/shared.css
     "block_background_fill_dark": "#1f2226", "border_color_primary_dark": "#383d44",
 }  # fmt: skip
 _STYLE = """
@@ -47,7 +47,7 @@ _STYLE = """
 
 
 def gradio_library() -> Any:
-    """gradio, which only this page needs.
+    """Import gradio, which only this page needs.
 
     Raises:
         UserError: it is not installed.
@@ -56,10 +56,11 @@ def gradio_library() -> Any:
 
 
 def make_page(service: Service, folder: Path) -> Any:
-    """The page, to be started.
+    """Make the page; `start` serves it.
 
     Args:
-        folder: Where results are written; what is sent should lie there too (GRADIO_TEMP_DIR), so that it is removed in time.
+        service: answers the requests.
+        folder: for results; uploads should be there too (GRADIO_TEMP_DIR), so that they are deleted in time.
     """
     gradio = gradio_library()
     with gradio.Blocks(title=f"captioner: {service.name}", analytics_enabled=False, fill_width=True) as page:
@@ -79,15 +80,15 @@ def make_page(service: Service, folder: Path) -> Any:
             [photos.upload, button.click], respond, given, [problems, captions, *files],
             show_progress_on=captions, api_visibility="private",
         )  # fmt: skip
-        answered.then(None, js=_BRING_INTO_SIGHT, api_visibility="private")
+        answered.then(None, js=_SCROLL_TO_RESULTS, api_visibility="private")
     return page.queue(max_size=_WAITING, default_concurrency_limit=1)
 
 
 def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
-    """Let the page answer at an address; returns it.
+    """Serve the page at an address; return the page.
 
     Raises:
-        UserError: the address cannot be taken.
+        UserError: the address is not available.
     """
     gradio = gradio_library()
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
@@ -101,7 +102,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
     except OSError as error:
         ports = f"port {port}" if port else "the ports from 7860"
         raise UserError(
-            f"cannot listen at {host} on {ports}: taken, or no address of this machine; choose another --port or --host"
+            f"cannot listen at {host} on {ports}: in use, or no address of this machine; choose another --port or --host"
         ) from error
     return page
 
@@ -120,12 +121,12 @@ def _head(service: Service) -> str:
 def _limits(allowed: Allowed) -> str:
     return (
         f"Up to {allowed.photos} photos at a time, {allowed.megabytes} MB and {allowed.megapixels} megapixels each. "
-        "What you send is kept for an hour on the machine that runs the model, and goes nowhere else."
+        "Photos stay on the machine that runs the model and are deleted after an hour."
     )
 
 
 def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:
-    """By name; those that the chosen way of decoding does not take are hidden."""
+    """The controls by name; options that the chosen kind of search does not have are hidden."""
     shown = choices_for(first["kind"])
     made = {"kind": gradio.Radio(list(KINDS), value=first["kind"], label="decoding")}
     made["length_rule"] = gradio.Radio(
@@ -148,7 +149,7 @@ def _downloads(gradio: Any) -> list[Any]:
 
 
 def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]) -> Any:
-    """What the button calls."""
+    """The function that the button calls."""
 
     def respond(photos: list[str] | None, *values: Any, progress: Any = gradio.Progress()) -> list[Any]:  # noqa: B008
         def tick(done: int, total: int) -> None:
@@ -167,13 +168,13 @@ def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]
 
 
 def _shown(gradio: Any, answer: Answer, folder: Path, model: str) -> list[Any]:
-    """New values: problems, captions, and the files to download."""
+    """New values of the outputs: problems, captions, and the files to download."""
     problems = "".join(f"<li>{escape(problem)}</li>" for problem in answer.problems)
-    told = gradio.update(value=f'<ul class="problems" role="alert">{problems}</ul>', visible=bool(answer.problems))
+    alert = gradio.update(value=f'<ul class="problems" role="alert">{problems}</ul>', visible=bool(answer.problems))
     if not answer.found:
-        return [told, "", *[gradio.update(visible=False)] * len(_FILES)]
+        return [alert, "", *[gradio.update(visible=False)] * len(_FILES)]
     frame = f'<iframe title="captions" srcdoc="{escape(answer.page)}"></iframe>'
-    return [told, frame, *(gradio.update(value=str(path), visible=True) for path in _write(answer, folder, model))]
+    return [alert, frame, *(gradio.update(value=str(path), visible=True) for path in _write(answer, folder, model))]
 
 
 def _write(answer: Answer, folder: Path, model: str) -> list[Path]:
@@ -186,8 +187,8 @@ def _write(answer: Answer, folder: Path, model: str) -> list[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what was kept for long enough."""
-    for kept in folder.iterdir():
+    """Delete files older than `KEPT`."""
+    for path in folder.iterdir():
         with suppress(FileNotFoundError):  # gradio, or another request, was faster
-            if time.time() - kept.stat().st_mtime > KEPT:
-                shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
+            if time.time() - path.stat().st_mtime > KEPT:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

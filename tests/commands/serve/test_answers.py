@@ -65,14 +65,14 @@ def gone(path):
 
 
 BAD = {
-    empty: "is empty: 0 bytes; give a photo",
-    large: "has 50 MB, at most 20 are taken; make it smaller first",
+    empty: "is empty: 0 bytes; send a photo",
+    large: "has 50 MB, the limit is 20 MB; make it smaller",
     small_and_huge: "at most 40,000,000 pixels are read; make it smaller first",
     quite_large: "8,000 x 6,000 pixels, at most 40,000,000 are read; make it smaller first",
     not_a_photo: "is not a picture that can be read; give one of JPEG, PNG",
     another_format: "is not a picture that can be read; give one of JPEG, PNG",
     cut: "cannot be read as a photo",
-    gone: "is no longer here; give it again",
+    gone: "is no longer on the server; send it again",
 }
 
 
@@ -85,7 +85,7 @@ def test_what_is_no_photo_gets_a_sentence_and_the_photos_beside_it_captions(serv
     (problem,) = answer.problems
     assert problem.startswith("holiday.png ")
     assert BAD[make] in problem
-    assert str(tmp_path) not in problem, "where this machine keeps files is nobody's business"
+    assert str(tmp_path) not in problem, "the path on the server stays private"
     alone = service.answer([bad], GREEDY)
     assert (alone.found, alone.page, alone.sheets, alone.problems) == ([], "", [], [problem])
 

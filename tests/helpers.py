@@ -28,10 +28,10 @@ def make_attention(
     region_size: int = REGION,
     cell_input_size: int = 4 + REGION,
 ) -> Attention:
-    """A small attention in float64. The dot score asks with queries as wide as regions, whatever `query_size` is."""
+    """A small attention in float64. With the dot score, queries are as wide as regions, whatever `query_size` is."""
     torch.manual_seed(0)
     make, query_size = attention.KINDS[kind], region_size if score == "dot" else query_size
-    known = {
+    arguments = {
         "query_size": query_size,
         "region_size": region_size,
         "heads": 3,
@@ -40,8 +40,8 @@ def make_attention(
         "cell_input_size": cell_input_size,
     }
     if takes_score(kind):
-        known["score"] = make_score(score, query_size, region_size)
-    made = make(**{name: value for name, value in known.items() if name in signature(make).parameters})
+        arguments["score"] = make_score(score, query_size, region_size)
+    made = make(**{name: value for name, value in arguments.items() if name in signature(make).parameters})
     return made.double().eval()  # no draws
 
 
@@ -57,13 +57,13 @@ def make_decoder(kind: str = "lstm", vocabulary_size: int = VOCABULARY, attentio
     else:
         options = {"hidden_size": QUERY, "word_size": 4, "dropout": 0.0} | options
     make = decoders.KINDS[kind]
-    read = make.cell_input_size(options["hidden_size"], options.get("word_size", 0), REGION)
-    looking = make_attention(attention, query_size=options["hidden_size"], cell_input_size=read)
-    return make(looking, REGION, vocabulary_size, **options).double()
+    cell_input_size = make.cell_input_size(options["hidden_size"], options.get("word_size", 0), REGION)
+    module = make_attention(attention, query_size=options["hidden_size"], cell_input_size=cell_input_size)
+    return make(module, REGION, vocabulary_size, **options).double()
 
 
 def make_regions(num_photos: int = 3, seed: int = 0, rows: int = 2, columns: int = 3) -> Regions:
-    """Random regions in float64, the last ones of some photos not real."""
+    """Random regions in float64; the last ones of some photos are padding."""
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(num_photos, rows * columns, REGION, generator=generator, dtype=torch.float64)
     mask = torch.ones(num_photos, rows * columns, dtype=torch.bool)
@@ -123,7 +123,7 @@ def tiny_settings(pictures: Path, folder: Path) -> list[str]:
 
 
 def losses(folder: Path) -> list[dict]:
-    """The lines of a run's log, less what a clock says and where the run was started."""
+    """The lines of a run's log, without times and the line of its start."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    told = [line for line in lines if line["kind"] != "start"]
-    return [{name: value for name, value in line.items() if name not in ("time", "seconds")} for line in told]
+    logged = [line for line in lines if line["kind"] != "start"]
+    return [{name: value for name, value in line.items() if name not in ("time", "seconds")} for line in logged]

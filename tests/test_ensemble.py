@@ -1,4 +1,4 @@
-"""Several models as one."""
+"""Several models that decode as one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.helpers import DECODERS, DRAWN, make_decoder, make_regions, tiny_sett
 
 
 class Eye(nn.Module):
-    """An encoder whose regions are made already."""
+    """An encoder for tests that pass regions."""
 
     preprocess = "as they are"
 
@@ -42,11 +42,11 @@ def test_an_ensemble_of_one_is_the_model(kind):
     ours = search(alone.decoder, alone.remember(regions), max_captions=3)
     own = search(model.decoder, model.remember(regions), max_captions=3)
     for hypotheses, expected in zip(ours, own, strict=True):
-        for hypothesis, one in zip(hypotheses, expected, strict=True):
-            assert hypothesis.words.tolist() == one.words.tolist()
-            assert hypothesis.log_prob == pytest.approx(one.log_prob, abs=1e-6)
-            if one.attended["weights"] is not None:
-                torch.testing.assert_close(hypothesis.attended["weights"], one.attended["weights"])
+        for hypothesis, other in zip(hypotheses, expected, strict=True):
+            assert hypothesis.words.tolist() == other.words.tolist()
+            assert hypothesis.log_prob == pytest.approx(other.log_prob, abs=1e-6)
+            if other.attended["weights"] is not None:
+                torch.testing.assert_close(hypothesis.attended["weights"], other.attended["weights"])
 
 
 @torch.no_grad()
@@ -59,10 +59,10 @@ def test_it_writes_by_the_mean_of_probabilities_and_shows_the_mean_of_maps():
     for _ in range(3):
         output, attended, state = together.decoder.step(words, state, memory)
         shares, maps = [], []
-        for place, model in enumerate(models):
-            found, seen, states[place] = model.decoder.step(words, states[place], model.remember(regions))
-            shares.append(model.decoder.vocabulary_logits(found).softmax(-1))
-            maps.append(seen.weights)
+        for index, model in enumerate(models):
+            own_output, own_attended, states[index] = model.decoder.step(words, states[index], model.remember(regions))
+            shares.append(model.decoder.vocabulary_logits(own_output).softmax(-1))
+            maps.append(own_attended.weights)
         torch.testing.assert_close(together.decoder.vocabulary_logits(output).exp(), torch.stack(shares).mean(0))
         torch.testing.assert_close(attended.weights, torch.stack(maps).mean(0))
         words = output.argmax(-1)
@@ -74,14 +74,14 @@ def test_photos_leave_the_batch_of_an_ensemble_too():
     together = Ensemble(models)
     regions = make_regions(num_photos=6, rows=4)
     memory = together.remember(regions)
-    found = BeamSearch(3, limits=Limits(6))(together.decoder, memory)
-    for photo, hypotheses in enumerate(found):
+    results = BeamSearch(3, limits=Limits(6))(together.decoder, memory)
+    for photo, hypotheses in enumerate(results):
         alone = BeamSearch(3, limits=Limits(6))(together.decoder, memory.select(torch.tensor([photo])))[0]
         assert hypotheses[0].words.tolist() == alone[0].words.tolist()
     assert all(hypotheses for hypotheses in Sampling(4, limits=Limits(6))(together.decoder, memory, max_captions=4))
 
 
-def test_models_that_see_photos_differently_cannot_write_together():
+def test_models_that_preprocess_photos_differently_are_refused():
     other = make_model("lstm")
     other.encoder.preprocess = "another"
     with pytest.raises(UserError, match="should preprocess photos alike"):
@@ -97,8 +97,8 @@ def test_runs_are_loaded_together(pictures, tmp_path):
     caption = builder.load(folders).caption(photo)
     assert caption.words
     assert caption.weights.sum(-1).tolist() == pytest.approx([1.0] * len(caption.words), abs=1e-5)
-    found = builder.load(folders[:1], overrides=["search.kind=beam", "search.beams=3"]).candidates(photo)
-    assert len(found) == 3
+    candidates = builder.load(folders[:1], overrides=["search.kind=beam", "search.beams=3"]).candidates(photo)
+    assert len(candidates) == 3
     tiny = tiny_settings(pictures, tmp_path / "other")
     runs.train(DRAWN, [*tiny, "run.epochs=1", "data.min_count=20"])
     with pytest.raises(UserError, match="need one vocabulary"):

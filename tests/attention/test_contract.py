@@ -16,9 +16,9 @@ from tests.helpers import QUERY, REGION, make_attention, make_regions, make_scor
 from tests.reference.scores import EQUATIONS
 
 ALL = [(kind, score) for kind in KINDS for score in SCORES if takes_score(kind) or score == "additive"]
-LOOKING = [(kind, score) for kind, score in ALL if kind != "none"]
-NORMALISED = [(kind, score) for kind, score in LOOKING if kind not in ("local_predictive", "adaptive")]
-WITHOUT_GEOMETRY = [(kind, score) for kind, score in LOOKING if not kind.startswith("local")]
+ATTENDING = [(kind, score) for kind, score in ALL if kind != "none"]
+NORMALISED = [(kind, score) for kind, score in ATTENDING if kind not in ("local_predictive", "adaptive")]
+WITHOUT_GEOMETRY = [(kind, score) for kind, score in ATTENDING if not kind.startswith("local")]
 
 
 def make_query(num_photos: int = 3, num_captions: int = 4, score: str = "additive") -> Query:
@@ -35,7 +35,7 @@ def make_query(num_photos: int = 3, num_captions: int = 4, score: str = "additiv
 
 
 def test_the_tables_are_not_empty():
-    assert LOOKING
+    assert ATTENDING
 
 
 @pytest.mark.parametrize(("kind", "score"), NORMALISED)
@@ -53,8 +53,10 @@ def test_what_padding_holds_does_not_matter(kind, score):
     regions = make_regions()
     attention = make_attention(kind, score)
     other = replace(regions, features=regions.features.masked_fill(~regions.mask[..., None], 1e6))
-    one, two = (attention(make_query(score=score), attention.remember(given)).context for given in (regions, other))
-    torch.testing.assert_close(one, two, rtol=0, atol=0)
+    first, second = (
+        attention(make_query(score=score), attention.remember(given)).context for given in (regions, other)
+    )
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("kind", "score"), WITHOUT_GEOMETRY)
@@ -64,27 +66,27 @@ def test_permuting_regions_permutes_weights(kind, score):
     order = torch.randperm(6, generator=torch.Generator().manual_seed(2))
     shuffled = replace(regions, features=regions.features[:, order], mask=regions.mask[:, order])
     query = make_query(num_photos=1, score=score)
-    one, two = (attention(query, attention.remember(given)) for given in (regions, shuffled))
-    torch.testing.assert_close(one.weights[..., order], two.weights)
-    torch.testing.assert_close(one.context, two.context)
+    first, second = (attention(query, attention.remember(given)) for given in (regions, shuffled))
+    torch.testing.assert_close(first.weights[..., order], second.weights)
+    torch.testing.assert_close(first.context, second.context)
 
 
 @pytest.mark.parametrize(("kind", "score"), ALL)
 def test_selecting_photos_of_a_memory_is_remembering_those_photos(kind, score):
     regions, attention, chosen = make_regions(), make_attention(kind, score), torch.tensor([2, 0])
     query = make_query(num_photos=2, score=score)
-    one = attention(query, attention.remember(regions).select(chosen))
-    two = attention(query, attention.remember(regions.select(chosen)))
-    torch.testing.assert_close(one.context, two.context)
+    first = attention(query, attention.remember(regions).select(chosen))
+    second = attention(query, attention.remember(regions.select(chosen)))
+    torch.testing.assert_close(first.context, second.context)
 
 
-@pytest.mark.parametrize(("kind", "score"), LOOKING)
+@pytest.mark.parametrize(("kind", "score"), ATTENDING)
 def test_gradients_reach_the_query_and_every_parameter(kind, score):
-    """Those of a kind that draws by the log-probability of what was drawn, which training judges."""
+    """For hard attention, through the log-probability of the region drawn, which the training objective uses."""
     attention, query = make_attention(kind, score).train(), make_query(score=score)
     reached = [query.hidden.requires_grad_(), *attention.parameters()]
-    looked = attention(query, attention.remember(make_regions()))
-    (looked.context if looked.choice_log_prob is None else looked.choice_log_prob).square().sum().backward()
+    attended = attention(query, attention.remember(make_regions()))
+    (attended.context if attended.choice_log_prob is None else attended.choice_log_prob).square().sum().backward()
     assert all(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in reached)
 
 
@@ -92,10 +94,10 @@ def test_gradients_reach_the_query_and_every_parameter(kind, score):
 def test_every_score_agrees_with_its_equation(score):
     """Loops over single pairs, written from the papers."""
     part, regions, query = make_attention("soft", score).score, make_regions(), make_query(score=score)
-    found = part(query.hidden, part.remember(regions.features))
+    scores = part(query.hidden, part.remember(regions.features))
     for photo, caption, region in product(range(3), range(4), range(6)):
-        wanted = EQUATIONS[score](part, query.hidden[photo, caption], regions.features[photo, region])
-        torch.testing.assert_close(found[photo, caption, region], wanted)
+        expected = EQUATIONS[score](part, query.hidden[photo, caption], regions.features[photo, region])
+        torch.testing.assert_close(scores[photo, caption, region], expected)
 
 
 def test_concat_is_the_additive_score_without_its_bias():
@@ -106,8 +108,8 @@ def test_concat_is_the_additive_score_without_its_bias():
         additive.from_region.weight.copy_(concat.from_both.weight[:, QUERY:])
         additive.energy.weight.copy_(concat.energy.weight)
     features, hidden = make_regions().features, make_query().hidden
-    one, two = (part(hidden, part.remember(features)) for part in (additive, concat))
-    torch.testing.assert_close(one, two)
+    first, second = (part(hidden, part.remember(features)) for part in (additive, concat))
+    torch.testing.assert_close(first, second)
 
 
 def test_the_dot_score_says_what_to_do_where_sizes_differ():
@@ -116,7 +118,7 @@ def test_the_dot_score_says_what_to_do_where_sizes_differ():
 
 
 class Both(nn.Module):
-    """Remembering and looking as one module, so that both take the same parameters."""
+    """`remember` and `forward` as one module, so that both take the same parameters."""
 
     def __init__(self, attention, score):
         super().__init__()
@@ -125,28 +127,28 @@ class Both(nn.Module):
 
     def forward(self, hidden, features):
         memory = self.attention.remember(replace(make_regions(), features=features))
-        looked = self.attention(replace(make_query(score=self.score), hidden=hidden), memory)
-        return looked.context, looked.weights
+        attended = self.attention(replace(make_query(score=self.score), hidden=hidden), memory)
+        return attended.context, attended.weights
 
 
-@pytest.mark.parametrize(("kind", "score"), LOOKING)
+@pytest.mark.parametrize(("kind", "score"), ATTENDING)
 def test_the_gradient_is_that_of_the_values(kind, score):
     both = Both(make_attention(kind, score), score)
     names = [name for name, _ in both.named_parameters()]
 
-    def looked(hidden, features, *parameters):
+    def attended(hidden, features, *parameters):
         return torch.func.functional_call(both, dict(zip(names, parameters, strict=True)), (hidden, features))
 
     inputs = [make_query(score=score).hidden, make_regions().features, *both.parameters()]
-    assert torch.autograd.gradcheck(looked, [tensor.detach().requires_grad_() for tensor in inputs])
+    assert torch.autograd.gradcheck(attended, [tensor.detach().requires_grad_() for tensor in inputs])
 
 
-@pytest.mark.parametrize(("kind", "score"), LOOKING)
-def test_the_context_does_not_depend_on_whether_anybody_wants_the_weights(kind, score):
+@pytest.mark.parametrize(("kind", "score"), ATTENDING)
+def test_the_context_does_not_depend_on_need_weights(kind, score):
     attention, query = make_attention(kind, score), make_query(score=score)
     memory = attention.remember(make_regions())
-    one, two = (attention(query, memory, need_weights=wanted).context for wanted in (True, False))
-    torch.testing.assert_close(one, two)
+    first, second = (attention(query, memory, need_weights=need_weights).context for need_weights in (True, False))
+    torch.testing.assert_close(first, second)
 
 
 def test_heads_that_do_not_share_the_size_evenly_are_refused():
@@ -165,31 +167,31 @@ def test_where_no_region_is_near_nothing_is_seen():
     attention, regions = make_attention("local_monotonic"), make_regions(rows=1, columns=9)
     mask = regions.mask.clone()
     mask[0, :4] = False
-    looked = attention(make_query(), attention.remember(replace(regions, mask=mask)))
-    assert (looked.weights[0] == 0).all()
-    assert (looked.context[0] == 0).all()
+    attended = attention(make_query(), attention.remember(replace(regions, mask=mask)))
+    assert (attended.weights[0] == 0).all()
+    assert (attended.context[0] == 0).all()
 
 
 def test_boxes_are_placed_by_their_middles():
     regions, attention, query = make_regions(rows=3, columns=3), make_attention("local_predictive"), make_query()
     boxes = Boxes(Grid(3, 3).corners().expand(3, -1, -1))
-    one, two = (
+    first, second = (
         attention(query, attention.remember(replace(regions, layout=layout))).weights for layout in (Grid(3, 3), boxes)
     )
-    torch.testing.assert_close(one, two)
+    torch.testing.assert_close(first, second)
 
 
 def test_what_the_sentinel_takes_the_regions_lack():
     attention, regions = make_attention("adaptive"), make_regions()
-    looked = attention(make_query(), attention.remember(regions))
-    torch.testing.assert_close(looked.weights.sum(-1), 1 - looked.sentinel)
+    attended = attention(make_query(), attention.remember(regions))
+    torch.testing.assert_close(attended.weights.sum(-1), 1 - attended.sentinel)
 
 
 def test_heads_are_kept_and_averaged():
     attention = make_attention("multi_head")
-    looked = attention(make_query(), attention.remember(make_regions()))
-    assert looked.head_weights.shape == (3, 4, 3, 6)
-    torch.testing.assert_close(looked.weights, looked.head_weights.mean(2))
+    attended = attention(make_query(), attention.remember(make_regions()))
+    assert attended.head_weights.shape == (3, 4, 3, 6)
+    torch.testing.assert_close(attended.weights, attended.head_weights.mean(2))
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
@@ -206,14 +208,14 @@ def test_the_fused_kernel_gives_the_context_that_weights_give(precision, monkeyp
     attention = make_attention("multi_head").float()
     regions = replace(make_regions(), features=make_regions().features.float())
     query = Query(make_query().hidden.float(), make_query().position)
-    found = []
+    results = []
     for need_weights in (True, False):
         attention.zero_grad()
         with torch.autocast("cpu", precision, enabled=precision != torch.float32):
             context = attention(query, attention.remember(regions), need_weights).context
         context.float().square().sum().backward()
-        found.append([context, *(parameter.grad for parameter in attention.parameters())])
-    for with_weights, without in zip(*found, strict=True):
+        results.append([context, *(parameter.grad for parameter in attention.parameters())])
+    for with_weights, without in zip(*results, strict=True):
         assert with_weights.dtype == without.dtype
         tolerance = {"rtol": 5e-2, "atol": 5e-2} if precision == torch.bfloat16 else {}
         torch.testing.assert_close(with_weights, without, **tolerance)
@@ -224,22 +226,22 @@ def test_in_training_a_draw_is_one_region_with_its_log_probability():
     attention, regions = make_attention("hard").train(), make_regions()
     attention.expected = 0.0
     torch.manual_seed(0)
-    looked = attention(make_query(), attention.remember(regions))
+    attended = attention(make_query(), attention.remember(regions))
     for photo, caption in product(range(3), range(4)):
-        (drawn,) = (regions.features[photo] == looked.context[photo, caption]).all(-1).nonzero().flatten().tolist()
+        (drawn,) = (regions.features[photo] == attended.context[photo, caption]).all(-1).nonzero().flatten().tolist()
         assert regions.mask[photo, drawn]
-        wanted = looked.weights[photo, caption, drawn].log()
-        torch.testing.assert_close(looked.choice_log_prob[photo, caption], wanted)
-    entropy = torch.distributions.Categorical(looked.weights).entropy()
-    torch.testing.assert_close(looked.choice_entropy, entropy)
+        expected = attended.weights[photo, caption, drawn].log()
+        torch.testing.assert_close(attended.choice_log_prob[photo, caption], expected)
+    entropy = torch.distributions.Categorical(attended.weights).entropy()
+    torch.testing.assert_close(attended.choice_entropy, entropy)
 
 
 def test_an_expected_look_is_soft_attention():
     attention, soft, regions = make_attention("hard").train(), make_attention("soft"), make_regions()
     attention.expected = 1.0
-    looked, wanted = (each(make_query(), each.remember(regions)) for each in (attention, soft))
-    torch.testing.assert_close(looked.context, wanted.context)
-    assert (looked.choice_log_prob == 0).all()
+    attended, expected = (kind(make_query(), kind.remember(regions)) for kind in (attention, soft))
+    torch.testing.assert_close(attended.context, expected.context)
+    assert (attended.choice_log_prob == 0).all()
 
 
 def test_after_training_regions_are_drawn_only_where_asked():

@@ -22,7 +22,7 @@ from tests.reference.scores import EQUATIONS
 ALL = [(kind, score) for kind in KINDS for score in SCORES if takes_score(kind) or score == "additive"]
 
 
-def look(kind: str, score: str, attention: Attention, query: Query, regions: Regions, photo: int, caption: int):
+def attend(kind: str, score: str, attention: Attention, query: Query, regions: Regions, photo: int, caption: int):
     """Context and weights of one caption on one photo."""
     hidden, features, mask = query.hidden[photo, caption], regions.features[photo], regions.mask[photo]
     if kind == "none":
@@ -43,7 +43,7 @@ def look(kind: str, score: str, attention: Attention, query: Query, regions: Reg
         weights = local_predictive(hidden, features, mask, rows, columns, attention, score)
     else:
         weights = softmax(score, attention, hidden, features, mask)
-    if kind == "hard":  # what is seen is the likeliest region
+    if kind == "hard":  # the context is the likeliest region
         return features[int(weights.argmax())], weights
     return sum(weight * feature for weight, feature in zip(weights, features, strict=True)), weights
 
@@ -54,7 +54,7 @@ def softmax(score: str, attention: Attention, hidden: Tensor, features: Tensor, 
         torch.exp(EQUATIONS[score](attention.score, hidden, feature)) if real else torch.zeros((), dtype=feature.dtype)
         for feature, real in zip(features, mask, strict=True)
     ]
-    return torch.stack([one / sum(exponents) for one in exponents])
+    return torch.stack([exponent / sum(exponents) for exponent in exponents])
 
 
 def random_case(seed: int, rows: int, columns: int, num_photos: int, num_captions: int, wide_query: bool):
@@ -89,18 +89,18 @@ def test_every_kind_agrees_with_its_equations(kind, score, seed, rows, columns, 
         replace(query, hidden=query.hidden.requires_grad_()),
         replace(regions, features=regions.features.requires_grad_()),
     )
-    found = attention(query, attention.remember(regions))
+    attended = attention(query, attention.remember(regions))
     wanted = [
-        [look(kind, score, attention, query, regions, photo, caption) for caption in range(num_captions)]
+        [attend(kind, score, attention, query, regions, photo, caption) for caption in range(num_captions)]
         for photo in range(num_photos)
     ]
     contexts = torch.stack([torch.stack([context for context, _ in row]) for row in wanted])
-    torch.testing.assert_close(found.context, contexts, rtol=1e-6, atol=1e-9)
-    results = [(found.context, contexts)]
-    if found.weights is not None:
+    torch.testing.assert_close(attended.context, contexts, rtol=1e-6, atol=1e-9)
+    results = [(attended.context, contexts)]
+    if attended.weights is not None:
         weights = torch.stack([torch.stack([weights for _, weights in row]) for row in wanted])
-        torch.testing.assert_close(found.weights, weights, rtol=1e-6, atol=1e-9)
-        results.append((found.weights, weights))
+        torch.testing.assert_close(attended.weights, weights, rtol=1e-6, atol=1e-9)
+        results.append((attended.weights, weights))
     for ours, theirs in results:
         assert_same_gradients(ours, theirs, leaves)
 
@@ -111,22 +111,22 @@ def test_attention_on_attention_agrees_with_its_equations_around_every_kind(kind
     inner = make_attention(kind)
     around = AttentionOnAttention(inner, QUERY).double()
     query, regions = random_case(0, 2, 3, 2, 2, wide_query=False)
-    found, seen = (each(query, each.remember(regions)) for each in (around, inner))
+    attended, inside = (kind(query, kind.remember(regions)) for kind in (around, inner))
     information, gate = around.to_both.weight.chunk(2), around.to_both.bias.chunk(2)
     (of_information, of_gate), (information_bias, gate_bias) = information, gate
     for photo, caption in product(range(2), range(2)):
-        both = torch.cat([query.hidden[photo, caption], seen.context[photo, caption]])
+        both = torch.cat([query.hidden[photo, caption], inside.context[photo, caption]])
         wanted = (of_information @ both + information_bias) * torch.sigmoid(of_gate @ both + gate_bias)
-        torch.testing.assert_close(found.context[photo, caption], wanted)
-    assert found.weights is seen.weights is None or torch.equal(found.weights, seen.weights)
+        torch.testing.assert_close(attended.context[photo, caption], wanted)
+    assert attended.weights is inside.weights is None or torch.equal(attended.weights, inside.weights)
 
 
 def assert_same_gradients(ours: Tensor, theirs: Tensor, leaves: dict[str, Tensor]) -> None:
     pull = torch.randn(ours.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     nothing = sum(0 * leaf.sum() for leaf in leaves.values())  # where no region counts, loops end in a constant
-    one, two = (
+    first, second = (
         torch.autograd.grad((result * pull).sum() + nothing, list(leaves.values()), retain_graph=True)
         for result in (ours, theirs)
     )
-    for name, mine, other in zip(leaves, one, two, strict=True):
+    for name, mine, other in zip(leaves, first, second, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-8, msg=lambda text, name=name: f"{name}: {text}")

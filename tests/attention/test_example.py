@@ -1,4 +1,4 @@
-"""The example in CONTRIBUTING.md: a new kind is one file and one line."""
+"""The example in docs/extending.md: a new kind is one file and one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "extending.md"
 
 @pytest.fixture
 def top(tmp_path, monkeypatch):
-    """The file and the line that the guide tells to write."""
+    """The file and the line of the guide."""
     text = GUIDE.read_text(encoding="utf-8")
     path = tmp_path / "top.py"
     path.write_text(re.search(r"```python\n(.*?)```", text, re.DOTALL).group(1), encoding="utf-8")
@@ -40,7 +40,7 @@ def test_the_new_kind_meets_the_contract(top, score):
     contract.test_permuting_regions_permutes_weights(top, score)
     contract.test_selecting_photos_of_a_memory_is_remembering_those_photos(top, score)
     contract.test_gradients_reach_the_query_and_every_parameter(top, score)
-    contract.test_the_context_does_not_depend_on_whether_anybody_wants_the_weights(top, score)
+    contract.test_the_context_does_not_depend_on_need_weights(top, score)
 
 
 def test_the_new_kind_is_chosen_by_its_word_and_does_what_it_says(top, settings, pictures, tmp_path):

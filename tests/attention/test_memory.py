@@ -1,4 +1,4 @@
-"""No kind makes a tensor with a number for every query, region and feature."""
+"""No kind allocates a tensor with a value for every query, region and feature."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ALL = [(kind, score) for kind in KINDS for score in SCORES if takes_score(kind) 
 
 
 def make(part, **more):
-    known = {"query_size": D, "region_size": D, "cell_input_size": D, "size": A, "heads": 4, **more}
-    return part(**{name: value for name, value in known.items() if name in signature(part).parameters})
+    arguments = {"query_size": D, "region_size": D, "cell_input_size": D, "size": A, "heads": 4, **more}
+    return part(**{name: value for name, value in arguments.items() if name in signature(part).parameters})
 
 
 @pytest.mark.parametrize(("kind", "score"), ALL)
@@ -38,7 +38,7 @@ def test_memory_that_is_given_back_is_not_counted():
     with MadeTensors() as made:
         for _ in range(3):
             torch.ones(1000).add_(1)
-        one = torch.ones(1000)
-        one.view(10, 100)[0].add_(1)
+        tensor = torch.ones(1000)
+        tensor.view(10, 100)[0].add_(1)
     assert made.largest_bytes == 4000
     assert made.peak_bytes < 2 * 4000 + 1000

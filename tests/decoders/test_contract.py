@@ -43,7 +43,7 @@ def step_by_step(decoder, words, memory):
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_step_by_step_agrees_with_all_at_once_for_every_attention(kind, attention):
-    """Positions, previous states and what was read arrive alike. A kind that a decoder cannot have says why."""
+    """Positions, previous states and cell inputs agree. A combination that does not exist is refused with the reason."""
     options = {"attend": "after"} if kind == "lstm" else {}
     if (kind == "show_and_tell" and attention != "none") or (
         kind in ("att2in", "transformer") and attention == "adaptive"
@@ -75,7 +75,7 @@ def test_attentions_are_called_first_layer_to_last_and_are_no_others(decoder):
 
 
 def test_gradients_of_both_forms_agree(decoder):
-    """The loop over known words takes its weight gradients in one product; a step at a time takes autograd's."""
+    """The loop over known words computes weight gradients in one product; single steps use autograd."""
     words, gradients = some_words(), []
     for form in (
         lambda: decoder(words, decoder.remember(make_regions()))[0],
@@ -92,17 +92,17 @@ def test_gradients_of_both_forms_agree(decoder):
 
 
 def assert_gradients_reach_everything(decoder) -> None:
-    """Processes that train together wait for the gradient of every parameter."""
+    """DistributedDataParallel waits for the gradient of every parameter."""
     output, _ = decoder(some_words(), decoder.remember(make_regions()))
     decoder.vocabulary_logits(output).square().sum().backward()
-    assert [name for name, one in decoder.named_parameters() if one.grad is None] == []
+    assert [name for name, parameter in decoder.named_parameters() if parameter.grad is None] == []
 
 
 def test_gradients_reach_every_parameter(decoder):
     assert_gradients_reach_everything(decoder)
 
 
-def test_gradients_reach_every_parameter_of_a_transformer_that_does_not_look():
+def test_gradients_reach_every_parameter_of_a_transformer_without_attention():
     assert_gradients_reach_everything(make_decoder("transformer", attention="none"))
 
 
@@ -118,7 +118,7 @@ def test_the_lstm_agrees_with_its_equations(lstm):
             torch.testing.assert_close(attended.weights[photo, caption], weights)
 
 
-def test_captions_of_one_photo_do_not_see_each_other(decoder):
+def test_captions_of_one_photo_do_not_affect_each_other(decoder):
     words, memory = some_words(), decoder.remember(make_regions())
     together, _ = decoder(words, memory)
     alone, _ = decoder(words[:, 2:3], memory)
@@ -133,12 +133,12 @@ def test_captions_that_end_early_do_not_change_the_others(decoder):
     torch.testing.assert_close(short[ragged != PAD], whole[ragged != PAD])
 
 
-def test_an_output_does_not_see_later_words(decoder):
+def test_an_output_does_not_depend_on_later_words(decoder):
     words, memory = some_words(), decoder.remember(make_regions())
     changed = words.clone()
     changed[..., 3:] = 4
-    one, two = (decoder(given, memory)[0][:, :, :3] for given in (words, changed))
-    torch.testing.assert_close(one, two, rtol=0, atol=0)
+    first, second = (decoder(given, memory)[0][:, :, :3] for given in (words, changed))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
 def test_padded_regions_get_no_gradient(decoder):
@@ -166,7 +166,7 @@ def test_the_first_loss_is_that_of_guessing(decoder):
 
 
 @pytest.mark.parametrize("options", LSTM_OPTIONS, ids=lambda options: "-".join(options.values()))
-def test_six_captions_are_learned_by_heart(options):
+def test_six_captions_are_overfitted(options):
     lstm = make_decoder(hidden_size=24, word_size=16, **options)
     words, regions = some_words(num_photos=3, num_captions=2, length=4), make_regions()
     inputs, targets = words[..., :-1], words[..., 1:]
@@ -177,10 +177,8 @@ def test_six_captions_are_learned_by_heart(options):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    told_apart_by_words_alone = (
-        3 * 2 * math.log(2) / (3 * 2 * 3)
-    )  # two captions of one photo: the first word is a guess
-    assert loss.item() < told_apart_by_words_alone + 0.03
+    best_possible = 3 * 2 * math.log(2) / (3 * 2 * 3)  # two captions per photo: the first word is a guess
+    assert loss.item() < best_possible + 0.03
 
 
 def test_states_are_gathered_with_their_beams_and_photos(decoder):
@@ -196,12 +194,12 @@ def test_states_are_gathered_with_their_beams_and_photos(decoder):
     torch.testing.assert_close(stepped, output[torch.arange(3)[:, None], beams, 2][photos])
 
 
-def test_adaptive_attention_refuses_a_state_that_looks_before():
+def test_adaptive_attention_refuses_a_state_that_attends_before():
     with pytest.raises(ValueError, match="choose attend: after"):
         make_decoder(attention="adaptive", attend="before")
 
 
-def test_a_state_that_looks_afterwards_cannot_write_alone():
+def test_a_state_that_attends_after_cannot_be_the_only_output():
     with pytest.raises(ValueError, match="choose output: deep"):
         make_decoder(attend="after", output="state")
 

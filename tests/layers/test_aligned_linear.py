@@ -14,14 +14,14 @@ def test_values_and_gradients_are_those_of_a_linear_layer(outputs):
     torch.manual_seed(0)
     layer, plain = AlignedLinear(3, outputs).double(), nn.Linear(3, outputs).double()
     plain.load_state_dict(layer.state_dict())
-    found = []
-    for each in (layer, plain):
+    results = []
+    for linear in (layer, plain):
         inputs = torch.linspace(0, 1, 2 * 4 * 3, dtype=torch.float64).view(2, 4, 3).requires_grad_()
-        results = each(inputs)
-        results.sin().square().sum().backward()
-        found.append([results, inputs.grad, *(parameter.grad for parameter in each.parameters())])
-    for one, two in zip(*found, strict=True):
-        torch.testing.assert_close(one, two)
+        logits = linear(inputs)
+        logits.sin().square().sum().backward()
+        results.append([logits, inputs.grad, *(parameter.grad for parameter in linear.parameters())])
+    for first, second in zip(*results, strict=True):
+        torch.testing.assert_close(first, second)
 
 
 def test_rows_begin_on_cache_lines():

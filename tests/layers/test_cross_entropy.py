@@ -20,9 +20,9 @@ def test_values_and_gradients_are_torchs(dtype, tolerance, smoothing):
     wanted = functional.cross_entropy(theirs, targets, reduction="sum", label_smoothing=smoothing) / 7
     wanted.backward()
     leaf = logits.requires_grad_()
-    found = cross_entropy(leaf * 1, targets, smoothing) / 7
-    found.backward()
-    assert float(found.detach()) == pytest.approx(float(wanted.detach()), rel=tolerance)
+    loss = cross_entropy(leaf * 1, targets, smoothing) / 7
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=tolerance)
     torch.testing.assert_close(leaf.grad.double(), theirs.grad, atol=tolerance, rtol=tolerance)
 
 

@@ -15,17 +15,17 @@ def test_values_and_gradients_are_those_of_a_linear_layer(bias, calls):
     torch.manual_seed(0)
     layer, plain = LoopLinear(3, 5, bias).double(), nn.Linear(3, 5, bias).double()
     plain.load_state_dict(layer.state_dict())
-    found = []
-    for each in (layer, plain):
+    results = []
+    for linear in (layer, plain):
         inputs = torch.linspace(0, 1, 2 * 4 * 3, dtype=torch.float64).view(2, 4, 3).requires_grad_()
         with word_loop():
             hidden = inputs
             for call in range(calls):
-                hidden = inputs[:, : 4 - call] + each(hidden[:, : 4 - call]).tanh()[..., :3]
+                hidden = inputs[:, : 4 - call] + linear(hidden[:, : 4 - call]).tanh()[..., :3]
         hidden.square().sum().backward()
-        found.append([inputs.grad, *(parameter.grad for parameter in each.parameters())])
-    for one, two in zip(*found, strict=True):
-        torch.testing.assert_close(one, two)
+        results.append([inputs.grad, *(parameter.grad for parameter in linear.parameters())])
+    for first, second in zip(*results, strict=True):
+        torch.testing.assert_close(first, second)
 
 
 def test_a_second_loop_adds_its_gradient_to_the_first():
@@ -40,9 +40,9 @@ def test_backward_twice_through_one_loop_gives_the_same_gradient():
     layer = LoopLinear(2, 3)
     with word_loop():
         output = layer(layer(torch.ones(1, 2))[:, :2]).square().sum()
-    one = torch.autograd.grad(output, list(layer.parameters()), retain_graph=True)
-    two = torch.autograd.grad(output, list(layer.parameters()))
-    for first, second in zip(one, two, strict=True):
+    once = torch.autograd.grad(output, list(layer.parameters()), retain_graph=True)
+    twice = torch.autograd.grad(output, list(layer.parameters()))
+    for first, second in zip(once, twice, strict=True):
         torch.testing.assert_close(first, second)
 
 

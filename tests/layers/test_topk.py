@@ -15,7 +15,7 @@ def test_the_largest_of_all_are_found_stretch_by_stretch(size, count, seed, most
     values = torch.rand(2, 3, size, generator=generator)
     if mostly_impossible:
         values[values < 0.99] = -torch.inf
-    found, expected = largest(values, count), values.topk(count)
-    assert torch.equal(found.values, expected.values)
-    assert torch.equal(values.gather(-1, found.indices), found.values)
-    assert all(len(set(places)) == count for places in found.indices.flatten(0, 1).tolist())
+    best, expected = largest(values, count), values.topk(count)
+    assert torch.equal(best.values, expected.values)
+    assert torch.equal(values.gather(-1, best.indices), best.values)
+    assert all(len(set(indices)) == count for indices in best.indices.flatten(0, 1).tolist())

@@ -10,20 +10,20 @@ from tests.reference.scores import EQUATIONS
 
 def local_monotonic(hidden: Tensor, position: int, features: Tensor, mask: Tensor, attention, score: str) -> Tensor:
     """Weights (R,) of local-m: p = t, and a softmax inside the window."""
-    place = min(position, int(mask.sum()) - 1)
-    near = [region for region in range(len(features)) if abs(region - place) <= attention.radius and mask[region]]
-    return _align(hidden, features, near, attention, score)
+    centre = min(position, int(mask.sum()) - 1)
+    window = [region for region in range(len(features)) if abs(region - centre) <= attention.radius and mask[region]]
+    return _align(hidden, features, window, attention, score)
 
 
 def local_predictive(
     hidden: Tensor, features: Tensor, mask: Tensor, rows: int, columns: int, attention, score: str
 ) -> Tensor:
-    """Weights (R,) of local-p, with one place for each axis; a sequence has one row and one axis."""
+    """Weights (R,) of local-p, with one position for each axis; a sequence has one row and one axis."""
     inner = torch.tanh(attention.from_query.weight @ hidden)
     predicted = [torch.sigmoid(axis @ inner) for axis in attention.to_place.weight]
     across, down = predicted[0] * columns, predicted[1] * rows
     sigma = attention.radius / 2
-    near, bells = [], {}
+    window, bells = [], {}
     for region in range(len(features)):
         column, row = region % columns + 0.5, region // columns + 0.5
         bells[region] = torch.exp(-((column - across) ** 2) / (2 * sigma**2))
@@ -32,13 +32,13 @@ def local_predictive(
             bells[region] = bells[region] * torch.exp(-((row - down) ** 2) / (2 * sigma**2))
             inside = inside and abs(row - down) <= attention.radius
         if inside and mask[region]:
-            near.append(region)
-    weights = _align(hidden, features, near, attention, score)
+            window.append(region)
+    weights = _align(hidden, features, window, attention, score)
     return torch.stack([weights[region] * bells[region] for region in range(len(features))])
 
 
-def _align(hidden: Tensor, features: Tensor, near: list[int], attention, score: str) -> Tensor:
-    exponents = {region: torch.exp(EQUATIONS[score](attention.score, hidden, features[region])) for region in near}
+def _align(hidden: Tensor, features: Tensor, window: list[int], attention, score: str) -> Tensor:
+    exponents = {region: torch.exp(EQUATIONS[score](attention.score, hidden, features[region])) for region in window}
     zero = torch.zeros((), dtype=features.dtype)
     return torch.stack(
         [exponents[r] / sum(exponents.values()) if r in exponents else zero for r in range(len(features))]

@@ -11,7 +11,7 @@ from torch import Tensor
 def multi_head_attention(hidden: Tensor, features: Tensor, mask: Tensor, attention) -> tuple[Tensor, Tensor]:
     """Context (S,) and weights (N, R) of one state (H,) over the regions (R, D) of one photo."""
     share = attention.context_size // attention.heads
-    seen, maps = [], []
+    contexts, maps = [], []
     for head in range(attention.heads):
         rows = slice(head * share, (head + 1) * share)
         query = attention.from_query.weight[rows] @ hidden
@@ -19,8 +19,8 @@ def multi_head_attention(hidden: Tensor, features: Tensor, mask: Tensor, attenti
         for region in range(len(features)):
             key = attention.to_key.weight[rows] @ features[region]
             exponents.append(torch.exp(query @ key / math.sqrt(share)) if mask[region] else torch.zeros_like(query[0]))
-        weights = [one / sum(exponents) for one in exponents]
+        weights = [exponent / sum(exponents) for exponent in exponents]
         values = [attention.to_value.weight[rows] @ features[region] for region in range(len(features))]
-        seen.append(sum(weight * value for weight, value in zip(weights, values, strict=True)))
+        contexts.append(sum(weight * value for weight, value in zip(weights, values, strict=True)))
         maps.append(torch.stack(weights))
-    return attention.to_context.weight @ torch.cat(seen), torch.stack(maps)
+    return attention.to_context.weight @ torch.cat(contexts), torch.stack(maps)

@@ -16,7 +16,7 @@ def additive(score, hidden: Tensor, region: Tensor) -> Tensor:
 
 def dot(score, hidden: Tensor, region: Tensor) -> Tensor:
     """Luong et al. 2015, section 3.1: h r."""
-    return sum(one * other for one, other in zip(hidden, region, strict=True))
+    return sum(left * right for left, right in zip(hidden, region, strict=True))
 
 
 def general(score, hidden: Tensor, region: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ def additive_soft_attention(hidden: Tensor, features: Tensor, mask: Tensor, atte
                 score.from_query.weight @ hidden + score.from_query.bias + score.from_region.weight @ features[region]
             )
             scores.append(score.energy.weight[0] @ torch.tanh(inner))
-    exponents = [torch.exp(one - max(scores)) for one in scores]
+    exponents = [torch.exp(score - max(scores)) for score in scores]
     total = sum(exponents)
     real = iter(exponents)
     weights = torch.stack(
@@ -38,30 +38,30 @@ def read_caption(decoder, features: Tensor, mask: Tensor, words: list[int]) -> t
     for word in words:
         vector = decoder.embedding.weight[word]
         if decoder.attend == "before":
-            context, weights = _gated_look(decoder, hidden, features, mask)
+            context, weights = _gated_attention(decoder, hidden, features, mask)
             hidden, cell = _lstm(decoder, vector, context, hidden, cell)
         else:
             hidden, cell = _lstm(decoder, vector, mean, hidden, cell)
-            context, weights = _gated_look(decoder, hidden, features, mask)
+            context, weights = _gated_attention(decoder, hidden, features, mask)
         outputs.append(_output(decoder, vector, hidden, context))
         all_weights.append(weights)
     return torch.stack(outputs), torch.stack(all_weights)
 
 
-def _gated_look(decoder, hidden: Tensor, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def _gated_attention(decoder, hidden: Tensor, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     context, weights = additive_soft_attention(hidden, features, mask, decoder.attention)
     if decoder.gate is not None:
         context = torch.sigmoid(decoder.gate.weight @ hidden + decoder.gate.bias) * context
     return context, weights
 
 
-def _lstm(decoder, vector: Tensor, seen: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+def _lstm(decoder, vector: Tensor, photo: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     gates = decoder.from_word.weight @ vector + decoder.from_word.bias
-    gates = gates + decoder.from_photo.weight @ seen + decoder.from_hidden.weight @ hidden
+    gates = gates + decoder.from_photo.weight @ photo + decoder.from_hidden.weight @ hidden
     size = len(hidden)
-    enter, forget, expose = (torch.sigmoid(gates[part * size : (part + 1) * size]) for part in range(3))
-    cell = forget * cell + enter * torch.tanh(gates[3 * size :])
-    return expose * torch.tanh(cell), cell
+    input_gate, forget_gate, output_gate = (torch.sigmoid(gates[part * size : (part + 1) * size]) for part in range(3))
+    cell = forget_gate * cell + input_gate * torch.tanh(gates[3 * size :])
+    return output_gate * torch.tanh(cell), cell
 
 
 def _output(decoder, vector: Tensor, hidden: Tensor, context: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Beam search, against trying every caption."""
+"""Beam search against an exhaustive search."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.helpers import DECODERS, make_decoder, make_regions
 VOCABULARY = 7  # four marks and three words
 
 
-def best_of(found):
-    return [hypotheses[0] for hypotheses in found]
+def best_of(results):
+    return [hypotheses[0] for hypotheses in results]
 
 
 def every_caption(unknown: str, max_length: int):
@@ -52,8 +52,8 @@ def small(request):
 def test_a_beam_as_wide_as_the_tree_finds_the_best_caption(small, rule, unknown):
     memory = small.remember(make_regions())
     captions = every_caption(unknown, max_length=3)
-    found = BeamSearch(len(captions) * 2, rule, Limits(max_length=3, unknown=unknown))(small, memory)
-    for photo, hypothesis in enumerate(best_of(found)):
+    results = BeamSearch(len(captions) * 2, rule, Limits(max_length=3, unknown=unknown))(small, memory)
+    for photo, hypothesis in enumerate(best_of(results)):
         log_probs = caption_log_probs(small, memory, photo, captions)
         ranks = [
             float(LENGTH_RULES[rule](torch.tensor(log_prob), len(caption) + 1))
@@ -79,8 +79,8 @@ def test_a_caption_carries_its_own_log_probabilities_and_maps(small, beams):
         )
         assert hypothesis.end_log_prob == pytest.approx(float(log_probs[length, END]), abs=1e-5)
         if attended.weights is not None:
-            seen = hypothesis.attended["weights"].double()
-            torch.testing.assert_close(seen, attended.weights[0, 0, :length], atol=1e-5, rtol=0)
+            weights = hypothesis.attended["weights"].double()
+            torch.testing.assert_close(weights, attended.weights[0, 0, :length], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -145,7 +145,7 @@ def test_unknown_words_are_written_only_where_allowed(beams):
 
 
 @torch.no_grad()
-def test_a_decoder_that_does_not_look_has_no_maps():
+def test_a_decoder_without_attention_has_no_maps():
     decoder = make_decoder(attention="none")
     assert BeamSearch()(decoder, decoder.remember(make_regions()))[0][0].attended["weights"] is None
 
@@ -164,8 +164,8 @@ def test_candidates_carry_their_own_log_probabilities_and_maps(small):
             )
             _, attended = small(torch.tensor([[[START, *words.tolist()]]]), memory.select(torch.tensor([photo])))
             if attended.weights is not None:
-                seen = hypothesis.attended["weights"].double()
-                torch.testing.assert_close(seen, attended.weights[0, 0, : len(words)], atol=1e-5, rtol=0)
+                weights = hypothesis.attended["weights"].double()
+                torch.testing.assert_close(weights, attended.weights[0, 0, : len(words)], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -219,8 +219,8 @@ def diverse_beams(decoder, memory, size, groups, diversity, max_length):
 @pytest.mark.parametrize(("beams", "groups"), [(2, 2), (4, 2), (3, 3), (6, 3)])
 def test_groups_agree_with_the_algorithm_written_out(small, beams, groups):
     memory = small.remember(make_regions())
-    found = DiverseBeamSearch(beams, groups, 2.0, limits=Limits(4))(small, memory, max_captions=beams)
-    for photo, hypotheses in enumerate(found):
+    results = DiverseBeamSearch(beams, groups, 2.0, limits=Limits(4))(small, memory, max_captions=beams)
+    for photo, hypotheses in enumerate(results):
         alone = memory.select(torch.tensor([photo]))
         expected = diverse_beams(small, alone, beams // groups, groups, 2.0, 4)
         for hypothesis, (score, words) in zip(hypotheses, expected, strict=True):

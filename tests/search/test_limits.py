@@ -32,8 +32,8 @@ def decoder():
 
 
 def keeps(caption: tuple[int, ...], limits: Limits) -> bool:
-    """The limits, as one would say them."""
-    sequences = [caption[place : place + limits.no_repeat] for place in range(len(caption) - limits.no_repeat + 1)]
+    """The limits, written out."""
+    sequences = [caption[start : start + limits.no_repeat] for start in range(len(caption) - limits.no_repeat + 1)]
     return (
         limits.min_length <= len(caption) <= limits.max_length
         and (limits.no_repeat == 0 or len(set(sequences)) == len(sequences))
@@ -52,13 +52,13 @@ def test_a_beam_as_wide_as_the_tree_finds_every_caption_that_keeps_the_limits(de
         if keeps(caption, limits)
     ]
     for photo, hypotheses in enumerate(BeamSearch(4 ** (limits.max_length + 1), limits=limits)(decoder, memory)):
-        found = {tuple(words.tolist()): score for words, score in hypotheses[0].candidates}
-        assert found.keys() == set(every)
+        scores = {tuple(words.tolist()): score for words, score in hypotheses[0].candidates}
+        assert scores.keys() == set(every)
         words = torch.tensor([[[START, *hypotheses[0].words.tolist()]]])
         output, _ = decoder(words, memory.select(torch.tensor([photo])))
         log_probs = decoder.vocabulary_logits(output).log_softmax(-1)[0, 0]
         total = log_probs[torch.arange(words.shape[-1]), [*hypotheses[0].words.tolist(), END]].sum()
-        assert hypotheses[0].log_prob == max(found.values()) == pytest.approx(float(total), abs=1e-4)
+        assert hypotheses[0].log_prob == max(scores.values()) == pytest.approx(float(total), abs=1e-4)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Captions drawn by chance, against the distribution written out."""
+"""Sampled captions against the distribution written out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VOCABULARY, WORDS, DRAWS = 7, [4, 5, 6], 4000
 
 
 def cut(probabilities: dict[int, float], temperature: float, top_k: int, top_p: float) -> dict[int, float]:
-    """The likely part of a distribution, as one would say it."""
+    """The likely part of a distribution, written out."""
     warm = {word: value ** (1 / temperature) for word, value in probabilities.items()}
     ranked = sorted(warm, key=lambda word: -warm[word])[: top_k or None]
     total, kept, so_far = sum(warm[word] for word in ranked), [], 0.0
@@ -37,13 +37,13 @@ def distribution(decoder, memory, begun: list[int], chance: float, left: int, op
     output, _ = decoder(torch.tensor([[[START, *begun]]]), memory)
     shares = decoder.vocabulary_logits(output)[0, 0, -1].softmax(-1)
     allowed = WORDS + [END] * bool(begun)
-    found = {}
+    chances = {}
     for word, share in cut({word: float(shares[word]) for word in allowed}, **options).items():
         if word == END:
-            found[tuple(begun)] = chance * share
+            chances[tuple(begun)] = chance * share
         else:
-            found |= distribution(decoder, memory, [*begun, word], chance * share, left - 1, options)
-    return found
+            chances |= distribution(decoder, memory, [*begun, word], chance * share, left - 1, options)
+    return chances
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The photos of a run: read or seen before, captioned, and examined before training."""
+"""The photos of a run: their splits, their sources of pixels or regions, and their captions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DECODE_BATCH = 32
 
 
 def read_splits(settings: Settings, report: Report = silent) -> Splits:
-    """The splits of the data; photos that are left out because they are missing are reported."""
+    """The splits of the data. Photos that are left out because their files are missing are reported."""
     splits, missing = builder.make_splits(settings)
     if missing:
         report.missing_photos([example.image for example in missing])
@@ -46,16 +46,16 @@ def photo_source(
     num_views: int = 1,
     here: Processes | None = None,
 ) -> tuple[Source, Sequence[Example]]:
-    """The photos themselves for an encoder that trains, stored regions for a frozen one; and the examples they are of.
+    """The source of a split's photos, and its examples: photo files for an encoder that trains, stored regions for a frozen one.
 
-    Regions that are not stored yet are computed by the first process, and waited for by the others. Photos that cannot be read are
-    reported, listed in the run's folder, and left out.
+    Regions that are not stored yet are computed by the first process; the others wait. Photos that cannot be read are reported, listed
+    in the run's folder, and left out.
     """
     files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
     here = here or Processes(model.device)
     if isinstance(model.encoder, RegionFiles):
         if num_views > 1:
-            raise UserError("data.augment needs photos to turn, got regions that others made; set data.augment=none")
+            raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
         source, unreadable = _published(files, model.encoder, here)
     elif is_stored(model.encoder):
         source, unreadable = _stored(settings, model.encoder, files, split, report, num_views, here.first)
@@ -75,22 +75,21 @@ def photo_source(
 
 
 def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tuple[PublishedRegions, dict[int, str]]:
-    """Regions that others made; every process looks whether its share is there and whole."""
+    """Published regions; every process checks whether its share can be read."""
     regions = PublishedRegions(files.paths, encoder)
-    unreadable = _of_all(here, regions.unreadable(here.share(range(len(files)))))
+    unreadable = _gather(here, regions.unreadable(here.share(range(len(files)))))
     return regions.without(unreadable), unreadable
 
 
 def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:
-    """The photos that can be read, so that none stops a training hours later; every process reads its share."""
-    unreadable = _of_all(here, unreadable_photos(files, here.share(range(len(files))), report.checked_photos))
+    """The photos that can be read, so that none stops training hours later; every process reads its share."""
+    unreadable = _gather(here, unreadable_photos(files, here.share(range(len(files))), report.checked_photos))
     return files.without(unreadable), unreadable
 
 
-def _of_all(here: Processes, found: dict[int, str]) -> dict[int, str]:
-    """What every process found, in the photos' order."""
-    together = [item for each in here.gather(found) for item in each.items()]
-    return dict(sorted(together))
+def _gather(here: Processes, unreadable: dict[int, str]) -> dict[int, str]:
+    """The unreadable photos of all processes, by index."""
+    return dict(sorted(item for share in here.gather(unreadable) for item in share.items()))
 
 
 def _stored(
@@ -117,7 +116,7 @@ def decode(
     tick: Callable[[int], None] = lambda count: None,
     seed: int = 0,
 ) -> list[Caption]:
-    """Captions of some photos of a source, without their placements; where chance has a say, it is the seed's."""
+    """Captions of some photos of a source, without their placements; draws follow from the seed."""
     captions: list[Caption] = []
     torch.manual_seed(seed)
     for start in range(0, len(indices), _DECODE_BATCH):
@@ -128,5 +127,5 @@ def decode(
 
 
 def with_placement(caption: Caption, source: Source, index: int) -> Caption:
-    """The caption with the record of how the network's view lies on its photo."""
+    """The caption with the position of the network's view on its photo."""
     return replace(caption, placement=source.placement(index))

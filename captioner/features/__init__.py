@@ -2,7 +2,7 @@
 
 store.py         regions that a frozen encoder computed once, in half precision, memory-mapped
 store_index.py   which photo has which row of a store
-sources.py       where a batch's photos come from: photo files, or stored regions
-region_files.py  regions that others have published, one file for each photo
+sources.py       photo files and stored regions as sources of batches
+region_files.py  published regions, one file for each photo
 views.py         flips and quarter turns of a photo
 """

@@ -1,4 +1,4 @@
-"""Where a batch's photos come from: the files themselves, or regions that a frozen encoder made earlier.
+"""Sources of a batch's photos: photo files, or regions that a frozen encoder computed earlier.
 
 Shapes: B photos, R regions, D region feature, h and w pixels.
 """
@@ -31,18 +31,18 @@ _READERS = 2
 _CHECK_BATCH = 32
 _POLL_SECONDS = 2.0
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def read_ahead(
-    work: Callable[[Item], Found], items: Sequence[Item], batch_size: int
-) -> Iterator[list[tuple[Item, Found | UserError]]]:
-    """Batches of items and what `work` made of them; threads work ahead while the caller uses the batch it has.
+    work: Callable[[Item], Result], items: Sequence[Item], batch_size: int
+) -> Iterator[list[tuple[Item, Result | UserError]]]:
+    """Batches of items with the results of `work`. Threads work ahead while the caller uses a batch.
 
-    An item on which `work` raises a UserError comes with that error in its place.
+    If `work` raises a UserError, the item comes with that error as its result.
     """
 
-    def one(item: Item) -> tuple[Item, Found | UserError]:
+    def result_of(item: Item) -> tuple[Item, Result | UserError]:
         try:
             return item, work(item)
         except UserError as error:
@@ -53,31 +53,31 @@ def read_ahead(
         try:
             for start in range(0, len(items), batch_size):
                 while len(waiting) < 3 * batch_size and (done := start + len(waiting)) < len(items):
-                    waiting.append(pool.submit(one, items[done]))
+                    waiting.append(pool.submit(result_of, items[done]))
                 yield [waiting.popleft().result() for _ in items[start : start + batch_size]]
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 class Source(Protocol):
-    """Where photos come from, by their place in a split."""
+    """Photos of a split, by their index."""
 
     def __len__(self) -> int: ...
 
     def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Tensor | Regions:
-        """Pixels (B, 3, h, w) or regions of some photos, each in its view; upright where none are given."""
+        """Pixels (B, 3, h, w) or regions of some photos, each in its view; unchanged by default."""
         ...
 
     def placement(self, index: int) -> Placement:
-        """How the network's view lies on a photo."""
+        """The position of the network's view on a photo."""
         ...
 
 
 @dataclass
 class PhotoFiles:
-    """Reads and prepares photos when they are asked for; keeps what fits into 1 GiB.
+    """Reads and preprocesses photos when they are needed; keeps as many as fit into 1 GiB.
 
-    A data loader's worker keeps none: it ends with its epoch. What was kept before it started is there for it too.
+    A data loader's worker keeps none, since it ends with its epoch; it shares those that were kept before it started.
     """
 
     paths: list[Path]
@@ -89,7 +89,7 @@ class PhotoFiles:
         return len(self.paths)
 
     def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Tensor:
-        """Pixels (B, 3, h, w) of some photos, each in its view; upright where none are given."""
+        """Pixels (B, 3, h, w) of some photos, each in its view; unchanged by default."""
         views = views or [0] * len(indices)
         return torch.stack([seen_as(self.pixels(index), view) for index, view in zip(indices, views, strict=True)])
 
@@ -97,13 +97,13 @@ class PhotoFiles:
         return self.read(index)[1]
 
     def read(self, index: int) -> tuple[Tensor, Placement]:
-        """The network's view (3, h, w), and how it lies on the photo."""
+        """The network's view (3, h, w), and its position on the photo."""
         return self.preprocess(open_photo(self.paths[index]))
 
-    def without(self, gone: Collection[int]) -> PhotoFiles:
-        """The other photos, with what is kept of them."""
-        left = [index for index in range(len(self)) if index not in gone]
-        kept = {place: self.kept[index] for place, index in enumerate(left) if index in self.kept}
+    def without(self, excluded: Collection[int]) -> PhotoFiles:
+        """The other photos, with their kept pixels."""
+        left = [index for index in range(len(self)) if index not in excluded]
+        kept = {new: self.kept[old] for new, old in enumerate(left) if old in self.kept}
         return PhotoFiles([self.paths[index] for index in left], self.preprocess, kept, self.kept_bytes)
 
     def pixels(self, index: int) -> Tensor:
@@ -124,13 +124,13 @@ class StoredRegions:
     store: FeatureStore
     encoder: Encoder
     files: PhotoFiles
-    rows: list[list[int]]  # of each photo, one row of the store for each view
+    rows: list[list[int]]  # for each photo, the row of each view in the store
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Regions:
-        """Regions of some photos, each in its view; upright where none are given."""
+        """Regions of some photos, each in its view; unchanged by default."""
         views = views or [0] * len(indices)
         rows = [self.rows[index][view] for index, view in zip(indices, views, strict=True)]
         return self.encoder.unpack(self.store.read(rows))
@@ -140,13 +140,13 @@ class StoredRegions:
 
 
 def unreadable_photos(files: PhotoFiles, indices: Sequence[int], tick: Callable[[int, int], None]) -> dict[int, str]:
-    """Why some of these photos cannot be read; what can be is kept in `files` as far as it fits.
+    """The photos that cannot be read, and the reasons, by index. Photos that can be read are kept in `files` as far as they fit.
 
-    `tick` hears how many of how many are done.
+    `tick` is called with the number of photos done and the number of all.
     """
     unreadable, done = {}, 0
     for batch in read_ahead(files.pixels, indices, _CHECK_BATCH):
-        unreadable |= {index: str(found) for index, found in batch if isinstance(found, UserError)}
+        unreadable |= {index: str(error) for index, error in batch if isinstance(error, UserError)}
         done += len(batch)
         tick(done, len(indices))
     return unreadable
@@ -163,37 +163,41 @@ def store_regions(
     report: Report = silent,
     compute: bool = True,
 ) -> tuple[StoredRegions, dict[int, str]]:
-    """Run the frozen encoder over every photo and view that the store lacks; or wait for the process that does, if not `compute`.
+    """Run the frozen encoder on every photo and view that the store lacks; with `compute=False`, wait for the process that does.
 
-    `report` hears, under the name of the split, of the bytes to be written before the first is, and of each finished batch. Returns the
-    regions of the photos that can be read, and why the others cannot be, by their index in `files`.
+    Args:
+        split: the name of the split in the report.
+        report: hears of the size before anything is written, and of each finished batch.
+
+    Returns:
+        The regions of the photos that can be read; and why the others cannot, by index.
 
     Raises:
         UserError: the disk is too small or full.
     """
-    marks, gone = _marks(files.paths, num_views)
-    wanted = [found for photo in marks.values() for found in photo]
+    marks, unreadable = _marks(files.paths, num_views)
+    wanted = [mark for photo in marks.values() for mark in photo]
     while not compute and store.index.missing(wanted):
         time.sleep(_POLL_SECONDS)
         store.refresh()
     if store.index.missing(wanted):
         with store.lock():
             store.refresh()
-            gone |= _fill(encoder, files, store, marks, batch_size, split, report)
-    gone |= {
+            unreadable |= _fill(encoder, files, store, marks, batch_size, split, report)
+    unreadable |= {
         index: store.index.unreadable[photo[0]]
         for index, photo in marks.items()
-        if any(m in store.index.unreadable for m in photo)
+        if any(mark in store.index.unreadable for mark in photo)
     }
-    rows = [[store.index.rows[found] for found in marks[index]] for index in range(len(files)) if index not in gone]
-    return StoredRegions(store, encoder, files.without(gone), rows), dict(sorted(gone.items()))
+    rows = [[store.index.rows[mark] for mark in marks[index]] for index in range(len(files)) if index not in unreadable]
+    return StoredRegions(store, encoder, files.without(unreadable), rows), dict(sorted(unreadable.items()))
 
 
 def _marks(paths: Sequence[Path], num_views: int) -> tuple[dict[int, list[Mark]], dict[int, str]]:
-    """Each photo's marks, one a view; and the photos that are not there."""
-    gone = {index: f"no photo at {path}" for index, path in enumerate(paths) if not path.is_file()}
-    there = [index for index in range(len(paths)) if index not in gone]
-    return {index: [mark_of(paths[index], view) for view in range(num_views)] for index in there}, gone
+    """Each photo's marks, one for each view; and the photos without a file."""
+    missing = {index: f"no photo at {path}" for index, path in enumerate(paths) if not path.is_file()}
+    present = [index for index in range(len(paths)) if index not in missing]
+    return {index: [mark_of(paths[index], view) for view in range(num_views)] for index in present}, missing
 
 
 def _fill(
@@ -205,21 +209,22 @@ def _fill(
     split: str,
     report: Report,
 ) -> dict[int, str]:
-    """Compute and store; returns the photos that could not be opened this time, which is not stored."""
-    wanted = [found for photo in marks.values() for found in photo]
-    store.recognise([wanted[place] for place in store.index.missing(wanted)])
+    """Compute and store; returns the photos that could not be opened this time, which the store does not record."""
+    wanted = [mark for photo in marks.values() for mark in photo]
+    store.recognise([wanted[index] for index in store.index.missing(wanted)])
     lacking = [index for index, photo in marks.items() if store.index.missing(photo)]
     unreachable: dict[int, str] = {}
-    if not lacking:  # somebody else was faster, or photos were only moved
+    if not lacking:  # another process was faster, or photos were only moved
         return unreachable
     num_rows = sum(len(store.index.missing(marks[index])) for index in lacking)
     store.check_space(num_rows)
     report.stored_regions(split, store.folder, num_rows, store.size_of(num_rows))
     for batch in read_ahead(lambda index: files.read(index)[0], lacking, batch_size):
         read = [(index, pixels) for index, pixels in batch if isinstance(pixels, Tensor)]
-        unreachable |= {index: str(why) for index, why in batch if isinstance(why, Unreachable)}
-        broken = [(index, why) for index, why in batch if isinstance(why, UserError) and index not in unreachable]
-        unreadable = {found: str(why) for index, why in broken for found in marks[index]}
+        errors = {index: error for index, error in batch if isinstance(error, UserError)}
+        unreachable |= {index: str(error) for index, error in errors.items() if isinstance(error, Unreachable)}
+        broken = {index: error for index, error in errors.items() if not isinstance(error, Unreachable)}
+        unreadable = {mark: str(error) for index, error in broken.items() for mark in marks[index]}
         rows = [
             (marks[index][view], seen_as(pixels, view))
             for index, pixels in read
@@ -238,4 +243,4 @@ def _encode(encoder: Encoder, store: FeatureStore, rows: Sequence[tuple[Mark, Te
     pixels = torch.stack([pixels for _, pixels in rows]).to(device)
     with torch.autocast(device.type, store.precision, enabled=store.precision != torch.float32):
         packed = encoder.pack(encoder(pixels))
-    store.add([found for found, _ in rows], packed, {})
+    store.add([mark for mark, _ in rows], packed, {})

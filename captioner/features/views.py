@@ -1,4 +1,4 @@
-"""A photo's flips and quarter turns: for photos from above, all of them are as natural as the photo itself.
+"""Flips and quarter turns of a photo. Of an aerial photo, all of them are as natural as the photo itself.
 
 Shapes: B photos, h and w pixels.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 from torch import Tensor
 
 VIEWS = {"none": 1, "flips": 2, "turns": 8}
-"""How many views of a photo training may see: itself; also its mirror image; both in each of the four quarter turns."""
+"""Number of views by augmentation: the photo; also its mirror image; both in each of the four quarter turns."""
 
 
 def seen_as(pixels: Tensor, view: int) -> Tensor:
-    """Pixels (..., h, w) in one of eight views: 0 as they are, 1 mirrored left to right; then both turned by 1 to 3 quarters."""
+    """Pixels (..., h, w) in one of eight views: 0 unchanged, 1 mirrored left to right; then both turned by 1 to 3 quarters."""
     turns, mirrored = divmod(view, 2)
     if turns % 2 and pixels.shape[-1] != pixels.shape[-2]:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Train a model as a config says."""
+"""Train a model by a config."""
 
 from captioner.commands.train.training_run import train
 

@@ -1,4 +1,4 @@
-"""Runs: a training from its config to its folder."""
+"""A training run, from its config to its folder."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ from captioner.visualize.sheet import sheet
 
 
 def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) -> Path:
-    """Train as the config says, or go on where an earlier start was stopped; returns the run's folder.
+    """Train by the config, or resume a run that was stopped; returns the run's folder.
 
     Raises:
         UserError: something in the config, the data or the folder does not fit; nothing was written.
-        Interrupted: asked to stop; the same call goes on.
+        Interrupted: training was asked to stop; the same call resumes it.
     """
     settings = builder.read(config, overrides)
     folder = Path(settings.run.folder or Path("runs") / config.stem)
     with processes(settings.run.device) as here:
         report = report if here.first else silent
-        if here.first:  # one process alone: it tries whether it may write
+        if here.first:  # only one process, since the check writes a file
             check_folder(folder, settings)
         splits = read_splits(settings, report)
         _check_captions(splits, settings)
@@ -64,17 +64,17 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
 
 
 def _check_captions(splits: Splits, settings: Settings) -> None:
-    """Training needs captions with words, and so does watching it."""
+    """Training and validation need captions with words."""
     split_words = TOKENS[settings.data.tokens]
     if settings.run.monitor == "CIDEr-D" and len(splits.get("val", [])) == 1:
         raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.monitor")
     for split in ("train", "val"):
         examples = splits.get(split, [])
-        bare = [example for example in examples if not any(map(split_words, example.references))]
-        if bare or not examples:
-            came = f"{len(bare)} of {len(examples)} photos without, first {bare[0].image}" if bare else "no photo"
+        empty = [example for example in examples if not any(map(split_words, example.references))]
+        if empty or not examples:
+            problem = f"{len(empty)} of {len(examples)} photos without, first {empty[0].image}" if empty else "no photo"
             raise UserError(
-                f"training needs captions for every photo of {split}, got {came}; caption them or leave them out"
+                f"training needs captions for every photo of {split}, got {problem}; caption them or leave them out"
             )
 
 
@@ -87,7 +87,7 @@ def make_trainer(
     here: Processes,
     report: Report = silent,
 ) -> Trainer:
-    """Every part that training needs, finished."""
+    """The trainer with all its parts."""
     num_views = VIEWS[settings.data.augment]
     train_source, examples = photo_source(settings, model, splits["train"], "train", folder, report, num_views, here)
     val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, here=here)
@@ -112,7 +112,7 @@ def make_trainer(
 
 @dataclass
 class Validator:
-    """Decodes the validation split, shared out over the processes, and scores it."""
+    """Decodes the validation split, divided among the processes, and scores it."""
 
     captioner: Captioner
     examples: Sequence[Example]

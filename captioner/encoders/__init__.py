@@ -1,8 +1,8 @@
-"""Who sees: every encoder, by the name a config gives it.
+"""Encoders, by their names in a config.
 
-contract.py             what an encoder gives and takes     preprocess.py  photo to pixels and Placement
+contract.py             the contract of encoders            preprocess.py  photo to pixels and Placement
 small_cnn.py            trained from scratch                torchvision_network.py  any torchvision network
-detector.py             boxes that a detector finds         weights.py     downloads, and what to do without a network
+detector.py             boxes of a detector                 weights.py     downloads of pretrained weights
 refiner.py              self-attention among regions, after any encoder
 
 Besides the names in KINDS, the name of any torchvision classification network is a kind: `encoder: {kind: resnet101}`.

@@ -60,7 +60,7 @@ class Encoder(Vision):
 
     @staticmethod
     def checked(pixels: Tensor) -> Tensor:
-        """The pixels themselves.
+        """The same pixels.
 
         Raises:
             ValueError: they are not whole numbers.
@@ -74,19 +74,19 @@ class Encoder(Vision):
 
     @property
     def packed_size(self) -> int:
-        """The numbers that a store keeps of one region."""
+        """Numbers that a feature store keeps for one region."""
         return self.region_size
 
     def pack(self, regions: Regions) -> Tensor:
-        """(B, R, packed_size): regions as a store keeps them."""
+        """(B, R, packed_size): regions as a feature store keeps them."""
         return regions.features
 
     def unpack(self, stored: Tensor) -> Regions:
-        """Regions as a store kept them."""
+        """Regions from the numbers of `pack`."""
         return Regions.full(stored, self.layout)
 
     def choices(self) -> dict[str, Any]:
-        """What its regions depend on besides weights and preprocessing."""
+        """Options on which the regions depend besides weights and preprocessing; part of a feature store's identity."""
         return {}
 
     def train(self, mode: bool = True) -> Encoder:

@@ -1,4 +1,4 @@
-"""Boxes that a detector finds, as regions: between ten and a hundred of them, as many as the photo has things to see.
+"""The boxes of an object detector as regions, as many as the photo has objects.
 
 Shapes: B photos, R regions at most, D region feature, n boxes of one photo, C classes, h and w pixels of the network's view.
 """
@@ -23,26 +23,26 @@ from captioner.ranges import Probability, Size
 from captioner.regions import Boxes, Regions
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torchvision's detectors were trained
-_OVERLAP = 0.7  # of two boxes of which only the likelier is kept
+_OVERLAP = 0.7  # above which only the more likely of two boxes is kept
 
 
 class Detector(Encoder):
-    """Torchvision's Faster R-CNN on MobileNetV3, frozen; a region is a box, its feature what the box head makes of it.
+    """Torchvision's Faster R-CNN on MobileNetV3, frozen. A region is a box; its feature is the output of the box head.
 
-    Source: Anderson et al. 2018, section 3.1 (bottom-up attention): the boxes whose likeliest class passes a threshold, after leaving
-    out those that overlap a likelier one by more than 0.7, of whatever class. Differs: their detector knows 1,600 classes and
-    attributes of Visual Genome, this one COCO's 90; and at least `min_boxes` boxes are kept, whatever their score. The photo is shown
-    whole, with bars where it is not square.
+    Source: Anderson et al. 2018, section 3.1 (bottom-up attention): boxes whose most likely class passes a threshold, after
+    non-maximum suppression at an overlap of 0.7, across classes. Differs: their detector has 1,600 classes and attributes of Visual
+    Genome, this one COCO's 90; and at least `min_boxes` boxes are kept, whatever their scores. The photo is fitted into the view as a
+    whole, with bars if it is not square.
 
-    Regions come likeliest first. Where a photo has fewer than R, the rest are zeros that the mask leaves out.
+    Regions are sorted by score. If a photo has fewer than R, the rest are zeros and masked.
 
     Args:
         weights: `COCO_V1`, or `none` for random ones.
-        input_size: edge of the square view in pixels.
-        min_boxes: boxes that are kept whatever their score, where as many are proposed.
-        max_boxes: R, boxes kept at most.
-        threshold: probability of its likeliest class from which a box counts.
-        download: whether to fetch the weights; without, they are random until they are filled in.
+        input_size: edge of the square view, in pixels.
+        min_boxes: minimum number of boxes, kept whatever their scores.
+        max_boxes: R, maximum number of boxes.
+        threshold: probability of the most likely class from which a box is kept.
+        download: whether to fetch the weights; otherwise they are random until weights are loaded.
 
     Raises:
         UserError: the weights cannot be downloaded.
@@ -73,9 +73,9 @@ class Detector(Encoder):
 
     def forward(self, pixels: Tensor) -> Regions:
         with torch.no_grad():
-            return self._look(self.preprocess.normalise(self.checked(pixels)))
+            return self._detect(self.preprocess.normalise(self.checked(pixels)))
 
-    def _look(self, pixels: Tensor) -> Regions:
+    def _detect(self, pixels: Tensor) -> Regions:
         size = (pixels.shape[2], pixels.shape[3])
         sizes, heads = [size] * len(pixels), self.detector.roi_heads
         maps = self.detector.backbone(pixels)
@@ -94,13 +94,13 @@ class Detector(Encoder):
         ]
         scale = pixels.new_tensor([size[1], size[0], size[1], size[0]])
         return Regions.of_boxes(
-            [found for found, _ in chosen], [corners / scale for _, corners in chosen], self.max_boxes
+            [features for features, _ in chosen], [corners / scale for _, corners in chosen], self.max_boxes
         )
 
     def _choose(
         self, features: Tensor, probabilities: Tensor, boxes: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Features and corners of the boxes that count, likeliest first, of all: (n, D), (n, C) and (n, C, 4)."""
+        """Features and corners of the boxes to keep, sorted by score, given those of all: (n, D), (n, C) and (n, C, 4)."""
         scores, classes = probabilities[:, 1:].max(1)  # class 0 is the background
         corners = clip_boxes_to_image(boxes[torch.arange(len(boxes)), classes + 1], size)
         kept = nms(corners.float(), scores.float(), _OVERLAP)
@@ -125,14 +125,14 @@ class Detector(Encoder):
 
 
 def pack_boxes(regions: Regions) -> Tensor:
-    """(B, R, D + 5): features, corners, and 1 where there is a region, for a store that knows numbers only."""
+    """(B, R, D + 5): features, corners, and 1 for real regions, 0 for padding."""
     assert isinstance(regions.layout, Boxes)
     features = regions.features.float()  # bfloat16 is too coarse for corners
     return torch.cat([features, regions.layout.fractions.to(features), regions.mask[..., None].to(features)], -1)
 
 
 def unpack_boxes(stored: Tensor) -> Regions:
-    """What `pack_boxes` packed. In half precision a corner is right to a two-thousandth of the view."""
+    """Regions from the numbers of `pack_boxes`. In half precision, corners are accurate to 1/2000 of the view."""
     return Regions(stored[..., :-5], stored[..., -1] > 0, Boxes(stored[..., -5:-1].float()))
 
 

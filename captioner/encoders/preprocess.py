@@ -1,6 +1,6 @@
-"""From a photo to the pixels a network wants, with a record of how they lie on the photo.
+"""From a photo to the pixels of a network's view, with the position of that view on the photo.
 
-The same code prepares photos for training and for captioning.
+The same code preprocesses photos for training and for captioning.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from captioner.regions import Placement
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
 
 
-def open_photo(path: str | Path, formats: tuple[str, ...] | None = None, most_pixels: int | None = None) -> Image.Image:
+def open_photo(path: str | Path, formats: tuple[str, ...] | None = None, max_pixels: int | None = None) -> Image.Image:
     """The photo as 8-bit RGB, turned upright by its EXIF rotation.
 
     Args:
-        formats: Pillow's names of those that are read; all that it knows unless given.
-        most_pixels: of a photo; as many as Pillow reads without a warning unless given.
+        formats: Pillow's names of the formats to read; all by default.
+        max_pixels: maximum number of pixels; by default, Pillow's limit for a warning.
 
     Raises:
-        UserError: there is no such file, or it is not a picture that can be read whole, or it is absurdly large.
+        UserError: the file is missing, is not a complete picture, or is too large.
     """
-    most = Image.MAX_IMAGE_PIXELS if most_pixels is None else most_pixels
+    limit = Image.MAX_IMAGE_PIXELS if max_pixels is None else max_pixels
     try:
         with Image.open(path, formats=formats) as file:
-            _check_size(path, file.size, most)
+            _check_size(path, file.size, limit)
             return as_rgb(file)
     except FileNotFoundError as error:
         raise UserError(f"no photo at {path}; check the path") from error
@@ -43,10 +43,10 @@ def open_photo(path: str | Path, formats: tuple[str, ...] | None = None, most_pi
         raise UserError(f"{path} is not a picture that can be read; give {_listed(formats)}") from error
     except Image.DecompressionBombError as error:
         raise UserError(
-            f"{path} is too large to be a photo: at most {most:,} pixels are read; make it smaller first"
+            f"{path} is too large to be a photo: at most {limit:,} pixels are read; make it smaller first"
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno is not None:  # the system's, not the decoder's
+        if isinstance(error, OSError) and error.errno is not None:  # an error of the system, not of the decoder
             raise Unreachable(f"{path} cannot be opened ({error.strerror}); check it and try again") from error
         raise UserError(f"{path} cannot be read as a photo ({error}); it may be cut off or damaged") from error
 
@@ -55,20 +55,20 @@ def _listed(formats: tuple[str, ...] | None) -> str:
     return "a JPEG, PNG, or another photo format" if formats is None else f"one of {', '.join(formats)}"
 
 
-def _check_size(path: str | Path, size: tuple[int, int], most: int | None) -> None:
-    """Refuse at the size at which Pillow warns, unless told another; Pillow raises at twice that only."""
-    if most is not None and size[0] * size[1] > most:
+def _check_size(path: str | Path, size: tuple[int, int], limit: int | None) -> None:
+    """Refuse photos at the size at which Pillow only warns; it raises at twice that size."""
+    if limit is not None and size[0] * size[1] > limit:
         raise UserError(
-            f"{path} is too large to be a photo: {size[0]:,} x {size[1]:,} pixels, at most {most:,} are read; "
+            f"{path} is too large to be a photo: {size[0]:,} x {size[1]:,} pixels, at most {limit:,} are read; "
             "make it smaller first"
         )
 
 
 def as_rgb(photo: Image.Image) -> Image.Image:
-    """8-bit RGB, upright; 16-bit grey is scaled, transparency lies on white.
+    """8-bit RGB, upright. 16-bit grey is scaled, and transparent photos are put on white.
 
     Raises:
-        ValueError: grey values that 16 bits do not hold, or that are fractions: nobody knows which of them is white.
+        ValueError: grey values are fractions or exceed 16 bits, so that the value of white is unknown.
     """
     photo = ImageOps.exif_transpose(photo)
     if photo.mode == "F" or (photo.mode == "I" and not 0 <= photo.getextrema()[0] <= photo.getextrema()[1] < 2**16):  # pyright: ignore
@@ -83,12 +83,11 @@ def as_rgb(photo: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize, then cut out or pad around the centre, then (inside the encoder) scale to 0..1 and normalise.
+    """Resize, then crop or pad around the centre, then (inside the encoder) scale to 0..1 and normalise.
 
-    `resize` is the new shorter side (the aspect stays), or (width, height) exactly; or "cover", the smallest size that covers the view, or
-    "inside", the largest that fits into it (a letterbox, whose bars have the colour that normalises to 0). `crop` is the view's
-    (width, height) in pixels. What the view does not show of a photo far longer than wide is cut off before the resize, which would
-    otherwise make it huge.
+    `resize` is the new shorter side (the aspect is kept), or (width, height) exactly; or "cover", the smallest size that covers the view;
+    or "inside", the largest that fits into it (a letterbox, whose bars have the colour that normalises to 0). `crop` is the view's
+    (width, height) in pixels. The invisible ends of a very long photo are cut off before resizing, which would otherwise make it huge.
     """
 
     resize: int | tuple[int, int] | Literal["cover", "inside"]
@@ -98,7 +97,7 @@ class Preprocess:
     interpolation: str = "bilinear"
 
     def __call__(self, photo: Image.Image) -> tuple[Tensor, Placement]:
-        """The network's view (3, h, w) as uint8, and how it lies on the photo."""
+        """The network's view (3, h, w) as uint8, and its position on the photo."""
         photo, placement = self._without_far_ends(photo)
         size = self._resized(photo.size)
         placement = placement.resized(size)
@@ -115,7 +114,7 @@ class Preprocess:
         return functional.pil_to_tensor(photo), placement
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Pixels (B, 3, h, w) of 0 to 255 as the network was trained on them."""
+        """Pixels (B, 3, h, w), 0 to 255, normalised as in the network's training."""
         mean, std = (
             torch.tensor(values, dtype=torch.float32, device=pixels.device)[:, None, None]
             for values in (self.mean, self.std)
@@ -123,7 +122,7 @@ class Preprocess:
         return (pixels.float() / 255 - mean) / std
 
     def _without_far_ends(self, photo: Image.Image) -> tuple[Image.Image, Placement]:
-        """The middle of the photo where only that will be seen."""
+        """The middle of the photo if only that will be visible."""
         placement = Placement.whole(photo.size)
         if isinstance(self.resize, tuple) or self.resize == "inside":
             return photo, placement

@@ -1,4 +1,4 @@
-"""Self-attention among regions, before any decoder looks: each region learns what is around it.
+"""Self-attention among regions, between encoder and decoder.
 
 Shapes: B photos, R regions, D region feature, S size inside and of the result, N heads.
 """
@@ -21,20 +21,20 @@ class Refiner(nn.Module):
 
     Source: Vaswani et al. 2017, section 3.1 and figure 1 (left), with the norms in front (Xiong et al. 2020).
 
-    Regions know where they lie by `position`: `sinusoids` of the column and row of a region's centre, half of the numbers each, as Carion
-    et al. 2020 use them, in units of regions, so that of a sequence, a grid of one row, they are Vaswani's; `geometry`, a linear layer of
-    left, top, right, bottom and area, all as fractions of the view, after Yu et al. 2017; or `none`, and permuting the regions permutes
-    the result. Regions that the mask leaves out are never attended to.
+    `position` encodes the position of a region: `sinusoids` of the column and row of its centre, half of the numbers each, as in Carion
+    et al. 2020, in units of regions, so that for a grid of one row they are Vaswani's; `geometry`, a linear layer of left, top, right,
+    bottom and area as fractions of the view, after Yu et al. 2017; or `none`, in which case permuting the regions permutes the result.
+    Masked regions are never attended to.
 
     Args:
         region_size: D, the size of one region's feature.
-        layers: how many; with 0 there is no refiner, or, with `project`, only the way in and the last norm.
+        layers: number of layers. With 0 there is no refiner, or, with `project`, only the first projection and the last norm.
         heads: N.
         size: S; a multiple of `heads`.
         feedforward_size: the width of the network that is applied to each region.
-        dropout: on every sublayer's result.
-        position: how a region knows where it lies.
-        project: bring regions to `size` without any layer too, for scores that need it as large as the decoder's state.
+        dropout: dropout on the result of every sublayer.
+        position: encoding of a region's position; see above.
+        project: project regions to `size` also without layers, for scores that need regions as wide as the decoder's state.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Refiner(nn.Module):
 
     @torch.no_grad()
     def maps(self, regions: Regions) -> list[Tensor]:
-        """Each layer's weights (B, R, N, R): what every region attends to."""
+        """Each layer's attention weights (B, R, N, R) of every region over all regions."""
         return self._refine(regions, need_weights=True)[1]
 
     def _refine(self, regions: Regions, need_weights: bool) -> tuple[Regions, list[Tensor]]:
@@ -74,7 +74,7 @@ class Refiner(nn.Module):
         return Regions(self.last_norm(features), regions.mask, regions.layout), maps
 
     def _placed(self, regions: Regions) -> Tensor:
-        """(B, R, S): features, and where they lie; sums of layers stay exact under autocast."""
+        """(B, R, S): projected features plus position, in float32 under autocast, so that the residual sum keeps its precision."""
         features = self.enter(regions.features)
         features = features.to(torch.promote_types(features.dtype, torch.float32))
         if self.position == "none":
@@ -86,12 +86,12 @@ class Refiner(nn.Module):
             return features + self.from_geometry(torch.cat([corners, area], -1))
         across, down = centres(regions.layout, features).unbind(-1)  # (1 or B, R)
         half = features.shape[-1] // 2
-        places = [sinusoids(across, half), sinusoids(down, features.shape[-1] - half)]
-        return features + torch.cat(places, -1).to(features)
+        encodings = [sinusoids(across, half), sinusoids(down, features.shape[-1] - half)]
+        return features + torch.cat(encodings, -1).to(features)
 
 
 class RefinerLayer(nn.Module):
-    """Self-attention among regions and a network for each."""
+    """Self-attention among regions, and a feed-forward network for each."""
 
     def __init__(self, size: int, heads: int, feedforward_size: int, dropout: float):
         super().__init__()
@@ -101,9 +101,9 @@ class RefinerLayer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, regions: Regions, need_weights: bool) -> tuple[Tensor, Tensor | None]:
-        """New features (B, R, S), and the weights (B, R, N, R) where they are wanted."""
+        """New features (B, R, S), and the weights (B, R, N, R) if they are needed."""
         normed = Regions(self.norms[0](regions.features), regions.mask, regions.layout)
-        nowhere = torch.zeros(normed.mask.shape, device=normed.mask.device)
-        looked = self.attention(Query(normed.features, nowhere), self.attention.remember(normed), need_weights)
-        features = regions.features + self.dropout(looked.context)
-        return features + self.dropout(self.feedforward(self.norms[1](features))), looked.head_weights
+        positions = torch.zeros(normed.mask.shape, device=normed.mask.device)
+        attended = self.attention(Query(normed.features, positions), self.attention.remember(normed), need_weights)
+        features = regions.features + self.dropout(attended.context)
+        return features + self.dropout(self.feedforward(self.norms[1](features))), attended.head_weights

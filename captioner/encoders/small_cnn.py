@@ -1,4 +1,4 @@
-"""A small convolutional network, trained from scratch together with the decoder, for small simple pictures.
+"""A small convolutional network for simple pictures, trained from scratch together with the decoder.
 
 Shapes: B photos, R regions, D region feature, h and w pixels.
 """
@@ -15,16 +15,16 @@ from captioner.regions import Grid
 
 
 class SmallCNN(Encoder):
-    """Three halving convolutions and one more, each with batch norm and ReLU; one region for every 8 x 8 pixels.
+    """Three convolutions of stride 2 and one of stride 1, each with batch norm and ReLU. A region stands for 8 x 8 pixels.
 
-    A region sees 31 x 31 pixels, little more than its own surroundings, so that a map means a place; where it lies is added as a
-    learned vector.
+    The receptive field is 31 x 31 pixels, little more than the region itself, so that a map shows a location. A learned position vector
+    is added to each region.
 
     Args:
-        size: edge of the square view in pixels; photos are resized to it whole. A multiple of 8.
+        size: edge of the square view, in pixels; a multiple of 8. Photos are resized to it as a whole.
         width: channels of the first convolution.
         region_size: D, channels of the last.
-        frozen: not trained; for weights that come from another run (`encoder.from_run`).
+        frozen: keeps the encoder untrained, for weights from another run (`encoder.from_run`).
     """
 
     def __init__(self, size: Size = 80, width: Size = 32, region_size: Size = 128, frozen: bool = False):

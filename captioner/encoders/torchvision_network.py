@@ -26,28 +26,28 @@ _HEADS = ("classifier", "fc", "head", "heads", "aux", "AuxLogits")
 
 
 def network_names() -> list[str]:
-    """The torchvision networks that classify photos."""
+    """Torchvision's classification networks."""
     return models.list_models(module=models)
 
 
 class TorchvisionNetwork(Encoder):
-    """The last feature map before pooling, one region a cell, with the preprocessing that the weights were trained with.
+    """The last feature map before pooling; each cell is a region. Preprocessing is that of the pretrained weights.
 
-    The network stays in evaluation mode, so that batch norm keeps the statistics of its weights, whether or not it is trained.
+    The network stays in evaluation mode, even if it is trained, so that batch norm keeps its pretrained statistics.
 
     Args:
-        network: a name that torchvision knows, such as resnet101.
+        network: torchvision's name of the network, such as resnet101.
         weights: the name of its weights, such as IMAGENET1K_V2; DEFAULT for torchvision's best; none for random ones.
-        input_size: the view's edge in pixels, or [width, height]; the weights' own unless given. Regions are as many as fit: a ResNet
-            makes one of every 32 x 32 pixels.
-        fit: how a photo becomes the view: `crop` cuts out the centre, of a square view with the weights' own margin; `stretch` resizes to
-            the view, whatever the aspect; `letterbox` shows all of the photo between bars.
-        train_from: the first stage that is trained, such as layer4 or features.14, with all that come after it; none if empty.
-        download: whether to fetch weights that are not on the disk. A model that is loaded with its own weights needs none.
+        input_size: edge of the view in pixels, or [width, height]; by default, that of the weights. It sets the number of regions: a
+            ResNet makes one of every 32 x 32 pixels.
+        fit: how a photo becomes the view: `crop` cuts out the centre, for a square view with the margin of the weights; `stretch` resizes
+            to the view, whatever the aspect; `letterbox` shows the whole photo between bars.
+        train_from: the first stage that is trained, such as layer4 or features.14, with all later ones; none if empty.
+        download: whether to download weights that are not on the disk. A model that loads its own weights needs none.
 
     Raises:
-        UserError: no such weights, or they cannot be downloaded; the message says where to put the file.
-        ValueError: the network has no feature map (vision transformers), takes no photo of this size, or has no such stage.
+        UserError: the weights do not exist or cannot be downloaded; the message says where to put the file.
+        ValueError: the network has no feature map (vision transformers), does not accept this input size, or has no such stage.
     """
 
     def __init__(
@@ -86,23 +86,23 @@ class TorchvisionNetwork(Encoder):
 def _weights(network: str, name: str) -> models.WeightsEnum | None:
     if name.lower() == "none":
         return None
-    known = models.get_model_weights(network)
-    if name not in known.__members__:
+    available = models.get_model_weights(network)
+    if name not in available.__members__:
         raise UserError(
-            f"{network} has no weights {name!r}; choose one of {', '.join(known.__members__)}, DEFAULT or none"
+            f"{network} has no weights {name!r}; choose one of {', '.join(available.__members__)}, DEFAULT or none"
         )
-    return known[name]
+    return available[name]
 
 
 def _make(network: str, weights: models.WeightsEnum | None, shifted: bool) -> nn.Module:
-    """The network; `shifted` says that its weights, now or later, are torchvision's, for which some networks shift their input."""
+    """The network. `shifted`: its weights are, or will be, torchvision's, for which some networks shift their input."""
     options = {"transform_input": True} if shifted and network in _SHIFTED else {}
     with downloading(weights, network):
         return models.get_model(network, weights=weights, **options)
 
 
 def _preprocess(weights: models.WeightsEnum | None, input_size: int | list[int] | None, fit: str) -> Preprocess:
-    """The weights' own, made larger or smaller; ImageNet's usual where there are none."""
+    """The preprocessing of the weights, scaled to the input size; ImageNet's usual one without weights."""
     own = weights.transforms() if weights else ImageClassification(crop_size=224)
     size = own.crop_size[0] if input_size is None else input_size
     edges = [size, size] if isinstance(size, int) else size
@@ -115,9 +115,9 @@ def _preprocess(weights: models.WeightsEnum | None, input_size: int | list[int] 
 
 
 def _train_from(network: GraphModule, stage: str) -> None:
-    """Let the parameters of a stage, and of all that the network computes after it, be trained."""
+    """Train the parameters of a stage, and of everything that the network computes after it."""
     used = [node.target for node in network.graph.nodes if node.op in ("call_module", "get_attr")]
-    first = next((place for place, name in enumerate(used) if f"{name}.".startswith(f"{stage}.")), None)
+    first = next((index for index, name in enumerate(used) if f"{name}.".startswith(f"{stage}.")), None)
     if first is None:
         stages = dict.fromkeys(".".join(name.split(".")[:2]) for name in used)
         raise ValueError(f"train_from should name a stage of the network, got {stage!r}; it has {', '.join(stages)}")
@@ -137,17 +137,17 @@ def _last_feature_map(model: nn.Module, network: str, size: tuple[int, int]) -> 
     ]
     try:
         with torch.no_grad():
-            seen = create_feature_extractor(model, names, suppress_diff_warning=True).eval()(
+            outputs = create_feature_extractor(model, names, suppress_diff_warning=True).eval()(
                 torch.zeros(1, 3, size[1], size[0])
             )
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
-            f"{network} takes no photo of {size[0]} x {size[1]} pixels ({error}); give another input_size"
+            f"{network} does not accept {size[0]} x {size[1]} pixels ({error}); give another input_size"
         ) from error
     for name in reversed(names):
-        shape = seen[name].shape if isinstance(seen[name], Tensor) else ()
+        shape = outputs[name].shape if isinstance(outputs[name], Tensor) else ()
         if len(shape) == 3:  # tokens, not a map
             break
         if len(shape) == 4 and shape[2] * shape[3] > 1:
             return name, shape
-    raise ValueError(f"{network} has no feature map to cut out; choose a convolutional network such as resnet101")
+    raise ValueError(f"{network} has no feature map; choose a convolutional network such as resnet101")

@@ -1,4 +1,4 @@
-"""Weights that torchvision downloads: what to do where it cannot."""
+"""Downloads of torchvision's weights, and the error if they fail."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from captioner.errors import UserError
 
 @contextmanager
 def downloading(weights: WeightsEnum | None, of: str) -> Iterator[None]:
-    """Around the making of a network, named as `of`, that may fetch its weights.
+    """Surrounds code that makes a network and may download its weights; `of` names the network.
 
     Raises:
-        UserError: they cannot be fetched; the message says where to put the file.
+        UserError: the download fails; the message says where to put the file.
     """
     try:
         yield

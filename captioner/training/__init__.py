@@ -1,8 +1,10 @@
-"""How weights are learned.
+"""Training.
 
-objectives.py   what is minimised            loop.py         the steps, validation, and when to save
-optimisation.py optimisers, schedules, clip  resuming.py     all that a training goes on from
-distributed.py  many processes               checkpoints.py  safetensors and JSON, whole or not there
-alarms.py       what goes wrong silently     stopping.py     being asked to stop
-plan.py         what a training is told      run_log.py      JSON lines, Weights & Biases
+objectives.py   losses                        step.py         one optimiser step: forward, backward, clip, step
+optimisation.py optimisers, schedules, clip   loop.py         epochs, validation, and when to save
+distributed.py  several processes             resuming.py     the state from which a run resumes
+alarms.py       warnings of silent failures   checkpoints.py  safetensors files with a JSON header
+plan.py         options and progress          stopping.py     signals that ask to stop
+averaging.py    running average of weights    run_log.py      JSON lines, Weights & Biases
+self_critical.py, reinforce.py, scheduled_sampling.py         parts of the objectives
 """

@@ -1,7 +1,4 @@
-"""Alarms for the ways in which training goes wrong without saying so.
-
-Each takes what there is to see and returns a sentence, or None where all is well.
-"""
+"""Warnings of silent failures in training. Each check returns a warning, or None."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ _LEAST_MAP_CHANGE = 1e-3
 
 
 def distinct_share(captions: Sequence[str]) -> float:
-    """Different captions among all, 0 to 1."""
+    """The share of different captions, 0 to 1."""
     return len(set(captions)) / len(captions) if captions else 0.0
 
 
@@ -30,32 +27,32 @@ def identical_captions(captions: Sequence[str]) -> str | None:
         return None
     return (
         f"{count} of {len(captions)} photos have the same caption, {caption!r}: early in training this passes; later, check that "
-        "photos are read rightly and that the learning rate is not too high"
+        "photos are read correctly and that the learning rate is not too high"
     )
 
 
 def frozen_maps(change: float | None) -> str | None:
-    """The maps of a caption are all alike."""
+    """Maps hardly differ between the words of a caption."""
     if change is None or change >= _LEAST_MAP_CHANGE:
         return None
     return f"maps hardly change from word to word (by {change:.1e} of their weight): attention is not being used"
 
 
 def dark_photos(pixels: Tensor) -> str | None:
-    """Photos (B, 3, h, w) of 0 to 255 that hold only 0 and 1: they were divided by 255 on the way."""
+    """Photos (B, 3, h, w) that should range from 0 to 255 hold only 0 and 1: they were divided by 255 before."""
     if int(pixels.max()) > 1:
         return None
     return "the photos of a whole batch hold only the values 0 and 1 of 255: they were scaled before they were saved or read"
 
 
 def check_loss(loss: float, step: int) -> None:
-    """Stop at a loss that is not a number.
+    """Stop if the loss is not finite.
 
     Raises:
-        UserError: says at which step, and what usually helps.
+        UserError: names the step, and what usually helps.
     """
     if not math.isfinite(loss):
         raise UserError(
-            f"the loss became {loss}, or its gradient did, at step {step}; the newest checkpoint is from before. Lower "
+            f"the loss became {loss}, or its gradient did, at step {step}; the newest checkpoint is older. Lower "
             "optimiser.learning_rate, clip gradients (run.clip=norm run.clip_at=1), or train with run.precision=fp32"
         )

@@ -1,6 +1,6 @@
-"""Checkpoints: one safetensors file each, its state as JSON in the file's header. No pickle, nothing half-written.
+"""Checkpoints: safetensors files with their state as JSON in the header. No pickles.
 
-A file is written beside its place, flushed to the disk, and renamed: a kill at any moment leaves the old file or the new one, whole.
+A file is written under a temporary name, flushed to the disk, and renamed. A kill at any moment leaves the old file or the new one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from captioner.files import replacing
 
 State = dict[str, Any]
 NEWEST, BEST = "newest.safetensors", "best.safetensors"
-"""In a run's folder: where training goes on, and the weights that validated best."""
+"""Files of a run folder: the state from which training resumes, and the weights with the best validation score."""
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: State) -> None:
@@ -33,7 +33,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     """The tensors, on the CPU, and the state.
 
     Raises:
-        UserError: no such file, or it is a pickle, cut off, or not one of ours.
+        UserError: the file is missing, cut off, a pickle, or not a checkpoint of this program.
     """
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}; train first, or check the path")
@@ -43,30 +43,30 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
             return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (not a dict)
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise UserError(
-            f"{path} {_what_it_is(path)}; delete it and train again, or bring back an intact copy"
+            f"{path} {_problem_with(path)}; delete it and train again, or restore an intact copy"
         ) from error
 
 
-def _what_it_is(path: Path) -> str:
+def _problem_with(path: Path) -> str:
     start = path.read_bytes()[:2]
     if start == b"PK" or start[:1] == b"\x80":
         return "is a pickle (torch.save), which this program never reads, since loading one can run any code"
-    return "is not a whole checkpoint of this program: it was cut off, or it is another kind of file"
+    return "is not a complete checkpoint of this program: it was cut off, or it is another kind of file"
 
 
 def model_tensors(model: nn.Module, frozen: nn.Module | None = None) -> dict[str, Tensor]:
-    """The model's parameters and buffers, less those of a frozen part, which are saved once beside the checkpoints."""
+    """The model's parameters and buffers, without those of a frozen part, which is saved once beside the checkpoints."""
     skipped = {id(tensor) for tensor in frozen.state_dict(keep_vars=True).values()} if frozen is not None else set()
     return {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if id(tensor) not in skipped}
 
 
 def tensors_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Those whose names begin with the prefix, without it."""
+    """The tensors whose names start with the prefix, under their names without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, frozen: nn.Module | None = None) -> None:
-    """Load the tensors of `model_tensors` back.
+    """Load the tensors of `model_tensors`.
 
     Raises:
         UserError: the checkpoint belongs to a model of another shape; the first difference is named.
@@ -76,9 +76,9 @@ def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, froz
 
 
 def check_shapes(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Complain about the first tensor that one side lacks, or has in another shape."""
+    """Raise a UserError at the first tensor that is missing or has another shape."""
     for name in sorted(wanted.keys() | tensors.keys()):
-        here, there = (list(found[name].shape) if name in found else "nothing" for found in (wanted, tensors))
+        here, there = (list(side[name].shape) if name in side else "nothing" for side in (wanted, tensors))
         if here != there:
             raise UserError(
                 f"{path} is from another config: {name} is {there} there and {here} in this model; "
@@ -100,7 +100,7 @@ def fill_optimiser(optimiser: optim.Optimizer, model: nn.Module, tensors: Mappin
     for full_name, value in tensors.items():
         name, _, key = full_name.rpartition("/")
         parameter = parameters[name]
-        if key != "step":  # moments lie in memory as their parameter does, which a file does not keep
+        if key != "step":  # moments have the memory format of their parameter, which a file does not keep
             value = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
         elif optimiser.defaults.get("fused"):
             value = value.to(parameter.device)

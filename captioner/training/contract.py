@@ -1,4 +1,4 @@
-"""What an objective gives and takes."""
+"""The contract of objectives."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from captioner.model import CaptionModel
 
 @dataclass(frozen=True)
 class Totals:
-    """What one step holds over all processes and all parts of an accumulated batch; losses are divided by these."""
+    """Counts of one step, over all processes and all parts of an accumulated batch. Losses are divided by them."""
 
-    words: int  # of references, end marks among them
+    words: int  # of references, with end marks
     captions: int  # references
     photos: int
-    step: int = 0  # steps made before
+    step: int = 0  # optimiser steps made before
 
 
 class Objective(nn.Module):
-    """A module that holds the model and turns a batch into a loss, so that DDP wraps all there is to differentiate.
+    """A module that contains the model and turns a batch into a loss, so that DDP wraps everything with gradients.
 
-    `terms` names what is logged; the first is shown while training runs.
+    `terms` names the values that are logged; the first is shown during training.
     """
 
     model: CaptionModel
@@ -32,6 +32,6 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, totals: Totals) -> tuple[Tensor, Tensor]:
         """This batch's share of the step's loss; and, detached, its shares of the terms (len(terms),).
 
-        Shares add up, over the parts of an accumulated batch and over processes, to the values of the whole.
+        Summed over processes and the parts of an accumulated batch, shares give the values of the whole step.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Which process this is, under torchrun or alone, and what the processes say to each other."""
+"""The processes of a training run: one, or several under torchrun."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all."""
+    """This process, its rank and the number of all."""
 
     device: torch.device
     rank: int = 0
@@ -27,11 +27,11 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """The process that writes files and talks to the user."""
+        """Is this the process that writes files and reports to the user?"""
         return self.rank == 0
 
     def wrap(self, objective: nn.Module) -> nn.Module:
-        """DDP around the objective, so that every gradient meets; the objective itself where there is one process."""
+        """The objective in DDP, which averages all gradients; the objective itself if there is one process."""
         if self.count == 1:
             return objective
         return DistributedDataParallel(objective, device_ids=[self.device] if self.device.type == "cuda" else None)
@@ -41,7 +41,7 @@ class Processes:
         return items[self.rank :: self.count]
 
     def gather(self, value: Any) -> list[Any]:
-        """Every process's value, in the order of their ranks."""
+        """The values of all processes, by rank."""
         if self.count == 1:
             return [value]
         values: list[Any] = [None] * self.count
@@ -49,7 +49,7 @@ class Processes:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
+        """Is the flag set in any process?"""
         if self.count == 1:
             return flag
         value = torch.tensor(int(flag), device=self.device)
@@ -63,21 +63,21 @@ class Processes:
 
 @contextmanager
 def processes(device: str = "auto") -> Iterator[Processes]:
-    """Join the other processes that torchrun started, if any; leave them at the end."""
+    """Join the other processes that torchrun started, if any, until the block ends."""
     count, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    place = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+    chosen = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
     if count == 1:
-        yield Processes(place)
+        yield Processes(chosen)
         return
-    distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield Processes(place, rank, count)
+        yield Processes(chosen, rank, count)
     finally:
         distributed.destroy_process_group()
 
 
 def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
-    """The named device; `auto` takes a CUDA card, then Apple's, then the CPU."""
+    """The named device; `auto` prefers CUDA, then MPS, then the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

@@ -1,4 +1,4 @@
-"""What training minimises: every objective, by the name a config gives it.
+"""Objectives of training, by their names in a config.
 
 Shapes: B photos, Q references of one photo, T words, R regions, O output, V vocabulary.
 """
@@ -34,24 +34,24 @@ COVERAGE_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
 class TeacherForcing(Objective):
     r"""Cross-entropy of the next reference word given the reference so far, with the coverage penalty of Xu et al. 2015.
 
-    Where attention draws regions (`hard`), the REINFORCE term of their section 4.1 is added; see `Reinforce`.
+    If attention draws regions (`hard`), the REINFORCE term of their section 4.1 is added; see `Reinforce`.
 
     Source: Xu et al. 2015, section 4.2.1: $-\log p(y|x) + \lambda \sum_i (1 - \sum_t \alpha_{ti})^2$ ("doubly stochastic").
-    The cross-entropy is the mean over words. The penalty's reduction is named, because three are in use and one lambda does not carry
-    over: `sum_regions` sums over regions and averages over captions (the paper); `mean_regions` averages over both (a popular
-    reimplementation); `sum_captions` sums over captions and averages over regions (the authors' code).
+    The cross-entropy is the mean over words. The reduction of the penalty is a setting, because three are in use and lambda does not
+    transfer between them: `sum_regions` sums over regions and averages over captions (the paper); `mean_regions` averages over both (a
+    popular reimplementation); `sum_captions` sums over captions and averages over regions (the authors' code).
 
     Args:
-        model: what to train.
-        label_smoothing: share of the target spread evenly over the vocabulary.
-        coverage: lambda; 0 for none.
-        coverage_reduction: see above.
+        model: the model to train.
+        label_smoothing: share of the target distribution that is uniform over the vocabulary.
+        coverage: lambda, the weight of the coverage penalty; 0 for none.
+        coverage_reduction: how the penalty is reduced; see above.
         reinforce: weight of the REINFORCE term, for attention that draws.
-        choice_entropy: bonus for looks that could have gone elsewhere, for attention that draws.
-        reward: what a look that was drawn is judged by.
-        sampling: how the share of references that are read falls in scheduled sampling; see `reference_share`.
-        sampling_steps: k, over how many steps.
-        sampling_least: the share that it ends with.
+        choice_entropy: weight of the entropy bonus, for attention that draws.
+        reward: the reward of a draw: its word's log-probability, or the whole caption's.
+        sampling: how the share of reference words falls in scheduled sampling; see `reference_share`.
+        sampling_steps: k, the number of steps of the decay.
+        sampling_least: the smallest share of reference words.
     """
 
     terms = ("loss", "coverage")
@@ -82,18 +82,17 @@ class TeacherForcing(Objective):
         output, attended = self._read(batch.inputs, memory, totals.step)
         real = batch.targets != PAD  # (B, Q, T)
         logits, targets = self._logits(output, real), batch.targets[real]  # (words, V), (words,)
-        wrong = cross_entropy(logits, targets, self.label_smoothing) / totals.words
-        coverage = wrong.new_zeros(())
+        loss_per_word = cross_entropy(logits, targets, self.label_smoothing) / totals.words
+        coverage = loss_per_word.new_zeros(())
         if self.coverage > 0 and attended.weights is not None:
-            missing = coverage_gap(attended.weights, real, memory.mask)
-            missing = missing * batch.caption_mask[..., None]
-            coverage = COVERAGE_REDUCTIONS[self.coverage_reduction](missing, memory.mask, totals.captions)
-        loss = wrong + self.coverage * coverage
+            gap = coverage_gap(attended.weights, real, memory.mask) * batch.caption_mask[..., None]
+            coverage = COVERAGE_REDUCTIONS[self.coverage_reduction](gap, memory.mask, totals.captions)
+        loss = loss_per_word + self.coverage * coverage
         if attended.choice_log_prob is not None:
             log_probs = attended.choice_log_prob.new_zeros(real.shape)
             log_probs[real] = -functional.cross_entropy(logits.detach(), targets, reduction="none").to(log_probs)
             loss = loss + self.reinforce(log_probs, attended, real) / totals.words
-        return loss, torch.stack([wrong, coverage]).detach()
+        return loss, torch.stack([loss_per_word, coverage]).detach()
 
     def _read(self, words: Tensor, memory: Memory, step: int) -> tuple[Tensor, Attended]:
         need_weights = self.coverage > 0
@@ -103,15 +102,15 @@ class TeacherForcing(Objective):
         return read_scheduled(self.model.decoder, words, memory, share, need_weights)
 
     def _logits(self, output: Tensor, real: Tensor) -> Tensor:
-        """Of real words only: padding never reaches the vocabulary product."""
+        """Logits of real words only, so that padding never reaches the vocabulary product."""
         words = real.flatten().nonzero().squeeze(1)
         return self.model.decoder.vocabulary_logits(output.flatten(0, 2).index_select(0, words))
 
 
 def coverage_gap(weights: Tensor, word_mask: Tensor, region_mask: Tensor) -> Tensor:
-    """(B, Q, R): the square of 1 less what all real words together gave each region; 0 where there is no region."""
-    given = (weights * word_mask[..., None]).sum(2)  # (B, Q, R)
-    return (1 - given).square() * region_mask[:, None]
+    """(B, Q, R): the square of 1 minus the weight that all real words together gave each region; 0 where the region is padding."""
+    total = (weights * word_mask[..., None]).sum(2)  # (B, Q, R)
+    return (1 - total).square() * region_mask[:, None]
 
 
 def _mean_over_regions(gap: Tensor, mask: Tensor) -> Tensor:

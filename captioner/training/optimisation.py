@@ -1,4 +1,4 @@
-"""Optimisers, learning-rate schedules and gradient clipping, by the names a config gives them."""
+"""Optimisers, learning-rate schedules and gradient clipping, by their names in a config."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ OPTIMISERS: dict[str, Callable[..., optim.Optimizer]] = {"adam": adam, "adamw": 
 
 @dataclass
 class Constant:
-    """The learning rate as it is, after a linear warm-up.
+    """A constant learning rate, after a linear warm-up.
 
     Args:
         warm_up: steps over which the rate rises from nearly 0.
@@ -65,14 +65,14 @@ class Constant:
     warm_up: Count = 0
 
     def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
-        """What the learning rate is multiplied with at a step, counted from 0."""
+        """The factor of the learning rate at a step, counted from 0."""
         return min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
 
     def after_validation(self, score: float) -> None:
-        """Hear a validation score; higher is better."""
+        """Receive a validation score; higher is better."""
 
     def state(self) -> dict[str, float]:
-        """What must be saved to go on."""
+        """The state that a checkpoint saves."""
         return {}
 
     def restore(self, state: dict[str, float]) -> None:
@@ -160,7 +160,7 @@ Clipping = Literal["none", "norm", "value"]
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], kind: Clipping, at: float) -> Tensor:
-    """Clip in place; returns the norm before clipping."""
+    """Clip gradients in place; returns their norm before clipping."""
     parameters = [parameter for parameter in parameters if parameter.grad is not None]
     norm = nn.utils.get_total_norm([parameter.grad for parameter in parameters if parameter.grad is not None])
     if kind == "norm":
@@ -171,7 +171,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], kind: Clipping, at: float
 
 
 def mixed_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device has it, else float16."""
+    """bfloat16 if the device supports it, else float16."""
     if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.float16
     return torch.bfloat16

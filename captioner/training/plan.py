@@ -1,4 +1,4 @@
-"""What a training is told, how far it has come, and what a validation showed."""
+"""Training options, progress, and validation results."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from captioner.training.optimisation import Clipping
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, in what pieces, and with what care to train.
+    """Options of a training run.
 
     Args:
-        epochs: the most there will be.
-        batch_size: photos in one step, over all processes and accumulated parts together.
+        epochs: maximum number of epochs.
+        batch_size: photos in one step, over all processes and accumulated parts.
         accumulate: parts into which each process cuts its share of a batch, to save memory.
         precision: `fp32`, or `mixed`: bfloat16 autocast, float16 with a gradient scaler on cards that lack it.
-        ema_decay: decay of a running average of the weights, which is then what is validated and kept as best; 0 for none.
-        clip: gradients by their common norm, each by its value, or none.
+        ema_decay: decay of a running average of the weights, which is then validated and kept as best; 0 for none.
+        clip: clip gradients by their common norm, each by its value, or not at all.
         clip_at: the norm or value.
         validate_every: epochs between validations.
         monitor: the decoded validation score that decides which checkpoint is best.
-        patience: validations without a better score after which training stops; 0 for never.
-        save_minutes: between checkpoints inside an epoch.
-        workers: processes that read photos beside each training process.
-        seed: of everything random.
+        patience: validations without a better score after which training stops; 0 to never stop early.
+        save_minutes: minutes between checkpoints inside an epoch.
+        workers: processes that read photos for each training process.
+        seed: seed of all random numbers.
     """
 
     epochs: Size = 20
@@ -50,10 +50,10 @@ class Plan:
 
 @dataclass
 class Progress:
-    """How far training has come."""
+    """The progress of a training run."""
 
-    epoch: int = 0  # the one under way
-    batch: int = 0  # the next one in it
+    epoch: int = 0  # the current one
+    batch: int = 0  # the next one in the epoch
     step: int = 0  # optimiser steps made
     best_score: float = -math.inf
     waited: int = 0  # validations without a better score
@@ -73,14 +73,14 @@ class Validation:
     scores: dict[str, float]
     captions: list[Caption]
     map_change: float | None = None  # total variation distance between the maps of consecutive words; None without maps
-    map_entropy: float | None = None  # over log R, 0 (one region) to 1 (uniform)
+    map_entropy: float | None = None  # entropy divided by log R, 0 (one region) to 1 (uniform)
 
 
 def check_batch_size(plan: Plan, num_photos: int, num_processes: int) -> None:
-    """Every part of every batch has a photo.
+    """Check that every part of every batch has a photo.
 
     Raises:
-        UserError: a batch has fewer photos than it is cut into parts.
+        UserError: a batch has fewer photos than parts.
     """
     parts = num_processes * plan.accumulate
     smallest = num_photos // -(

@@ -1,4 +1,4 @@
-"""What the newest checkpoint holds: everything from which a training goes on as if it had not stopped."""
+"""The newest checkpoint: everything from which a training run resumes as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from captioner.training.plan import Progress
 
 @dataclass(frozen=True)
 class Resumable:
-    """The parts that a step changes. `frozen` is saved once, beside the checkpoints."""
+    """The parts that a step changes. `frozen` is saved once beside the checkpoints."""
 
     objective: Objective
     average: WeightAverage
@@ -41,19 +41,19 @@ class Resumable:
     def save(self, path: Path, progress: Progress) -> None:
         tensors = {
             f"{part}/{name}": tensor
-            for part, found in {
+            for part, named in {
                 "model": model_tensors(self.objective.model, self.frozen),
                 "average": self.average.averages,
                 "objective": self._own_buffers(),
                 "optimiser": optimiser_tensors(self.optimiser, self.objective.model),
             }.items()
-            for name, tensor in found.items()
+            for name, tensor in named.items()
         }
         state = {"progress": asdict(progress), "schedule": self.schedule.state(), "scaler": self.scaler.state_dict()}
         save_checkpoint(path, tensors, state)
 
     def restore(self, path: Path) -> Progress:
-        """Fill the parts; returns how far the training had come.
+        """Load the state of all parts; returns the progress of the run.
 
         Raises:
             UserError: the checkpoint is damaged, or belongs to another model, objective or version of this program.
@@ -71,22 +71,22 @@ class Resumable:
         return Progress(**state["progress"])
 
     def _check_own(self, tensors: Mapping[str, Tensor], path: Path) -> None:
-        """Complain about averages or buffers of the objective that are not those of this training."""
+        """Raise a UserError if averages or buffers of the objective do not fit this training run."""
         for part, wanted in {"average/": self.average.averages, "objective/": self._own_buffers()}.items():
-            came = {name: tensor for name, tensor in tensors.items() if name.startswith(part)}
-            check_shapes({part + name: tensor for name, tensor in wanted.items()}, came, path)
+            stored = {name: tensor for name, tensor in tensors.items() if name.startswith(part)}
+            check_shapes({part + name: tensor for name, tensor in wanted.items()}, stored, path)
 
     def _own_buffers(self) -> dict[str, Tensor]:
-        """What the objective keeps beside the model, such as a baseline of rewards."""
-        return {name: one for name, one in self.objective.named_buffers() if not name.startswith("model.")}
+        """The objective's buffers outside the model, such as a baseline of rewards."""
+        return {name: buffer for name, buffer in self.objective.named_buffers() if not name.startswith("model.")}
 
 
 def _check_state(state: State, path: Path) -> None:
-    """Complain about a state that says other things than `save` does."""
+    """Raise a UserError if the state has other keys than `save` writes."""
     wanted = {"progress", "schedule", "scaler", *(f"progress.{field.name}" for field in fields(Progress))}
-    came = {*state, *(f"progress.{name}" for name in state.get("progress", {}))}
-    if came != wanted:
+    stored = {*state, *(f"progress.{name}" for name in state.get("progress", {}))}
+    if stored != wanted:
         raise UserError(
-            f"{path} should say how far training has come as this version of the program does, got one that differs in "
-            f"{', '.join(sorted(came ^ wanted))}; delete it and train again, or go on with the version that wrote it"
+            f"{path} should hold the progress of training as this version of the program writes it, got one that differs in "
+            f"{', '.join(sorted(stored ^ wanted))}; delete it and train again, or continue with the version that wrote it"
         )

@@ -1,8 +1,8 @@
-"""The record of a run: JSON lines always, Weights & Biases when asked.
+"""The log of a run: JSON lines, and Weights & Biases on request.
 
-Every line has `kind` (`start`, `train` or `validation`), `step` and `time`; a value that is no number, as the gradient of a step that a
-loss scaler leaves out, is null. A resumed run drops the lines that its checkpoint has not seen, so that but for its lines `start` the
-file reads as if the run had never stopped.
+Every line has `kind` (`start`, `train` or `validation`), `step` and `time`. A value that is not finite, such as the gradient norm of a
+step that the loss scaler skips, is null. A resumed run drops lines later than its checkpoint, so that apart from `start` lines the file
+reads as if the run had never stopped.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from captioner.files import write_text_atomically
 _NAME = "log.jsonl"
 
 Samples = Callable[[], Sequence[tuple[Image.Image, str]]]
-"""Pictures with their captions, to look at."""
+"""Makes pictures with their captions."""
 
 
 class RunLog:
     """Writes `log.jsonl` in the run's folder.
 
     Args:
-        folder: the run's.
-        step: the step that the run starts from; later lines of an earlier start are dropped.
+        folder: the run folder.
+        step: the step from which the run starts; later lines of an earlier start are dropped.
         wandb: whether to log to Weights & Biases too; WANDB_MODE=offline works without a network.
-        project: its project's name.
-        settings: shown there.
-        samples: makes pictures to show there after each validation.
+        project: the name of the project there.
+        settings: the settings to show there.
+        samples: makes the pictures to show there after each validation.
     """
 
     def __init__(
@@ -85,9 +85,9 @@ class RunLog:
 
 
 def run_seconds(folder: Path) -> float | None:
-    """Seconds that a run's training and validations took; None of a log that does not say when the run was started.
+    """Seconds of training and validation; None if the log does not say when the run was started.
 
-    From the last line before an interruption to the next start nothing counts, so that up to ten steps of each are missing.
+    The time between the last line before an interruption and the next start is not counted, so up to ten steps of each are missing.
     """
     lines = [json.loads(line) for line in (folder / _NAME).read_text(encoding="utf-8").splitlines()]
     if lines[0]["kind"] != "start":
@@ -96,7 +96,7 @@ def run_seconds(folder: Path) -> float | None:
 
 
 def _is_json(value: Any) -> bool:
-    """Json has no word for infinity and for what is no number."""
+    """JSON has no infinity and no NaN."""
     return not isinstance(value, float) or math.isfinite(value)
 
 

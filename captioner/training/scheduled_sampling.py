@@ -1,4 +1,4 @@
-"""Scheduled sampling: a decoder in training reads some of its own words instead of the reference's.
+"""Scheduled sampling: in training, the decoder reads some of its own words instead of the reference's.
 
 Shapes: B photos, Q references of one photo, T words, O output.
 """
@@ -24,10 +24,10 @@ DECAYS: dict[str, Callable[[int, int], float]] = {
 
 
 def reference_share(decay: str, step: int, steps: int) -> float:
-    r"""The probability, 0 to 1, that a word read is the reference's, after i steps: $1 - i / k$, $e^{-i / k}$ or $k / (k + e^{i / k})$.
+    r"""The probability, 0 to 1, of reading the reference's word after i steps: $1 - i / k$, $e^{-i / k}$ or $k / (k + e^{i / k})$.
 
-    Source: Bengio et al. 2015, section 2.4. Differs: their slope and base are given by k, the steps it takes: linear decay ends there,
-    exponential decay has come to 1/e.
+    Source: Bengio et al. 2015, section 2.4. Differs: slope and base follow from k, a number of steps: linear decay ends at k, and
+    exponential decay is 1/e at k.
     """
     return DECAYS[decay](step, steps)
 
@@ -35,31 +35,30 @@ def reference_share(decay: str, step: int, steps: int) -> float:
 def read_scheduled(
     decoder: Decoder, words: Tensor, memory: Memory, share: float, need_weights: bool
 ) -> tuple[Tensor, Attended]:
-    """As `decoder.read` of references (B, Q, T), but every word after the first is read with probability `share`, and otherwise one drawn
-    from what the decoder would have written in its place. Gradients do not pass through draws.
+    """Like `decoder.forward` of references (B, Q, T), but each word after the first is the reference's with probability `share`, and is
+    otherwise drawn from the decoder's own distribution. Gradients do not pass through draws.
 
-    Source: Bengio et al. 2015, section 2.4, where chance decides for every word.
+    Source: Bengio et al. 2015, section 2.4, with a decision for each word.
     """
-    state, read = decoder.start(memory, words.shape[1]), words[..., 0]
-    outputs, looks = [], []
-    for place in range(words.shape[2]):
-        output, attended, state = decoder.step(read, state, memory, need_weights)
+    state, current = decoder.start(memory, words.shape[1]), words[..., 0]
+    outputs, steps = [], []
+    for index in range(words.shape[2]):
+        output, attended, state = decoder.step(current, state, memory, need_weights)
         outputs.append(output)
-        looks.append(attended)
-        if place + 1 < words.shape[2]:
-            read = torch.where(
-                _is_reference(words[..., place + 1], share), words[..., place + 1], _drawn(decoder, output)
-            )
-    return torch.stack(outputs, 2), Attended.stack(looks)
+        steps.append(attended)
+        if index + 1 < words.shape[2]:
+            reference = words[..., index + 1]
+            current = torch.where(_is_reference(reference, share), reference, _draw(decoder, output))
+    return torch.stack(outputs, 2), Attended.stack(steps)
 
 
 def _is_reference(words: Tensor, share: float) -> Tensor:
-    """Padding is always read as it is."""
+    """Which words are read from the reference: a random share, and all padding."""
     return (torch.rand(words.shape, device=words.device) < share) | (words == PAD)
 
 
 @torch.no_grad()
-def _drawn(decoder: Decoder, output: Tensor) -> Tensor:
+def _draw(decoder: Decoder, output: Tensor) -> Tensor:
     logits = decoder.vocabulary_logits(output).float()
     logits[..., [PAD, START]] = -torch.inf
     return torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view(logits.shape[:2])

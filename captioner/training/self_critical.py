@@ -1,4 +1,4 @@
-"""Training on the score itself: captions are drawn, judged, and made more or less likely.
+"""Self-critical training: captions are drawn, scored, and made more or less likely.
 
 Shapes: B photos, K samples of a photo, T words, V vocabulary.
 """
@@ -22,8 +22,8 @@ from captioner.text.vocabulary import END, PAD, START, UNK
 from captioner.training.contract import Objective, Totals
 
 Reward = Callable[[Sequence[int], numpy.ndarray, numpy.ndarray, numpy.ndarray], numpy.ndarray]
-"""Scores (B, K) of captions: places of the photos in the training split, words (B, K, T), how many of them count (B, K), and whether the
-end mark followed (B, K)."""
+"""Scores (B, K) of captions, given the indices of the photos in the training split, words (B, K, T), numbers of words (B, K), and
+whether the end mark followed (B, K)."""
 
 
 class SelfCritical(Objective):
@@ -31,21 +31,20 @@ class SelfCritical(Objective):
 
     Source: Rennie et al. 2017, section 3. With `baseline="greedy"`, $b$ is the reward of the greedy caption, as there; with `"mean"`,
     $b_k$ is the mean reward of the photo's other samples (Luo 2020).
-    The end mark is one of the actions, and one of the words that are rewarded: without it, captions learn to end on "with a".
-    Differs: dropout is off, so that the captions that are judged come from the very distribution whose gradient is taken; they are
-    drawn first, and read again all at once for their gradient. Words that decoding forbids (`<unk>`, an end mark in first place) are
-    neither drawn nor given any probability.
+    The end mark is an action and a rewarded word: without it, captions learn to end in "with a".
+    Differs: dropout is off, so that captions are drawn from the distribution whose gradient is taken. They are drawn first, and then
+    read all at once for their gradient. Words that decoding forbids (`<unk>`, the end mark as first word) have probability zero.
 
     Args:
-        model: what to train; best begun from a checkpoint that teacher forcing made (`run.from_run`).
-        rewards: by name, `cider` and `bleu`.
-        bad_words: numbers of words that no caption should end with; their share is logged.
+        model: the model to train; best started from a checkpoint of teacher forcing (`run.from_run`).
+        rewards: rewards by name, `cider` and `bleu`.
+        bad_words: indices of words that no caption should end with; their share is logged.
         cider: weight of CIDEr-D, 0 to 10, in the reward.
         bleu: weight of BLEU-4 of each caption, 0 to 1, in the reward.
         samples: K.
-        baseline: what a reward is compared with.
-        temperature: what logits are divided by, in drawing and in the gradient.
-        max_length: the most words in a caption that is drawn; one that reaches it is judged without its end mark.
+        baseline: the value subtracted from a reward.
+        temperature: divisor of the logits, in drawing and in the gradient.
+        max_length: maximum number of words of a drawn caption; one that reaches it is scored without its end mark.
     """
 
     terms = ("reward", "baseline", "bad_endings", "length")
@@ -78,11 +77,11 @@ class SelfCritical(Objective):
         with _without_dropout(self.model):
             memory = self.model.remember(batch.photos)
             words = draw(Sampling(self.samples, self.temperature, limits=self.limits), self.model.decoder, memory)
-            rewards = self._judge(batch.places, words)
+            rewards = self._score(batch.places, words)
             baseline = self._baseline(batch.places, rewards, memory)
             words, order = _longest_first(words)
-            judged = (rewards - baseline).gather(1, order)
-            loss = -(judged * self._log_probs(words, memory)).sum()
+            advantages = (rewards - baseline).gather(1, order)
+            loss = -(advantages * self._log_probs(words, memory)).sum()
         share = 1 / (totals.photos * self.samples)
         lengths = _lengths(words)
         last = words.gather(2, (lengths - 1)[..., None]).squeeze(2)
@@ -90,23 +89,23 @@ class SelfCritical(Objective):
         terms = [rewards.sum(), baseline.expand_as(rewards).sum(), bad.sum(), lengths.sum()]
         return loss * share, torch.stack([term.float() for term in terms]).detach() * share
 
-    def _judge(self, places: Sequence[int], words: Tensor) -> Tensor:
+    def _score(self, places: Sequence[int], words: Tensor) -> Tensor:
         """Rewards (B, K) of captions (B, K, T)."""
-        numbers, lengths = words.cpu().numpy(), _lengths(words).cpu().numpy()
+        indices, lengths = words.cpu().numpy(), _lengths(words).cpu().numpy()
         ended = (words == END).any(-1).cpu().numpy()
-        found = sum(
-            weight * self.rewards[name](places, numbers, lengths, ended) for name, weight in self.weights.items()
+        rewards = sum(
+            weight * self.rewards[name](places, indices, lengths, ended) for name, weight in self.weights.items()
         )
-        return torch.as_tensor(found, dtype=torch.float32, device=words.device)
+        return torch.as_tensor(rewards, dtype=torch.float32, device=words.device)
 
     def _baseline(self, places: Sequence[int], rewards: Tensor, memory: Memory) -> Tensor:
         """(B, 1) or (B, K)."""
         if self.baseline == "greedy":
-            return self._judge(places, draw(Greedy(self.limits), self.model.decoder, memory))
+            return self._score(places, draw(Greedy(self.limits), self.model.decoder, memory))
         return (rewards.sum(1, keepdim=True) - rewards) / (self.samples - 1)
 
     def _log_probs(self, words: Tensor, memory: Memory) -> Tensor:
-        """(B, K) of captions (B, K, T), their end marks included, with gradients."""
+        """Log-probabilities (B, K) of captions (B, K, T), end marks included, with gradients."""
         inputs = torch.cat([torch.full_like(words[..., :1], START), words[..., :-1]], -1)
         real = words != PAD
         output, _ = self.model.decoder(inputs.masked_fill(~real, PAD), memory, need_weights=False)
@@ -120,12 +119,12 @@ class SelfCritical(Objective):
 
 
 def _lengths(words: Tensor) -> Tensor:
-    """How many words each caption has, the end mark not counted."""
+    """The number of words of each caption, without the end mark."""
     return (words > END).sum(-1)
 
 
 def _longest_first(words: Tensor) -> tuple[Tensor, Tensor]:
-    """Each photo's captions (B, K, T), longest first, so that decoders can leave those that have ended; and the order (B, K)."""
+    """Each photo's captions (B, K, T), longest first, so that decoders can skip ended ones; and their order (B, K)."""
     order = (words != PAD).sum(-1).argsort(dim=1, descending=True, stable=True)
     return words.gather(1, order[..., None].expand_as(words)), order
 

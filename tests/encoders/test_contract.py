@@ -53,7 +53,7 @@ def test_frozen_means_evaluation_mode_and_no_gradient(encoder):
 
 def test_there_are_many_networks_and_a_transformer_says_why_not():
     assert len(network_names()) > 60
-    with pytest.raises(ValueError, match="no feature map to cut out"):
+    with pytest.raises(ValueError, match="no feature map; choose"):
         TorchvisionNetwork("vit_b_32", weights="none")
 
 
@@ -100,7 +100,7 @@ def test_any_input_size_and_aspect(size, fit, grid, view):
 
 
 def test_a_size_that_a_network_cannot_take_is_refused():
-    with pytest.raises(ValueError, match=r"alexnet takes no photo of 16 x 16 pixels .*; give another input_size"):
+    with pytest.raises(ValueError, match=r"alexnet does not accept 16 x 16 pixels .*; give another input_size"):
         TorchvisionNetwork("alexnet", "none", input_size=16)
     with pytest.raises(ValueError, match=r"one edge or \[width, height\], got \[1, 2, 3\]"):
         TorchvisionNetwork("alexnet", "none", input_size=[1, 2, 3])

@@ -1,4 +1,4 @@
-"""A scored split as one HTML file: the table, then every photo with its caption, maps, references and scores, worst first.
+"""A scored split as one HTML file: tables, then every photo with its caption, maps, references and scores, worst first.
 
 The file is whole in itself: it asks for nothing outside. It stays quick with a thousand photos: texts stand in the page, and a
 photo's thumbnail and maps are unpacked when it comes near the screen.
@@ -27,7 +27,7 @@ below, 13 kB in the file at most on average; with maps and texts a thousand of t
 waiting and can still be sent to somebody."""
 QUALITY = 70
 CONFIDENCE = "confidence"
-"""What photos can be sorted by besides their scores: the geometric mean of the probabilities of a caption's words."""
+"""A sort key besides the scores: the geometric mean of the probabilities of a caption's words."""
 
 Rows = Mapping[str, Mapping[str, float]]
 """Values by row and metric."""
@@ -37,7 +37,7 @@ Intervals = Mapping[str, Mapping[str, tuple[float, float]]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A photo of the split. Without the photo or without the caption's placement its maps are not shown, and of a text there are none."""
+    """A photo of the split. Maps are shown if the photo and a `Caption` with its placement are there."""
 
     photo: str | Path | Image.Image | None  # the original, EXIF rotation applied if it is a picture
     name: str
@@ -55,20 +55,20 @@ def report_page(
     most: int = 1000,
     notes: Sequence[str] = (),
 ) -> str:
-    """The report's text.
+    """The HTML text of the report.
 
     Args:
-        entries: Photos with their captions. The first entry's first score is the one that says which is worst.
-        tables: In each the model and its baselines: values by metric, in coco-caption's own scale. One is printed
-            x100, or as it is, as a whole.
+        entries: Photos with their captions. The first score of the first entry decides which photo is worst.
+        tables: Each holds the model and its baselines: values by metric, in coco-caption's own scale; all metrics
+            of a table have the same unit.
         signature: The protocol, in one line.
-        intervals: 95 % intervals of the table's values, where there are any.
-        most: At most so many photos are shown, the worst; the page says of how many.
-        notes: What is to be said about the tables, below them.
+        intervals: 95 % intervals of the tables' values.
+        most: The largest number of photos to show, worst first.
+        notes: Notes below the tables.
 
     Raises:
         UserError: a photo cannot be read.
-        ValueError: a photo is not the one that its caption was made for, or fewer than 1 photo is to be shown.
+        ValueError: a photo does not fit its caption, or `most` is less than 1.
     """
     if most < 1:
         raise ValueError(f"a report shows at least 1 photo, got most={most}; 1000 is the usual")
@@ -82,7 +82,7 @@ def report_page(
 
 
 def _rank(entry: Entry, metrics: Sequence[str]) -> float:
-    """Low scores first; a photo that was not scored comes last."""
+    """The sort key of an entry: low scores first, photos without scores last."""
     score = entry.scores.get(metrics[0], math.inf) if metrics else 0.0
     return math.inf if math.isnan(score) else score
 
@@ -122,9 +122,9 @@ def _cell(row: Mapping[str, float], metric: str, interval: tuple[float, float] |
 
 
 def _convention(entries: Sequence[Entry]) -> str:
-    """When the decoder looked, said once for all photos."""
-    looks = {entry.caption.attend for entry in entries if isinstance(entry.caption, Caption) and _is_shown(entry)}
-    return f"The decoder attended {' or '.join(sorted(looks))} reading the previous word." if looks else ""
+    """Whether the decoder attends before or after reading the previous word; one sentence for all photos."""
+    attend = {entry.caption.attend for entry in entries if isinstance(entry.caption, Caption) and _has_maps(entry)}
+    return f"The decoder attended {' or '.join(sorted(attend))} reading the previous word." if attend else ""
 
 
 def _tools(sortable: Sequence[str], shown: int, total: int, convention: str) -> str:
@@ -144,7 +144,7 @@ def _tools(sortable: Sequence[str], shown: int, total: int, convention: str) -> 
     )
 
 
-def _is_shown(entry: Entry) -> bool:
+def _has_maps(entry: Entry) -> bool:
     caption = entry.caption
     return (
         isinstance(caption, Caption)
@@ -155,7 +155,7 @@ def _is_shown(entry: Entry) -> bool:
 
 
 def _article(entry: Entry, number: int, metrics: Sequence[str]) -> str:
-    """A photo's part of the report: readable as it stands, and the data from which the script makes more of it."""
+    """A photo's part of the report: readable without scripts, with data for the script."""
     caption = entry.caption
     text = escape((caption if isinstance(caption, str) else caption.text) or "(a caption without words)")
     references = "".join(f'<li lang="" dir="auto">{escape(reference)}</li>' for reference in entry.references)
@@ -173,7 +173,7 @@ def _article(entry: Entry, number: int, metrics: Sequence[str]) -> str:
 
 
 def _data(entry: Entry, metrics: Sequence[str]) -> dict[str, Any]:
-    """What the script needs of a photo; the first numbers are what it sorts by."""
+    """The data of a photo for the script; `sort` holds the sort keys."""
     scores = [entry.scores.get(metric) for metric in metrics]
     sort = [score if score is not None and math.isfinite(score) else None for score in scores]
     if isinstance(entry.caption, str):
@@ -192,7 +192,7 @@ def _thumbnail(entry: Entry) -> dict[str, Any]:
     if entry.photo is None:
         return {}
     photo = entry.photo if isinstance(entry.photo, Image.Image) else open_photo(entry.photo)
-    if isinstance(entry.caption, Caption) and _is_shown(entry):
+    if isinstance(entry.caption, Caption) and _has_maps(entry):
         check_photo(photo, entry.caption)
     factor = min(1.0, THUMBNAIL / max(photo.size))
     size = max(1, round(photo.width * factor)), max(1, round(photo.height * factor))

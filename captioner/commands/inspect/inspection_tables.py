@@ -68,7 +68,7 @@ def _agreement(card: Card) -> list[Group]:
 def _lag(card: Card) -> Group:
     read = "after" if card.about["attend"] == "after" else "before"
     return _part(
-        "When is the map on the object? Lift at words before and after the one that names it",
+        "When is the map on the object? Lift at words around the one that names it",
         ["map of the word", *card.lag],
         [[_offset(offset), *map(_lift, row)] for offset, row in _beside(card.lag)],
         f"The decoder attends {read} it has read the previous word.",

@@ -1,4 +1,4 @@
-"""Image captioning with attention: a CNN sees regions, a decoder looks at them word by word, and every caption says where.
+"""Image captioning with attention: an encoder turns a photo into regions, and a decoder attends to them for each word.
 
 >>> import captioner
 >>> caption = captioner.load("runs/demo").caption("picture.png")
@@ -8,8 +8,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from captioner import moved
 from captioner.files import VERSION
 
 if TYPE_CHECKING:
@@ -19,9 +21,11 @@ if TYPE_CHECKING:
 __version__ = VERSION
 __all__ = ["__version__", "load", "show"]
 
+moved.install()
+
 
 def __getattr__(name: str) -> Any:
-    """`load` and `show`, imported when they are first asked for, since they bring the whole package."""
+    """`load` and `show` are imported on first use, since they need the whole package; earlier names of modules give the new ones."""
     if name == "load":
         from captioner.builder import load
 
@@ -30,4 +34,6 @@ def __getattr__(name: str) -> Any:
         from captioner.visualize.notebook import show
 
         return show
+    if name in moved.MOVED:
+        return import_module(f"captioner.{name}")
     raise AttributeError(f"module 'captioner' has no attribute {name!r}")

@@ -1,0 +1,137 @@
+"""Modules under their earlier paths, which keep working for one release.
+
+`from captioner.vocabulary import PAD` gives a DeprecationWarning that names the new path.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+MOVED = {
+    "aligned": "layers.aligned_linear",
+    "allocation": "layers.allocation",
+    "loops": "layers.loop_linear",
+    "training.cross_entropy": "layers.cross_entropy",
+    "search.largest": "layers.topk",
+    "sublayers": "layers.transformer_blocks",
+    "vocabulary": "text.vocabulary",
+    "tokens.ptb": "text.ptb",
+    "tokens.rules": "text.ptb_rules",
+    "tokens.alphabet": "text.ptb_alphabet",
+    "endings": "text.endings",
+    "objects.words": "text.objects",
+    "objects.synonyms": "text.object_synonyms",
+    "encoders.store": "features.store",
+    "encoders.sources": "features.sources",
+    "encoders.views": "features.views",
+    "encoders.region_files": "features.region_files",
+    "search.captioner": "captioner",
+    "search.caption": "search.result",
+    "search.tape": "search.hypotheses",
+    "search.rules": "search.length_rules",
+    "data.photos": "data.folder",
+    "data.doctor": "data.checks",
+    "data.presence": "data.missing_photos",
+    "data.figures": "data.shapes",
+    "bootstrap": "metrics.bootstrap",
+    "units": "metrics.units",
+    "metrics.worth": "metrics.scoring",
+    "metrics.report": "metrics.protocol",
+    "explain.baselines": "explain.baseline_maps",
+    "explain.looks": "explain.grounding",
+    "explain.reading": "explain.forced_decoding",
+    "explain.replacing": "explain.replaced_maps",
+    "attention.replaced": "attention.replaced_weights",
+    "training.scheduled": "training.scheduled_sampling",
+    "visualize.report": "commands.evaluate.report",
+    "visualize.card": "commands.inspect.inspection_figure",
+    "visualize.comparison": "commands.compare.comparison_figure",
+    "evaluation.evaluating": "commands.evaluate.evaluation",
+    "evaluation.baselines": "commands.evaluate.baseline_captions",
+    "evaluation.protocol": "commands.evaluate.run_protocol",
+    "evaluation.printing": "commands.evaluate.score_tables",
+    "evaluation.judged": "commands.evaluate.system",
+    "evaluation.page": "commands.evaluate.pages",
+    "evaluation.files": "commands.score.score_files",
+    "evaluation": "commands.evaluate",
+    "inspection.card": "commands.inspect.findings",
+    "inspection.judging": "commands.inspect.measures",
+    "inspection.opening": "commands.inspect.inputs",
+    "inspection.watching": "commands.inspect.observations",
+    "inspection.printing": "commands.inspect.inspection_tables",
+    "inspection": "commands.inspect",
+    "comparison.lines": "commands.compare.measurements",
+    "comparison.running": "commands.compare.comparison",
+    "comparison.table": "commands.compare.comparison_table",
+    "comparison.times": "commands.compare.timing",
+    "comparison.variants": "commands.compare.variants",
+    "comparison": "commands.compare",
+    "serve.answers": "commands.serve.requests",
+    "serve.decoding": "commands.serve.choices",
+    "serve.page": "commands.serve.web_page",
+    "serve": "commands.serve",
+    "build.opening": "builder.loading",
+    "build.parts": "builder.parts",
+    "build.schema": "builder.schema",
+    "build.run_files": "builder.run_folder",
+    "build": "builder",
+    "config": "builder.config",
+    "sections": "builder.sections",
+    "run_folder": "builder.run_folder",
+    "photos": "commands.photo_sources",
+    "runs": "commands.train.training_run",
+    "captioning": "commands.caption.photos",
+    "pictures": "commands.caption.pictures",
+    "describe": "commands.describe.description",
+    "demo": "commands.demo.demonstration",
+    "extras": "errors",
+    "map_shape": "explain.shape",
+    "tokens": "text.ptb",
+    "objects": "text.objects",
+}
+"""New paths by earlier path, both below `captioner`."""
+ELSEWHERE = {("photos", "diagnose"): "commands.doctor.diagnosis"}
+"""Names of a module that went to another module than the rest."""
+
+
+class _Forwarded(ModuleType):
+    """A module under its earlier path: its names are those of the new module."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        old = self.__name__.removeprefix("captioner.")
+        return getattr(import_module(f"captioner.{ELSEWHERE.get((old, name), MOVED[old])}"), name)
+
+
+class MovedModules(MetaPathFinder, Loader):
+    """Finds modules under their earlier paths. It comes last: modules that exist are found first."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.removeprefix("captioner.") not in MOVED or not fullname.startswith("captioner."):
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        new = f"captioner.{MOVED[spec.name.removeprefix('captioner.')]}"
+        warnings.warn(
+            f"{spec.name} is now {new}; the earlier path works for one release", DeprecationWarning, stacklevel=6
+        )
+        return _Forwarded(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        import_module(f"captioner.{MOVED[module.__name__.removeprefix('captioner.')]}")
+
+
+def install() -> None:
+    """Let imports find modules under their earlier paths."""
+    if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
+        sys.meta_path.append(MovedModules())

@@ -19,7 +19,7 @@ demo: setup  ## draw pictures, train, score, and show captions with their maps (
 	$(RUN) -m captioner demo
 
 test: setup  ## the default test suite, on all cores
-	$(RUN) -m pytest -q -n auto --dist worksteal
+	$(RUN) -m pytest -q -n auto --maxprocesses 8 --dist worksteal
 
 slow: setup  ## the tests that take minutes
 	$(RUN) -m pytest -q -m slow

@@ -80,8 +80,8 @@ def commands() -> list[Piece]:
 
 
 def words(command: Piece) -> list[str]:
-    """The command as a shell cuts it, without a comment at its end."""
-    return shlex.split(command.text, comments=True)
+    """The command as a shell cuts it, without a comment and without the file that its output goes to."""
+    return shlex.split(command.text.partition(" > ")[0], comments=True)
 
 
 def links(page: Path) -> Iterator[Piece]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+import yaml
 
 from captioner import attention, data, decoders, search
 from captioner.attention import Attention, Score
@@ -16,7 +17,7 @@ from captioner.builder.schema import SECTIONS, TABLES
 from captioner.data.contract import Example
 from captioner.decoders import Decoder
 from captioner.encoders import Encoder
-from captioner.search import Greedy
+from captioner.search import Greedy, Limits
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.text.tokens import TOKENS
 from captioner.training.contract import Objective
@@ -91,6 +92,18 @@ def test_a_guide_has_a_section_for_every_kind(page, kinds):
     text = (GUIDE / page).read_text(encoding="utf-8")
     headings = re.findall(r"^###? (\w+)$", text, re.MULTILINE)
     assert [kind for kind in kinds if kind not in headings] == []
+
+
+DEFAULTS = [row for page in PAGES for row in table(page, "setting") if len(row) == 3]
+
+
+def test_the_defaults_listed_are_those_of_the_code():
+    assert len(DEFAULTS) > 8
+    for setting, _, default in DEFAULTS:
+        section, key = codes(setting)[0].split(".")
+        signatures = [inspect.signature(made).parameters for made in (*TABLES[section].values(), Limits)]
+        values = {names[key].default for names in signatures if key in names}
+        assert values == {yaml.safe_load(default.strip("`"))}, setting
 
 
 # Contracts

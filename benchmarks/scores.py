@@ -37,7 +37,7 @@ from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer  # noqa: E402
 from captioner.data.coco import read_references  # noqa: E402
 from captioner.metrics import CiderD, DocumentFrequencies, score, score_each  # noqa: E402
 from captioner.metrics.bootstrap import RESAMPLES, resampled  # noqa: E402
-from captioner.metrics.scores import tallies  # noqa: E402
+from captioner.metrics.coco_scores import tallies  # noqa: E402
 from captioner.text.vocabulary import TOKENS  # noqa: E402
 
 PHOTOS, SAMPLES = 50, 5

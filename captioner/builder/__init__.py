@@ -2,10 +2,11 @@
 
 config.py     YAML files, overrides, and checks against signatures
 sections.py   what a section holds besides the part that its kind names
+renamed.py    settings under their earlier names
 schema.py     settings checked against the constructors of the parts they name
-parts.py      parts made, with the sizes that follow from one another
-run_folder.py a run's folder: its files, its lock, its settings and weights read again
-loading.py    models: new ones, those that go on from another run, and trained ones
+parts.py      makes the parts, with the sizes that follow from one another
+run_folder.py the files of a run folder, its lock, and reading its settings and weights
+loading.py    models: new, initialised from another run, or trained
 """
 
 from captioner.builder.loading import load, make_start

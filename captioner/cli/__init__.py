@@ -3,6 +3,9 @@
 Each file holds the options of its command and imports the work from `captioner/commands/` when it runs, so that `--help` is fast.
 options.py holds the options that several commands share.
 
+Start: demo.py, train.py, caption.py, serve.py. Measure: evaluate.py, score.py, inspect.py, compare.py. Before training: settings.py,
+doctor.py, describe.py.
+
 A UserError is printed in one line and ends with status 2. An interruption ends with status 130; the same command resumes.
 """
 

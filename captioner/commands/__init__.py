@@ -1,4 +1,11 @@
-"""The work behind every command, in a folder with the name that one types; `captioner/cli/` holds their options.
+"""The work of each command, in a folder with the command's name; `captioner/cli/` holds the options.
 
-photo_sources.py  the photos of a run, read or stored, for every command that needs them
+train/     train a model                     evaluate/  decode a split and score it
+caption/   caption photos                    score/     score captions in result files
+serve/     a web page                        inspect/   attention as numbers
+demo/      train on drawn pictures           compare/   kinds of attention on one recipe
+settings/  list the settings                 doctor/    check a data set
+describe/  list the parts of a config
+
+photo_sources.py has the photos of a run, as files or as stored regions, for all commands.
 """

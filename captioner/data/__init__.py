@@ -1,10 +1,11 @@
 """What to learn from: every source of captioned photos, by the name a config gives it.
 
-contract.py  what every source becomes           batches.py   from examples to batches
-coco.py      COCO's captions files               karpathy.py  Karpathy's splits of COCO and Flickr
-flickr.py    Flickr8k's and 30k's token files    table.py     CSV and JSON lines, Kaggle's Flickr8k among them
-photos.py    a folder of photos, no captions     drawn.py     coloured shapes, drawn here; figures.py makes them
-presence.py  whether the photos are there        doctor.py    what is wrong with a data set, before training
+contract.py   Example and Splits, which every source returns   batches.py         batches of examples
+coco.py       COCO's captions files                            instances.py       objects, in COCO's instances files
+karpathy.py   Karpathy's splits of COCO and Flickr             flickr.py          token files of Flickr8k and Flickr30k
+table.py      CSV and JSON lines, such as Kaggle's Flickr8k    folder.py          a folder of photos without captions
+drawn.py      pictures of coloured shapes; shapes.py draws     missing_photos.py  photos that have no file
+checks.py     problems of a data set, for `captioner doctor`
 
 To add one: write a function that gives `Splits` and whose arguments are its settings, then add its line here.
 """

@@ -1,6 +1,6 @@
 """Metrics of captions, as papers report them.
 
-scores.py      BLEU, ROUGE-L and CIDEr-D as coco-caption computes them, of all captions and of each
+coco_scores.py BLEU, ROUGE-L and CIDEr-D as coco-caption computes them, of all captions and of each
 java.py        METEOR and SPICE, where their programs can run
 clip.py        CLIPScore, where its model is installed
 bleu.py        BLEU
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from captioner.metrics.clip import Clip as Clip
     from captioner.metrics.clip import ClipScorer as ClipScorer
     from captioner.metrics.clip import load_clip as load_clip
+    from captioner.metrics.coco_scores import cider_d as cider_d
+    from captioner.metrics.coco_scores import cider_d_each as cider_d_each
+    from captioner.metrics.coco_scores import score as score
+    from captioner.metrics.coco_scores import score_each as score_each
+    from captioner.metrics.coco_scores import word_rule as word_rule
     from captioner.metrics.diversity import diversity_scores as diversity_scores
     from captioner.metrics.diversity import variety as variety
     from captioner.metrics.frequencies import DocumentFrequencies as DocumentFrequencies
@@ -50,11 +55,6 @@ if TYPE_CHECKING:
     from captioner.metrics.protocol import scorers as scorers
     from captioner.metrics.protocol import table as table
     from captioner.metrics.rewards import Rewards as Rewards
-    from captioner.metrics.scores import cider_d as cider_d
-    from captioner.metrics.scores import cider_d_each as cider_d_each
-    from captioner.metrics.scores import score as score
-    from captioner.metrics.scores import score_each as score_each
-    from captioner.metrics.scores import word_rule as word_rule
     from captioner.metrics.scoring import SystemScorer as SystemScorer
     from captioner.metrics.scoring import SystemScores as SystemScores
 
@@ -80,7 +80,7 @@ _MODULES = {
         "table",
     ],
     "rewards": ["Rewards"],
-    "scores": ["cider_d", "cider_d_each", "score", "score_each", "word_rule"],
+    "coco_scores": ["cider_d", "cider_d_each", "score", "score_each", "word_rule"],
     "scoring": ["SystemScorer", "SystemScores"],
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

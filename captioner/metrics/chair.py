@@ -23,7 +23,7 @@ from numpy import ndarray
 from captioner.data.instances import Instances
 from captioner.errors import UserError
 from captioner.metrics.bootstrap import Tally
-from captioner.metrics.scores import word_rule
+from captioner.metrics.coco_scores import word_rule
 from captioner.text.objects import Named, ObjectWords
 
 

@@ -28,7 +28,7 @@ from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError, library
 from captioner.features.sources import PhotoFiles, read_ahead
 from captioner.metrics.bootstrap import Tally
-from captioner.metrics.scores import Captions, PhotoId, References
+from captioner.metrics.coco_scores import Captions, PhotoId, References
 from captioner.progress import Report, silent
 
 CLIP_SCORE, REF_CLIP_SCORE = "CLIPScore", "RefCLIPScore"

@@ -18,8 +18,8 @@ from numpy import ndarray
 from captioner.errors import UserError
 from captioner.metrics.bleu import NUM_STATISTICS, bleu_of, bleu_statistics
 from captioner.metrics.bootstrap import Tally
+from captioner.metrics.coco_scores import word_rule
 from captioner.metrics.frequencies import DocumentFrequencies
-from captioner.metrics.scores import word_rule
 from captioner.metrics.sequences import LONGEST, CountedReferences, count
 from captioner.metrics.units import MEAN_LENGTH, WORDS_USED
 from captioner.text.endings import BAD_ENDINGS

@@ -18,7 +18,7 @@ from numpy import ndarray
 
 from captioner.errors import UserError
 from captioner.metrics.bootstrap import Tally
-from captioner.metrics.scores import Captions, References, tokenised
+from captioner.metrics.coco_scores import Captions, References, tokenised
 
 METEOR, SPICE = "METEOR", "SPICE"
 _MODELS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")

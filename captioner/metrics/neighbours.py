@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from captioner.metrics.scores import word_rule
+from captioner.metrics.coco_scores import word_rule
 
 NEIGHBOURS = 20
 """The number of nearest training photos whose captions are considered."""

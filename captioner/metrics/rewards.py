@@ -12,8 +12,8 @@ from numpy import ndarray
 
 from captioner.metrics.bleu import bleu
 from captioner.metrics.cider import CiderD
+from captioner.metrics.coco_scores import word_rule
 from captioner.metrics.frequencies import DocumentFrequencies
-from captioner.metrics.scores import word_rule
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from captioner.data.instances import Instances
 from captioner.metrics.bootstrap import Tally, interval, resampled
 from captioner.metrics.chair import chair_scores
 from captioner.metrics.clip import ClipScorer
+from captioner.metrics.coco_scores import Captions, PhotoId, References, tallies, tokenised_references
 from captioner.metrics.diversity import diversity_tallies, train_captions, variety_each, words_used
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_tallies
-from captioner.metrics.scores import Captions, PhotoId, References, tallies, tokenised_references
 from captioner.metrics.units import WORDS_USED
 
 

@@ -41,6 +41,7 @@ MOVED = {
     "data.figures": "data.shapes",
     "bootstrap": "metrics.bootstrap",
     "units": "metrics.units",
+    "metrics.scores": "metrics.coco_scores",
     "metrics.worth": "metrics.scoring",
     "metrics.report": "metrics.protocol",
     "explain.baselines": "explain.baseline_maps",

@@ -1,5 +1,6 @@
 """Training.
 
+contract.py     what an objective takes and returns
 objectives.py   losses                        step.py         one optimiser step: forward, backward, clip, step
 optimisation.py optimisers, schedules, clip   loop.py         epochs, validation, and when to save
 distributed.py  several processes             resuming.py     the state from which a run resumes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from captioner.metrics import bootstrap
 from captioner.metrics.bootstrap import Tally, difference_interval, interval, paired_interval, ratio_interval, resampled
-from captioner.metrics.scores import score, tallies
+from captioner.metrics.coco_scores import score, tallies
 from tests.reference.bootstrap import resampled as resampled_one_by_one
 
 sentences = st.lists(st.sampled_from(["a", "red", "dog", "on", "grass"]), min_size=1, max_size=8).map(" ".join)

@@ -12,7 +12,7 @@ import pytest
 from captioner import metrics
 
 
-@pytest.mark.parametrize("module", ["scores", "bootstrap", "rewards"])
+@pytest.mark.parametrize("module", ["coco_scores", "bootstrap", "rewards"])
 def test_training_loads_neither_java_nor_clip_nor_chair(module):
     code = f"import sys, captioner.metrics.{module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

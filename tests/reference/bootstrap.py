@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy
 from pycocoevalcap.bleu.bleu import Bleu
 
-from captioner.metrics.scores import score_each
+from captioner.metrics.coco_scores import score_each
 
 
 def resampled(

@@ -1,4 +1,7 @@
-"""Say what a config becomes, part by part."""
+"""Say what a config becomes, part by part.
+
+description.py does all of it.
+"""
 
 from captioner.commands.describe.description import describe, table
 

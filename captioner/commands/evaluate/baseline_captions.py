@@ -10,7 +10,7 @@ from torch import Tensor
 from captioner import metrics
 from captioner.captioner import Captioner
 from captioner.features.sources import Source
-from captioner.metrics.scores import PhotoId, References
+from captioner.metrics.coco_scores import PhotoId, References
 from captioner.progress import Report
 
 _POOL_BATCH = 64

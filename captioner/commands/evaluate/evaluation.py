@@ -19,7 +19,7 @@ from captioner.data.instances import Instances, read_instances
 from captioner.errors import UserError
 from captioner.features.sources import Source
 from captioner.metrics import Clip, ClipScorer, SystemScorer
-from captioner.metrics.scores import PhotoId
+from captioner.metrics.coco_scores import PhotoId
 from captioner.progress import Report, silent
 from captioner.search import Caption
 

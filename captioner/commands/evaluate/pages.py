@@ -11,7 +11,7 @@ from captioner.commands.evaluate.report import Entry, report_page
 from captioner.commands.evaluate.system import ScoredSystems
 from captioner.commands.photo_sources import with_placement
 from captioner.files import write_text_atomically
-from captioner.metrics.scores import Captions, PhotoId, References, score_each
+from captioner.metrics.coco_scores import Captions, PhotoId, References, score_each
 
 MAX_PHOTOS = 1000
 """A page shows at most this many photos; the others are not opened."""

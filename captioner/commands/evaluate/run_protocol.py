@@ -7,8 +7,8 @@ from pathlib import Path
 
 from captioner import metrics
 from captioner.builder.sections import Part, Settings
+from captioner.metrics.coco_scores import References
 from captioner.metrics.protocol import Protocol
-from captioner.metrics.scores import References
 
 SPACED = "ptb"
 """The tokeniser of coco-caption."""

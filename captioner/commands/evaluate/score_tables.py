@@ -5,8 +5,8 @@ from __future__ import annotations
 from captioner import metrics
 from captioner.commands.evaluate.system import ScoredSystems
 from captioner.metrics.clip import CLIP_SCORE, PREFIX
+from captioner.metrics.coco_scores import Captions, word_rule
 from captioner.metrics.java import lacking
-from captioner.metrics.scores import Captions, word_rule
 from captioner.progress import console
 
 

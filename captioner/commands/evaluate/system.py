@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from captioner.metrics import Protocol, SystemScores
+from captioner.metrics.coco_scores import Captions, PhotoId
 from captioner.metrics.protocol import Differences
-from captioner.metrics.scores import Captions, PhotoId
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Score captions of any model, given as result files."""
+"""Score captions of any model, given as result files.
+
+score_files.py  scores of one file, or of two and their differences
+score_page.py   the page: scores, and every photo with its caption
+"""
 
 from captioner.commands.evaluate.score_tables import print_scores
 from captioner.commands.score.score_files import ScoredFiles, score_files

@@ -14,7 +14,7 @@ from captioner.data.coco import read_file_names, read_references, read_results
 from captioner.data.instances import read_instances
 from captioner.errors import UserError
 from captioner.metrics import ClipScorer, Protocol, SystemScorer
-from captioner.metrics.scores import Captions, PhotoId, References, check_common
+from captioner.metrics.coco_scores import Captions, PhotoId, References, check_common
 from captioner.progress import Report, silent
 from captioner.training.distributed import choose_device
 

@@ -1,4 +1,7 @@
-"""Train a model by a config."""
+"""Train a model by a config.
+
+training_run.py does all of it, with the loop of captioner/training/loop.py.
+"""
 
 from captioner.commands.train.training_run import train
 

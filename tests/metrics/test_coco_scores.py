@@ -12,7 +12,7 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from captioner.errors import UserError
-from captioner.metrics.scores import NAMES, cider_d, cider_d_each, score, score_each
+from captioner.metrics.coco_scores import NAMES, cider_d, cider_d_each, score, score_each
 from captioner.text.tokens import TOKENS
 from tests.reference.cider_d import cider_d as cider_d_in_loops
 

@@ -153,7 +153,7 @@ class TerminalReport(Report):
         distinct_captions: float,
         map_change: float | None,
     ) -> None:
-        change = "" if map_change is None else f"  maps move {map_change:.2f}"
+        change = "" if map_change is None else f"  map change {map_change:.2f}"
         mark = "  best" if better else ""
         console.print(
             f"epoch {epoch}  {self._term_text()}  {monitor} {100 * score:.1f}  "

@@ -2,7 +2,8 @@
 
 import typer
 
-from captioner.cli import evaluate, main
+from captioner.cli import main
+from captioner.cli.evaluate import evaluate
 
 if __name__ == "__main__":
     main(lambda: typer.run(evaluate))

@@ -2,7 +2,8 @@
 
 import typer
 
-from captioner.cli import main, train
+from captioner.cli import main
+from captioner.cli.train import train
 
 if __name__ == "__main__":
     main(lambda: typer.run(train))

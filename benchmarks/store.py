@@ -29,8 +29,9 @@ from captioner.data.batches import CaptionedPhotos, PhotoSource  # noqa: E402
 from captioner.data.folder import photos_in  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
 from captioner.encoders import TorchvisionNetwork  # noqa: E402
-from captioner.features.sources import PhotoFiles, StoredRegions, store_regions  # noqa: E402
+from captioner.features.sources import PhotoFiles  # noqa: E402
 from captioner.features.store import FeatureStore  # noqa: E402
+from captioner.features.stored_regions import StoredRegions, store_regions  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.progress import Report  # noqa: E402
 from captioner.regions import Regions  # noqa: E402

@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
-from captioner import moved
 from captioner.files import VERSION
 
 if TYPE_CHECKING:
@@ -21,11 +22,23 @@ if TYPE_CHECKING:
 __version__ = VERSION
 __all__ = ["__version__", "load", "show"]
 
-moved.install()
+
+class _MovedModules(MetaPathFinder):
+    """Finds modules under their earlier paths; the last finder, so that it is asked for missing modules only."""
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if not fullname.startswith("captioner.") or fullname == "captioner.moved":
+            return None
+        from captioner.moved import spec_of
+
+        return spec_of(fullname)
+
+
+sys.meta_path.append(_MovedModules())
 
 
 def __getattr__(name: str) -> Any:
-    """`load` and `show` are imported on first use, since they need the whole package; earlier names of modules give the new ones."""
+    """`load` and `show` are imported on first use, since they need the whole package."""
     if name == "load":
         from captioner.builder import load
 
@@ -34,6 +47,4 @@ def __getattr__(name: str) -> Any:
         from captioner.visualize.notebook import show
 
         return show
-    if name in moved.MOVED:
-        return import_module(f"captioner.{name}")
     raise AttributeError(f"module 'captioner' has no attribute {name!r}")

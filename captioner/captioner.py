@@ -9,22 +9,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from captioner.attention import Memory
+from captioner.data.batches import read_ahead
 from captioner.encoders.preprocess import as_rgb, open_photo
-from captioner.ensemble import Ensemble
 from captioner.errors import UserError
-from captioner.features.sources import read_ahead
 from captioner.model import CaptionModel
 from captioner.regions import Placement, Regions
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.result import Caption
 from captioner.search.steps import Search, write
 from captioner.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from captioner.ensemble import Ensemble
 
 Photo = str | Path | Image.Image
 

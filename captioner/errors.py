@@ -17,6 +17,10 @@ class Unreachable(UserError):
     """A file that could not be opened this time: no permission, too many open files, a disk's error. Another time it may be read."""
 
 
+class Interrupted(Exception):
+    """Training was asked to stop, and has saved its state."""
+
+
 def library(name: str, wanted_by: str, extra: str) -> Any:
     """The package of that name.
 

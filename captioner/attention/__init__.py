@@ -17,6 +17,8 @@ To add one: write a class that meets contract.py, then add its line here; the co
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from captioner.attention.adaptive import AdaptiveAttention
 from captioner.attention.contract import Attended, Attention, Memory, Query, Score
@@ -24,10 +26,12 @@ from captioner.attention.hard import HardAttention
 from captioner.attention.local import LocalMonotonicAttention, LocalPredictiveAttention
 from captioner.attention.multi_head import MultiHeadAttention
 from captioner.attention.none import NoAttention
-from captioner.attention.on_attention import AttentionOnAttention
-from captioner.attention.replaced_weights import Change, Replaced, Shuffled, given, uniform
 from captioner.attention.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, ScaledDotScore
 from captioner.attention.soft import SoftAttention
+
+if TYPE_CHECKING:
+    from captioner.attention.on_attention import AttentionOnAttention
+    from captioner.attention.replaced_weights import Change, Replaced, Shuffled, given, uniform
 
 SCORES: dict[str, Callable[..., Score]] = {
     "additive": AdditiveScore,
@@ -64,3 +68,12 @@ __all__ = [
     "given",
     "uniform",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The attentions that are put around another one, imported on first use."""
+    if name == "AttentionOnAttention":
+        return import_module("captioner.attention.on_attention").AttentionOnAttention
+    if name in ("Change", "Replaced", "Shuffled", "given", "uniform"):
+        return getattr(import_module("captioner.attention.replaced_weights"), name)
+    raise AttributeError(f"module 'captioner.attention' has no attribute {name!r}")

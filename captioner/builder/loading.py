@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from captioner.builder.parts import make_model, make_search, make_vocabulary
 from captioner.builder.run_folder import VOCABULARY, fill_from, read_run_settings
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Splits
-from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import choose_device
+
+if TYPE_CHECKING:
+    from captioner.ensemble import Ensemble
 
 _REGULARISE = {"dropout", "train_from", "download"}  # what may differ where weights are taken over
 
@@ -76,9 +78,15 @@ def load(
     settings = read_run_settings(folders[0], overrides)
     vocabulary = Vocabulary.load(folders[0] / VOCABULARY)
     models = [_open(folder, checkpoint, vocabulary) for folder in folders]
-    model = models[0] if len(models) == 1 else Ensemble(models)
+    model = models[0] if len(models) == 1 else _ensemble(models)
     model.to(choose_device(device)).eval()
     return Captioner(model, vocabulary, make_search(settings, vocabulary))
+
+
+def _ensemble(models: Sequence[CaptionModel]) -> Ensemble:
+    from captioner.ensemble import Ensemble
+
+    return Ensemble(models)
 
 
 def _open(folder: Path, checkpoint: Literal["best", "newest"], vocabulary: Vocabulary) -> CaptionModel:

@@ -10,16 +10,14 @@ from typing import Any
 from torch import optim
 
 from captioner import attention, decoders, search
-from captioner.attention import Attention, AttentionOnAttention
+from captioner.attention import Attention
 from captioner.builder.config import arguments
 from captioner.builder.run_folder import fill_encoder
 from captioner.builder.schema import part
 from captioner.builder.sections import Part, Settings
-from captioner.data.contract import Example, Splits
-from captioner.data.missing_photos import present
+from captioner.data.contract import Example, Splits, present
 from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError
-from captioner.metrics import DocumentFrequencies, Rewards
 from captioner.model import CaptionModel
 from captioner.search import Limits
 from captioner.text.endings import BAD_ENDINGS
@@ -105,7 +103,11 @@ def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
         score = attention.SCORES[chosen.score]
         supplied["score"] = score(**arguments(score, sizes | chosen.options))
     made = _make("attention", chosen, **supplied)
-    return AttentionOnAttention(made, sizes["query_size"]) if chosen.on_attention else made
+    if not chosen.on_attention:
+        return made
+    from captioner.attention.on_attention import AttentionOnAttention
+
+    return AttentionOnAttention(made, sizes["query_size"])
 
 
 def make_objective(
@@ -134,6 +136,8 @@ def make_objective(
 
 def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Path, keep: bool) -> dict[str, Reward]:
     """Rewards by what the training references say; with the document frequencies in the run's folder where there are some."""
+    from captioner.metrics import DocumentFrequencies, Rewards
+
     stored = folder / FREQUENCIES
     frequencies = DocumentFrequencies.load(stored) if stored.exists() else None
     references = [example.references for example in examples]

@@ -14,41 +14,51 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Annotated, NoReturn
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from captioner.cli.caption import caption
-from captioner.cli.compare import compare
-from captioner.cli.demo import demo
-from captioner.cli.describe import describe
-from captioner.cli.doctor import doctor
-from captioner.cli.evaluate import evaluate
-from captioner.cli.inspect import inspect
-from captioner.cli.score import score
-from captioner.cli.serve import serve
-from captioner.cli.settings import settings
-from captioner.cli.train import train
-from captioner.errors import UserError
+from captioner.errors import Interrupted, UserError
 from captioner.files import VERSION
 from captioner.progress import errors
 
-COMMANDS: dict[str, list[Callable]] = {
-    "Start": [demo, train, caption, serve],
-    "Measure": [evaluate, score, inspect, compare],
-    "Before training": [settings, doctor, describe],
+COMMANDS = {
+    "Start": ["demo", "train", "caption", "serve"],
+    "Measure": ["evaluate", "score", "inspect", "compare"],
+    "Before training": ["settings", "doctor", "describe"],
 }
-"""Every command, in the groups and in the order in which `--help` lists them."""
+"""The files of the commands, in the groups and in the order in which `--help` lists them."""
+ALIASES = {"eval": "evaluate"}
+_HELP = "Image captioning with attention: train a model, caption photos, and see where it attends."
 
-app = typer.Typer(
-    help="Image captioning with attention: train a model, caption photos, and see where it attends.",
-    no_args_is_help=True,
-    add_completion=True,
-)
-for panel, commands in COMMANDS.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.command("eval", hidden=True)(evaluate)
+
+def make_app(wanted: str | None = None) -> typer.Typer:
+    """The program; with `wanted`, of that command alone, so that the other commands are not imported."""
+    made = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=True, callback=_app_options)
+    for panel, names in COMMANDS.items():
+        for name in names:
+            if wanted in (None, name):
+                made.command(rich_help_panel=panel)(_command(name))
+    for alias, name in ALIASES.items():
+        if wanted in (None, alias):
+            made.command(alias, hidden=True)(_command(name))
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    """A command, or `app` with all of them, imported on first use."""
+    if name == "app":
+        return make_app()
+    if any(name in names for names in COMMANDS.values()):
+        return _command(name)
+    raise AttributeError(f"module 'captioner.cli' has no attribute {name!r}")
+
+
+def _command(name: str) -> Callable[..., None]:
+    command = getattr(import_module(f"captioner.cli.{name}"), name)
+    globals()[name] = command  # in place of the module of the same name
+    return command
 
 
 def _print_version(wanted: bool) -> None:
@@ -57,23 +67,23 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _app_options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Image captioning with attention: train a model, caption photos, and see where it attends."""
+    """Options of the program itself."""
 
 
 def run_app() -> None:
-    app(prog_name="captioner")
+    """Run the command that was asked for."""
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    known = first in ALIASES or any(first in names for names in COMMANDS.values())
+    make_app(first if known else None)(prog_name="captioner")
 
 
 def main(command: Callable[[], object] = run_app) -> NoReturn:
     """Run a command and turn its outcome into an exit status."""
-    from captioner.training.stopping import Interrupted
-
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; such photos get an error of ours
     try:
         command()

@@ -57,7 +57,6 @@ def caption(
 
     from captioner import builder
     from captioner.commands import caption as command
-    from captioner.visualize.overlay import Style
 
     if beside and sheet is None:
         raise UserError("--beside draws several models on one sheet; add --sheet out.png")
@@ -69,7 +68,11 @@ def caption(
     if scale is Scale.word and not wanted:
         raise UserError("--scale applies to pictures, got none to draw; give --sheet out.png too")
     others = {str(run): builder.load(run, overrides=override or []) for run in beside or []}
-    style = Style(smooth=smooth, scale=scale.value)
+    style = None
+    if wanted or page is not None:
+        from captioner.visualize.overlay import Style
+
+        style = Style(smooth=smooth, scale=scale.value)
     torch.manual_seed(seed)
     captioner = builder.load(model, overrides=override or [])
     if command.run(captioner, photos, wanted, csv, json, page, others, style, name=" + ".join(map(str, model))):

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from captioner.layers.allocation import keep_memory
 from captioner.progress import TerminalReport
 from captioner.text.tokens import TOKENS
 
@@ -28,6 +27,8 @@ TOKENS_HELP = f"Tokeniser for scoring: {', '.join(TOKENS)}; ptb is coco-caption'
 @contextmanager
 def long_work() -> Iterator[TerminalReport]:
     """Show progress on the terminal, and keep freed memory for the next step."""
+    from captioner.layers.allocation import keep_memory
+
     keep_memory()
     with TerminalReport() as report:
         yield report

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,17 +14,19 @@ from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Example, Splits
 from captioner.encoders import Encoder
-from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.features.region_files import PublishedRegions, RegionFiles
-from captioner.features.sources import PhotoFiles, Source, StoredRegions, store_regions, unreadable_photos
-from captioner.features.store import FeatureStore, is_stored
+from captioner.features.sources import PhotoFiles, Source, unreadable_photos
 from captioner.files import write_text_atomically
 from captioner.model import CaptionModel
 from captioner.progress import Report, silent
 from captioner.search import Caption
 from captioner.training.distributed import Processes
 from captioner.training.optimisation import mixed_precision
+
+if TYPE_CHECKING:
+    from captioner.ensemble import Ensemble
+    from captioner.features.stored_regions import StoredRegions
 
 _DECODE_BATCH = 32
 
@@ -57,7 +60,7 @@ def photo_source(
         if num_views > 1:
             raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
         source, unreadable = _published(files, model.encoder, here)
-    elif is_stored(model.encoder):
+    elif isinstance(model.encoder, Encoder) and model.encoder.frozen:
         source, unreadable = _stored(settings, model.encoder, files, split, report, num_views, here.first)
     else:
         source, unreadable = _checked(files, report, here)
@@ -101,6 +104,9 @@ def _stored(
     num_views: int,
     compute: bool,
 ) -> tuple[StoredRegions, dict[int, str]]:
+    from captioner.features.store import FeatureStore
+    from captioner.features.stored_regions import store_regions
+
     precision = (
         mixed_precision(next(encoder.parameters()).device) if settings.run.precision == "mixed" else torch.float32
     )

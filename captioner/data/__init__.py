@@ -1,13 +1,14 @@
-"""What to learn from: every source of captioned photos, by the name a config gives it.
+"""Data sets: every source of captioned photos, by the name a config gives it.
 
-contract.py   Example and Splits, which every source returns   batches.py         batches of examples
-coco.py       COCO's captions files                            instances.py       objects, in COCO's instances files
-karpathy.py   Karpathy's splits of COCO and Flickr             flickr.py          token files of Flickr8k and Flickr30k
-table.py      CSV and JSON lines, such as Kaggle's Flickr8k    folder.py          a folder of photos without captions
-drawn.py      pictures of coloured shapes; shapes.py draws     missing_photos.py  photos that have no file
-checks.py     problems of a data set, for `captioner doctor`
+contract.py     what every source returns         batches.py  from examples to batches
+coco.py         COCO's captions files             karpathy.py Karpathy's splits of COCO and Flickr
+flickr.py       token files of Flickr8k and 30k   table.py    CSV and JSON lines, such as Kaggle's Flickr8k
+folder.py       a folder of photos, no captions   drawn.py    coloured shapes
+drawn_split.py  writes a split of drawn data      shapes.py   draws the shapes
+instances.py    objects of photos, in COCO's format
+checks.py       checks of a data set before training
 
-To add one: write a function that gives `Splits` and whose arguments are its settings, then add its line here.
+To add one: write a function that returns `Splits` and whose arguments are its settings, then add its line here.
 """
 
 from __future__ import annotations

@@ -6,9 +6,12 @@ Shapes: B photos, Q references of one photo, T words, h and w pixels.
 from __future__ import annotations
 
 import signal
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +21,10 @@ from captioner.data.contract import Example
 from captioner.errors import UserError
 from captioner.regions import Regions
 from captioner.text.vocabulary import PAD, Vocabulary
+
+_READERS = 2
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Photos = Tensor | Regions
 """Pixels (B, 3, h, w) as uint8, or regions made earlier."""
@@ -152,3 +159,28 @@ def _leave_signals(worker: int) -> None:
     """A stop is the training process's to hear: it saves, and then ends its readers."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
+
+
+def read_ahead(
+    work: Callable[[Item], Result], items: Sequence[Item], batch_size: int
+) -> Iterator[list[tuple[Item, Result | UserError]]]:
+    """Batches of items with the results of `work`. Threads work ahead while the caller uses a batch.
+
+    If `work` raises a UserError, the item comes with that error as its result.
+    """
+
+    def result_of(item: Item) -> tuple[Item, Result | UserError]:
+        try:
+            return item, work(item)
+        except UserError as error:
+            return item, error
+
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(_READERS) as pool:
+        try:
+            for start in range(0, len(items), batch_size):
+                while len(waiting) < 3 * batch_size and (done := start + len(waiting)) < len(items):
+                    waiting.append(pool.submit(result_of, items[done]))
+                yield [waiting.popleft().result() for _ in items[start : start + batch_size]]
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -10,19 +10,15 @@ import glob
 import json
 import shutil
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from annotated_types import Ge, Le
-from PIL import ImageStat
 
 from captioner.data.coco import read_splits
 from captioner.data.contract import Splits
-from captioner.data.shapes import PAIRS, Figure, compose, corners, describe, mask, paint
 from captioner.errors import UserError
 from captioner.ranges import Count, Size
 
@@ -75,9 +71,11 @@ def _draw(folder: Path, recipe: dict[str, int]) -> None:
     with TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as beside:
         unfinished = Path(beside) / folder.name
         (unfinished / "images").mkdir(parents=True)
+        from captioner.data.drawn_split import draw_split  # what draws is needed once
+
         for split in SPLITS:
-            _draw_split(unfinished, split, recipe)
-        _write_json(unfinished / _RECIPE, recipe)
+            draw_split(unfinished, split, recipe)
+        write_json(unfinished / _RECIPE, recipe)
         try:
             unfinished.rename(folder)
         except OSError:
@@ -85,45 +83,7 @@ def _draw(folder: Path, recipe: dict[str, int]) -> None:
                 raise
 
 
-def _draw_split(folder: Path, split: str, recipe: dict[str, int]) -> None:
-    images, captions, instances = [], [], []
-    for index in range(recipe[f"num_{split}"]):
-        random = Random(f"{recipe['seed']}/{split}/{index}")
-        figures = compose(random, split, recipe["size"])
-        image_id = index * len(SPLITS) + SPLITS.index(split) + 1  # unique over splits, whatever their lengths
-        name = f"{split}_{image_id:06d}.png"
-        paint(random, figures, recipe["size"]).save(folder / "images" / name)
-        images.append({"id": image_id, "file_name": name, "width": recipe["size"], "height": recipe["size"]})
-        captions += [{"image_id": image_id, "caption": reference} for reference in describe(figures)]
-        instances += [_instance(image_id, figure) for figure in figures]
-    _write_json(folder / f"captions_{split}.json", {"images": images, "annotations": _numbered(captions)})
-    categories = [{"id": _category(*pair), "name": " ".join(pair), "supercategory": pair[1]} for pair in PAIRS]
-    annotations = {"images": images, "annotations": _numbered(instances), "categories": categories}
-    _write_json(instances_path(folder, split), annotations)
-
-
-def _instance(image_id: int, figure: Figure) -> dict:
-    points = [(figure.left + x * figure.edge, figure.top + y * figure.edge) for x, y in corners(figure.shape)]
-    return {
-        "image_id": image_id,
-        "category_id": _category(figure.colour, figure.shape),
-        "bbox": [figure.left, figure.top, figure.edge, figure.edge],
-        "area": round(ImageStat.Stat(mask(figure.shape, figure.edge)).sum[0] / 255, 2),
-        "iscrowd": 0,
-        "segmentation": [[round(value, 2) for point in points for value in point]],
-    }
-
-
-def _category(colour: str, shape: str) -> int:
-    return PAIRS.index((colour, shape)) + 1
-
-
-def _numbered(annotations: Sequence[dict]) -> list[dict]:
-    """From 1, since pycocotools takes an id of 0 for none."""
-    return [{"id": number, **annotation} for number, annotation in enumerate(annotations, start=1)]
-
-
-def _write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict) -> None:
     path.write_text(json.dumps(content) + "\n", encoding="utf-8", newline="\n")
 
 

@@ -18,7 +18,6 @@ from torchvision.ops import clip_boxes_to_image, nms
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
-from captioner.encoders.weights import downloading
 from captioner.ranges import Probability, Size
 from captioner.regions import Boxes, Regions
 
@@ -137,5 +136,7 @@ def unpack_boxes(stored: Tensor) -> Regions:
 
 
 def _make(weights: FasterRCNN_MobileNet_V3_Large_320_FPN_Weights | None):
+    from captioner.encoders.weights import downloading
+
     with downloading(weights, "the detector"):
         return fasterrcnn_mobilenet_v3_large_320_fpn(weights=weights, weights_backbone=None, rpn_score_thresh=0.0)

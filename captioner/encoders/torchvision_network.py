@@ -16,7 +16,6 @@ from torchvision.transforms._presets import ImageClassification
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
-from captioner.encoders.weights import downloading
 from captioner.errors import UserError
 from captioner.ranges import Size
 from captioner.regions import Grid
@@ -97,6 +96,8 @@ def _weights(network: str, name: str) -> models.WeightsEnum | None:
 def _make(network: str, weights: models.WeightsEnum | None, shifted: bool) -> nn.Module:
     """The network. `shifted`: its weights are, or will be, torchvision's, for which some networks shift their input."""
     options = {"transform_input": True} if shifted and network in _SHIFTED else {}
+    from captioner.encoders.weights import downloading
+
     with downloading(weights, network):
         return models.get_model(network, weights=weights, **options)
 

@@ -24,9 +24,10 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
+from captioner.data.batches import read_ahead
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError, library
-from captioner.features.sources import PhotoFiles, read_ahead
+from captioner.features.sources import PhotoFiles
 from captioner.metrics.bootstrap import Tally
 from captioner.metrics.coco_scores import Captions, PhotoId, References
 from captioner.progress import Report, silent

@@ -20,14 +20,12 @@ from captioner.metrics.bootstrap import Tally
 from captioner.metrics.cider import CiderD
 from captioner.metrics.rouge import rouge_l
 from captioner.metrics.sequences import LONGEST, CountedReferences
+from captioner.metrics.units import NAMES
 from captioner.text.tokens import TOKENS
 
 PhotoId = int | str
 Captions = Mapping[PhotoId, str]
 References = Mapping[PhotoId, Sequence[str]]
-
-
-NAMES = [*(f"BLEU-{length}" for length in range(1, LONGEST + 1)), "ROUGE-L", "CIDEr-D"]
 
 
 def score(captions: Captions, references: References, tokens: str = "simple") -> dict[str, float]:

@@ -22,9 +22,9 @@ from captioner.errors import UserError
 from captioner.files import VERSION, write_text_atomically
 from captioner.metrics.bootstrap import RESAMPLES, SEED
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE
-from captioner.metrics.coco_scores import NAMES, Captions, References, word_rule
+from captioner.metrics.coco_scores import Captions, References, word_rule
 from captioner.metrics.java import METEOR, SPICE
-from captioner.metrics.units import MEAN_LENGTH, WORDS_USED, metrics_of, shown, unit_of
+from captioner.metrics.units import MEAN_LENGTH, NAMES, WORDS_USED, metrics_of, shown, unit_of
 
 Row = Mapping[str, float]
 """Values by metric, in coco-caption's own scale."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+NAMES = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr-D"]
+"""The metrics of `metrics.score`, computed in validation."""
 WORDS_USED, MEAN_LENGTH = "words used", "mean length"
 WORD_COUNTS = frozenset({WORDS_USED, MEAN_LENGTH})
 """Metrics that count words: tables print them unscaled."""

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -37,7 +35,7 @@ MOVED = {
     "search.rules": "search.length_rules",
     "data.photos": "data.folder",
     "data.doctor": "data.checks",
-    "data.presence": "data.missing_photos",
+    "data.presence": "data.contract",
     "data.figures": "data.shapes",
     "bootstrap": "metrics.bootstrap",
     "units": "metrics.units",
@@ -97,7 +95,12 @@ MOVED = {
     "objects": "text.objects",
 }
 """New paths by earlier path, both below `captioner`."""
-ELSEWHERE = {("photos", "diagnose"): "commands.doctor.diagnosis"}
+ELSEWHERE = {
+    ("photos", "diagnose"): "commands.doctor.diagnosis",
+    ("encoders.sources", "StoredRegions"): "features.stored_regions",
+    ("encoders.sources", "store_regions"): "features.stored_regions",
+    ("encoders.sources", "read_ahead"): "data.batches",
+}
 """Names of a module that went to another module than the rest."""
 
 
@@ -111,28 +114,19 @@ class _Forwarded(ModuleType):
         return getattr(import_module(f"captioner.{ELSEWHERE.get((old, name), MOVED[old])}"), name)
 
 
-class MovedModules(MetaPathFinder, Loader):
-    """Finds modules under their earlier paths. It comes last: modules that exist are found first."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname.removeprefix("captioner.") not in MOVED or not fullname.startswith("captioner."):
-            return None
-        return ModuleSpec(fullname, self, is_package=True)
+class ForwardingLoader(Loader):
+    """Makes modules whose names are those of the new modules."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         new = f"captioner.{MOVED[spec.name.removeprefix('captioner.')]}"
-        warnings.warn(
-            f"{spec.name} is now {new}; the earlier path works for one release", DeprecationWarning, stacklevel=6
-        )
+        text = f"{spec.name} is now {new}; the earlier path works for one release"
+        warnings.warn(text, DeprecationWarning, stacklevel=6)  # 6: the import statement
         return _Forwarded(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         import_module(f"captioner.{MOVED[module.__name__.removeprefix('captioner.')]}")
 
 
-def install() -> None:
-    """Let imports find modules under their earlier paths."""
-    if not any(isinstance(finder, MovedModules) for finder in sys.meta_path):
-        sys.meta_path.append(MovedModules())
+def spec_of(name: str) -> ModuleSpec | None:
+    """How to import a module under its earlier path; None for any other name."""
+    return ModuleSpec(name, ForwardingLoader(), is_package=True) if name.removeprefix("captioner.") in MOVED else None

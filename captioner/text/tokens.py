@@ -5,8 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
-from captioner.text.ptb import ptb_words
-
 
 class _WordCharacters(dict[int, str]):
     """Turns what cannot be in a word into a space: all but letters, digits, the marks that sit on letters, and apostrophes."""
@@ -25,6 +23,13 @@ def simple_words(caption: str) -> list[str]:
     """Lower case, punctuation removed, split at white space; an apostrophe inside a word stays, typed either way."""
     words = (word.strip("'") for word in caption.lower().translate(_WORD_CHARACTERS).split())
     return [word for word in words if word]
+
+
+def ptb_words(caption: str) -> list[str]:
+    """The tokens of coco-caption, which papers score with; see `captioner/text/ptb.py`."""
+    from captioner.text import ptb  # a large table, which only this tokeniser needs
+
+    return ptb.ptb_words(caption)
 
 
 def whitespace_words(caption: str) -> list[str]:

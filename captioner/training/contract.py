@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from captioner.data.batches import Batch
 from captioner.model import CaptionModel
+
+if TYPE_CHECKING:
+    from captioner.data.batches import Batch
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from captioner.data.batches import Batch, CaptionedPhotos
+from captioner.errors import Interrupted
 from captioner.progress import Report, silent
 from captioner.regions import Regions
 from captioner.training import alarms
@@ -28,7 +29,7 @@ from captioner.training.plan import Plan, Progress, Validation
 from captioner.training.resuming import Resumable
 from captioner.training.run_log import RunLog
 from captioner.training.step import TrainingStep
-from captioner.training.stopping import Interrupted, StopRequest
+from captioner.training.stopping import StopRequest
 
 _LOG_EVERY = 10  # steps
 

@@ -6,14 +6,13 @@ Shapes: B photos, Q references of one photo, T words, R regions, O output, V voc
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from captioner.attention import Attended, Memory
-from captioner.data.batches import Batch
 from captioner.layers.cross_entropy import cross_entropy
 from captioner.model import CaptionModel
 from captioner.ranges import Fraction, NonNegative, OneOf, Probability, Size
@@ -22,6 +21,9 @@ from captioner.training.contract import Objective, Totals
 from captioner.training.reinforce import Reinforce, RewardOf
 from captioner.training.scheduled_sampling import DECAYS, read_scheduled, reference_share
 from captioner.training.self_critical import SelfCritical
+
+if TYPE_CHECKING:
+    from captioner.data.batches import Batch
 
 COVERAGE_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "sum_regions": lambda gap, mask, captions: gap.sum() / captions,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from captioner.errors import UserError
-from captioner.metrics.coco_scores import NAMES
+from captioner.metrics.units import NAMES
 from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Size
 from captioner.search import Caption
 from captioner.training.optimisation import Clipping

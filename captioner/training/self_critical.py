@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy
 import torch
 from torch import Tensor, nn
 
 from captioner.attention import Memory
-from captioner.data.batches import Batch
 from captioner.model import CaptionModel
 from captioner.ranges import NonNegative, Positive, Size
 from captioner.search import Greedy, Limits, Sampling, draw
 from captioner.text.vocabulary import END, PAD, START, UNK
 from captioner.training.contract import Objective, Totals
+
+if TYPE_CHECKING:
+    from captioner.data.batches import Batch
 
 Reward = Callable[[Sequence[int], numpy.ndarray, numpy.ndarray, numpy.ndarray], numpy.ndarray]
 """Scores (B, K) of captions, given the indices of the photos in the training split, words (B, K, T), numbers of words (B, K), and

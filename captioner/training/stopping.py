@@ -9,10 +9,6 @@ from contextlib import contextmanager
 from captioner.progress import Report, silent
 
 
-class Interrupted(Exception):
-    """Training was asked to stop and has saved its state."""
-
-
 class StopRequest:
     """Whether a signal has asked to stop. The first lets the current step end; the second stops at once."""
 

@@ -364,7 +364,7 @@ def test_the_commands_are_listed_with_their_groups():
     assert ended.exit_code == 0
     for panel, commands in cli.COMMANDS.items():
         assert panel in ended.output
-        assert all(f" {command.__name__} " in ended.output for command in commands)
+        assert all(f" {command} " in ended.output for command in commands)
 
 
 def test_the_version_is_printed():

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from captioner.data import KINDS
-from captioner.data.contract import clean
-from captioner.data.missing_photos import present
+from captioner.data.contract import clean, present
 from captioner.errors import UserError
 
 PHOTOS = {  # three photos, captions with commas, quotes and other scripts

@@ -18,8 +18,9 @@ from PIL import Image
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import Unreachable, UserError
 from captioner.features import store as store_module
-from captioner.features.sources import PhotoFiles, store_regions
+from captioner.features.sources import PhotoFiles
 from captioner.features.store import FeatureStore
+from captioner.features.stored_regions import store_regions
 from captioner.features.views import VIEWS, seen_as
 from captioner.progress import Report
 

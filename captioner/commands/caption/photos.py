@@ -9,17 +9,18 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from captioner.captioner import Captioner
-from captioner.commands.caption import pictures
 from captioner.data.folder import photos_in
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.progress import console, errors
 from captioner.search import Caption
-from captioner.visualize.overlay import USUAL, Style
-from captioner.visualize.page import check_name
+
+if TYPE_CHECKING:
+    from captioner.visualize.overlay import Style
 
 _ON_ONE_PAGE = 100  # 30 MB of large photos
 _SETTING = re.compile(r"(search|data|run)\.\w+=.*")
@@ -58,7 +59,7 @@ def run(
     details: Path | None = None,
     page: Path | None = None,
     beside: Mapping[str, Captioner] | None = None,
-    style: Style = USUAL,
+    style: Style | None = None,
     name: str = "this model",
 ) -> int:
     """Caption photos, print each caption at once, and write the requested files.
@@ -73,14 +74,17 @@ def run(
         details: path of a json file.
         page: path of an HTML page.
         beside: other models by name, which a sheet shows beside this one.
-        style: of pictures.
+        style: of pictures; the default style if not given.
         name: of this model.
 
     Raises:
         UserError: no photo can be read, a name matches nothing, or there are too many photos for one picture or page.
     """
     photos, wanted = find_photos(names), wanted or {}
-    pictures.check(wanted, len(photos))
+    if wanted:
+        from captioner.commands.caption import pictures
+
+        pictures.check(wanted, len(photos))
     _check_page(photos, page)
     found, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
     if table is not None:
@@ -88,10 +92,10 @@ def run(
     if details is not None:
         _write(details, as_json(found, name))
     if page is not None:
-        _lay_out(page, found, style.smooth)
+        _lay_out(page, found, style is not None and style.smooth)
     written = _by_model(found, beside or {}, name)
-    for option, path in wanted.items():
-        pictures.write(option, path, written, style)
+    if wanted:
+        _draw(wanted, written, style)
     if unreadable:
         errors.print(
             f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
@@ -99,9 +103,21 @@ def run(
     return len(unreadable)
 
 
+def _draw(
+    wanted: Mapping[str, Path], written: Sequence[tuple[Path, Mapping[str, Caption]]], style: Style | None
+) -> None:
+    from captioner.commands.caption import pictures
+    from captioner.visualize.overlay import USUAL
+
+    for option, path in wanted.items():
+        pictures.write(option, path, written, style or USUAL)
+
+
 def _check_page(photos: Sequence[Path], page: Path | None) -> None:
     if page is None:
         return
+    from captioner.visualize.page import check_name
+
     check_name(page)
     if len(photos) > _ON_ONE_PAGE:
         raise UserError(f"one page holds up to {_ON_ONE_PAGE} photos, got {len(photos)}; give fewer photos at a time")
@@ -147,7 +163,7 @@ def _caption(
             found.append((photo, captions))
             caption = captions[0]
             if with_heads:
-                pictures.check_heads(caption)
+                _check_heads(caption)
             console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True, markup=False)
         elif len(photos) == 1:
             raise captions
@@ -157,6 +173,14 @@ def _caption(
     if not found:
         raise UserError(f"none of {len(photos)} photos can be read")
     return found, unreadable
+
+
+def _check_heads(caption: Caption) -> None:
+    """Refuse a model without attention heads."""
+    if caption.head_weights is None:
+        raise UserError(
+            "--heads needs attention with several heads, this model has none; give a run of attention.kind=multi_head"
+        )
 
 
 def as_json(found: Found, model: str) -> str:

@@ -58,14 +58,6 @@ def check(wanted: Mapping[str, Path], num_photos: int) -> None:
             )
 
 
-def check_heads(caption: Caption) -> None:
-    """Refuse a model without attention heads."""
-    if caption.head_weights is None:
-        raise UserError(
-            "--heads needs attention with several heads, this model has none; give a run of attention.kind=multi_head"
-        )
-
-
 def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style: Style) -> None:
     """Write one picture of all photos, or a folder with a picture of each."""
     if not path.suffix:

@@ -19,7 +19,6 @@ from captioner.data.batches import CaptionedPhotos, encode_references
 from captioner.data.contract import Example, Splits
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
-from captioner.explain.shape import map_shape
 from captioner.features.sources import Source
 from captioner.features.views import VIEWS
 from captioner.model import CaptionModel
@@ -31,7 +30,6 @@ from captioner.training.distributed import Processes, processes
 from captioner.training.loop import Trainer
 from captioner.training.plan import Validation, check_batch_size
 from captioner.training.run_log import RunLog
-from captioner.visualize.sheet import sheet
 
 
 def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) -> Path:
@@ -127,11 +125,15 @@ class Validator:
         in_order = [shares[index % self.here.count][index // self.here.count] for index in range(len(self.examples))]
         self.samples = in_order[: self.num_samples]
         scores = score_captions(in_order, self.examples, self.captioner.vocabulary.tokens)
+        from captioner.explain.shape import map_shape
+
         shape = map_shape(in_order)
         return Validation(scores, in_order, shape and shape.change, shape and shape.entropy)
 
     def sheets(self) -> list[tuple[Image.Image, str]]:
         """The first photos with their maps."""
+        from captioner.visualize.sheet import sheet
+
         pictures = []
         for index, caption in enumerate(self.samples):
             photo = open_photo(self.examples[index].image)

@@ -16,12 +16,11 @@ import torch
 from captioner import builder
 from captioner.builder.run_folder import held
 from captioner.commands.train import training_run as runs
-from captioner.errors import UserError
+from captioner.errors import Interrupted, UserError
 from captioner.layers.cross_entropy import cross_entropy
 from captioner.progress import Report
 from captioner.training import objectives
 from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint, save_checkpoint
-from captioner.training.stopping import Interrupted
 from tests.helpers import CONFIGS, DRAWN, losses, tiny_settings
 
 

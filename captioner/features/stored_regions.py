@@ -1,0 +1,142 @@
+"""Regions of a frozen encoder as a source of batches: computed once, then read from the feature store.
+
+Shapes: B photos, R regions, D region feature.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from captioner.data.batches import read_ahead
+from captioner.encoders.contract import Encoder
+from captioner.errors import Unreachable, UserError
+from captioner.features.sources import PhotoFiles
+from captioner.features.store import FeatureStore
+from captioner.features.store_index import Mark, mark_of
+from captioner.features.views import seen_as
+from captioner.progress import Report, silent
+from captioner.regions import Placement, Regions
+
+_POLL_SECONDS = 2.0
+
+
+@dataclass
+class StoredRegions:
+    """Regions computed once by a frozen encoder, read from its feature store."""
+
+    store: FeatureStore
+    encoder: Encoder
+    files: PhotoFiles
+    rows: list[list[int]]  # for each photo, the row of each view in the store
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Regions:
+        """Regions of some photos, each in its view; unchanged by default."""
+        views = views or [0] * len(indices)
+        rows = [self.rows[index][view] for index, view in zip(indices, views, strict=True)]
+        return self.encoder.unpack(self.store.read(rows))
+
+    def placement(self, index: int) -> Placement:
+        return self.files.placement(index)
+
+
+@torch.no_grad()
+def store_regions(
+    encoder: Encoder,
+    files: PhotoFiles,
+    store: FeatureStore,
+    num_views: int = 1,
+    batch_size: int = 32,
+    split: str = "photos",
+    report: Report = silent,
+    compute: bool = True,
+) -> tuple[StoredRegions, dict[int, str]]:
+    """Run the frozen encoder on every photo and view that the store lacks; with `compute=False`, wait for the process that does.
+
+    Args:
+        split: the name of the split in the report.
+        report: hears of the size before anything is written, and of each finished batch.
+
+    Returns:
+        The regions of the photos that can be read; and why the others cannot, by index.
+
+    Raises:
+        UserError: the disk is too small or full.
+    """
+    marks, unreadable = _marks(files.paths, num_views)
+    wanted = [mark for photo in marks.values() for mark in photo]
+    while not compute and store.index.missing(wanted):
+        time.sleep(_POLL_SECONDS)
+        store.refresh()
+    if store.index.missing(wanted):
+        with store.lock():
+            store.refresh()
+            unreadable |= _fill(encoder, files, store, marks, batch_size, split, report)
+    unreadable |= {
+        index: store.index.unreadable[photo[0]]
+        for index, photo in marks.items()
+        if any(mark in store.index.unreadable for mark in photo)
+    }
+    rows = [[store.index.rows[mark] for mark in marks[index]] for index in range(len(files)) if index not in unreadable]
+    return StoredRegions(store, encoder, files.without(unreadable), rows), dict(sorted(unreadable.items()))
+
+
+def _marks(paths: Sequence[Path], num_views: int) -> tuple[dict[int, list[Mark]], dict[int, str]]:
+    """Each photo's marks, one for each view; and the photos without a file."""
+    missing = {index: f"no photo at {path}" for index, path in enumerate(paths) if not path.is_file()}
+    present = [index for index in range(len(paths)) if index not in missing]
+    return {index: [mark_of(paths[index], view) for view in range(num_views)] for index in present}, missing
+
+
+def _fill(
+    encoder: Encoder,
+    files: PhotoFiles,
+    store: FeatureStore,
+    marks: dict[int, list[Mark]],
+    batch_size: int,
+    split: str,
+    report: Report,
+) -> dict[int, str]:
+    """Compute and store; returns the photos that could not be opened this time, which the store does not record."""
+    wanted = [mark for photo in marks.values() for mark in photo]
+    store.recognise([wanted[index] for index in store.index.missing(wanted)])
+    lacking = [index for index, photo in marks.items() if store.index.missing(photo)]
+    unreachable: dict[int, str] = {}
+    if not lacking:  # another process was faster, or photos were only moved
+        return unreachable
+    num_rows = sum(len(store.index.missing(marks[index])) for index in lacking)
+    store.check_space(num_rows)
+    report.stored_regions(split, store.folder, num_rows, store.size_of(num_rows))
+    for batch in read_ahead(lambda index: files.read(index)[0], lacking, batch_size):
+        read = [(index, pixels) for index, pixels in batch if isinstance(pixels, Tensor)]
+        errors = {index: error for index, error in batch if isinstance(error, UserError)}
+        unreachable |= {index: str(error) for index, error in errors.items() if isinstance(error, Unreachable)}
+        broken = {index: error for index, error in errors.items() if not isinstance(error, Unreachable)}
+        unreadable = {mark: str(error) for index, error in broken.items() for mark in marks[index]}
+        rows = [
+            (marks[index][view], seen_as(pixels, view))
+            for index, pixels in read
+            for view in store.index.missing(marks[index])
+        ]
+        for start in range(0, len(rows), batch_size):
+            _encode(encoder, store, rows[start : start + batch_size])
+        if unreadable:
+            store.add([], torch.empty(0, *store.shape), unreadable)
+        report.regions(split, len(rows) + len(unreadable), num_rows)
+    return unreachable
+
+
+def _encode(encoder: Encoder, store: FeatureStore, rows: Sequence[tuple[Mark, Tensor]]) -> None:
+    device = next(encoder.parameters()).device
+    pixels = torch.stack([pixels for _, pixels in rows]).to(device)
+    with torch.autocast(device.type, store.precision, enabled=store.precision != torch.float32):
+        packed = encoder.pack(encoder(pixels))
+    store.add([mark for mark, _ in rows], packed, {})

@@ -1,0 +1,69 @@
+"""The modules of the package that the two usual commands import: what a reader has to follow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.builder.test_renamed import OLD_RUN
+from tests.helpers import CONFIGS, DRAWN
+
+COUNT = """
+import json, sys
+def count():
+    print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] == "captioner")))
+"""
+CAPTION = (
+    COUNT
+    + """
+from captioner.cli import main
+try:
+    main()
+finally:
+    count()
+"""
+)
+FIRST_STEP = (
+    COUNT
+    + """
+import os, runpy, torch
+def step(*arguments, **options):
+    count()
+    sys.stdout.flush()
+    os._exit(0)
+torch.optim.Adam.step = step
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+)
+
+
+def modules(program: str, *arguments: str) -> list[str]:
+    """Modules of captioner that a program has imported, where it counts them."""
+    code = f"import sys; sys.argv = {list(arguments)!r}\n{program}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CONFIGS.parent)
+    line = next((line for line in done.stdout.splitlines() if line.startswith("[")), None)
+    assert line is not None, done.stderr
+    return json.loads(line)
+
+
+def test_captioning_a_photo_imports_at_most_90_modules(pictures):
+    photo = min((pictures / "images").glob("val_*.png"))
+    names = modules(CAPTION, "captioner", "caption", str(photo), "--model", str(OLD_RUN))
+    assert "captioner.captioner" in names
+    assert len(names) <= 90, names
+
+
+def test_training_up_to_the_first_step_imports_at_most_100_modules(settings):
+    names = modules(FIRST_STEP, str(CONFIGS.parent / "train.py"), str(DRAWN), *settings)
+    assert "captioner.training.step" in names
+    assert len(names) <= 100, names
+
+
+@pytest.mark.parametrize("statement", ["import captioner", "import captioner.cli"])
+def test_importing_the_package_imports_no_torch(statement):
+    code = f"import sys; {statement}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

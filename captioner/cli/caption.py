@@ -5,13 +5,25 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from captioner.errors import UserError
 
+if TYPE_CHECKING:
+    from captioner.visualize.overlay import Style
+
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
+
+Beside = Annotated[
+    list[Path] | None,
+    typer.Option(help="Another run folder, drawn beside the first on the sheet. Repeatable."),
+]
+Page = Annotated[
+    Path | None,
+    typer.Option(help="Write out.html: point at a word to see its map; with heads and the other candidate captions."),
+]
 
 
 def caption(
@@ -28,22 +40,14 @@ def caption(
         Path | None, typer.Option(help="Draw the maps of each head for each word: out.png, out.pdf or a folder.")
     ] = None,
     gif: Annotated[Path | None, typer.Option(help="Animate the caption word by word: out.gif or a folder.")] = None,
-    beside: Annotated[
-        list[Path] | None,
-        typer.Option(help="Another run folder, drawn beside the first on the sheet. Repeatable."),
-    ] = None,
+    beside: Beside = None,
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Interpolate maps between cells; the picture says so.")
     ] = False,
     scale: Annotated[
         Scale, typer.Option(help="What the colours span up to: the largest weight of the caption, or of each word.")
     ] = Scale.caption,
-    page: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write out.html: point at a word to see its map; with heads and the other candidate captions."
-        ),
-    ] = None,
+    page: Page = None,
     csv: Annotated[Path | None, typer.Option(help="Write a table: photo, caption, confidence.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write words, log-probabilities and maps.")] = None,
     override: Annotated[
@@ -63,20 +67,27 @@ def caption(
     _check_different(model, beside or [])
     pictures = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
     wanted = {option: path for option, path in pictures.items() if path is not None}
-    if smooth and not wanted and page is None:
-        raise UserError("--smooth applies to pictures and pages, got none to draw; give --sheet out.png too")
-    if scale is Scale.word and not wanted:
-        raise UserError("--scale applies to pictures, got none to draw; give --sheet out.png too")
+    _check_style(smooth, scale, wanted, page)
     others = {str(run): builder.load(run, overrides=override or []) for run in beside or []}
-    style = None
-    if wanted or page is not None:
-        from captioner.visualize.overlay import Style
-
-        style = Style(smooth=smooth, scale=scale.value)
+    style = _style(smooth, scale) if wanted or page is not None else None
     torch.manual_seed(seed)
     captioner = builder.load(model, overrides=override or [])
     if command.run(captioner, photos, wanted, csv, json, page, others, style, name=" + ".join(map(str, model))):
         sys.exit(1)
+
+
+def _check_style(smooth: bool, scale: Scale, wanted: dict[str, Path], page: Path | None) -> None:
+    """Refuse options for pictures without a picture."""
+    if smooth and not wanted and page is None:
+        raise UserError("--smooth applies to pictures and pages, got none to draw; give --sheet out.png too")
+    if scale is Scale.word and not wanted:
+        raise UserError("--scale applies to pictures, got none to draw; give --sheet out.png too")
+
+
+def _style(smooth: bool, scale: Scale) -> Style:
+    from captioner.visualize.overlay import Style
+
+    return Style(smooth=smooth, scale=scale.value)
 
 
 def _check_different(model: list[Path], beside: list[Path]) -> None:

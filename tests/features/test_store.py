@@ -284,7 +284,7 @@ def test_a_program_that_is_killed_goes_on_without_loss_or_doubling(tmp_path):
 
 
 def test_a_process_that_does_not_compute_waits_for_the_one_that_does(tmp_path, monkeypatch, report):
-    monkeypatch.setattr("captioner.features.sources._POLL_SECONDS", 0.01)
+    monkeypatch.setattr("captioner.features.stored_regions._POLL_SECONDS", 0.01)
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(store_regions, encoder, files, store_of(encoder, tmp_path), report=report, compute=False)

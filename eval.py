@@ -1,4 +1,4 @@
-"""Score a trained captioner: `python eval.py RUN [section.key=value ...] [--split val]`."""
+"""Score a trained model: `python eval.py RUN [section.key=value ...] [--split val]`."""
 
 import typer
 

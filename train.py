@@ -1,4 +1,4 @@
-"""Train a captioner: `python train.py CONFIG [section.key=value ...]`; torchrun starts it on several devices."""
+"""Train a model: `python train.py CONFIG [section.key=value ...]`; use torchrun for several devices."""
 
 import typer
 

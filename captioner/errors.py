@@ -1,4 +1,4 @@
-"""Errors that a user is shown in one line."""
+"""Errors that the command line prints in one line."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 class UserError(ValueError):
-    """What was wanted, what came, and what to do, in one line.
+    """An error whose message says what was expected, what was given and what to do, in one line.
 
     The command line prints it without a traceback and exits with status 2.
     """
 
 
 class Unreachable(UserError):
-    """A file that could not be opened this time: no permission, too many open files, a disk's error. Another time it may be read."""
+    """A file that could not be opened for a reason that may pass: no permission, too many open files, a disk error."""
 
 
 class Interrupted(Exception):
@@ -22,14 +22,15 @@ class Interrupted(Exception):
 
 
 def library(name: str, wanted_by: str, extra: str) -> Any:
-    """The package of that name.
+    """Import an optional package.
 
     Args:
-        wanted_by: what needs it, as a message says it.
-        extra: the extra that brings it.
+        name: the package.
+        wanted_by: what needs it, for the error message.
+        extra: the extra that installs it.
 
     Raises:
-        UserError: it is not installed.
+        UserError: the package is not installed.
     """
     try:
         return importlib.import_module(name)

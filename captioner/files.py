@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and the version that wrote them."""
+"""Atomic writes of files, and the version of the package."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 VERSION = "0.1.0"
-"""Of this package; saved scores name it."""
+"""Version of this package, stored with scores."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to; then flushes it to the disk and renames it.
+    """Yield a temporary path beside `path`, then flush the file and rename it to `path`.
 
-    A reader, or a crash, meets the old file or the new one, never a half. The folder is made where it is missing.
+    After a crash there is the old file or the new one, never a part of it. The folder is created if it does not exist.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -24,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.touch()
         mode = (
             beside.stat().st_mode
-        )  # what the user's umask gives; some writers make files of their own that only the user may read
+        )  # as the user's umask has it; some writers create files that only the user can read
         yield beside
         beside.chmod(mode)
         with beside.open("rb+") as file:
@@ -36,12 +36,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """`replacing`, for text. Line breaks stay as they are, on every system."""
+    """Write text with `replacing`. Line breaks are not translated on any system."""
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="")
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete what a killed program left beside its files."""
+    """Delete the temporary files that a killed program left."""
     for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)

@@ -101,7 +101,7 @@ def test_runs_are_loaded_together(pictures, tmp_path):
     assert len(candidates) == 3
     tiny = tiny_settings(pictures, tmp_path / "other")
     runs.train(DRAWN, [*tiny, "run.epochs=1", "data.min_count=20"])
-    with pytest.raises(UserError, match="need one vocabulary"):
+    with pytest.raises(UserError, match="need the same vocabulary"):
         builder.load([folders[0], tmp_path / "other"])
     with pytest.raises(UserError, match="load needs a run, got none"):
         builder.load([])

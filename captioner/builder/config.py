@@ -1,7 +1,7 @@
-"""Settings: one YAML per experiment with one optional `base:`, dotted overrides, and checks against constructor signatures.
+"""Reading settings: one YAML file per experiment with an optional `base:`, overrides, and checks against constructor signatures.
 
-This file knows no part. A schema is a constructor's signature turned into a pydantic model, less what the caller supplies itself, so
-what a part accepts is said once, in the part. Every complaint is a UserError of one line that names the key.
+This file knows none of the parts. A schema is the signature of a constructor as a pydantic model, without the arguments that the
+caller supplies. What a part accepts is therefore stated once, in the part. Every error is a UserError of one line that names the key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import yaml
 from captioner.errors import UserError
 
 Nested = dict[str, Any]
-"""Nested as a config holds them: values by key, by section."""
+"""Settings as in a config file: sections, each with values by key."""
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -49,23 +49,23 @@ def read_settings(
     lasting: Mapping[str, Collection[str]] | None = None,
     translate: Callable[[Nested], Nested] = lambda settings: settings,
 ) -> Nested:
-    """The config, over its base, under the overrides (`section.key=value`).
+    """Read a config on top of its base, with overrides (`section.key=value`) on top of both.
 
     Args:
         path: the config.
-        overrides: changes to it.
-        lasting: the keys of a section that mean the same whatever its kind is.
-        translate: gives each file and override its present names.
+        overrides: changes of single keys.
+        lasting: keys of each section that have the same meaning for every kind.
+        translate: replaces earlier names in each file and override.
     """
     settings = translate(_read_file(path))
     base = settings.pop("base", None)
     if base is not None:
         below = translate(_read_file(path.parent / base))
         if "base" in below:
-            raise UserError(f"{path.parent / base} has a base itself; one base is enough, write out the rest")
+            raise UserError(f"{path.parent / base} has a base too; only one level is allowed, so copy its settings")
         settings = merge(below, settings, lasting)
     changes = [translate(parse_override(override)) for override in overrides]
-    for change in sorted(changes, key=_keeps_names):  # a new kind or score comes before the keys that mean it
+    for change in sorted(changes, key=_names_last):  # a new kind or score comes before its keys
         settings = merge(settings, change, lasting)
     return settings
 
@@ -75,23 +75,23 @@ def parse_override(override: str) -> Nested:
     key, equals, value = override.partition("=")
     section, dot, name = key.strip().partition(".")
     if not (equals and dot and section and name):
-        raise UserError(f"an override reads section.key=value, such as run.epochs=4, got {override!r}")
+        raise UserError(f"an override has the form section.key=value, such as run.epochs=4, got {override!r}")
     try:
         return {section: {name: yaml.load(value, _Loader)}}
     except yaml.YAMLError:
         return {section: {name: value}}
 
 
-def _keeps_names(change: Nested) -> int:
-    return next(
-        (place for place, name in enumerate(("kind", "score")) if any(name in keys for keys in change.values())), 2
-    )
+def _names_last(change: Nested) -> int:
+    """0 for a change of a kind, 1 of a score, 2 of any other key."""
+    names = ("kind", "score")
+    return next((rank for rank, name in enumerate(names) if any(name in keys for keys in change.values())), 2)
 
 
 def merge(below: Nested, above: Nested, lasting: Mapping[str, Collection[str]] | None = None) -> Nested:
-    """`above` over `below`, key by key.
+    """Merge `above` into `below`, key by key.
 
-    A section whose kind or score changes starts afresh, less its `lasting` keys: the others meant the old one.
+    If the kind or score of a section changes, its other keys are dropped, except the `lasting` ones: they belonged to the old kind.
     """
     merged = dict(below)
     for section, values in above.items():
@@ -119,12 +119,12 @@ def suggestion(word: object, known: Collection[str]) -> str:
 
 
 def nearest(word: object, known: Collection[str]) -> str | None:
-    """The name that the word is most like; None where it is like none."""
+    """The most similar name, or None if none is similar."""
     return next(iter(difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)), None)
 
 
 Hint = Callable[[str, Collection[str]], str]
-"""What to say of a key that is not among those known."""
+"""Makes a suggestion for an unknown key, given the known ones."""
 
 
 def check_keys(given: Iterable[str], known: Collection[str], where: str, hint: Hint = suggestion) -> None:
@@ -141,15 +141,15 @@ def check_values(
     hint: Hint = suggestion,
     named: Collection[str] = (),
 ) -> Nested:
-    """The section with defaults filled in, if it fits the constructors' signatures.
+    """Check a section against signatures and fill in defaults.
 
     Args:
-        section: its name, for messages.
-        values: what the config gives, without `kind` and the names of inner parts.
-        constructors: the parts that the section makes; each takes its own keys.
-        supplied: arguments that the caller supplies itself, which no config may set.
-        hint: what to say of a key that the section does not know.
-        named: keys that name the parts, such as `kind`, which the section knows too.
+        section: name of the section, for messages.
+        values: keys of the config, without `kind` and `score`.
+        constructors: the parts of the section; each takes its own keys.
+        supplied: arguments that the caller supplies and a config cannot set.
+        hint: makes a suggestion for an unknown key.
+        named: other known keys, such as `kind`.
     """
     for key in values:
         if key in supplied:
@@ -168,13 +168,13 @@ def check_values(
 
 
 def arguments(constructor: Callable, values: Mapping[str, Any]) -> Nested:
-    """Those of the values that the constructor takes."""
+    """The values that the constructor takes."""
     names = inspect.signature(constructor).parameters
     return {name: value for name, value in values.items() if name in names}
 
 
 def _schema(constructor: Callable, supplied: Collection[str]) -> type[pydantic.BaseModel]:
-    part = getattr(constructor, "func", constructor)  # what a functools.partial completes
+    part = getattr(constructor, "func", constructor)  # of a functools.partial
     hints = get_type_hints(
         part.__init__ if inspect.isclass(part) and not is_dataclass(part) else part, include_extras=True
     )
@@ -187,7 +187,7 @@ def _schema(constructor: Callable, supplied: Collection[str]) -> type[pydantic.B
 
 
 def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydantic.BaseModel]) -> str:
-    """The first thing that is wrong: where, what was wanted, what came, and a value that would do."""
+    """The first error in one line: the key, what was expected, what was given, and a valid example."""
     first = error.errors()[0]
     key = ".".join([section, *map(str, first["loc"])])
     if first["type"] == "missing":
@@ -198,14 +198,14 @@ def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydan
 
 
 def _example(schema: type[pydantic.BaseModel], name: str) -> str:
-    """A value that fits, as a config writes it: the default where it says something."""
+    """A valid value as YAML: the default if it is informative."""
     field = schema.model_fields[name]
-    one: dict[str, Any] = {name: (field.annotation, field)}
-    alone = pydantic.create_model(name, __config__=_STRICT, **one)
+    fields: dict[str, Any] = {name: (field.annotation, field)}
+    model = pydantic.create_model(name, __config__=_STRICT, **fields)
     defaults = [] if field.is_required() or field.default in (None, "") else [field.default]
     for value in (*defaults, 0.001, 4, "name"):
         with suppress(pydantic.ValidationError):
-            alone(**{name: value})
+            model(**{name: value})
             return yaml.safe_dump(value).splitlines()[0]
     return "..."
 
@@ -220,7 +220,7 @@ def _read_file(path: Path) -> Nested:
             own = path / "settings.yaml"
             raise UserError(
                 f"a config is a file such as configs/drawn.yaml, got the folder {path}"
-                + (f"; what this run was trained with is {own}" if own.is_file() else _inside(path))
+                + (f"; the settings of this run are in {own}" if own.is_file() else _inside(path))
             ) from error
         raise UserError(f"the config {path} cannot be read ({error})") from error
     settings = parse_yaml(text, str(path))
@@ -234,5 +234,5 @@ def _neighbours(path: Path) -> str:
 
 
 def _inside(folder: Path) -> str:
-    names = sorted(found.name for found in folder.glob("*.yaml"))
+    names = sorted(path.name for path in folder.glob("*.yaml"))
     return f"; {folder} has {', '.join(names)}" if names else ""

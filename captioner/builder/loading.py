@@ -1,4 +1,4 @@
-"""Models: new ones, those that go on from another run's weights, and trained ones."""
+"""Models: new, initialised from another run, or trained."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from captioner.training.distributed import choose_device
 if TYPE_CHECKING:
     from captioner.ensemble import Ensemble
 
-_REGULARISE = {"dropout", "train_from", "download"}  # what may differ where weights are taken over
+_REGULARISE = {"dropout", "train_from", "download"}  # keys that may differ from the run whose weights are taken
 
 
 def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionModel]:
-    """The vocabulary, and the model that training begins with: new, or as another run left it."""
+    """The vocabulary and the model at the start of training: new, or from another run."""
     earlier = Path(settings.run.from_run)
     if not settings.run.from_run:
         vocabulary = make_vocabulary(settings, splits)
@@ -32,8 +32,7 @@ def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionM
     vocabulary = Vocabulary.load(earlier / VOCABULARY)
     if vocabulary.tokens != settings.data.tokens:
         raise UserError(
-            f"run.from_run={earlier} cut captions into words by data.tokens={vocabulary.tokens}, got {settings.data.tokens}; "
-            "take the same"
+            f"run.from_run={earlier} has data.tokens={vocabulary.tokens}, got {settings.data.tokens}; use the same"
         )
     for section in ("encoder", "refiner", "attention", "decoder"):
         _check_same_part(section, earlier, before.resolved[section], settings.resolved[section])
@@ -43,12 +42,12 @@ def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionM
 
 
 def _check_same_part(section: str, earlier: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Weights can only be taken over by a part with the same settings, except those that regularise."""
+    """Refuse settings of a part that differ from those of the run whose weights it takes."""
     for key, value in before.items():
         if now.get(key) != value and key not in _REGULARISE:
             raise UserError(
-                f"run.from_run={earlier} has {section}.{key}={value}, got {now.get(key)}; take the same, "
-                "so that its weights mean the same"
+                f"run.from_run={earlier} has {section}.{key}={value}, got {now.get(key)}; use the same, "
+                "so that its weights fit"
             )
 
 
@@ -58,23 +57,23 @@ def load(
     device: str = "auto",
     overrides: Sequence[str] = (),
 ) -> Captioner:
-    """A trained model, ready to caption photos.
+    """Load a trained model, ready to caption photos.
 
     Args:
-        run: the folder that training wrote; of several, an ensemble is made, which decodes as the first run does.
-        checkpoint: `best` by the validation score that training watched, or `newest`.
+        run: run folder; several make an ensemble, which decodes with the settings of the first.
+        checkpoint: `best` by `run.monitor`, or `newest`.
         device: auto, cpu, cuda, cuda:1, mps.
-        overrides: of the run's settings for decoding, such as `search.beams=5`.
+        overrides: changes of the settings of decoding, such as `search.beams=5`.
 
     Raises:
-        UserError: no run there, its files are damaged or do not belong together, or runs are the same or do not share a vocabulary.
+        UserError: there is no run, its files are damaged or inconsistent, or runs are the same or differ in vocabulary.
     """
-    folders = [Path(run)] if isinstance(run, (str, Path)) else [Path(one) for one in run]
+    folders = [Path(run)] if isinstance(run, (str, Path)) else [Path(folder) for folder in run]
     if not folders:
         raise UserError("load needs a run, got none; give the folder that train.py wrote, such as runs/demo")
-    twice = [folder for place, folder in enumerate(folders) if folder.resolve() in map(Path.resolve, folders[:place])]
+    twice = [folder for index, folder in enumerate(folders) if folder.resolve() in map(Path.resolve, folders[:index])]
     if twice:
-        raise UserError(f"models that write together should be different runs, got {twice[0]} twice; give each once")
+        raise UserError(f"the models of an ensemble should be different runs, got {twice[0]} twice; give each once")
     settings = read_run_settings(folders[0], overrides)
     vocabulary = Vocabulary.load(folders[0] / VOCABULARY)
     models = [_open(folder, checkpoint, vocabulary) for folder in folders]
@@ -90,12 +89,12 @@ def _ensemble(models: Sequence[CaptionModel]) -> Ensemble:
 
 
 def _open(folder: Path, checkpoint: Literal["best", "newest"], vocabulary: Vocabulary) -> CaptionModel:
-    """A run's model, which must write by this vocabulary."""
+    """The model of a run, which must have this vocabulary."""
     settings, own = read_run_settings(folder), Vocabulary.load(folder / VOCABULARY)
     if own.words != vocabulary.words or own.tokens != vocabulary.tokens:
-        odd = next((word for word in own.words if word not in vocabulary.number_of), "their order, or their rule")
+        odd = next((word for word in own.words if word not in vocabulary.number_of), "their order, or data.tokens")
         raise UserError(
-            f"models that write together need one vocabulary, {folder} has another of {len(own)} words, the first run {len(vocabulary)} "
+            f"the models of an ensemble need the same vocabulary, {folder} has {len(own)} words, the first run {len(vocabulary)} "
             f"(first difference: {odd!r}); take runs that were trained on the same captions"
         )
     model = make_model(settings, vocabulary, download=False)

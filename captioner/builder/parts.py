@@ -1,4 +1,4 @@
-"""Parts made from resolved settings, with the sizes that follow from one another."""
+"""Make parts from resolved settings, with the sizes that follow from other parts."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def _make(section: str, chosen: Part, **supplied: Any) -> Any:
 
 
 def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
-    """The splits; and the examples that were left out because their photos are missing."""
+    """The splits, and the examples that were left out because their photos are missing."""
     return present(make_all_splits(settings), settings.data.missing == "skip")
 
 
 def make_all_splits(settings: Settings) -> Splits:
-    """The splits as the data have them, whether or not the photos are there."""
+    """The splits, including examples whose photos are missing."""
     return _make("data", settings.data)
 
 
@@ -56,7 +56,7 @@ def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
 
 
 def make_encoder(settings: Settings, download: bool = True) -> Vision:
-    """The encoder with its first weights; without them where they will be filled in (not `download`)."""
+    """The encoder with its initial weights; with `download=False` without them, if they are filled in later."""
     chosen = settings.encoder
     takes_download = "download" in inspect.signature(part("encoder", chosen.kind)).parameters
     supplied = {"download": download and not chosen.from_run} if takes_download else {}
@@ -67,7 +67,7 @@ def make_encoder(settings: Settings, download: bool = True) -> Vision:
 
 
 def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True) -> CaptionModel:
-    """Encoder, refiner, attention and decoder, with the sizes that follow from one another."""
+    """The model: encoder, refiner, attention and decoder."""
     encoder = make_encoder(settings, download)
     refiner = make_refiner(settings, encoder.region_size)
     region_size = refiner.region_size if refiner is not None else encoder.region_size
@@ -85,7 +85,7 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
 
 
 def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
-    """None without layers, unless regions are to be projected."""
+    """The refiner; None without layers and without projection."""
     if settings.refiner["layers"] == 0 and not settings.refiner["project"]:
         return None
     try:
@@ -95,7 +95,7 @@ def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
 
 
 def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
-    """The kind with its score, and what lies around it; `sizes` are those that follow from the other parts."""
+    """The attention with its score and attention on attention; `sizes` follow from the other parts."""
     chosen = settings.attention
     kind = attention.KINDS[chosen.kind]
     supplied = arguments(kind, sizes)
@@ -118,7 +118,7 @@ def make_objective(
     folder: Path,
     keep: bool = False,
 ) -> Objective:
-    """What training minimises; `keep` stores the document frequencies that a reward counts with in the run's folder."""
+    """The objective of training; `keep` stores the document frequencies of its reward in the run folder."""
     chosen, kind = settings.objective, settings.attention.kind
     if chosen.options.get("coverage") and kind == "none":
         raise UserError("objective.coverage is set, but attention.kind=none has no weights to cover with; set it to 0")
@@ -126,7 +126,7 @@ def make_objective(
     if chosen.kind == "self_critical":
         if kind == "hard":
             raise UserError(
-                "objective.kind=self_critical teaches what to write, and hard attention would not learn where to look; "
+                "objective.kind=self_critical trains the words only, so that hard attention would not learn where to attend; "
                 "choose another attention.kind"
             )
         supplied["bad_words"] = bad_words(vocabulary)
@@ -135,7 +135,7 @@ def make_objective(
 
 
 def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Path, keep: bool) -> dict[str, Reward]:
-    """Rewards by what the training references say; with the document frequencies in the run's folder where there are some."""
+    """Rewards from the training references, with the document frequencies in the run folder if it has them."""
     from captioner.metrics import DocumentFrequencies, Rewards
 
     stored = folder / FREQUENCIES
@@ -156,7 +156,7 @@ def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
         )
     groups = [
         {"params": encoder} | ({"lr": rate} if rate is not None else {}),
-        {"params": [one for name, one in model.named_parameters() if not name.startswith("encoder.")]},
+        {"params": [parameter for name, parameter in model.named_parameters() if not name.startswith("encoder.")]},
     ]
     return _make("optimiser", settings.optimiser, parameters=[group for group in groups if group["params"]])
 
@@ -166,12 +166,12 @@ def make_schedule(settings: Settings) -> optimisation.Constant:
 
 
 def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
-    """The numbers of words that no caption should end with."""
+    """Numbers of the words that no caption should end with."""
     return tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
 
 
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
-    """The way of decoding, with the limits on what a caption may be."""
+    """The search, with the limits on captions."""
     try:
         limits = Limits(**arguments(Limits, settings.search.options), bad_words=bad_words(vocabulary))
     except ValueError as error:

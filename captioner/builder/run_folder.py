@@ -1,4 +1,4 @@
-"""A run's folder: its files, whether a training run may begin or go on in it, and its settings and weights read again."""
+"""The run folder: its files, checks before training, and reading settings and weights."""
 
 from __future__ import annotations
 
@@ -62,29 +62,37 @@ _FREE = {
     "log": {"wandb", "project", "samples"},
     "data": {"root"},
 }
-"""Settings that may differ when a run goes on: they do not change what is learned."""
+"""Settings that may change when a run is resumed, since they do not affect training."""
 _AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
 
 
 def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
-    """The resolved settings of a run, under overrides."""
+    """The resolved settings of a run, with overrides.
+
+    Raises:
+        UserError: there is no run, or an override is not allowed after training.
+    """
     if not (folder / SETTINGS).is_file():
         why = (
-            f"it has no {SETTINGS}" if folder.is_dir() else "it is no folder" if folder.exists() else "nothing is there"
+            f"it has no {SETTINGS}"
+            if folder.is_dir()
+            else "it is not a folder"
+            if folder.exists()
+            else "nothing is there"
         )
         raise UserError(f"{folder} is not a run: {why}; give the folder that train.py wrote, such as runs/demo")
     for override in overrides:
         check_keys(parse_override(override), SECTIONS, "section")
         if not override.startswith(_AFTER_TRAINING):
             raise UserError(
-                f"{override.partition('=')[0]} belongs to what was trained; a finished run takes overrides of search, data, "
-                "run.device and run.features"
+                f"{override.partition('=')[0]} cannot change after training; overrides of search, data, run.device and "
+                "run.features can"
             )
     return read(folder / SETTINGS, overrides, note=False)
 
 
 def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newest"]) -> None:
-    """Give a model the weights that a run ended with."""
+    """Fill a model with the weights of a run."""
     frozen = model.encoder if (run / ENCODER).exists() else None
     if frozen is not None:
         fill_model(frozen, load_checkpoint(run / ENCODER)[0], run / ENCODER)
@@ -92,8 +100,8 @@ def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newes
 
 
 def fill_encoder(encoder: Vision, run: Path) -> None:
-    """The weights that the encoder of another run ended with."""
-    read_run_settings(run)  # complains where there is none
+    """Fill an encoder with the weights of another run's encoder."""
+    read_run_settings(run)  # raises if there is no run
     if (run / ENCODER).exists():
         fill_model(encoder, load_checkpoint(run / ENCODER)[0], run / ENCODER)
     else:
@@ -109,7 +117,7 @@ def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Pa
 
 
 def check_folder(folder: Path, settings: Settings) -> None:
-    """Refuse a folder that this training cannot go on in, before anything is computed."""
+    """Refuse a folder in which this training run cannot start or resume, before anything is computed."""
     if (folder / SETTINGS).exists():
         _check_same(folder, settings)
         if (folder / NEWEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]:
@@ -123,10 +131,10 @@ def check_folder(folder: Path, settings: Settings) -> None:
         write_text_atomically(folder / ".writable", "")
         (folder / ".writable").unlink()
         if not any(folder.iterdir()):
-            folder.rmdir()  # until there is something to keep
+            folder.rmdir()  # created again when there are files
     except OSError as error:
         raise UserError(
-            f"cannot write into {folder} ({error}); give run.folder=... a place that you may write to"
+            f"cannot write into {folder} ({error}); set run.folder to a folder that you may write to"
         ) from error
 
 
@@ -139,32 +147,32 @@ def _check_same(folder: Path, settings: Settings) -> None:
             if before != now and key not in _FREE.get(section, ()):
                 raise UserError(
                     f"{folder} was started with {section}.{key}={before}, now it is {now}; give run.folder=... for a new run, "
-                    "or go back to the earlier settings to go on with this one"
+                    "or use the earlier settings to resume this one"
                 )
 
 
 def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
-    """What never changes during a run; a start that was killed in between is simply made again."""
-    write_text_atomically(folder / SETTINGS, save_settings(settings))  # first: it marks the folder as a run
+    """Write the files that do not change during a run. If this is interrupted, the next start writes them again."""
+    write_text_atomically(folder / SETTINGS, save_settings(settings))  # first, since it marks the folder as a run
     remove_unfinished(folder)
     if model.encoder.frozen and not (folder / ENCODER).exists():
         save_checkpoint(folder / ENCODER, model_tensors(model.encoder), {})
     if not (folder / VOCABULARY).exists():
         vocabulary.save(folder / VOCABULARY)
     elif (stored := Vocabulary.load(folder / VOCABULARY)).words != vocabulary.words:
-        odd = sorted(set(stored.words) ^ set(vocabulary.words))
+        changed = sorted(set(stored.words) ^ set(vocabulary.words))
         raise UserError(
             f"the training captions have changed since {folder} was started: {len(stored)} words then, {len(vocabulary)} now"
-            f"{f', first difference {odd[0]!r}' if odd else ''}; bring the captions back, or give run.folder=... for a new run"
+            f"{f', first difference {changed[0]!r}' if changed else ''}; restore the captions, or give run.folder=... for a new run"
         )
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep other trainings out of a run's folder; a killed program lets go of it.
+    """Lock a run folder against other training runs. The lock of a killed program is released.
 
     Raises:
-        UserError: another training holds it.
+        UserError: another training run has the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK, blocking=False)
@@ -172,7 +180,7 @@ def held(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise UserError(
-            f"another training is under way in {folder}; wait for it, or give run.folder=... for a new run"
+            f"another training run uses {folder}; wait until it ends, or give run.folder=... for a new run"
         ) from error
     try:
         yield
@@ -181,10 +189,10 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def has_finished(folder: Path, settings: Settings) -> bool:
-    """Whether a run's training has come to its end.
+    """Whether a training run has finished.
 
     Raises:
-        UserError: it was another training than these settings ask for.
+        UserError: it was trained with other settings.
     """
     if (folder / SETTINGS).exists():
         _check_same(folder, settings)

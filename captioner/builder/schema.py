@@ -1,7 +1,7 @@
-"""Settings checked against the constructors of the parts they name.
+"""Checks of settings against the constructors of the parts that they name.
 
-A section's `kind` names a part in a table; the part's constructor is the section's schema, less the arguments in `SUPPLIED`, which
-follow from the other parts. Everything is checked before anything is made.
+The `kind` of a section names a part in a table. The constructor of the part is the schema of the section, without the arguments in
+`SUPPLIED`, which follow from other parts. All settings are checked before any part is made.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ BESIDE: dict[str, list[Callable]] = {
     "run": [RunSettings],
     "log": [LogSettings],
 }
-"""What a section holds besides the part that its kind names."""
+"""Keys of a section besides the arguments of the part that its kind names."""
 SUPPLIED: dict[str, set[str]] = {
     "encoder": {"network", "download"},
     "refiner": {"region_size"},
@@ -68,10 +68,12 @@ SECTIONS = [*TABLES, "refiner", "run", "log"]
 
 
 def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settings:
-    """A config's resolved settings, under overrides. Settings under earlier names are taken, with a note of the new name (`note`).
+    """Read the resolved settings of a config with overrides.
+
+    Earlier names of settings work; `note` prints the new names.
 
     Raises:
-        UserError: the config cannot be read, or something in it does not fit.
+        UserError: the config cannot be read, or a setting is invalid.
     """
     lasting = {section: _lasting(section) for section in SECTIONS}
     settings = read_settings(path, overrides, lasting, partial(with_new_names, note=note))
@@ -79,7 +81,7 @@ def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settin
 
 
 def _lasting(section: str) -> set[str]:
-    """Keys that mean the same whatever a section's kind is: what stands beside it, and what every kind takes."""
+    """Keys that have the same meaning for every kind of a section."""
     kinds = [set(inspect.signature(one).parameters) for one in TABLES.get(section, {}).values()]
     if section == "encoder":
         kinds.append(set())  # torchvision's networks are kinds too, and share no key with ours
@@ -88,10 +90,10 @@ def _lasting(section: str) -> set[str]:
 
 
 def resolve(settings: Nested) -> dict[str, Nested]:
-    """Every section with its defaults filled in.
+    """All sections with defaults filled in.
 
     Raises:
-        UserError: the first key, kind or value that does not fit, with what would.
+        UserError: a key, kind or value is invalid; the message says what is valid.
     """
     check_keys(settings, SECTIONS, "section")
     resolved = {}
@@ -124,7 +126,7 @@ def _resolve_section(section: str, values: Nested) -> Nested:
 
 
 def _meant(section: str, key: str, known: Collection[str]) -> str:
-    """What a key was meant to be: another kind's own key, else the one of this kind, or of any, that it is most like."""
+    """A suggestion for an unknown key: the kinds that take it, or the most similar key."""
     takers: dict[str, list[str]] = {}
     for kind in TABLES.get(section, {}):
         for name in keys_of(section, kind):
@@ -138,7 +140,7 @@ def _meant(section: str, key: str, known: Collection[str]) -> str:
 
 
 def keys_of(section: str, kind: str, score: str = "") -> set[str]:
-    """The keys that a section has for this kind, and for this score where it takes one.
+    """The keys of a section for a kind, and for a score if the kind takes one.
 
     Raises:
         UserError: there is no such kind or score.
@@ -151,7 +153,7 @@ def keys_of(section: str, kind: str, score: str = "") -> set[str]:
 
 
 def part(section: str, kind: Any) -> Callable:
-    """What a section's kind names: a class, or a function that makes one."""
+    """The constructor that a kind names: a class or a function."""
     if section == "encoder" and kind in encoders.network_names():
         return partial(TorchvisionNetwork, network=kind)
     return _lookup(f"{section}.kind", kind, TABLES[section])
@@ -171,5 +173,5 @@ def takes_score(constructor: Callable) -> bool:
 
 
 def save_settings(settings: Settings) -> str:
-    """Resolved settings as YAML, sections in their order."""
+    """Resolved settings as YAML, section by section."""
     return yaml.safe_dump(settings.resolved, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)

@@ -1,4 +1,4 @@
-"""From examples to batches: the order of an epoch, the photos, and the words.
+"""Batches of examples: their order in an epoch, their photos and their words.
 
 Shapes: B photos, Q references of one photo, T words, h and w pixels.
 """
@@ -27,9 +27,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Photos = Tensor | Regions
-"""Pixels (B, 3, h, w) as uint8, or regions made earlier."""
+"""Pixels (B, 3, h, w) as uint8, or regions computed earlier."""
 PhotoSource = Callable[[Sequence[int], Sequence[int]], Photos]
-"""Gives the photos of some examples, by their place in the split, each in one of its views."""
+"""Returns the photos of examples, given by index in the split, each in one of its views."""
 
 _POOL = 50  # batches that are sorted by length together
 
@@ -40,7 +40,7 @@ class Batch:
 
     photos: Photos
     words: Tensor  # (B, Q, T) start mark, words, end mark, then PAD; a photo with fewer references has rows of PAD
-    places: Sequence[int] = ()  # B of them: which examples of the split these are
+    indices: Sequence[int] = ()  # (B) of the examples in the split
 
     @property
     def inputs(self) -> Tensor:
@@ -49,7 +49,7 @@ class Batch:
 
     @property
     def targets(self) -> Tensor:
-        """(B, Q, T - 1): what it should write next; PAD where there is nothing to write."""
+        """(B, Q, T - 1): the next words; PAD after the end mark."""
         return self.words[..., 1:]
 
     @property
@@ -58,11 +58,11 @@ class Batch:
         return self.words[..., 0] != PAD
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(self.photos.to(device), self.words.to(device, non_blocking=True), self.places)
+        return Batch(self.photos.to(device), self.words.to(device, non_blocking=True), self.indices)
 
 
 def encode_references(examples: Sequence[Example], vocabulary: Vocabulary, max_length: int) -> list[list[list[int]]]:
-    """Each example's references as numbers, longest first, so that a decoder can drop finished captions from the end."""
+    """The references of each example as numbers, longest first, so that a decoder can drop finished captions from the end."""
     encoded = []
     for example in examples:
         captions = [vocabulary.encode(reference, max_length) for reference in example.references]
@@ -89,11 +89,11 @@ def pad_words(captions: Sequence[Sequence[Sequence[int]]]) -> Tensor:
 def epoch_order(
     lengths: Sequence[int], batch_size: int, seed: int, epoch: int, by_length: bool = True
 ) -> list[list[int]]:
-    """The batches of an epoch: a pure function of its arguments, every example once, batches of equal size (to one photo).
+    """The batches of an epoch. Every example occurs once; the sizes of batches differ by one photo at most.
 
-    Shuffled; then, `by_length`, sorted within pools of 50 batches, so that photos with captions of like length come together, and the
-    batches shuffled again. With batch norm in training that is a trap: what there is to say about a photo, and so what there is to
-    see, is alike within a batch, is normalised away in training, and is back in evaluation.
+    The order depends on the arguments alone. Examples are shuffled. With `by_length` they are then sorted by caption length within pools
+    of 50 batches, and the batches are shuffled again. Do not use `by_length` while batch norm is trained: photos with captions of
+    similar length look similar, batch norm removes what they share in training, and evaluation has it again.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(lengths), generator=generator).tolist()
@@ -110,9 +110,9 @@ def epoch_order(
 class CaptionedPhotos(Dataset[Batch]):
     """A split as a data set whose items are whole batches: `photos[[3, 1, 4]]`.
 
-    In a batch the photo with the longest reference comes first, and of each photo the longest reference: decoders drop what has ended
-    from the end. `by_length` says whether an epoch brings photos with captions of like length together; see `epoch_order`. Each epoch
-    draws one of `num_views` views of every photo; an item is the number of a photo, plus the number of all photos times the view.
+    In a batch, photos are sorted by their longest reference, and the references of a photo by length: decoders drop finished captions
+    from the end. `by_length` puts photos with captions of similar length into the same batch; see `epoch_order`. Each epoch draws one of
+    `num_views` views of every photo; an item is the index of a photo plus the number of photos times the view.
     """
 
     def __init__(
@@ -134,15 +134,16 @@ class CaptionedPhotos(Dataset[Batch]):
         return [[photo + len(self) * views[photo] for photo in batch] for batch in batches]
 
     def __getitem__(self, items: list[int]) -> Batch:
-        seen = sorted((divmod(item, len(self)) for item in items), key=lambda one: self.lengths[one[1]], reverse=True)
-        views, photos = [view for view, _ in seen], [photo for _, photo in seen]
+        pairs = [divmod(item, len(self)) for item in items]  # view, photo
+        pairs.sort(key=lambda pair: self.lengths[pair[1]], reverse=True)
+        views, photos = [view for view, _ in pairs], [photo for _, photo in pairs]
         return Batch(self.source(photos, views), pad_words([self.captions[photo] for photo in photos]), photos)
 
     def captions_of(self, item: int) -> list[list[int]]:
         return self.captions[item % len(self)]
 
     def batches(self, order: list[list[int]], workers: int = 0) -> Iterator[Batch]:
-        """The batches named, read by `workers` processes beside this one."""
+        """The batches of an order, read by `workers` processes beside this one."""
         return iter(
             DataLoader(
                 self,
@@ -156,7 +157,7 @@ class CaptionedPhotos(Dataset[Batch]):
 
 
 def _leave_signals(worker: int) -> None:
-    """A stop is the training process's to hear: it saves, and then ends its readers."""
+    """Ignore signals to stop: the training process handles them, saves, and then ends its workers."""
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
 

@@ -1,6 +1,6 @@
-"""What is wrong with a data set, found before hours are spent on it.
+"""Checks of a data set before training.
 
-Every finding says what it is, how often it occurs, and shows the first few. `bad` ones stop a training; the others are worth knowing.
+A finding says what it is and how often it occurs, with the first examples. `bad` findings prevent or spoil training; the others are notes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FEW = 30  # photos
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to know about a data set."""
+    """One result of the checks."""
 
     what: str
     count: int
@@ -45,14 +45,15 @@ def examine(
     open_photo: Callable[[Path], Image.Image],
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Finding]:
-    """Everything worth knowing, bad things first. Reads every photo; `tick` hears how many of how many are done.
+    """All findings, bad ones first. Reads every photo.
 
     Args:
         splits: examples whose photos may be missing.
         vocabulary: what training would use.
-        min_count: how often a word of training stands there to be in the vocabulary.
-        max_length: words of a caption that training reads.
-        open_photo: reads a photo, and raises UserError where it cannot.
+        min_count: how often a word must occur in the training captions to be in the vocabulary.
+        max_length: longest caption in training, in words.
+        open_photo: reads a photo; raises UserError if it cannot be read.
+        tick: called with the number of photos done and the number of all.
     """
     findings = [
         *_photos(splits, open_photo, tick),
@@ -80,8 +81,8 @@ def _finding(what: str, found: Iterable[str], of: int, bad: bool = False) -> Fin
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A photo that could be read."""
+class _ReadPhoto:
+    """A photo that can be read."""
 
     split: str
     example: Example
@@ -95,11 +96,11 @@ class _Seen:
 def _photos(
     splits: Splits, open_photo: Callable[[Path], Image.Image], tick: Callable[[int, int], None]
 ) -> list[Finding]:
-    """Missing, unreadable, of another size than stated, tiny, far longer than wide, and the same bytes under several names."""
+    """Photos that are missing, unreadable, resized, tiny, very elongated, or identical to another photo."""
     everything = list(_all(splits))
     missing = [f"{_named(split, one)} at {one.image}" for split, one in everything if not one.image.is_file()]
     there = [(split, one) for split, one in everything if one.image.is_file()]
-    seen, unreadable = _look_at(there, open_photo, tick)
+    seen, unreadable = _read_photos(there, open_photo, tick)
     across, within = _copies(seen)
     resized = [f"{one}, stated {' x '.join(map(str, one.example.size or ()))}" for one in seen if _is_resized(one)]
     small = [str(one) for one in seen if min(one.size) < _SMALL]
@@ -109,41 +110,41 @@ def _photos(
         _finding("photos without a file", missing, total, bad=True),
         _finding("photos that cannot be read", unreadable, total, bad=True),
         _finding("photos that are in several splits, byte for byte", across, total, bad=True),
-        _finding("photos that stand twice in one split, byte for byte", within, total),
+        _finding("photos that occur twice in one split, byte for byte", within, total),
         _finding("photos of another size than their data set states", resized, total),
         _finding(f"photos with an edge under {_SMALL} pixels", small, total),
-        _finding(f"photos more than {_LONG_ASPECT} times as long as wide, of which a crop shows little", long, total),
+        _finding(f"photos more than {_LONG_ASPECT} times as long as wide, a crop of which shows little", long, total),
     ]
 
 
-def _look_at(
+def _read_photos(
     photos: Sequence[tuple[str, Example]],
     open_photo: Callable[[Path], Image.Image],
     tick: Callable[[int, int], None],
-) -> tuple[list[_Seen], list[str]]:
-    """Those that can be read, and why the others cannot."""
+) -> tuple[list[_ReadPhoto], list[str]]:
+    """The photos that can be read, and the reasons why the others cannot."""
     seen, unreadable = [], []
     with ThreadPoolExecutor(_READERS) as pool:
-        looked = pool.map(lambda one: _look(one[1].image, open_photo), photos)
-        for done, ((split, example), (size, digest)) in enumerate(zip(photos, looked, strict=True), start=1):
+        results = pool.map(lambda photo: _read_photo(photo[1].image, open_photo), photos)
+        for done, ((split, example), (size, digest)) in enumerate(zip(photos, results, strict=True), start=1):
             tick(done, len(photos))
             if isinstance(size, str):
                 unreadable.append(size)
             else:
-                seen.append(_Seen(split, example, size, digest))
+                seen.append(_ReadPhoto(split, example, size, digest))
     return seen, unreadable
 
 
-def _look(path: Path, open_photo: Callable[[Path], Image.Image]) -> tuple[tuple[int, int] | str, str]:
-    """The photo's size, or why it cannot be read; and a digest of its bytes."""
+def _read_photo(path: Path, open_photo: Callable[[Path], Image.Image]) -> tuple[tuple[int, int] | str, str]:
+    """The size of a photo, or the reason why it cannot be read; and a digest of its bytes."""
     try:
         return open_photo(path).size, hashlib.sha256(path.read_bytes()).hexdigest()
     except UserError as error:
         return str(error), ""
 
 
-def _copies(seen: Iterable[_Seen]) -> tuple[list[str], list[str]]:
-    """Photos of the same bytes: those in several splits, and those in one."""
+def _copies(seen: Iterable[_ReadPhoto]) -> tuple[list[str], list[str]]:
+    """Groups of identical photos: those in several splits, and those within one."""
     copies: dict[str, list[tuple[str, Example]]] = defaultdict(list)
     for one in seen:
         copies[one.digest].append((one.split, one.example))
@@ -152,8 +153,8 @@ def _copies(seen: Iterable[_Seen]) -> tuple[list[str], list[str]]:
     return [_group(group) for group in across], [_group(group) for group in groups if group not in across]
 
 
-def _is_resized(one: _Seen) -> bool:
-    """What is stated may come before or after EXIF's turn."""
+def _is_resized(one: _ReadPhoto) -> bool:
+    """Whether the stated size is wrong. It may be that before or after the rotation that EXIF asks for."""
     return one.example.size is not None and one.example.size not in (one.size, one.size[::-1])
 
 
@@ -162,7 +163,7 @@ def _group(group: Sequence[tuple[str, Example]]) -> str:
 
 
 def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[Finding]:
-    """Without any, empty, too long, repeated among a photo's references; and what the vocabulary drops."""
+    """Photos without captions; captions that are empty or too long, or repeat another reference of the photo."""
     everything = list(_all(splits))
     cut = [(split, one, text, vocabulary.split(text)) for split, one in everything for text in one.references]
     bare = [(split, one) for split, one in everything if not any(map(vocabulary.split, one.references))]
@@ -181,35 +182,35 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
     return [
         _finding("photos without a caption that has a word", named, len(everything), bad=untaught),
         _finding("captions without a word", empty, len(cut)),
-        _finding(f"captions of more than {max_length} words, of which training reads the first", long, len(cut)),
+        _finding(f"captions of more than {max_length} words, which training cuts off", long, len(cut)),
         _finding("photos with copies among their references", repeating, len(everything)),
     ]
 
 
 def _dropped(splits: Splits, vocabulary: Vocabulary, min_count: int) -> list[Finding]:
-    """Words that read as <unk>, split by split; bad where training cannot learn to write for them."""
+    """Words that are read as <unk>, by split; bad if there are too many in training."""
     findings = []
     for split, examples in splits.items():
         words = Counter(word for one in examples for caption in one.references for word in vocabulary.split(caption))
         rare = Counter({word: count for word, count in words.items() if word not in vocabulary.number_of})
         shown = [f"{word} ({count})" for word, count in rare.most_common(_SHOWN)]
-        what = f"words of {split} that read as <unk>, with data.min_count={min_count}"
+        what = f"words of {split} that are read as <unk>, with data.min_count={min_count}"
         bad = split == "train" and rare.total() > _TOO_MANY_UNKNOWN * words.total()
         findings.append(Finding(what, rare.total(), words.total(), shown, bad))
     return findings
 
 
 def _few(splits: Splits) -> list[Finding]:
-    """Splits whose scores would be noise."""
+    """Splits that are too small for meaningful scores."""
     return [
-        Finding(f"photos are all that {split} has to score on", len(examples), sum(map(len, splits.values())), [])
+        Finding(f"photos in {split}, too few for meaningful scores", len(examples), sum(map(len, splits.values())), [])
         for split, examples in splits.items()
         if split != "train" and 0 < len(examples) < _FEW
     ]
 
 
 def _leaks(splits: Splits) -> list[Finding]:
-    """The same photo, or a caption copied, in training and elsewhere."""
+    """Photos and captions of training that are in another split too."""
     places: dict[Path, list[tuple[str, Example]]] = defaultdict(list)
     for split, example in _all(splits):
         places[example.image.absolute()].append((split, example))
@@ -220,6 +221,6 @@ def _leaks(splits: Splits) -> list[Finding]:
     for split, examples in splits.items():
         if split != "train":
             copied = [_named(split, one) for one in examples if trained.intersection(one.references)]
-            what = f"photos of {split} with a reference that stands word for word in training"
+            what = f"photos of {split} with a reference that is in training, word for word"
             findings.append(_finding(what, copied, len(examples)))
     return findings

@@ -1,4 +1,4 @@
-"""Captions in COCO's own files: one json for each split, beside a folder of photos."""
+"""Captions in COCO's format: a JSON file for each split, and a folder of photos."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from captioner.data.contract import Example, Splits, clean, data_folder, read_js
 from captioner.errors import UserError
 
 _KEYS = {"images": ("id", "file_name"), "annotations": ("id", "image_id", "caption")}
-"""What this program reads of a captions file: its lists, and the keys of their entries."""
+"""The parts of a captions file that are read: its lists, and the keys of their entries."""
 
 
 def coco(root: str, captions: str = "captions_{split}.json", images: str = "images") -> Splits:
-    """The splits train and val, and test where it has a file. COCO 2014 itself is
-    `coco(root, "annotations/captions_{split}2014.json", "{split}2014")`.
+    """COCO's captions files, with the splits train and val, and test if it has a file.
 
-    Examples stand in the order of their image ids, references in the order of the file. Only a test photo may be
-    without captions.
+    COCO 2014 itself is `coco(root, "annotations/captions_{split}2014.json", "{split}2014")`. Examples are in the order of their image
+    ids, references in the order of the file. Only photos of test may have no captions.
 
     Args:
-        root: the folder that holds everything.
-        captions: each split's captions file, below `root`.
-        images: the folder of photos, below `root`; it may name the `{split}` too.
+        root: folder of the data.
+        captions: captions file of each `{split}`, below `root`.
+        images: folder of the photos, below `root`; may contain `{split}`.
 
     Raises:
-        UserError: something is not there, or not as COCO has it.
+        UserError: a file is missing, or not in COCO's format.
     """
     folder = data_folder(root)
     if "{split}" not in captions:
@@ -42,7 +41,7 @@ def coco(root: str, captions: str = "captions_{split}.json", images: str = "imag
 
 
 def read_splits(folder: Path, splits: Sequence[str], captions: str, images: str) -> Splits:
-    """The splits named, each from its captions file; see `coco`."""
+    """Several splits, each from its captions file; see `coco`."""
     return {
         split: _read_split(folder / _in_split(captions, split), folder / _in_split(images, split), split == "test")
         for split in splits
@@ -50,10 +49,10 @@ def read_splits(folder: Path, splits: Sequence[str], captions: str, images: str)
 
 
 def read_references(path: Path) -> dict[int | str, list[str]]:
-    """Each image's captions in a captions file, in the order of their image ids; images without captions are left out.
+    """The captions of each image, in the order of the image ids; images without captions are left out.
 
     Raises:
-        UserError: the file is not there, or not as COCO has it, or holds no captions.
+        UserError: the file is missing, not in COCO's format, or has no captions.
     """
     index = _read_index(path)
     references: dict[int | str, list[str]] = {
@@ -67,15 +66,15 @@ def read_references(path: Path) -> dict[int | str, list[str]]:
 
 
 def read_file_names(path: Path) -> dict[int | str, str]:
-    """The file of each image in a captions file, as it stands there."""
+    """The file name of each image in a captions file."""
     return {image["id"]: image["file_name"] for image in _read_captions(path)["images"]}
 
 
 def read_results(path: Path) -> dict[int | str, str]:
-    """Each image's caption in COCO's result format: a list of `{"image_id", "caption"}`.
+    """The caption of each image in COCO's result format: a list of `{"image_id", "caption"}`.
 
     Raises:
-        UserError: the file is not there, is not as COCO has it, or holds an image twice.
+        UserError: the file is missing, not in COCO's format, or has an image twice.
     """
     content = read_json(path, "where the results are: eval.py writes RUN/val/results.json")
     if not isinstance(content, list):
@@ -124,7 +123,7 @@ def _example(image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]],
 
 
 def _read_index(path: Path):
-    """pycocotools' index of a checked captions file; pycocotools would read it in the system's encoding, and prints."""
+    """pycocotools' index of a captions file, which is read here: pycocotools would use the system's encoding, and print."""
     from pycocotools.coco import COCO
 
     index = COCO()
@@ -135,7 +134,7 @@ def _read_index(path: Path):
 
 
 def _read_captions(path: Path) -> dict[str, list[dict]]:
-    content = read_json(path, "where the captions file lies (in a config: data.root and data.captions)")
+    content = read_json(path, "the path of the captions file (in a config: data.root and data.captions)")
     for name, keys in _KEYS.items():
         _check_entries(path, name, keys, content)
     _check_ids(path, content)

@@ -1,4 +1,4 @@
-"""What every data set becomes: examples, by split."""
+"""The data set contract: examples by split, and helpers for reading files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from captioner.errors import UserError
 
 @dataclass(frozen=True)
 class Example:
-    """One photo and what people wrote about it."""
+    """One photo and its reference captions."""
 
     id: int | str  # COCO's image id, kept so that results can be scored elsewhere
     image: Path
-    references: list[str]  # none where a photo is only to be captioned
+    references: list[str]  # empty if the photo has no captions
     size: tuple[int, int] | None = None  # (width, height) that the data set states
 
 
 Splits = dict[str, list[Example]]
-"""Examples by the name of their split."""
+"""Examples by name of the split."""
 
 
 def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Example]]:
@@ -50,23 +50,23 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
 
 
 def clean(caption: str) -> str:
-    """One line with single spaces, its accents composed (Unicode NFC), so that one word is spelled one way."""
+    """The caption in one line with single spaces, and accents composed (Unicode NFC), so that a word has one spelling."""
     return " ".join(unicodedata.normalize("NFC", caption).split())
 
 
 def data_folder(root: str) -> Path:
     folder = Path(root)
     if not folder.is_dir():
-        raise UserError(f"the data need a folder, got none at {folder.absolute()}; set data.root to where they lie")
+        raise UserError(f"no data folder at {folder.absolute()}; set data.root to the folder of the data")
     return folder
 
 
 def read_text(path: Path, named_by: str) -> str:
-    """A file's text in UTF-8, with or without a byte order mark; `named_by` is what to check where it cannot be read."""
+    """The text of a file in UTF-8, with or without a byte order mark; errors ask to check `named_by`."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UserError(f"no file can be read at {path.absolute()} ({error.strerror}); check {named_by}") from error
+        raise UserError(f"cannot read {path.absolute()} ({error.strerror}); check {named_by}") from error
     except ValueError as error:
         raise UserError(
             f"{path} should be text in UTF-8, but is not ({error}); check {named_by}, or save it as UTF-8"

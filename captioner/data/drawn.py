@@ -1,7 +1,7 @@
-"""Drawn pictures as a data set: captions and boxes that are right by construction, drawn into a folder once.
+"""Drawn pictures as a data set: captions and boxes are correct by construction, and drawn into a folder once.
 
-No picture of train or val has a pair of colour and shape that is held out, every picture of `unseen` does. Beside the captions
-stands a COCO instances file, whose categories are the pairs, such as "red circle".
+Pictures of train and val have no held-out pair of colour and shape; every picture of `unseen` has one. Each split has a COCO
+instances file too, whose categories are the pairs, such as "red circle".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from captioner.ranges import Count, Size
 
 SPLITS = ["train", "val", "unseen"]
 
-_FORMAT = 1  # raise it where the same arguments give other files
+_FORMAT = 1  # raise it if the same arguments give other files
 _RECIPE = "recipe.json"
 _DAY = 24 * 60 * 60  # seconds after which an unfinished folder belongs to a program that was killed
 
@@ -37,18 +37,18 @@ def drawn(
     num_unseen: Size = 300,
     size: Annotated[int, Ge(64), Le(96)] = 80,
 ) -> Splits:
-    """The splits train, val and unseen, drawn where `root` does not exist yet; half-drawn data never stand there.
+    """Drawn shapes, with the splits train, val and unseen. They are drawn if `root` does not exist; it never holds incomplete data.
 
     Args:
-        root: the folder of these data and nothing else.
-        seed: another seed gives other pictures; a picture depends on it, its split, its place there and `size`.
-        num_train: pictures to train on.
-        num_val: pictures to validate on.
-        num_unseen: pictures that each have a pair which the other splits never show.
-        size: edge of a picture.
+        root: folder of these data alone.
+        seed: random seed; a picture depends on it, on `size`, and on its split and index.
+        num_train: number of training pictures.
+        num_val: number of validation pictures.
+        num_unseen: number of pictures with a pair of colour and shape that the other splits never show.
+        size: edge of a picture, in pixels.
 
     Raises:
-        UserError: `root` holds something else, or was drawn with other arguments.
+        UserError: `root` holds other data, or was drawn with other arguments.
     """
     folder = Path(root)
     numbers = {"num_train": num_train, "num_val": num_val, "num_unseen": num_unseen}
@@ -61,12 +61,12 @@ def drawn(
 
 
 def instances_path(root: str | Path, split: str) -> Path:
-    """The COCO instances file of a drawn split: what each picture holds, and where."""
+    """The COCO instances file of a drawn split: the objects of each picture with their boxes."""
     return Path(root) / f"instances_{split}.json"
 
 
 def _draw(folder: Path, recipe: dict[str, int]) -> None:
-    """Into a folder beside this one, renamed when whole; where another process was first, its data stand."""
+    """Draw into a temporary folder and rename it; if another process was faster, its data are kept."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent) as beside:
         unfinished = Path(beside) / folder.name
@@ -92,11 +92,11 @@ def _check_recipe(folder: Path, recipe: dict[str, int]) -> None:
     if not path.is_file():
         raise UserError(
             f"data.root should be a folder of drawn pictures, or not exist yet, got {folder} without a {_RECIPE}; "
-            "it is left as it is: choose another data.root"
+            "nothing was changed; choose another data.root"
         )
-    found = _read_recipe(path)
-    for key in recipe.keys() | found.keys():
-        wanted, came = recipe.get(key), found.get(key)
+    stored = _read_recipe(path)
+    for key in recipe.keys() | stored.keys():
+        wanted, came = recipe.get(key), stored.get(key)
         if wanted != came:
             raise UserError(
                 f"{folder} should have been drawn with {key}={wanted}, got {key}={came}; choose another data.root, "
@@ -112,7 +112,7 @@ def _read_recipe(path: Path) -> dict[str, int]:
 
 
 def _remove_stale(folder: Path) -> None:
-    """What killed programs left beside this folder; a younger one may still be at work in its own."""
+    """Delete temporary folders of killed programs; recent ones may still be in use."""
     for unfinished in folder.parent.glob(f".{glob.escape(folder.name)}.*.tmp"):
         with suppress(FileNotFoundError):  # its program has just finished
             if time.time() - unfinished.stat().st_mtime > _DAY:

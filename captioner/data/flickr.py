@@ -1,4 +1,4 @@
-"""Flickr8k and Flickr30k as published: a token file with a line for each caption, and a list of photos for each split.
+"""Flickr8k and Flickr30k as published: a token file with one caption per line, and a list of photos for each split.
 
 Source: Hodosh, Young and Hockenmaier 2013 (Flickr8k); Young et al. 2014 (Flickr30k).
 """
@@ -19,18 +19,20 @@ def flickr(
     val: str = "Flickr_8k.devImages.txt",
     test: str = "Flickr_8k.testImages.txt",
 ) -> Splits:
-    """The splits train, val and test, in the order of their lists. A photo's id is its file's name without the ending.
+    """Flickr's token file, with the splits train, val and test in the order of their lists.
+
+    The id of a photo is its file name without suffix.
 
     Args:
-        root: the folder that holds everything.
-        captions: the token file, below `root`: `name.jpg#0`, a tab, and the caption.
-        images: the folder of photos, below `root`.
-        train: the list of photos to train on, one name a line.
-        val: the list to validate on.
-        test: the list to test on.
+        root: folder of the data.
+        captions: token file, below `root`; each line is `name.jpg#0`, a tab, and the caption.
+        images: folder of the photos, below `root`.
+        train: list of training photos, below `root`, one name per line.
+        val: list of validation photos.
+        test: list of test photos.
 
     Raises:
-        UserError: something is not there, a line is not as Flickr's, or a listed photo has no caption.
+        UserError: a file is missing, a line is not in Flickr's format, or a listed photo has no caption.
     """
     folder = data_folder(root)
     references = _references(folder / captions)

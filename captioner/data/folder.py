@@ -1,4 +1,4 @@
-"""A folder of photos and nothing else: there to be captioned."""
+"""A folder of photos without captions."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _ENDINGS = {
 
 
 def folder(root: str) -> Splits:
-    """One split, test, without references: every photo below `root`, in the order of their names. An id is the path below `root`.
+    """A folder of photos without references, as the split test, in the order of their names. The id of a photo is its path below `root`.
 
     Args:
         root: folder of the photos.
 
     Raises:
-        UserError: no such folder, or no photo in it.
+        UserError: there is no such folder, or no photo in it.
     """
     base = data_folder(root)
     photos = photos_in(base)
@@ -44,7 +44,7 @@ def folder(root: str) -> Splits:
 
 
 def photos_in(base: Path) -> list[Path]:
-    """Files below a folder whose names end as photos' do, hidden ones left out, in the order of their paths."""
+    """Photos below a folder by their suffix, without hidden files, in the order of their paths."""
     return sorted(
         path
         for path in base.rglob("*")

@@ -1,4 +1,4 @@
-"""Objects of photos, as COCO's instances files have them."""
+"""Objects of photos, in the format of COCO's instances files."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Instance:
 
     category: str
     box: Box | None = None
-    segmentation: Any = None  # polygons, or COCO's run lengths, where the file has them
+    segmentation: Any = None  # polygons or COCO's run lengths, if the file has them
     crowd: bool = False
 
 
 @dataclass(frozen=True)
 class Instances:
-    """What photos hold."""
+    """The objects of photos."""
 
     categories: list[str]
-    of_photo: dict[Any, list[Instance]]  # by image id; empty where a photo holds nothing
-    files: dict[Any, str] = field(default_factory=dict)  # the photos' names, where the file has them
-    sizes: dict[Any, tuple[int, int]] = field(default_factory=dict)  # (width, height), where the file has them
+    of_photo: dict[Any, list[Instance]]  # by image id; empty for a photo without objects
+    files: dict[Any, str] = field(default_factory=dict)  # file names of the photos, if given
+    sizes: dict[Any, tuple[int, int]] = field(default_factory=dict)  # (width, height), if given
 
     def held(self, photo: Any) -> frozenset[str]:
         """The categories of a photo's objects."""
@@ -39,10 +39,10 @@ class Instances:
 
 
 def read_instances(path: Path) -> Instances:
-    """Every photo's objects.
+    """Read the objects of every photo.
 
     Raises:
-        UserError: the file is not there, or not as COCO has it.
+        UserError: the file is missing, or not in COCO's format.
     """
     if not path.is_file():
         raise UserError(f"no instances file can be read at {path}; check the path")
@@ -58,7 +58,7 @@ def read_instances(path: Path) -> Instances:
 
 
 class _Unreadable(ValueError):
-    """An entry that is none, in words for the user."""
+    """An entry that cannot be read, in words for the user."""
 
 
 def _instances(content: Any) -> Instances:
@@ -77,7 +77,7 @@ def _instances(content: Any) -> Instances:
 
 
 def _came(content: Any, error: Exception) -> str:
-    """What a file holds in place of instances, in words."""
+    """What a file contains instead of instances, in words."""
     if not isinstance(content, dict):
         return "a list, as a results file is" if isinstance(content, list) else f"a json {type(content).__name__}"
     lists = {name: content.get(name) for name in ("images", "categories", "annotations")}

@@ -1,6 +1,6 @@
-"""Karpathy's splits: one `dataset_*.json` that holds captions and splits of COCO, Flickr8k or Flickr30k.
+"""Karpathy's splits: a file `dataset_*.json` with captions and splits of COCO, Flickr8k or Flickr30k.
 
-Source: Karpathy and Fei-Fei 2015; most numbers in print for COCO are on these splits (113,287 / 5,000 / 5,000 photos).
+Source: Karpathy and Fei-Fei 2015. Most published results on COCO use these splits (113,287 / 5,000 / 5,000 photos).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ _SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
 
 
 def karpathy(root: str, captions: str = "dataset_coco.json", images: str = "") -> Splits:
-    """The splits train (with restval), val and test.
+    """Karpathy's file, with the splits train (with restval), val and test.
 
-    A photo lies at `root`/`images`/filepath/filename; files without `filepath` (Flickr's) at `root`/`images`/filename. Its id is
-    `cocoid` where there is one, else `imgid`.
+    The path of a photo is `root`/`images`/filepath/filename, without filepath in the files of Flickr. Its id is `cocoid`, or `imgid` if
+    there is none.
 
     Args:
-        root: the folder that holds everything.
-        captions: the json file, below `root`.
-        images: the folder of photos, below `root`.
+        root: folder of the data.
+        captions: JSON file, below `root`.
+        images: folder of the photos, below `root`.
 
     Raises:
-        UserError: something is not there, or not as Karpathy's files have it.
+        UserError: the file is missing, or not in the format of Karpathy's files.
     """
     folder = data_folder(root)
     path = folder / captions

@@ -1,8 +1,8 @@
-"""Pictures of one to four coloured shapes: composed, put into words, and painted.
+"""Pictures of one to four coloured shapes: composition, captions and drawing.
 
-Four of the twenty pairs of colour and shape are held out, to be asked for where a split may show them.
+Four of the twenty pairs of colour and shape are held out: only the split `unseen` shows them.
 
-Units: pixels of the picture; edges in the tables are those of a picture of 80 x 80.
+Units: pixels of the picture; edges in the tables are for a picture of 80 x 80.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ _FAINTEST = 16  # of 255: a pixel that a shape covers less is left alone, so tha
 
 @dataclass(frozen=True)
 class Figure:
-    """A shape in a picture; its box is a square that it touches on every side."""
+    """A shape in a picture. Its box is a square, and the shape touches all four sides."""
 
     colour: str
     shape: str
@@ -95,23 +95,23 @@ class Figure:
 
     @property
     def x(self) -> float:
-        """Of the centre."""
+        """Horizontal position of the centre."""
         return self.left + self.edge / 2
 
     @property
     def y(self) -> float:
-        """Of the centre."""
+        """Vertical position of the centre."""
         return self.top + self.edge / 2
 
 
 def compose(random: Random, split: str, size: int) -> list[Figure]:
-    """One to four figures of different pairs; in `unseen` one pair at least is held out, elsewhere none."""
+    """One to four figures of different pairs; at least one pair is held out in `unseen`, none elsewhere."""
     first = random.choice(HELD_OUT if split == "unseen" else _SEEN)
     others = [pair for pair in (PAIRS if split == "unseen" else _SEEN) if pair != first]
     pairs = [first, *random.sample(others, random.randint(0, 3))]
     while True:
         figures: list[Figure] = []
-        for _ in range(60):  # then the last ones have no room: begin again
+        for _ in range(60):  # then there is no room for the rest: start again
             figure = _figure(random, *pairs[len(figures)], size)
             if all(_stand_apart(figure, other, size) for other in figures):
                 figures.append(figure)
@@ -126,18 +126,16 @@ def _figure(random: Random, colour: str, shape: str, size: int) -> Figure:
 
 
 def _stand_apart(one: Figure, other: Figure, size: int) -> bool:
-    """The boxes have a margin, and the centres differ on both axes, so that every order of mention can be seen."""
+    """The boxes have a margin, and the centres differ on both axes, so that left, right, above and below are clear."""
     across, down = abs(one.x - other.x), abs(one.y - other.y)
     return max(across, down) >= (one.edge + other.edge) / 2 + _MARGIN and min(across, down) >= size / 16
 
 
 def describe(figures: Sequence[Figure]) -> list[str]:
-    """Five references; which figures each names, and in which order, follows from picture and wording alone.
+    """Five references, which follow from the picture alone.
 
-    Of one or two figures every reference names all; of more, one names all, and the others those at the ends.
-
-    Two figures are left and right, or above and below, where their centres are at least twice as far apart on that
-    axis as on the other.
+    With one or two figures, every reference names all of them; with more, one reference names all, and the others name the outermost.
+    Two figures are left and right, or above and below, if their centres are at least twice as far apart on that axis as on the other.
     """
     across = sorted(figures, key=lambda figure: figure.x)
     down = sorted(figures, key=lambda figure: figure.y)
@@ -166,7 +164,7 @@ def _describe_two(across: Sequence[Figure], down: Sequence[Figure]) -> list[str]
 
 
 def paint(random: Random, figures: Sequence[Figure], size: int) -> Image.Image:
-    """The figures on a light, nearly grey ground of one colour."""
+    """Draw the figures on a light, nearly grey background."""
     grey = random.randint(195, 245)
     image = Image.new("RGB", (size, size), tuple(grey + random.randint(-8, 8) for _ in range(3)))
     for figure in figures:
@@ -176,7 +174,7 @@ def paint(random: Random, figures: Sequence[Figure], size: int) -> Image.Image:
 
 @cache
 def mask(shape: str, edge: int) -> Image.Image:
-    """(edge, edge) how much of each pixel the shape covers, 0 to 255."""
+    """(edge, edge): coverage of each pixel by the shape, 0 to 255."""
     fine = Image.new("L", (edge * _SAMPLES, edge * _SAMPLES))
     last = edge * _SAMPLES - 1
     ImageDraw.Draw(fine).polygon([(x * last, y * last) for x, y in corners(shape)], fill=255)
@@ -185,7 +183,7 @@ def mask(shape: str, edge: int) -> Image.Image:
 
 @cache
 def corners(shape: str) -> Points:
-    """The outline, stretched to reach from 0 to 1 both ways."""
+    """The outline, scaled to reach from 0 to 1 on both axes."""
     xs, ys = zip(*_OUTLINES[shape], strict=True)
     width, height = max(xs) - min(xs), max(ys) - min(ys)
     return [((x - min(xs)) / width, (y - min(ys)) / height) for x, y in _OUTLINES[shape]]

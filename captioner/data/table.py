@@ -1,4 +1,4 @@
-"""Captions in a table: CSV, tab-separated, or JSON lines; one line for each caption, or for each photo with several.
+"""Captions in a table: CSV, tab-separated values or JSON lines.
 
 Kaggle's Flickr8k is such a table: `captions.txt` with the header `image,caption`.
 """
@@ -29,37 +29,37 @@ def table(
     test_share: Fraction = 0.1,
     split_seed: Count = 0,
 ) -> Splits:
-    """The table's own splits where it has a column `split` (train, val, test); else photos are dealt out by seed and name.
+    """A table of captions, with the splits of its column `split`, or else with random splits.
 
-    Columns: `image`, the file's name below `images`; `caption`, or in JSON lines also `captions`, a list; `split`, if any. Lines with the
-    same image are one photo, whose id is that name.
+    Columns: `image`, the file name below `images`; `caption`, or `captions`, a list, in JSON lines; `split` (train, val or test), if
+    any. Lines with the same image are captions of one photo, whose id is that name.
 
     Args:
-        root: the folder that holds everything.
-        captions: the table, below `root`; .csv or .txt with commas, .tsv with tabs, .jsonl with one json object a line.
-        images: the folder of photos, below `root`.
-        val_share: share of the photos to validate on, where the table has no splits.
-        test_share: share to test on.
-        split_seed: another deals them out otherwise.
+        root: folder of the data.
+        captions: table, below `root`; .csv or .txt with commas, .tsv with tabs, .jsonl with one JSON object per line.
+        images: folder of the photos, below `root`.
+        val_share: share of validation photos, if the table has no splits.
+        test_share: share of test photos, if the table has no splits.
+        split_seed: seed of the random splits.
 
     Raises:
-        UserError: something is not there, or a line lacks what it needs.
+        UserError: a file is missing, or a line is incomplete.
     """
     folder = data_folder(root)
     path = folder / captions
     references: dict[str, list[str]] = {}
     split_of: dict[str, str] = {}
-    for place, row in _rows(path):
-        image, texts = _read_row(path, place, row)
+    for number, row in _rows(path):
+        image, texts = _read_row(path, number, row)
         references.setdefault(image, []).extend(clean(text) for text in texts)
         if row.get("split"):
-            _note_split(split_of, image, row["split"], path, place)
+            _note_split(split_of, image, row["split"], path, number)
     if not references:
         raise UserError(f"{path} should hold captions, got none; check data.captions")
     if split_of and len(split_of) < len(references):
         bare = next(image for image in references if image not in split_of)
         raise UserError(f"{path}: either every photo has a split or none has, got none for {bare}")
-    split_of = split_of or _deal(list(references), val_share, test_share, split_seed)
+    split_of = split_of or _random_splits(list(references), val_share, test_share, split_seed)
     splits: Splits = {"train": [], "val": [], "test": []}
     for image, texts in references.items():
         splits[split_of[image]].append(Example(image, folder / images / image, texts))
@@ -67,7 +67,7 @@ def table(
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Each line's number and its values by the name of their column."""
+    """The number of each line, and its values by column."""
     text = read_text(path, "data.root and data.captions")
     if path.suffix in _JSON_LINES:
         for number, line in enumerate(text.split("\n"), start=1):
@@ -119,16 +119,16 @@ def _note_split(split_of: dict[str, str], image: str, split: str, path: Path, nu
         raise UserError(f"{path}, line {number}: {image} is in {split_of[image]} and in {split}; a photo has one split")
 
 
-def _deal(images: list[str], val_share: float, test_share: float, seed: int) -> dict[str, str]:
-    """Which split each photo goes to: depends on the names and the seed alone, not on the table's order.
+def _random_splits(images: list[str], val_share: float, test_share: float, seed: int) -> dict[str, str]:
+    """Random splits, which depend on names and seed alone, not on the order of the table.
 
-    Photos stand in the order of their names' digests: the first validate, the last test. A table that grows moves few of them.
+    Photos are sorted by the digest of their names: the first are for validation, the last for test. If the table grows, few photos move.
     """
     if val_share + test_share >= 1:
-        raise UserError(f"val_share and test_share leave nothing to train on: {val_share} + {test_share}")
-    dealt = sorted(images, key=lambda image: hashlib.sha256(f"{seed} {image}".encode()).digest())
+        raise UserError(f"val_share and test_share leave no photos for training: {val_share} + {test_share}")
+    shuffled = sorted(images, key=lambda image: hashlib.sha256(f"{seed} {image}".encode()).digest())
     num_val, num_test = (max(1, round(len(images) * share)) if share else 0 for share in (val_share, test_share))
     return {
-        image: "val" if place < num_val else "test" if place >= len(dealt) - num_test else "train"
-        for place, image in enumerate(dealt)
+        image: "val" if index < num_val else "test" if index >= len(shuffled) - num_test else "train"
+        for index, image in enumerate(shuffled)
     }

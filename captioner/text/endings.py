@@ -1,4 +1,4 @@
-"""Words that no caption ends with: one that does was cut short, or taught by a reward that did not look at its end."""
+"""Words that a complete caption does not end with. A reward without the end mark makes models write such endings."""
 
 BAD_ENDINGS = frozenset(
     {
@@ -21,4 +21,4 @@ BAD_ENDINGS = frozenset(
         "am",
     }
 )
-"""The list of ImageCaptioning.pytorch, so that shares of bad endings compare with those it prints."""
+"""The list of ImageCaptioning.pytorch, so that shares of bad endings can be compared."""

@@ -1,9 +1,9 @@
 """Words that name COCO's 80 categories, for CHAIR and for maps.
 
-After the list that Rohrbach et al. 2018 published with "Object Hallucination in Image Captioning".
-Differs: each word stands once and in the singular (plurals are made in words.py); brand names and cut-off words are left out.
+Based on the list of Rohrbach et al. 2018, "Object Hallucination in Image Captioning".
+Differs: each word is listed once, in the singular (objects.py derives plurals); brand names and truncated words are left out.
 
-A colour or a verb that is spelled as an object ("an orange cat", "a dog ducks") counts as the object, as it does there.
+A colour or a verb that is spelled like an object ("an orange cat", "a dog ducks") counts as the object, as in their code.
 """
 
 SYNONYMS: dict[str, str] = {

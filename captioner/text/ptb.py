@@ -1,4 +1,4 @@
-"""Words as coco-caption's scores count them: Stanford's Penn Treebank tokeniser in lower case, less punctuation."""
+"""The tokeniser of coco-caption: Stanford's Penn Treebank tokeniser in lower case, without punctuation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from captioner.text.ptb_alphabet import shadow
 from captioner.text.ptb_rules import EXPRESSIONS, NEEDS_MORE, PLAIN_CHUNK
 
 PUNCTUATION = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
-"""coco-caption's list, less its upper-case names of brackets: they are compared with lower-case tokens and never fit."""
+"""coco-caption's list without its upper-case names of brackets, which never equal a lower-case token."""
 
 _NEXT_CAPTION = "\nA "
 _QUOTES = str.maketrans(
@@ -42,14 +42,14 @@ FORMS: dict[str, Callable[[str], str]] = {
     "dash": lambda token: token if set(token) == {"-"} and not 3 <= len(token) <= 4 else "--",
     "nothing": lambda token: "",
 }
-"""How a token is written, by the name its rule gives."""
+"""How a token is written, by the form that its rule names."""
 
 
 def ptb_words(caption: str) -> list[str]:
-    r"""The words that coco-caption's PTBTokenizer makes of a caption, one caption at a time and without Java.
+    r"""The words of a caption as coco-caption's PTBTokenizer returns them, one caption at a time and without Java.
 
-    White space of every kind is one space first, line breaks included ("\n", "\x0b", "\x0c", U+0085, U+2028, U+2029 and what else
-    `str.split` knows). coco-caption replaces "\n" only; the Java step takes the others as ends of lines too, and every later
+    Every run of white space is replaced by one space first, including all line breaks that `str.split` knows ("\n", "\x0b", "\x0c",
+    U+0085, U+2028, U+2029, ...). coco-caption replaces "\n" only; its Java step reads the others as ends of lines too, and every later
     caption of that run gets the words of another one.
 
     Source: pycocoevalcap/tokenizer/ptbtokenizer.py, which calls PTBTokenizer of Stanford CoreNLP 3.4.1 with -preserveLines and
@@ -66,10 +66,10 @@ def ptb_words(caption: str) -> list[str]:
     words: list[str] = []
     chunks = caption.split()
     last = len(chunks) - 1
-    for place, chunk in enumerate(chunks):
+    for index, chunk in enumerate(chunks):
         known = _CHUNKS[chunk]
         if known is None:
-            if chunk == "." and place == last:
+            if chunk == "." and index == last:
                 break
             return _words_in_context(" ".join(chunks), _CHUNKS)
         words += known
@@ -77,7 +77,7 @@ def ptb_words(caption: str) -> list[str]:
 
 
 class _Chunks(dict[str, "tuple[str, ...] | None"]):
-    """The words of a chunk between spaces where its neighbours cannot matter, else None; emptied when it is full."""
+    """Cache of the words of a chunk between spaces; None if they depend on its neighbours. Emptied when full."""
 
     size = 1 << 17
 
@@ -99,23 +99,23 @@ _CHUNKS = _Chunks()
 
 
 def _words_in_context(text: str, chunks: dict[str, tuple[str, ...] | None]) -> list[str]:
-    """Cuts by the rules, from left to right; what `chunks` knows is taken as it is."""
+    """Apply the rules from left to right; chunks in `chunks` are not tokenised again."""
     text = _WIDE.sub(_as_two_units, text)
     end = len(text)
     letters = shadow(text + _NEXT_CAPTION)
     words: list[str] = []
-    place = 0
-    while place < end:
-        chunk = _CHUNK.match(text, place) if chunks else None
+    index = 0
+    while index < end:
+        chunk = _CHUNK.match(text, index) if chunks else None
         known = chunks[chunk[0]] if chunk else None
         if chunk and known is not None and not text.startswith(" .", chunk.end()):  # "so. . ." is "so" and an ellipsis
             words += known
-            place = chunk.end()
+            index = chunk.end()
             continue
-        form, stop = _longest_match(letters, place)
-        token = _as_characters(FORMS[form](text[place:stop])).lower()
+        form, stop = _longest_match(letters, index)
+        token = _as_characters(FORMS[form](text[index:stop])).lower()
         words += [word for word in token.split(" ") if word and word not in PUNCTUATION]
-        place = stop
+        index = stop
     return words
 
 
@@ -123,27 +123,27 @@ _CHUNK = re.compile("(?<![^ ])[^ ]+")
 _WIDE = re.compile("[\U00010000-\U0010ffff]")
 
 
-def _longest_match(letters: str, place: int) -> tuple[str, int]:
-    """The form of the token that starts at a place, and where it ends."""
-    best, furthest, stop = "nothing", place, place + 1
+def _longest_match(letters: str, index: int) -> tuple[str, int]:
+    """The form of the token that starts at an index, and the index of its end."""
+    best, furthest, stop = "nothing", index, index + 1
     for form, expression in EXPRESSIONS:
-        match = expression.match(letters, place)
+        match = expression.match(letters, index)
         if match and match.end() > furthest:
             best, furthest, stop = form, match.end(), match.end(match.lastindex or 0)
     return best, stop
 
 
 def _as_two_units(match: re.Match[str]) -> str:
-    """A character beyond 16 bits as the two halves that Java sees."""
+    """A character beyond 16 bits as the surrogate pair that Java sees."""
     above = ord(match[0]) - 0x10000
     return chr(0xD800 + (above >> 10)) + chr(0xDC00 + (above & 0x3FF))
 
 
 def _as_characters(token: str) -> str:
-    """Halves put together again."""
+    """Surrogate pairs as characters again."""
     return token if token.isascii() else token.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def forget() -> None:
-    """Empties the cache of known chunks."""
+    """Empty the cache of chunks."""
     _CHUNKS.clear()

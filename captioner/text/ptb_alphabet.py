@@ -1,4 +1,4 @@
-"""Characters as the tokeniser's rules tell them apart: ASCII as it is, everything else as one of a few stand-ins."""
+"""The alphabet of the tokeniser's rules: ASCII, and a few stand-ins for all other characters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOT_YET_LETTERS = _members(
     a7d5-a7d9 a7f2-a7f7 a8fd-a8fe a9e0-a9e4 a9e6-a9ef a9fa-a9fe aa7e-aa7f ab30-ab5a ab5c-ab69 ab70-abbf
     """
 )
-"""Letters that Unicode has had only since version 6.2, and seven others: the source does not know them."""
+"""Letters that the source does not know: those added after Unicode 6.2, and seven others."""
 
 _MARKS = _members(
     """
@@ -27,7 +27,7 @@ _MARKS = _members(
     e34-e3a e47-e4e eb1 eb4-ebc ec8-ecd
     """
 )
-"""Marks that sit on letters, as far as the source knows them."""
+"""Combining marks that the source knows."""
 
 _SYMBOLS = _members(
     """

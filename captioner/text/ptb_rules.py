@@ -1,10 +1,10 @@
 """The rules of the Penn Treebank tokeniser that coco-caption calls, one regular expression each.
 
-A rule's first group is the token; what follows the group is context, which must be there and stays for the next token. Of the rules
-that match at a place, the one that reaches furthest wins, its context included; of two that reach equally far, the first.
+The first group of a rule is the token; the rest is context, which must match and is left for the next token. Of the rules that match
+at an index, the one with the longest match wins, context included; of two equally long, the first.
 
-The expressions speak of the small alphabet of `alphabet.py`: "λ" is any letter beyond ASCII, "٠" any digit beyond ASCII, U+0301 a
-mark on a letter, "§" a symbol that stands alone, U+0001 what no rule knows. They ignore case, less what stands in `(?-i:...)`.
+The expressions use the small alphabet of ptb_alphabet.py: "λ" is any letter beyond ASCII, "٠" any digit beyond ASCII, U+0301 a
+combining mark, "§" a symbol that is a token of its own, U+0001 a character that no rule matches. They ignore case, except in `(?-i:...)`.
 
 Source: the behaviour of PTBLexer in Stanford CoreNLP 3.4.1 with default options. The expressions are ours; the lists of abbreviations
 are facts of that lexer, oddities included ("pte." is one, "PTE." is not).

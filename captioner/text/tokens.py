@@ -1,4 +1,4 @@
-"""How a caption is cut into words: every rule, by the name a config gives it."""
+"""Tokenisers, by the name a config gives them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class _WordCharacters(dict[int, str]):
-    """Turns what cannot be in a word into a space: all but letters, digits, the marks that sit on letters, and apostrophes."""
+    """Maps every character to itself if words can contain it (letters, digits, combining marks, apostrophes), else to a space."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -20,7 +20,7 @@ _WORD_CHARACTERS = _WordCharacters()
 
 
 def simple_words(caption: str) -> list[str]:
-    """Lower case, punctuation removed, split at white space; an apostrophe inside a word stays, typed either way."""
+    """Lower case, without punctuation, split at white space; apostrophes inside words stay."""
     words = (word.strip("'") for word in caption.lower().translate(_WORD_CHARACTERS).split())
     return [word for word in words if word]
 
@@ -33,12 +33,12 @@ def ptb_words(caption: str) -> list[str]:
 
 
 def whitespace_words(caption: str) -> list[str]:
-    """Split at white space and nothing more, for captions that come tokenised."""
+    """Split at white space only, for captions that are already tokenised."""
     return caption.split()
 
 
 def character_words(caption: str) -> list[str]:
-    """Every character but white space is a word, for languages without spaces."""
+    """Every character except white space is a word, for languages without spaces."""
     return list("".join(caption.split()))
 
 
@@ -48,4 +48,4 @@ TOKENS: dict[str, Callable[[str], list[str]]] = {
     "whitespace": whitespace_words,
     "characters": character_words,
 }
-"""How a caption is cut into words, by the name a config gives it."""
+"""Tokenisers by name; settings and vocabularies accept these names."""

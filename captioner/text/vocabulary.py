@@ -1,7 +1,7 @@
 """Words and their numbers.
 
-Four marks come first in every vocabulary. A word outside it reads as `<unk>`; how decoding treats `<unk>` is a setting of the
-search, never a habit of this file.
+Every vocabulary starts with four special tokens, the marks. Words outside the vocabulary are read as `<unk>`; whether decoding may
+write `<unk>` is a setting of the search.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Vocabulary:
     """The words a model can write.
 
     Args:
-        words: every word after the four marks; a word's number is its place in this list plus four.
-        tokens: the name of the rule in `TOKENS` that cut the captions.
+        words: every word after the four marks; a word's number is its index in this list plus four.
+        tokens: name of the tokeniser, in `TOKENS`.
 
     Raises:
-        UserError: a word stands twice, or the rule is unknown.
+        UserError: a word occurs twice, or there is no such tokeniser.
     """
 
     def __init__(self, words: Sequence[str], tokens: str = "simple"):
@@ -42,13 +42,13 @@ class Vocabulary:
 
     @classmethod
     def from_captions(cls, captions: Iterable[str], min_count: int = 1, tokens: str = "simple") -> Vocabulary:
-        """The words that stand at least `min_count` times in the captions, most frequent first."""
+        """The words that occur at least `min_count` times in the captions, most frequent first."""
         counts = Counter(word for caption in captions for word in TOKENS[tokens](caption))
         kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
         kept = [word for word in kept if word not in MARKS]
         if not kept:
             raise UserError(
-                f"no word stands {min_count} times in the training captions; lower data.min_count, or check the captions"
+                f"no word occurs {min_count} times in the training captions; lower data.min_count, or check the captions"
             )
         return cls(kept, tokens)
 

@@ -79,8 +79,8 @@ class SelfCritical(Objective):
         with _without_dropout(self.model):
             memory = self.model.remember(batch.photos)
             words = draw(Sampling(self.samples, self.temperature, limits=self.limits), self.model.decoder, memory)
-            rewards = self._score(batch.places, words)
-            baseline = self._baseline(batch.places, rewards, memory)
+            rewards = self._score(batch.indices, words)
+            baseline = self._baseline(batch.indices, rewards, memory)
             words, order = _longest_first(words)
             advantages = (rewards - baseline).gather(1, order)
             loss = -(advantages * self._log_probs(words, memory)).sum()

@@ -79,7 +79,7 @@ BAD_SETTINGS = {
     "decoder.output=state": "choose output: deep, or attend: before",
     "run.device=abacus": "no device 'abacus' here",
     "encoder.size=81": "size must be a multiple of 8",
-    "nonsense": "an override reads section.key=value, such as run.epochs=4, got 'nonsense'",
+    "nonsense": "an override has the form section.key=value, such as run.epochs=4, got 'nonsense'",
     "run.seed=[1": "run.seed should be a valid integer, got '[1'",
 }
 
@@ -118,7 +118,7 @@ def test_a_folder_in_place_of_a_config_is_named_with_what_it_holds(capsys, train
     status, _, errors = run(capsys, cli.train, trained)
     assert status == 2
     assert f"a config is a file such as configs/drawn.yaml, got the folder {trained}" in errors
-    assert f"what this run was trained with is {trained / 'settings.yaml'}" in errors
+    assert f"the settings of this run are in {trained / 'settings.yaml'}" in errors
     assert "drawn.yaml" in run(capsys, cli.train, CONFIGS)[2].partition("; ")[2]
     assert run(capsys, cli.train, tmp_path)[2].strip().endswith(f"got the folder {tmp_path}")
 
@@ -195,7 +195,7 @@ def test_a_checkpoint_from_another_config_is_named(capsys, trained, pictures, tm
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("", "it has no settings.yaml"), ("file", "it is no folder"), ("none", "nothing is there")]
+    ("name", "why"), [("", "it has no settings.yaml"), ("file", "it is not a folder"), ("none", "nothing is there")]
 )
 def test_a_folder_that_is_no_run_is_named_with_what_is_there(capsys, pictures, tmp_path, name, why):
     (tmp_path / "file").write_text("")

@@ -90,9 +90,7 @@ def test_a_bad_captions_file_is_named(tmp_path, kind):
 
 
 def test_a_missing_folder_or_file_says_where_it_looked(tmp_path):
-    with pytest.raises(UserError, match=r"none at .*nowhere; set data\.root"):
+    with pytest.raises(UserError, match=r"no data folder at .*nowhere; set data\.root"):
         coco(str(tmp_path / "nowhere"))
-    with pytest.raises(
-        UserError, match=r"no file can be read at .*captions_train\.json .*check where the captions file lies"
-    ):
+    with pytest.raises(UserError, match=r"cannot read .*captions_train\.json .*check the path of the captions file"):
         coco(str(tmp_path))

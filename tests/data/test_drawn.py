@@ -158,7 +158,7 @@ def test_another_recipe_is_not_mixed_in(root):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match="left as it is"):
+    with pytest.raises(UserError, match="nothing was changed"):
         drawn(str(tmp_path), **COUNTS)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -57,7 +57,7 @@ def test_it_comes_back_from_its_file(tmp_path):
 def test_bad_vocabularies_are_named(tmp_path):
     with pytest.raises(UserError, match="each word once, got 'a' twice"):
         Vocabulary(["a", "a"])
-    with pytest.raises(UserError, match="no word stands 9 times"):
+    with pytest.raises(UserError, match="no word occurs 9 times"):
         Vocabulary.from_captions(["a dog"], min_count=9)
     with pytest.raises(UserError, match="tokens must be one of"):
         Vocabulary(["a"], "ptb3")

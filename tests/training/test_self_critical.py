@@ -110,7 +110,7 @@ def test_what_is_logged_is_what_was_drawn():
     batch = Batch(batch.photos, batch.words, [0, 1, 2, 3, 4, 5])
     _, terms = objective(batch, Totals(words=1, captions=1, photos=6))
     ((words, lengths, ended),) = seen
-    rewards = 3 * reward(batch.places, words, lengths, ended)
+    rewards = 3 * reward(batch.indices, words, lengths, ended)
     last = numpy.take_along_axis(words, lengths[..., None] - 1, 2)[..., 0]
     expected = [rewards.mean(), rewards.mean(), (last == 4).mean(), lengths.mean()]
     torch.testing.assert_close(terms.double(), torch.tensor(expected, dtype=torch.float64), atol=1e-5, rtol=0)

@@ -1,4 +1,4 @@
-"""A config, part by part: which class and file it becomes, how many parameters it has, and what flows through it.
+"""The model of a config, part by part: class, file, number of parameters, and shapes of inputs and outputs.
 
 Shapes: B photos, Q captions of one photo, R regions, D region feature, O output, V vocabulary.
 """
@@ -27,7 +27,7 @@ from captioner.regions import Boxes, Regions
 from captioner.text.vocabulary import START, Vocabulary
 
 _PHOTOS, _CAPTIONS = 2, 5  # B and Q of the example
-_WORDS = 9_000  # of a vocabulary that stands in for one that cannot be read
+_WORDS = 9_000  # size of the vocabulary if the data cannot be read
 
 
 @dataclass(frozen=True)
@@ -39,42 +39,42 @@ class Part:
     file: str
     trained: int  # parameters
     frozen: int
-    flow: str  # what comes in and goes out
+    flow: str  # shapes of inputs and outputs
 
 
 def table(parts: Sequence[Part]) -> Table:
-    """A part's class, its file and what flows through it stand below one another, so that 80 columns hold them."""
+    """A table of the parts that fits into 80 columns: class, file and shapes are below one another."""
     shapes = f"shapes for {_PHOTOS} photos and {_CAPTIONS} captions of each, at one word"
     printed = Table(caption=shapes, box=box.SIMPLE, padding=(0, 1, 1, 0), pad_edge=False)
     printed.add_column("part", no_wrap=True)
-    printed.add_column("class, file, what flows", overflow="fold")
+    printed.add_column("class, file, shapes", overflow="fold")
     for name in ("trained", "frozen"):
         printed.add_column(name, justify="right", no_wrap=True)
     for part in parts:
         what = Text.assemble((part.what, "bold"), "\n", (part.file, "dim"), *(["\n", part.flow] if part.flow else []))
         printed.add_row(part.name, what, f"{part.trained:,}", f"{part.frozen:,}")
     trained, frozen = (sum(getattr(part, name) for part in parts) for name in ("trained", "frozen"))
-    printed.add_row("together", "", f"{trained:,}", f"{frozen:,}")
+    printed.add_row("total", "", f"{trained:,}", f"{frozen:,}")
     return printed
 
 
 @torch.inference_mode()
 def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], list[str]]:
-    """The parts in the order in which a photo meets them, and what else there is to say. Nothing is downloaded or trained.
+    """The parts in the order of computation, and notes. Nothing is downloaded or trained.
 
     Raises:
-        UserError: the config does not fit.
+        UserError: the config is invalid.
     """
     settings = builder.read(config, overrides)
     vocabulary, notes = _vocabulary(settings)
     model = builder.make_model(settings, vocabulary, download=False).eval()
     decoder = model.decoder
-    regions, parts = _reading(model)
+    regions, parts = _vision_parts(model)
     memory, words = decoder.remember(regions), torch.full((_PHOTOS, _CAPTIONS), START)
     output, attended, _ = decoder.step(words, decoder.start(memory, _CAPTIONS), memory)
-    parts += _looking(decoder, memory, attended)
+    parts += _attention_parts(decoder, memory, attended)
     logits = decoder.vocabulary_logits(output)
-    flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; looks {decoder.attend}"
+    flow = f"words {_size(words)} -> output {_size(output)} -> logits {_size(logits)}; attends {decoder.attend}"
     parts.append(_part("decoder", [decoder], flow, less=decoder.attentions()))
     used = [
         (name, builder.part(name, chosen.kind))
@@ -83,8 +83,8 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
     return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
 
 
-def _reading(model: CaptionModel) -> tuple[Regions, list[Part]]:
-    """What the decoder looks at, and the parts that make it."""
+def _vision_parts(model: CaptionModel) -> tuple[Regions, list[Part]]:
+    """The regions that the decoder attends to, and the parts that compute them."""
     encoder, refiner = model.encoder, model.refiner
     width, height = encoder.preprocess.crop
     pixels = torch.zeros(_PHOTOS, 3, height, width, dtype=torch.uint8)
@@ -96,16 +96,16 @@ def _reading(model: CaptionModel) -> tuple[Regions, list[Part]]:
     return regions, parts
 
 
-def _looking(decoder: Decoder, memory: Memory, attended: Attended) -> list[Part]:
-    """The attention, and what lies inside it."""
-    weights, heads, looking = attended.weights, attended.head_weights, decoder.attentions()
+def _attention_parts(decoder: Decoder, memory: Memory, attended: Attended) -> list[Part]:
+    """The attention, and the parts inside it."""
+    weights, heads, modules = attended.weights, attended.head_weights, decoder.attentions()
     maps = "no weights" if weights is None else f"weights {_size(weights)}"
     maps += f", {heads.shape[2]} heads" if heads is not None else ""
     flow = f"keys {_size(memory.keys)}, values {_size(memory.values)} -> {maps}, context {_size(attended.context)}"
-    flow += f"; in each of {len(looking)} layers" if len(looking) > 1 else ""
-    inside = [[part for part in look.modules() if isinstance(part, (Attention, Score))][1:] for look in looking]
+    flow += f"; in each of {len(modules)} layers" if len(modules) > 1 else ""
+    inside = [[part for part in module.modules() if isinstance(part, (Attention, Score))][1:] for module in modules]
     return [
-        _part("attention", looking, flow, less=[part for layer in inside for part in layer]),
+        _part("attention", modules, flow, less=[part for layer in inside for part in layer]),
         *(
             _part("inside it", same, "", less=[part for layer in inside for part in layer[depth:]])
             for depth, same in enumerate(zip(*inside, strict=True), start=1)
@@ -117,7 +117,7 @@ def _vocabulary(settings: Settings) -> tuple[Vocabulary, list[str]]:
     try:
         return builder.make_vocabulary(settings, builder.make_all_splits(settings)), []
     except UserError as error:
-        note = f"the data cannot be read, so that the vocabulary is taken to have {_WORDS:,} words: {error}"
+        note = f"the data cannot be read; a vocabulary of {_WORDS:,} words is assumed: {error}"
         return Vocabulary([f"word{number}" for number in range(_WORDS)]), [note]
 
 
@@ -130,11 +130,11 @@ def _stated_regions(encoder: Vision) -> Regions:
 
 
 def _part(name: str, modules: Sequence[nn.Module], flow: str, less: Sequence[nn.Module] = ()) -> Part:
-    """The same part of every layer; parameters of `less` are counted elsewhere."""
-    others = {id(one) for part in less for one in part.parameters()}
-    counted = [one for module in modules for one in module.parameters() if id(one) not in others]
-    trained = sum(one.numel() for one in counted if one.requires_grad)
-    frozen = sum(one.numel() for one in counted if not one.requires_grad)
+    """A part, with its modules of all layers; parameters of `less` are counted elsewhere."""
+    others = {id(parameter) for part in less for parameter in part.parameters()}
+    parameters = [parameter for module in modules for parameter in module.parameters() if id(parameter) not in others]
+    trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+    frozen = sum(parameter.numel() for parameter in parameters if not parameter.requires_grad)
     return Part(name, type(modules[0]).__name__, _file(type(modules[0])), trained, frozen, flow)
 
 

@@ -1,4 +1,4 @@
-"""What a training run by a config would stumble over."""
+"""Checks of the data of a config before training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from captioner.progress import Report, silent
 def diagnose(
     config: Path, overrides: Sequence[str] = (), report: Report = silent
 ) -> tuple[list[Finding], dict[str, Any]]:
-    """What a training by this config would stumble over; and the sizes of what it would train on."""
+    """The findings of the checks, and the sizes of the data, the vocabulary and the feature store.
+
+    Raises:
+        UserError: the config is invalid, or the data cannot be read.
+    """
     settings = builder.read(config, overrides)
     splits = builder.make_all_splits(settings)
     vocabulary = builder.make_vocabulary(settings, splits)

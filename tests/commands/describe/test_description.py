@@ -47,14 +47,14 @@ def test_the_table_is_whole_in_80_columns():
         assert part.file in lines
         assert f"{part.name} {part.what} {part.trained:,} {part.frozen:,}" in lines
         assert part.flow in " ".join(lines)
-    assert "together 37,368,408 85,000,320" in lines
+    assert "total 37,368,408 85,000,320" in lines
     assert max(map(len, console.file.getvalue().splitlines())) <= 80
 
 
 def test_a_config_whose_data_are_not_there_is_described_all_the_same(settings, tmp_path):
     overrides = [one for one in settings if not one.startswith("data.")]
     _, (note,) = describe(DRAWN, [*overrides, "data.kind=coco", f"data.root={tmp_path / 'none'}"])
-    assert "vocabulary is taken to have 9,000 words" in note
+    assert "a vocabulary of 9,000 words is assumed" in note
 
 
 def test_a_kind_from_elsewhere_has_its_whole_path(settings, monkeypatch, tmp_path):

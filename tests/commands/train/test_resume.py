@@ -181,7 +181,7 @@ def test_a_finished_run_says_so(settings):
 
 
 def test_two_trainings_in_one_folder_do_not_mix(settings, tmp_path):
-    with held(tmp_path / "run"), pytest.raises(UserError, match=r"another training is under way in .*run\.folder"):
+    with held(tmp_path / "run"), pytest.raises(UserError, match=r"another training run uses .*run\.folder"):
         runs.train(DRAWN, settings)
     runs.train(DRAWN, [*settings, "run.epochs=1"])
 

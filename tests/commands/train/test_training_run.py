@@ -212,7 +212,7 @@ def _go_out_at_epoch(epoch: int):
 def test_another_models_weights_are_not_taken_over(settings, tmp_path):
     runs.train(DRAWN, [*settings, "run.epochs=1"])
     others = [one for one in settings if not one.startswith(("run.folder", "decoder.hidden_size"))]
-    with pytest.raises(UserError, match=r"has decoder\.hidden_size=16, got 20; take the same"):
+    with pytest.raises(UserError, match=r"has decoder\.hidden_size=16, got 20; use the same"):
         runs.train(
             DRAWN,
             [*others, "decoder.hidden_size=20", f"run.from_run={tmp_path / 'run'}", f"run.folder={tmp_path / 'next'}"],
@@ -221,5 +221,5 @@ def test_another_models_weights_are_not_taken_over(settings, tmp_path):
 
 
 def test_hard_attention_is_not_trained_on_the_score(settings, tmp_path):
-    with pytest.raises(UserError, match="hard attention would not learn where to look"):
+    with pytest.raises(UserError, match="hard attention would not learn where to attend"):
         runs.train(DRAWN, [*settings, "attention.kind=hard", "objective.kind=self_critical"])

@@ -45,6 +45,14 @@ def test_imports_of_earlier_notebooks_work(statement):
     assert "DeprecationWarning: captioner." in done.stderr
 
 
+def test_a_script_sees_the_warning_at_its_own_line(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text("from captioner.vocabulary import PAD\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "mine.py:1: DeprecationWarning: captioner.vocabulary is now captioner.text.vocabulary" in done.stderr
+
+
 def test_a_path_that_never_was_is_still_an_error():
     with pytest.raises(ModuleNotFoundError):
         import_module("captioner.vocabularies")

@@ -120,7 +120,7 @@ class ForwardingLoader(Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         new = f"captioner.{MOVED[spec.name.removeprefix('captioner.')]}"
         text = f"{spec.name} is now {new}; the earlier path works for one release"
-        warnings.warn(text, DeprecationWarning, stacklevel=6)  # 6: the import statement
+        warnings.warn(text, DeprecationWarning, stacklevel=2)  # the import statement, since Python skips its own
         return _Forwarded(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:

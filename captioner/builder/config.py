@@ -173,11 +173,15 @@ def arguments(constructor: Callable, values: Mapping[str, Any]) -> Nested:
     return {name: value for name, value in values.items() if name in names}
 
 
+def argument_types(constructor: Callable) -> dict[str, Any]:
+    """The annotated type of each argument of a class, a dataclass, a function, or a functools.partial of one."""
+    part = getattr(constructor, "func", constructor)
+    is_plain_class = inspect.isclass(part) and not is_dataclass(part)
+    return get_type_hints(part.__init__ if is_plain_class else part, include_extras=True)
+
+
 def _schema(constructor: Callable, supplied: Collection[str]) -> type[pydantic.BaseModel]:
-    part = getattr(constructor, "func", constructor)  # of a functools.partial
-    hints = get_type_hints(
-        part.__init__ if inspect.isclass(part) and not is_dataclass(part) else part, include_extras=True
-    )
+    part, hints = getattr(constructor, "func", constructor), argument_types(constructor)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name not in supplied:

@@ -7,7 +7,9 @@ record for each section.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from captioner.features.views import VIEWS
@@ -191,14 +193,14 @@ class Settings:
         records = {section: _record(section, values) for section, values in resolved.items()}
         return cls(**records, resolved=resolved)
 
-    def __getitem__(self, section: str) -> dict[str, Any]:
+    def __getitem__(self, section: str) -> Mapping[str, Any]:
         """`settings["data"]["root"]`, as in notebooks written for the previous release."""
         warnings.warn(
             f"settings[{section!r}] is deprecated; use settings.{section}, or settings.resolved[{section!r}]",
             DeprecationWarning,
             stacklevel=2,
         )
-        return self.resolved[section]
+        return MappingProxyType(self.resolved[section])  # a change here would reach the saved settings alone
 
 
 _RECORDS: dict[str, type] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, is_dataclass
-from typing import Any, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
 from captioner import attention, builder
-from captioner.builder.config import check_keys, suggestion
+from captioner.builder.config import argument_types, check_keys, suggestion
 from captioner.builder.schema import BESIDE, DEFAULT_KINDS, SECTIONS, SUPPLIED, TABLES, takes_score
 from captioner.commands.settings.setting_values import default_of, values_of
 from captioner.encoders import TorchvisionNetwork
@@ -100,10 +100,7 @@ def _group(section: str, name: str, constructor: Callable) -> Group:
 
 
 def _settings(section: str, constructor: Callable) -> list[Setting]:
-    hints = get_type_hints(
-        constructor.__init__ if inspect.isclass(constructor) and not is_dataclass(constructor) else constructor,
-        include_extras=True,
-    )
+    hints = argument_types(constructor)
     meanings = argument_lines(constructor)
     hidden = SUPPLIED.get(section, set()) | ({"network"} if section == "encoder" else set())
     return [

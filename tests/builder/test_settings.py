@@ -31,3 +31,13 @@ def test_sections_by_name_as_in_earlier_notebooks_still_work():
     settings = builder.read(DRAWN)
     with pytest.warns(DeprecationWarning, match=r"use settings\.data"):
         assert settings["data"]["root"] == settings.data.options["root"]
+
+
+def test_the_deprecated_form_cannot_change_what_is_saved_alone():
+    settings = builder.read(DRAWN)
+    with (
+        pytest.warns(DeprecationWarning, match=r"use settings\.run"),
+        pytest.raises(TypeError, match="does not support item assignment"),
+    ):
+        settings["run"]["device"] = "cuda:7"  # pyright: ignore[reportIndexIssue]
+    assert settings.resolved["run"]["device"] == settings.run.device

@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import in_turn, where  # noqa: E402
+from machine import in_turn, precisions, where  # noqa: E402
 from memory import MadeTensors  # noqa: E402
 from train_step import best_rate  # noqa: E402
 
@@ -155,10 +155,9 @@ def main(device: torch.device, rounds: int, sizes: list[int]) -> None:
             table.add_row(":".join(name for name in kind if name), *cells)
         console.print(table)
     pairs = {
-        f"multi-head without weights, {QUERIES} queries, fp32": multi_head_and_bare(device, torch.float32),
-        f"multi-head without weights, {QUERIES} queries, bf16": multi_head_and_bare(device, torch.bfloat16),
-        "dropout": dropouts(device),
-    }
+        f"multi-head without weights, {QUERIES} queries, {dtype}": multi_head_and_bare(device, dtype)
+        for dtype in precisions(device)
+    } | {"dropout": dropouts(device)}
     for name, pair in pairs.items():
         ours, bare = in_turn(pair, 5 * rounds, device)
         times_of_pair = f"{1000 * ours:.2f} ms, PyTorch's own {1000 * bare:.2f} ms, {ours / bare:.2f} times as long"

@@ -27,7 +27,7 @@ from torch import Tensor
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import all_times, chosen, where  # noqa: E402
+from machine import all_times, chosen, precisions, where  # noqa: E402
 from textbook import textbook_of  # noqa: E402
 from train_step import best_rate  # noqa: E402
 
@@ -100,8 +100,10 @@ def main(device: torch.device, rounds: int, photos: int, beams: int, clock: str)
         Contender("captioner, fp32", lambda: ours(torch.float32), torch.float32),
         Contender("captioner, bf16", lambda: ours(torch.bfloat16), torch.bfloat16),
     ]
+    dtypes = precisions(device)
+    contenders = [contender for contender in contenders if contender.precision in (None, *dtypes)]
     expected, *others = [contender.decode() for contender in contenders]
-    rates = {dtype: best_rate(device, dtype, clock) for dtype in (torch.float32, torch.bfloat16)}
+    rates = {dtype: best_rate(device, dtype, clock) for dtype in dtypes}
     times = all_times([contender.decode for contender in contenders], rounds, device, clock)
     rates = {dtype: max(rate, best_rate(device, dtype, clock)) for dtype, rate in rates.items()}
     report(contenders, times, photos, {dtype: counts[0] / rate for dtype, rate in rates.items()})

@@ -32,8 +32,9 @@ from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
 from captioner.text.vocabulary import END, START  # noqa: E402
 from captioner.training.contract import Totals  # noqa: E402
+from captioner.training.distributed import number_type  # noqa: E402
 from captioner.training.objectives import TeacherForcing  # noqa: E402
-from captioner.training.optimisation import adam, clip_gradients, mixed_precision  # noqa: E402
+from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
 
 PHOTOS, CAPTIONS, REGION, VOCABULARY, BATCH = 113_287, 5, 2048, 9_490, 16
 
@@ -82,7 +83,7 @@ def steps(
     objective: nn.Module, photos: CaptionedPhotos, order, device: torch.device, precision: str, steps_per_epoch: int
 ) -> None:
     optimiser = adam(objective.parameters())
-    dtype = mixed_precision(device) if precision == "mixed" else torch.float32
+    dtype = number_type(precision, device)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
     started, counted = time.perf_counter(), 0
     for step, batch in enumerate(photos.batches(order)):

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from captioner.layers.allocation import keep_memory
+from captioner.training.distributed import mixed_precision
 
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 """Elapsed time, or the processor time of this process; with one thread, other work on the machine hardly affects the latter."""
@@ -46,6 +47,14 @@ def chosen(parser: argparse.ArgumentParser) -> dict[str, Any]:
     if memory == "kept" and not keep_memory():
         raise SystemExit("memory cannot be kept on this system; choose --memory returned")
     return options
+
+
+def precisions(device: torch.device) -> list[torch.dtype]:
+    """float32, and bfloat16 where the device multiplies it natively; emulated, one product takes minutes."""
+    if mixed_precision(device) == torch.bfloat16:
+        return [torch.float32, torch.bfloat16]
+    print("rows in bf16 are left out: this processor has no instructions for it")
+    return [torch.float32]
 
 
 def in_turn(works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None) -> list[float]:

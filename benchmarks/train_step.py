@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import chosen, seconds, where  # noqa: E402
+from machine import chosen, precisions, seconds, where  # noqa: E402
 from textbook import TextbookDecoder  # noqa: E402
 
 from captioner.attention.scores import AdditiveScore  # noqa: E402
@@ -154,7 +154,8 @@ def main(device: torch.device, rounds: int, clock: str) -> None:
             torch.bfloat16,
         ),
     ]
-    dtypes = (torch.float32, torch.bfloat16)
+    dtypes = precisions(device)
+    rows = [row for row in rows if row.precision in dtypes]
     rates = {dtype: best_rate(device, dtype, clock) for dtype in dtypes}
     times = measure(rows, rounds, device, clock)
     rates = {dtype: max(rates[dtype], best_rate(device, dtype, clock)) for dtype in dtypes}
@@ -182,7 +183,7 @@ def report(rows: list[Row], times: list[float], rates: dict[torch.dtype, float],
     console = Console(width=110)
     console.print(table)
     shown = ", ".join(f"{str(dtype).removeprefix('torch.')} {rate / 1e9:,.0f}" for dtype, rate in rates.items())
-    counts = f"{rows[1].operations / 1e9:.1f} and {rows[3].operations / 1e9:.1f} G"
+    counts = f"{rows[1].operations / 1e9:.1f} and {rows[-1].operations / 1e9:.1f} G"
     console.print(f"best matrix products: {shown} GFLOP/s; operations of a step: {counts}")
     console.print(where(device))
 

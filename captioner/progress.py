@@ -59,6 +59,9 @@ class Report:
     def training_finished(self, folder: Path) -> None:
         """Training is complete."""
 
+    def note(self, text: str) -> None:
+        """Something the user should know that needs no action."""
+
     def alarm(self, text: str) -> None:
         """Something has probably gone wrong; the work continues."""
 
@@ -166,6 +169,9 @@ class TerminalReport(Report):
 
     def training_finished(self, folder: Path) -> None:
         console.print(f"finished: {folder} (score it: python eval.py {folder})")
+
+    def note(self, text: str) -> None:
+        errors.print(f"note: {escape(text)}", soft_wrap=True)
 
     def alarm(self, text: str) -> None:
         errors.print(f"[yellow]alarm:[/] {escape(text)}")

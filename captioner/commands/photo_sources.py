@@ -21,8 +21,7 @@ from captioner.files import write_text_atomically
 from captioner.model import CaptionModel
 from captioner.progress import Report, silent
 from captioner.search import Caption
-from captioner.training.distributed import Processes
-from captioner.training.optimisation import mixed_precision
+from captioner.training.distributed import Processes, number_type
 
 if TYPE_CHECKING:
     from captioner.ensemble import Ensemble
@@ -107,11 +106,10 @@ def _stored(
     from captioner.features.store import FeatureStore
     from captioner.features.stored_regions import store_regions
 
-    precision = (
-        mixed_precision(next(encoder.parameters()).device) if settings.run.precision == "mixed" else torch.float32
-    )
+    precision = number_type(settings.run.precision, next(encoder.parameters()).device)
+    also = (torch.bfloat16, torch.float16, torch.float32) if settings.run.precision == "mixed" else ()
     root, name = Path(settings.run.features), settings.encoder.kind
-    store = FeatureStore.of(encoder, root, name, precision)
+    store = FeatureStore.of(encoder, root, name, precision, also)
     return store_regions(encoder, files, store, num_views, split=split, report=report, compute=compute)
 
 

@@ -93,10 +93,26 @@ class FeatureStore:
         self.index = StoreIndex(self.folder / "photos.jsonl")
 
     @classmethod
-    def of(cls, encoder: Encoder, root: Path, name: str, precision: torch.dtype = torch.float32) -> FeatureStore:
-        """The store of this encoder below `root`, which need not exist yet."""
+    def of(
+        cls,
+        encoder: Encoder,
+        root: Path,
+        name: str,
+        precision: torch.dtype = torch.float32,
+        also: Sequence[torch.dtype] = (),
+    ) -> FeatureStore:
+        """The store of this encoder below `root`, which need not exist yet.
+
+        Args:
+            precision: of the products that compute new rows.
+            also: a store that was begun in one of these precisions, on another machine, is continued in `precision`.
+        """
         shape = (encoder.layout.num_regions, encoder.packed_size)
-        folder, about = store_folder(root, encoder, name, precision), _about(encoder, precision) | {"network": name}
+        folders = {
+            begun_in: store_folder(root, encoder, name, begun_in) for begun_in in dict.fromkeys((precision, *also))
+        }
+        begun_in = next((begun_in for begun_in, folder in folders.items() if folder.exists()), precision)
+        folder, about = folders[begun_in], _about(encoder, begun_in) | {"network": name}
         store = cls(folder, shape, about, precision)
         store.refresh()
         return store

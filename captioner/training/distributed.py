@@ -1,4 +1,4 @@
-"""The processes of a training run: one, or several under torchrun."""
+"""The processes of a training run (one, or several under torchrun), its device, and the number type of its products there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import distributed, nn
@@ -90,3 +90,41 @@ def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
+
+
+def number_type(precision: Literal["fp32", "mixed"], device: torch.device) -> torch.dtype:
+    """The type in which products are computed on the device, by the setting `run.precision`."""
+    return mixed_precision(device) if precision == "mixed" else torch.float32
+
+
+def precision_text(precision: Literal["fp32", "mixed"], device: torch.device) -> str:
+    """What `number_type` chooses, and why it does where it is not what the setting says."""
+    chosen = str(number_type(precision, device)).removeprefix("torch.")
+    if precision == "mixed" and chosen == "float32":
+        return (
+            "float32 in place of mixed: this processor has no bfloat16 instructions, and without them mixed is slower"
+        )
+    return chosen
+
+
+def mixed_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies it natively, else float16 on CUDA and float32 elsewhere."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "cpu" and not cpu_has_bfloat16():
+        return torch.float32
+    return torch.bfloat16
+
+
+def cpu_has_bfloat16() -> bool:
+    """Does this processor have instructions for products of bfloat16 (AVX512-BF16, AMX, or Arm's BF16)?
+
+    oneDNN says yes for every AVX-512 processor, and emulates where these instructions are missing. PyTorch before 2.10 has no
+    public list of them; `_is_avx512_bf16_supported` is of 2.6.
+    """
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    if capabilities:
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
 from torch import Tensor, nn, optim
 
 from captioner.ranges import Count, Fraction, NonNegative, Positive, Probability, Size
@@ -168,10 +167,3 @@ def clip_gradients(parameters: Iterable[nn.Parameter], kind: Clipping, at: float
     elif kind == "value":
         nn.utils.clip_grad_value_(parameters, at)
     return norm
-
-
-def mixed_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 if the device supports it, else float16."""
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.float16
-    return torch.bfloat16

@@ -21,7 +21,8 @@ class Plan:
         epochs: maximum number of epochs.
         batch_size: photos in one step, over all processes and accumulated parts.
         accumulate: parts into which each process cuts its share of a batch, to save memory.
-        precision: `fp32`, or `mixed`: bfloat16 autocast, float16 with a gradient scaler on cards that lack it.
+        precision: `fp32`, or `mixed`: bfloat16 autocast where the device has it; float16 with a gradient scaler on older cards, and
+            fp32 on processors without bfloat16 instructions.
         ema_decay: decay of a running average of the weights, which is then validated and kept as best; 0 for none.
         clip: clip gradients by their common norm, each by its value, or not at all.
         clip_at: the norm or value.

@@ -67,7 +67,8 @@ class Resumable:
             buffer.copy_(tensors[f"objective/{name}"])
         fill_optimiser(self.optimiser, self.objective.model, tensors_of(tensors, "optimiser/"))
         self.schedule.restore(state["schedule"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where the run was computed in a type that needs no scaler
+            self.scaler.load_state_dict(state["scaler"])
         return Progress(**state["progress"])
 
     def _check_own(self, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -14,8 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from captioner.data.batches import Batch
 from captioner.training.contract import Objective, Totals
-from captioner.training.distributed import Processes
-from captioner.training.optimisation import clip_gradients, mixed_precision
+from captioner.training.distributed import Processes, number_type
+from captioner.training.optimisation import clip_gradients
 from captioner.training.plan import Plan
 
 
@@ -26,7 +26,7 @@ class TrainingStep:
         self.objective, self.optimiser, self.plan, self.processes = objective, optimiser, plan, processes
         self.distributed = processes.wrap(objective)
         self.device = processes.device
-        self.dtype = mixed_precision(self.device) if plan.precision == "mixed" else torch.float32
+        self.dtype = number_type(plan.precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
     def __call__(self, parts: Iterable[Batch], totals: Totals) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.regions import Boxes, Regions
 from captioner.text.vocabulary import START, Vocabulary
+from captioner.training.distributed import choose_device, precision_text
 
 _PHOTOS, _CAPTIONS = 2, 5  # B and Q of the example
 _WORDS = 9_000  # size of the vocabulary if the data cannot be read
@@ -67,6 +68,8 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
     """
     settings = builder.read(config, overrides)
     vocabulary, notes = _vocabulary(settings)
+    if settings.run.precision == "mixed":
+        notes.append(f"mixed precision on this machine: {precision_text('mixed', choose_device())}")
     model = builder.make_model(settings, vocabulary, download=False).eval()
     decoder = model.decoder
     regions, parts = _vision_parts(model)

@@ -12,6 +12,7 @@ from captioner.encoders.preprocess import open_photo
 from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
 from captioner.progress import Report, silent
+from captioner.training.distributed import choose_device, precision_text
 
 
 def diagnose(
@@ -32,6 +33,7 @@ def diagnose(
         "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
         "vocabulary": len(vocabulary),
         "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
+        "precision": precision_text(settings.run.precision, choose_device(settings.run.device)),
         "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB" if is_stored(encoder) else "none",
     }
     return examine(

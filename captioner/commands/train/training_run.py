@@ -26,7 +26,7 @@ from captioner.progress import Report, silent
 from captioner.search import Caption
 from captioner.text.tokens import TOKENS
 from captioner.text.vocabulary import Vocabulary
-from captioner.training.distributed import Processes, processes
+from captioner.training.distributed import Processes, number_type, precision_text, processes
 from captioner.training.loop import Trainer
 from captioner.training.plan import Validation, check_batch_size
 from captioner.training.run_log import RunLog
@@ -56,9 +56,16 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
                 write_start(folder, settings, vocabulary, model)
             here.wait()
             report.training_started(folder, len(splits["train"]), len(vocabulary), here.device)
+            _note_precision(settings, here, report)
             make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
     report.training_finished(folder)
     return folder
+
+
+def _note_precision(settings: Settings, here: Processes, report: Report) -> None:
+    """Say so where `mixed` is computed in float32."""
+    if settings.run.precision == "mixed" and number_type("mixed", here.device) == torch.float32:
+        report.note(f"computing in {precision_text('mixed', here.device)}")
 
 
 def _check_captions(splits: Splits, settings: Settings) -> None:

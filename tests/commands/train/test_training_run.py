@@ -22,7 +22,7 @@ from tests.helpers import DRAWN, losses
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_mixed_precision_trains(settings, tmp_path, monkeypatch, dtype):
     """float16 takes the gradient scaler, as on cards without bfloat16."""
-    monkeypatch.setattr(step, "mixed_precision", lambda device: dtype)
+    monkeypatch.setattr(step, "number_type", lambda precision, device: dtype)
     runs.train(DRAWN, [*settings, "run.precision=mixed"])
     found = [line["loss"] for line in losses(tmp_path / "run") if line["kind"] == "train"]
     assert found[-1] < found[0]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: help setup demo test slow check docs bench notebook clean
+.PHONY: help setup demo test slow campaigns check docs bench notebook clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test: setup  ## the default test suite, on all cores
 
 slow: setup  ## the tests that take minutes
 	$(RUN) -m pytest -q -m slow
+
+campaigns: setup  ## kills, full disks and damaged files, about an hour; CAPTIONER_KILLS and CAPTIONER_MUTATIONS make it smaller
+	$(RUN) -m pytest -q -m campaign -n auto --maxprocesses 8 tests/campaigns
 
 check: setup  ## lint and types
 	$(RUN) -m ruff check .

@@ -28,10 +28,10 @@ class AdaptiveAttention(Attention):
     The decoder needs a memory cell, and its state must attend after it has read the previous word: $m_t$ and $h_t$ belong to that state.
 
     Args:
-        query_size: H, the size of the decoder's state, of its memory cell, and of the context.
-        region_size: D, the size of one region's feature.
+        query_size: size of the decoder's state (H), of its memory cell, and of the context.
+        region_size: size of one region's feature (D).
         cell_input_size: the width of $x_t$, the last input of the LSTM.
-        size: A, the width of the comparison's hidden layer.
+        size: width of the score's hidden layer (A).
 
     Raises:
         ValueError: the decoder has no LSTM.

@@ -17,7 +17,8 @@ from captioner.regions import Regions
 
 
 class HardAttention(Attention):
-    r"""The context is one region, $z_t = \sum_i s_{t,i} a_i$ with a one-hot $s_t \sim \mathrm{Multinoulli}(\alpha_t)$.
+    r"""The context of every word is a single region, drawn from a softmax over scores: $z_t = \sum_i s_{t,i} a_i$ with a one-hot
+    $s_t \sim \mathrm{Multinoulli}(\alpha_t)$.
 
     Source: Xu et al. 2015, section 4.1. No gradient passes through a draw. The training objective therefore adds the REINFORCE term of
     that section, from `choice_log_prob` ($\log \alpha_{t, s_t}$) and `choice_entropy` ($H[s_t]$). As at the end of that section, a
@@ -28,9 +29,9 @@ class HardAttention(Attention):
 
     Args:
         score: how a query is compared with a region.
-        region_size: D, the size of one region's feature; also the size of the context.
-        expected: share of the steps in training that take the expected region.
-        decoding: after training, take the likeliest region, or draw.
+        region_size: size of one region's feature (D); also the size of the context.
+        expected: share of the words in training that take the expected region, as soft attention does, instead of a draw.
+        decoding: which region a word takes after training: the likeliest, or a draw.
     """
 
     def __init__(

@@ -22,14 +22,14 @@ from captioner.regions import Regions, centres, extent_of
 
 
 class LocalMonotonicAttention(Attention):
-    r"""Word t attends around region t: $p_t = t$, and a softmax inside $[p_t - D, p_t + D]$.
+    r"""A softmax inside a window that moves on by one region with every word: $p_t = t$, and the window is $[p_t - D, p_t + D]$.
 
     Source: Luong et al. 2015, section 3.2, "local-m", for sequences. Regions are taken in their order, grids row by row. On photos this
     is a control: a caption of a dozen words covers only the top rows of a grid. After the last region the position stays there.
 
     Args:
         score: how a query is compared with a region.
-        region_size: D, the size of one region's feature; also the size of the context.
+        region_size: size of one region's feature (D); also the size of the context.
         radius: number of regions to either side in the window.
     """
 
@@ -51,9 +51,9 @@ class LocalMonotonicAttention(Attention):
 
 
 class LocalPredictiveAttention(Attention):
-    r"""The state predicts a position, $p_t = S \cdot \mathrm{sigmoid}(v_p^\top \tanh(W_p h_t))$ for each axis of the grid, and a
-    Gaussian of $\sigma = D / 2$ around it scales the softmax inside the window:
-    $a_t(s) = \mathrm{align}(h_t, s) \exp(-(s - p_t)^2 / 2 \sigma^2)$.
+    r"""A softmax inside a window around a position that the state predicts, scaled by a Gaussian:
+    $p_t = S \cdot \mathrm{sigmoid}(v_p^\top \tanh(W_p h_t))$ for each axis of the grid, and
+    $a_t(s) = \mathrm{align}(h_t, s) \exp(-(s - p_t)^2 / 2 \sigma^2)$ with $\sigma = D / 2$.
 
     Source: Luong et al. 2015, section 3.2, "local-p"; our radius is their D. In two dimensions the position has two coordinates, S is
     the number of columns or rows, and the Gaussians of both axes are multiplied; a grid of one row is the published case. As published,
@@ -61,10 +61,10 @@ class LocalPredictiveAttention(Attention):
 
     Args:
         score: how a query is compared with a region.
-        query_size: H, the size of the decoder's state.
-        region_size: D, the size of one region's feature; also the size of the context.
+        query_size: size of the decoder's state (H).
+        region_size: size of one region's feature (D); also the size of the context.
         radius: half the width of the window, in regions.
-        size: A, the width of the layer that predicts the position.
+        size: width of the layer that predicts the position (A).
     """
 
     def __init__(self, score: Score, query_size: int, region_size: int, radius: Positive = 2.0, size: Size = 512):

@@ -17,17 +17,18 @@ from captioner.regions import Regions
 
 
 class MultiHeadAttention(Attention):
-    r"""Scaled dot-product attention with N heads: $\mathrm{Concat}(\mathrm{head}_1, \dots, \mathrm{head}_N) W^O$ with
+    r"""Several attentions side by side, the heads, each with a scaled dot product as its score:
+    $\mathrm{Concat}(\mathrm{head}_1, \dots, \mathrm{head}_N) W^O$ with
     $\mathrm{head}_n = \mathrm{softmax}(h W^Q_n (r W^K_n)^\top / \sqrt{S / N}) \, r W^V_n$.
 
     Source: Vaswani et al. 2017, section 3.2.2; our S / N is their $d_k = d_v$.
     `head_weights` holds every head's map, `weights` is their mean. Without weights, the fused kernel computes the same context.
 
     Args:
-        query_size: H, the size of the query.
-        region_size: D, the size of one region's feature.
-        heads: N.
-        size: S, of all heads' queries together, and of the context; a multiple of N.
+        query_size: size of the query (H).
+        region_size: size of one region's feature (D).
+        heads: number of heads (N).
+        size: size of all heads' queries together, and of the context (S); a multiple of `heads`.
     """
 
     def __init__(self, query_size: int, region_size: int, heads: Size = 8, size: Size = 512):

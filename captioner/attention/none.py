@@ -12,7 +12,7 @@ class NoAttention(Attention):
     Source: the pooled image vector of Vinyals et al. 2015 (Show and Tell), used for every word in place of the context of Xu et al. 2015.
 
     Args:
-        region_size: D, the size of one region's feature; also the size of the context.
+        region_size: size of one region's feature (D); also the size of the context.
     """
 
     def __init__(self, region_size: int):

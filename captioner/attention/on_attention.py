@@ -23,7 +23,7 @@ class AttentionOnAttention(Attention):
 
     Args:
         attention: the kind inside.
-        query_size: H, the size of the decoder's state, and of the context.
+        query_size: size of the decoder's state (H), and of the context.
     """
 
     def __init__(self, attention: Attention, query_size: int):

@@ -15,15 +15,15 @@ from captioner.ranges import Size
 
 
 class AdditiveScore(Score):
-    r"""A one-hidden-layer network compares the two: $v^\top \tanh(W h + U r)$.
+    r"""A network with one hidden layer compares the query with a region: $v^\top \tanh(W h + U r)$.
 
     Source: Bahdanau, Cho and Bengio 2015, appendix A.1.2; Xu et al. 2015, section 3.1.2, apply it to image regions.
     Differs: the energy has no bias, which the softmax would cancel.
 
     Args:
-        query_size: H, the size of the decoder's state.
-        region_size: D, the size of one region's feature.
-        size: A, the width of the hidden layer.
+        query_size: size of the decoder's state (H).
+        region_size: size of one region's feature (D).
+        size: width of the hidden layer (A).
     """
 
     def __init__(self, query_size: int, region_size: int, size: Size = 512):
@@ -44,15 +44,15 @@ class AdditiveScore(Score):
 
 
 class ConcatScore(Score):
-    r"""Luong's form of the additive score, one matrix over both: $v^\top \tanh(W [h; r])$.
+    r"""Luong's form of the additive score, with one matrix over query and region together: $v^\top \tanh(W [h; r])$.
 
     Source: Luong, Pham and Manning 2015, section 3.1, "concat". With W split into $W_h$ and $W_r$, it is the additive score without its
     bias; a test shows this.
 
     Args:
-        query_size: H, the size of the decoder's state.
-        region_size: D, the size of one region's feature.
-        size: A, the width of the hidden layer.
+        query_size: size of the decoder's state (H).
+        region_size: size of one region's feature (D).
+        size: width of the hidden layer (A).
     """
 
     def __init__(self, query_size: int, region_size: int, size: Size = 512):
@@ -70,13 +70,13 @@ class ConcatScore(Score):
 
 
 class DotScore(Score):
-    r"""The dot product: $h^\top r$.
+    r"""The dot product of query and region: $h^\top r$.
 
     Source: Luong et al. 2015, section 3.1, "dot".
 
     Args:
-        query_size: H, the size of the decoder's state.
-        region_size: D, the size of one region's feature; the same as H.
+        query_size: size of the decoder's state (H).
+        region_size: size of one region's feature (D); the same as H.
 
     Raises:
         ValueError: the sizes differ.
@@ -98,13 +98,13 @@ class DotScore(Score):
 
 
 class GeneralScore(Score):
-    r"""A product through a learned matrix: $h^\top W r$.
+    r"""The dot product of the query and a learned projection of the region: $h^\top W r$.
 
     Source: Luong et al. 2015, section 3.1, "general".
 
     Args:
-        query_size: H, the size of the decoder's state.
-        region_size: D, the size of one region's feature.
+        query_size: size of the decoder's state (H).
+        region_size: size of one region's feature (D).
     """
 
     def __init__(self, query_size: int, region_size: int):
@@ -124,9 +124,9 @@ class ScaledDotScore(Score):
     Source: Vaswani et al. 2017, section 3.2.1; our A is their $d_k$. It has one head; `multi_head` has several.
 
     Args:
-        query_size: H, the size of the decoder's state.
-        region_size: D, the size of one region's feature.
-        size: A, the size of query and key.
+        query_size: size of the decoder's state (H).
+        region_size: size of one region's feature (D).
+        size: size of query and key (A).
     """
 
     def __init__(self, query_size: int, region_size: int, size: Size = 512):

@@ -13,14 +13,14 @@ from captioner.regions import Regions
 
 
 class SoftAttention(Attention):
-    r"""The expected region under a softmax over scores: $\alpha = \mathrm{softmax}(e)$, $z = \sum_i \alpha_i r_i$.
+    r"""The mean of all regions, weighted by a softmax over scores: $\alpha = \mathrm{softmax}(e)$, $z = \sum_i \alpha_i r_i$.
 
     Source: Xu et al. 2015, section 4.2; Luong et al. 2015, section 3.1, call it global attention.
     Masked regions get weight exactly 0: the mask is applied to the scores, before the softmax.
 
     Args:
         score: how a query is compared with a region.
-        region_size: D, the size of one region's feature; also the size of the context.
+        region_size: size of one region's feature (D); also the size of the context.
     """
 
     def __init__(self, score: Score, region_size: int):

@@ -63,7 +63,7 @@ class EncoderStart:
     """Where the first weights of an encoder come from.
 
     Args:
-        from_run: folder of a run that has an encoder of the same kind and sizes.
+        from_run: run folder whose encoder, of the same kind and sizes, gives the first weights; empty for the kind's own.
     """
 
     from_run: str = ""
@@ -86,7 +86,7 @@ class Place:
 
     Args:
         folder: the run folder; `runs/` and the name of the config if not given.
-        device: auto, cpu, cuda, cuda:1, mps.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` or `mps`; `auto` prefers CUDA, then MPS, then the CPU.
         features: folder of the feature store, where the regions of frozen encoders are computed once and shared by all runs.
     """
 
@@ -112,8 +112,8 @@ class LogSettings:
 
     Args:
         wandb: log to Weights & Biases too.
-        project: name of the project there.
-        samples: photos shown there with their maps after each validation.
+        project: name of the project on Weights & Biases.
+        samples: number of photos that are logged there with their maps after each validation.
     """
 
     wandb: bool = False

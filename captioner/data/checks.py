@@ -55,14 +55,26 @@ def examine(
         open_photo: reads a photo; raises UserError if it cannot be read.
         tick: called with the number of photos done and the number of all.
     """
-    findings = [
+    findings = every_check(splits, vocabulary, min_count, max_length, open_photo, tick)
+    return sorted((finding for finding in findings if finding.count), key=lambda finding: not finding.bad)
+
+
+def every_check(
+    splits: Splits,
+    vocabulary: Vocabulary,
+    min_count: int,
+    max_length: int,
+    open_photo: Callable[[Path], Image.Image],
+    tick: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Finding]:
+    """The result of every check, most of them with a count of 0; arguments as those of `examine`."""
+    return [
         *_photos(splits, open_photo, tick),
         *_few(splits),
         *_captions(splits, vocabulary, max_length),
         *_dropped(splits, vocabulary, min_count),
         *_leaks(splits),
     ]
-    return sorted((finding for finding in findings if finding.count), key=lambda finding: not finding.bad)
 
 
 def _named(split: str, example: Example) -> str:

@@ -18,14 +18,14 @@ _KEYS = {"images": ("id", "file_name"), "annotations": ("id", "image_id", "capti
 
 
 def coco(root: str, captions: str = "captions_{split}.json", images: str = "images") -> Splits:
-    """COCO's captions files, with the splits train and val, and test if it has a file.
+    """A captions file in COCO's format for each split: train, val and, if its file exists, test.
 
     COCO 2014 itself is `coco(root, "annotations/captions_{split}2014.json", "{split}2014")`. Examples are in the order of their image
     ids, references in the order of the file. Only photos of test may have no captions.
 
     Args:
         root: folder of the data.
-        captions: captions file of each `{split}`, below `root`.
+        captions: captions file, below `root`; `{split}` stands for the name of each split.
         images: folder of the photos, below `root`; may contain `{split}`.
 
     Raises:

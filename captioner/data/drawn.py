@@ -37,14 +37,15 @@ def drawn(
     num_unseen: Size = 300,
     size: Annotated[int, Ge(64), Le(96)] = 80,
 ) -> Splits:
-    """Drawn shapes, with the splits train, val and unseen. They are drawn if `root` does not exist; it never holds incomplete data.
+    """Drawn pictures of coloured shapes, with the splits train, val and unseen. They are drawn if `root` does not exist; it never holds
+    incomplete data.
 
     Args:
         root: folder of these data alone.
         seed: random seed; a picture depends on it, on `size`, and on its split and index.
         num_train: number of training pictures.
         num_val: number of validation pictures.
-        num_unseen: number of pictures with a pair of colour and shape that the other splits never show.
+        num_unseen: number of pictures of the split unseen; each shows a pair of colour and shape that the other splits never show.
         size: edge of a picture, in pixels.
 
     Raises:

@@ -19,7 +19,7 @@ def flickr(
     val: str = "Flickr_8k.devImages.txt",
     test: str = "Flickr_8k.testImages.txt",
 ) -> Splits:
-    """Flickr's token file, with the splits train, val and test in the order of their lists.
+    """Flickr8k or Flickr30k as published: a token file of captions, and a list of photos for each of the splits train, val and test.
 
     The id of a photo is its file name without suffix.
 
@@ -28,8 +28,8 @@ def flickr(
         captions: token file, below `root`; each line is `name.jpg#0`, a tab, and the caption.
         images: folder of the photos, below `root`.
         train: list of training photos, below `root`, one name per line.
-        val: list of validation photos.
-        test: list of test photos.
+        val: list of validation photos, below `root`.
+        test: list of test photos, below `root`.
 
     Raises:
         UserError: a file is missing, a line is not in Flickr's format, or a listed photo has no caption.

@@ -26,7 +26,8 @@ _ENDINGS = {
 
 
 def folder(root: str) -> Splits:
-    """A folder of photos without references, as the split test, in the order of their names. The id of a photo is its path below `root`.
+    """A folder of photos without references, which form the split test. They are in the order of their names; the id of a photo is its
+    path below `root`.
 
     Args:
         root: folder of the photos.

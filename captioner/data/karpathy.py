@@ -15,7 +15,7 @@ _SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
 
 
 def karpathy(root: str, captions: str = "dataset_coco.json", images: str = "") -> Splits:
-    """Karpathy's file, with the splits train (with restval), val and test.
+    """Karpathy's JSON file of COCO, Flickr8k or Flickr30k, with the splits train (which includes its restval), val and test.
 
     The path of a photo is `root`/`images`/filepath/filename, without filepath in the files of Flickr. Its id is `cocoid`, or `imgid` if
     there is none.

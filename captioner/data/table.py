@@ -29,7 +29,7 @@ def table(
     test_share: Fraction = 0.1,
     split_seed: Count = 0,
 ) -> Splits:
-    """A table of captions, with the splits of its column `split`, or else with random splits.
+    """A table of captions, such as a CSV file, with the splits of its column `split`, or else with random splits.
 
     Columns: `image`, the file name below `images`; `caption`, or `captions`, a list, in JSON lines; `split` (train, val or test), if
     any. Lines with the same image are captions of one photo, whose id is that name.

@@ -28,11 +28,11 @@ class Att2inDecoder(RecurrentDecoder):
 
     Args:
         attention: any kind that needs no memory cell.
-        region_size: D, the size of one region's feature.
-        vocabulary_size: V.
-        hidden_size: H, the size of the LSTM's state and of its memory cell.
-        word_size: E, the size of a word's vector.
-        dropout: on word vectors and on the output.
+        region_size: size of one region's feature (D).
+        vocabulary_size: number of words in the vocabulary (V).
+        hidden_size: size of the LSTM's state and of its memory cell (H).
+        word_size: size of a word's vector (E).
+        dropout: dropout on word vectors and on the output.
         context_to: what the context reaches: the cell's candidate alone, or its gates too.
 
     Raises:

@@ -35,14 +35,14 @@ class LSTMDecoder(RecurrentDecoder):
 
     Args:
         attention: any kind.
-        region_size: D, the size of one region's feature.
-        vocabulary_size: V.
-        hidden_size: H, the size of the LSTM's state and of its memory cell.
-        word_size: E, the size of a word's vector.
-        dropout: on word vectors and on the output.
-        gate: what scales the context.
+        region_size: size of one region's feature (D).
+        vocabulary_size: number of words in the vocabulary (V).
+        hidden_size: size of the LSTM's state and of its memory cell (H).
+        word_size: size of a word's vector (E).
+        dropout: dropout on word vectors and on the output.
+        gate: gate that scales the context: one number, a vector, or none.
         attend: whether the state attends before or after it reads the previous word.
-        output: what the next word is predicted from.
+        output: what the next word is predicted from: `deep`, the previous word, the state and the context; `state`, the state alone.
         cell: the recurrent cell; a GRU (Cho et al. 2014) and a plain RNN have no memory cell.
 
     Raises:

@@ -17,17 +17,17 @@ from captioner.ranges import Fraction, Size
 
 
 class ShowAndTellDecoder(RecurrentDecoder):
-    r"""An LSTM reads the mean region as if it were a word, $x_{-1} = W_v \bar v$, then the words.
+    r"""An LSTM that reads the mean region once, as if it were the first word, then the words; no attention: $x_{-1} = W_v \bar v$.
 
     Source: Vinyals et al. 2015, section 3.1, where the network's pooled features are the mean region.
 
     Args:
         attention: `none`, since there is no attention to regions.
-        region_size: D, the size of one region's feature.
-        vocabulary_size: V.
-        hidden_size: H, the size of the LSTM's state.
-        word_size: E, the size of a word's vector.
-        dropout: on word vectors and on the output.
+        region_size: size of one region's feature (D).
+        vocabulary_size: number of words in the vocabulary (V).
+        hidden_size: size of the LSTM's state (H).
+        word_size: size of a word's vector (E).
+        dropout: dropout on word vectors and on the output.
 
     Raises:
         ValueError: another kind of attention.

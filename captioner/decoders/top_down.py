@@ -27,11 +27,11 @@ class TopDownDecoder(RecurrentDecoder):
 
     Args:
         attention: any kind.
-        region_size: D, the size of one region's feature.
-        vocabulary_size: V.
-        hidden_size: H, the size of both states.
-        word_size: E, the size of a word's vector.
-        dropout: on word vectors and on the output.
+        region_size: size of one region's feature (D).
+        vocabulary_size: number of words in the vocabulary (V).
+        hidden_size: size of both states (H).
+        word_size: size of a word's vector (E).
+        dropout: dropout on word vectors and on the output.
     """
 
     attend = "after"

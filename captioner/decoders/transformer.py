@@ -44,8 +44,8 @@ class TransformerState:
 
 
 class TransformerDecoder(Decoder):
-    r"""Words are vectors plus sinusoids of their position. Every layer attends to the words so far, then to the regions, then applies a
-    feed-forward network to each word.
+    r"""Layers that attend to the words so far, then to the regions, then apply a feed-forward network to each word. Words enter as vectors
+    plus sinusoids of their position.
 
     Source: Vaswani et al. 2017, section 3.1 and figure 1 (right); the sinusoids are section 3.5. `norm="post"` normalises after each
     residual sum, as there, $\mathrm{LayerNorm}(x + \mathrm{Sublayer}(x))$; `norm="pre"`, $x + \mathrm{Sublayer}(\mathrm{LayerNorm}(x))$
@@ -57,14 +57,14 @@ class TransformerDecoder(Decoder):
 
     Args:
         attention: any kind that needs no memory cell; the other layers get copies with weights of their own.
-        region_size: D, the size of one region's feature.
-        vocabulary_size: V.
-        hidden_size: H, the size of every word's vector between layers; a multiple of `heads`.
+        region_size: size of one region's feature (D).
+        vocabulary_size: number of words in the vocabulary (V).
+        hidden_size: size of every word's vector between layers (H); a multiple of `heads`.
         layers: number of layers.
-        heads: heads of the self-attention among words.
-        feedforward_size: the width of the feed-forward network.
-        dropout: on the output of every sublayer and on the words.
-        norm: where layers normalise.
+        heads: number of heads of the self-attention among words.
+        feedforward_size: width of the feed-forward network.
+        dropout: dropout on the output of every sublayer and on the words.
+        norm: where layers normalise: `pre`, before every sublayer; `post`, after every residual sum.
 
     Raises:
         ValueError: the attention needs the memory cell of an LSTM.

@@ -36,11 +36,11 @@ class Detector(Encoder):
     Regions are sorted by score. If a photo has fewer than R, the rest are zeros and masked.
 
     Args:
-        weights: `COCO_V1`, or `none` for random ones.
+        weights: name of its weights; `none` for random ones.
         input_size: edge of the square view, in pixels.
         min_boxes: minimum number of boxes, kept whatever their scores.
-        max_boxes: R, maximum number of boxes.
-        threshold: probability of the most likely class from which a box is kept.
+        max_boxes: maximum number of boxes (R).
+        threshold: a box is kept if the probability of its most likely class is at least this.
         download: whether to fetch the weights; otherwise they are random until weights are loaded.
 
     Raises:

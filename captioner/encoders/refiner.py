@@ -27,14 +27,15 @@ class Refiner(nn.Module):
     Masked regions are never attended to.
 
     Args:
-        region_size: D, the size of one region's feature.
+        region_size: size of one region's feature (D).
         layers: number of layers. With 0 there is no refiner, or, with `project`, only the first projection and the last norm.
-        heads: N.
-        size: S; a multiple of `heads`.
-        feedforward_size: the width of the network that is applied to each region.
-        dropout: dropout on the result of every sublayer.
-        position: encoding of a region's position; see above.
-        project: project regions to `size` also without layers, for scores that need regions as wide as the decoder's state.
+        heads: number of heads (N).
+        size: size of a refined region's feature (S); a multiple of `heads`.
+        feedforward_size: width of the feed-forward network, which is applied to each region.
+        dropout: dropout on the output of every sublayer.
+        position: how a region's position is encoded: `sinusoids` of its column and row; `geometry`, a linear layer of its corners and
+            area; or `none`.
+        project: project regions to `size` even with 0 layers, for scores that need regions as wide as the decoder's state.
     """
 
     def __init__(

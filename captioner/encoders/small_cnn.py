@@ -15,16 +15,17 @@ from captioner.regions import Grid
 
 
 class SmallCNN(Encoder):
-    """Three convolutions of stride 2 and one of stride 1, each with batch norm and ReLU. A region stands for 8 x 8 pixels.
+    """A small CNN for simple pictures: three convolutions of stride 2 and one of stride 1, each with batch norm and ReLU. A region stands
+    for 8 x 8 pixels.
 
     The receptive field is 31 x 31 pixels, little more than the region itself, so that a map shows a location. A learned position vector
     is added to each region.
 
     Args:
         size: edge of the square view, in pixels; a multiple of 8. Photos are resized to it as a whole.
-        width: channels of the first convolution.
-        region_size: D, channels of the last.
-        frozen: keeps the encoder untrained, for weights from another run (`encoder.from_run`).
+        width: number of channels of the first convolution.
+        region_size: number of channels of the last convolution, which is the size of a region's feature (D).
+        frozen: whether the encoder stays untrained, for weights from another run (`encoder.from_run`).
     """
 
     def __init__(self, size: Size = 80, width: Size = 32, region_size: Size = 128, frozen: bool = False):

@@ -36,12 +36,12 @@ class TorchvisionNetwork(Encoder):
 
     Args:
         network: torchvision's name of the network, such as resnet101.
-        weights: the name of its weights, such as IMAGENET1K_V2; DEFAULT for torchvision's best; none for random ones.
-        input_size: edge of the view in pixels, or [width, height]; by default, that of the weights. It sets the number of regions: a
-            ResNet makes one of every 32 x 32 pixels.
+        weights: name of its weights, such as `IMAGENET1K_V2`; `DEFAULT` for torchvision's best; `none` for random ones.
+        input_size: edge of the square view in pixels, or `[width, height]`; by default, that of the weights. It sets the number of
+            regions: a ResNet makes one of every 32 x 32 pixels.
         fit: how a photo becomes the view: `crop` cuts out the centre, for a square view with the margin of the weights; `stretch` resizes
             to the view, whatever the aspect; `letterbox` shows the whole photo between bars.
-        train_from: the first stage that is trained, such as layer4 or features.14, with all later ones; none if empty.
+        train_from: the first stage that is trained, such as `layer4` or `features.14`, with all later ones; if empty, none is trained.
         download: whether to download weights that are not on the disk. A model that loads its own weights needs none.
 
     Raises:

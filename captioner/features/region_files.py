@@ -29,7 +29,7 @@ _WIDTHS, _HEIGHTS = ("image_w", "image_width", "width"), ("image_h", "image_heig
 
 
 class RegionFiles(Vision):
-    """Reads a photo's regions from a file. It has no network, so a model that uses it cannot caption new photos.
+    """Published regions, read from one file for each photo. There is no network, so a model that uses them cannot caption new photos.
 
     The file of a photo is `folder`/NAME.npz or .npy. NAME is the photo's name without its suffix, or the number at its end without
     leading zeros (42 for COCO_val2014_000000000042.jpg). An .npz file holds features under `features`, `feat`, `x` or `att_feat`, and
@@ -38,10 +38,10 @@ class RegionFiles(Vision):
     no boxes. Boxes refer to the size that the file states (`image_w`, `image_h`), or else to the photo's.
 
     Args:
-        folder: the folder of feature files.
-        region_size: D.
-        boxes: the folder of box files, for .npy features.
-        max_boxes: R; further regions are dropped.
+        folder: folder of the feature files.
+        region_size: size of a region's feature (D).
+        boxes: folder of the box files, for .npy features.
+        max_boxes: maximum number of regions of a photo (R); further ones are dropped.
     """
 
     def __init__(self, folder: str, region_size: Size = 2048, boxes: str = "", max_boxes: Size = 100):

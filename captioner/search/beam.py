@@ -44,11 +44,13 @@ class Greedy:
 
 @dataclass(frozen=True)
 class BeamSearch:
-    """Keep the K best beginnings of a caption at every word. A beam as wide as the tree finds the most probable caption.
+    """Keep the best beginnings of a caption at every word, a fixed number of them. A beam as wide as the tree finds the most probable
+    caption.
 
     Args:
-        beams: K; 1 is greedy decoding.
-        length_rule: how captions of different lengths are ranked.
+        beams: number of beginnings that are kept (K); 1 is greedy decoding.
+        length_rule: how captions of different lengths are ranked: by log-probability (`none`), by its mean over words, or divided by the
+            length penalty of GNMT.
         limits: limits on captions.
     """
 
@@ -66,17 +68,19 @@ class BeamSearch:
 
 @dataclass(frozen=True)
 class DiverseBeamSearch:
-    r"""Beam search in G groups. At every word the groups choose in turn, and each is penalised for words that earlier groups chose for
-    the same photo: group g maximises $\Theta(y) - \lambda \sum_{h < g} \sum_b [y_t = y^h_{b,t}]$.
+    r"""Beam search in groups, which choose in turn at every word; each is penalised for words that earlier groups chose for the same
+    photo: group g maximises $\Theta(y) - \lambda \sum_{h < g} \sum_b [y_t = y^h_{b,t}]$.
 
     Source: Vijayakumar et al. 2018, with their Hamming diversity. The penalty affects the choice of words alone; scores and the final
     order are those of beam search. With one group this is beam search; with lambda 0 all groups write the same.
 
     Args:
-        beams: K, the beams of all groups together; a multiple of `groups`.
-        groups: G.
-        diversity: lambda, in natural logarithms of probability.
-        length_rule: how captions of different lengths are ranked.
+        beams: number of beams of all groups together (K); a multiple of `groups`.
+        groups: number of groups (G).
+        diversity: penalty for each time that an earlier group chose the same word at the same position (lambda), in natural logarithms
+            of probability.
+        length_rule: how captions of different lengths are ranked: by log-probability (`none`), by its mean over words, or divided by the
+            length penalty of GNMT.
         limits: limits on captions.
     """
 

@@ -29,9 +29,9 @@ class Limits:
     Args:
         max_length: maximum number of words, without the end mark.
         min_length: minimum number of words.
-        no_repeat: n: no sequence of n words may occur twice in a caption; 0 for no such limit.
+        no_repeat: length of the word sequences that may not occur twice in a caption, such as 3; 0 for no such limit.
         unknown: whether `<unk>` may be written.
-        bad_endings: whether a caption may end with a word such as "a" or "with"; see `captioner/text/endings.py`.
+        bad_endings: whether a caption may end with a word such as "a" or "with"; they are listed in `captioner/text/endings.py`.
         bad_words: the indices of those words.
     """
 

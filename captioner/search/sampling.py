@@ -29,10 +29,10 @@ class Sampling:
     Source of top_p: Holtzman et al. 2020, section 3.1 (nucleus sampling).
 
     Args:
-        samples: K, drawn for each photo; the likeliest is the photo's caption, the others are its candidates.
+        samples: number of captions drawn for each photo (K); the likeliest is the photo's caption, the others are its candidates.
         temperature: divisor of the logits; below 1, likely words become likelier.
-        top_k: words are drawn from the k likeliest; 0 for all.
-        top_p: words are drawn from the smallest set that has this probability together; 1 for all.
+        top_k: number of likeliest words from which each word is drawn; 0 for all.
+        top_p: each word is drawn from the smallest set of words that together have this probability; 1 for all.
         limits: limits on captions.
     """
 

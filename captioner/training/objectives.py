@@ -46,14 +46,15 @@ class TeacherForcing(Objective):
     Args:
         model: the model to train.
         label_smoothing: share of the target distribution that is uniform over the vocabulary.
-        coverage: lambda, the weight of the coverage penalty; 0 for none.
-        coverage_reduction: how the penalty is reduced; see above.
-        reinforce: weight of the REINFORCE term, for attention that draws.
-        choice_entropy: weight of the entropy bonus, for attention that draws.
-        reward: the reward of a draw: its word's log-probability, or the whole caption's.
-        sampling: how the share of reference words falls in scheduled sampling; see `reference_share`.
-        sampling_steps: k, the number of steps of the decay.
-        sampling_least: the smallest share of reference words.
+        coverage: weight of the coverage penalty (lambda), which asks that each region is used once; 0 for none.
+        coverage_reduction: how the penalty is reduced: `sum_regions` sums over regions and averages over captions; `mean_regions` averages
+            over both; `sum_captions` sums over captions and averages over regions.
+        reinforce: weight of the REINFORCE term; for attention that draws regions (`hard`).
+        choice_entropy: weight of the bonus for the entropy of the draws; for attention that draws regions (`hard`).
+        reward: the reward of a drawn region: the log-probability of its word, or of the whole caption.
+        sampling: scheduled sampling: how the probability that the decoder reads a reference word, and not its own, falls during training.
+        sampling_steps: number of training steps that sets how fast it falls (k): `linear` would reach 0, `exponential` 1/e after k steps.
+        sampling_least: the smallest probability of reading a reference word.
     """
 
     terms = ("loss", "coverage")

@@ -19,7 +19,7 @@ def adam(
     beta2: Fraction = 0.999,
     weight_decay: NonNegative = 0.0,
 ) -> optim.Optimizer:
-    """Kingma and Ba 2015; weight decay is added to the gradient.
+    """Adam (Kingma and Ba 2015); weight decay is added to the gradient.
 
     Args:
         parameters: what is trained.
@@ -38,14 +38,14 @@ def adamw(
     beta2: Fraction = 0.999,
     weight_decay: NonNegative = 0.01,
 ) -> optim.Optimizer:
-    """Loshchilov and Hutter 2019; weight decay is decoupled from the gradient.
+    """AdamW (Loshchilov and Hutter 2019); weight decay is decoupled from the gradient.
 
     Args:
         parameters: what is trained.
         learning_rate: step size, before the schedule.
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
-        weight_decay: decoupled weight decay.
+        weight_decay: weight decay, decoupled from the gradient.
     """
     return optim.AdamW(parameters, learning_rate, (beta1, beta2), weight_decay=weight_decay, fused=True)
 
@@ -100,7 +100,7 @@ class Cosine(Constant):
     """The learning rate follows half a cosine, from 1 to `last`, over the training run.
 
     Args:
-        last: factor of the learning rate at the end.
+        last: factor of the learning rate at the end of the training run.
     """
 
     last: Probability = 0.0

@@ -25,7 +25,7 @@ class Plan:
             fp32 on processors without bfloat16 instructions.
         ema_decay: decay of a running average of the weights, which is then validated and kept as best; 0 for none.
         clip: clip gradients by their common norm, each by its value, or not at all.
-        clip_at: the norm or value.
+        clip_at: the norm or value at which gradients are clipped.
         validate_every: epochs between validations.
         monitor: the decoded validation score that decides which checkpoint is best.
         patience: validations without a better score after which training stops; 0 to never stop early.

@@ -29,7 +29,8 @@ whether the end mark followed (B, K)."""
 
 
 class SelfCritical(Objective):
-    r"""REINFORCE with captions as actions: the gradient is $-\frac1K \sum_k (r(w^k) - b_k) \, \nabla \log p(w^k)$ for each photo.
+    r"""Captions are drawn, scored, and made more or less likely (REINFORCE with captions as actions): the gradient is
+    $-\frac1K \sum_k (r(w^k) - b_k) \, \nabla \log p(w^k)$ for each photo.
 
     Source: Rennie et al. 2017, section 3. With `baseline="greedy"`, $b$ is the reward of the greedy caption, as there; with `"mean"`,
     $b_k$ is the mean reward of the photo's other samples (Luo 2020).
@@ -43,8 +44,9 @@ class SelfCritical(Objective):
         bad_words: indices of words that no caption should end with; their share is logged.
         cider: weight of CIDEr-D, 0 to 10, in the reward.
         bleu: weight of BLEU-4 of each caption, 0 to 1, in the reward.
-        samples: K.
-        baseline: the value subtracted from a reward.
+        samples: number of captions drawn for each photo (K).
+        baseline: the value subtracted from a reward: `mean`, the mean reward of the photo's other samples; `greedy`, the reward of its
+            greedy caption.
         temperature: divisor of the logits, in drawing and in the gradient.
         max_length: maximum number of words of a drawn caption; one that reaches it is scored without its end mark.
     """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from captioner.data.checks import examine
+from captioner.data.checks import every_check, examine
 from captioner.data.contract import Example
 from captioner.encoders.preprocess import open_photo
 from captioner.text.vocabulary import Vocabulary
+from tests.pages import DOCS, table
 
 
 @pytest.fixture
@@ -84,6 +86,18 @@ def test_what_is_broken_is_found(splits, kind):
     broken(splits, kind)
     what, bad = BROKEN[kind]
     assert findings(splits)[what] == (1, bad)
+
+
+def test_the_guide_lists_every_check(splits):
+    """The first column is the finding as printed, with SPLIT and N for names and numbers; the second says whether it is bad."""
+    vocabulary = Vocabulary(["a", "dog", "cat"])
+    results = every_check(splits, vocabulary, 7, 9, open_photo)
+    printed = {re.sub(r"\b(train|val)\b", "SPLIT", re.sub(r"\b[79]\b", "N", one.what)): one.bad for one in results}
+    rows = {finding.replace("`", ""): bad for finding, bad in table(DOCS / "guide" / "data.md", "finding")}
+    assert len(rows) > 10
+    assert set(rows) == set(printed)
+    assert [what for what, bad in rows.items() if bad == "yes" and not printed[what]] == []
+    assert [what for what, bad in rows.items() if bad.startswith("no") and printed[what]] == []
 
 
 def test_references_copied_from_training_are_counted(splits):

@@ -24,7 +24,7 @@ def values_of(annotation: Any) -> str:
         parts = [inner for inner in get_args(annotation) if inner is not NoneType]
         return "; or ".join([*map(values_of, parts), *(["null"] if NoneType in get_args(annotation) else [])])
     if origin in (tuple, list):
-        return f"a list of {len(get_args(annotation))} such values"
+        return "a list of such values"
     return _TYPES[annotation]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def test_every_setting_has_values_a_default_and_a_meaning():
     assert len(settings) > 100
     assert [one.key for one in settings if not (one.values and one.default and one.meaning)] == []
     assert [group.name for group in command.groups() if len(group.summary) < 5] == []
+
+
+def test_every_meaning_stands_alone():
+    """No bare letter of an equation, and no reference to text that the list does not show."""
+    settings = [setting for group in command.groups() for setting in group.settings]
+    bare = re.compile(r"(?:[A-Za-z]|lambda)(?:[,;:].*)?|.*\bsee (?:above|`).*")
+    assert [(one.key, one.meaning) for one in settings if bare.fullmatch(one.meaning)] == []
+    assert [one.key for one in settings if len(one.meaning.split()) < 2] == []
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)

@@ -40,7 +40,7 @@ class Ensemble(nn.Module):
             )
         self.models = nn.ModuleList(models)
         shared = all(_same_weights(models[0].encoder, model.encoder) for model in models[1:])
-        self.encoder = models[0].encoder if shared else Several(models[0].encoder)
+        self.encoder = models[0].encoder if shared else DifferingEncoders(models[0].encoder)
         self.decoder = EnsembleDecoder([model.decoder for model in models])
 
     @property
@@ -53,10 +53,10 @@ class Ensemble(nn.Module):
 
     def remember(self, photos: Tensor | Regions) -> Memory:
         first, *others = (model.remember(photos) for model in self.models)  # pyright: ignore[reportCallIssue]
-        return first.extended(Memories, others=tuple(others))
+        return first.extended(EnsembleMemory, others=tuple(others))
 
 
-class Several(Vision):
+class DifferingEncoders(Vision):
     """Encoders that differ. No regions are stored for them, since each would need its own; sizes are those of the first."""
 
     def __init__(self, first: Vision):
@@ -66,14 +66,14 @@ class Several(Vision):
 
 
 @dataclass(frozen=True)
-class Memories(Memory):
+class EnsembleMemory(Memory):
     """The memories of all models; its own fields are the first model's."""
 
     others: tuple[Memory, ...] = ()
 
-    def select(self, photos: Tensor | slice) -> Memories:
+    def select(self, photos: Tensor | slice) -> EnsembleMemory:
         chosen = tuple(memory.select(photos) for memory in self.others)
-        return super().select(photos).extended(Memories, others=chosen)
+        return super().select(photos).extended(EnsembleMemory, others=chosen)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class EnsembleDecoder(Decoder):
 
 
 def _memories(memory: Memory) -> list[Memory]:
-    assert isinstance(memory, Memories)
+    assert isinstance(memory, EnsembleMemory)
     return [memory, *memory.others]
 
 

@@ -14,7 +14,7 @@ from captioner.attention import Attention
 from captioner.builder.config import arguments
 from captioner.builder.run_folder import fill_encoder
 from captioner.builder.schema import part
-from captioner.builder.sections import Part, Settings
+from captioner.builder.sections import PartSettings, Settings
 from captioner.data.contract import Example, Splits, present
 from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError
@@ -29,7 +29,7 @@ from captioner.training.self_critical import Reward
 FREQUENCIES = "document_frequencies.npz"
 
 
-def _make(section: str, chosen: Part, **supplied: Any) -> Any:
+def _make(section: str, chosen: PartSettings, **supplied: Any) -> Any:
     """The part that a section names; its constructor's ValueError becomes a UserError."""
     constructor = part(section, chosen.kind)
     try:

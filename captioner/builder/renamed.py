@@ -1,6 +1,6 @@
-"""Settings under their earlier names: they keep working for one release, with a note of the new name.
+"""Earlier names of settings, which work for one release and print a note with the new name.
 
-Run folders written before keep loading: their settings.yaml is translated without a note.
+The `settings.yaml` of a run folder is translated without a note, so that run folders of earlier versions load.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _DEFAULTS = {
 
 
 def with_new_kinds(settings: Nested, note: bool = True) -> Nested:
-    """Merged settings in which Att2in, formerly options of the LSTM decoder, is a kind of its own.
+    """Merged settings in which options of `decoder.kind=lstm` that make it Att2in are replaced by `decoder.kind=att2in`.
 
     Raises:
         UserError: the decoder is a combination of these options that no longer exists.

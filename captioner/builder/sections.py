@@ -122,7 +122,7 @@ class LogSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PartSettings:
     """A section whose `kind` names a part.
 
     Args:
@@ -135,17 +135,17 @@ class Part:
 
 
 @dataclass(frozen=True)
-class DataSettings(Part, Photos, Words):
+class DataSettings(PartSettings, Photos, Words):
     """The section `data`."""
 
 
 @dataclass(frozen=True)
-class EncoderSettings(Part, EncoderStart):
+class EncoderSettings(PartSettings, EncoderStart):
     """The section `encoder`."""
 
 
 @dataclass(frozen=True)
-class AttentionSettings(Part, AroundAttention):
+class AttentionSettings(PartSettings, AroundAttention):
     """The section `attention`.
 
     Args:
@@ -156,7 +156,7 @@ class AttentionSettings(Part, AroundAttention):
 
 
 @dataclass(frozen=True)
-class OptimiserSettings(Part, EncoderRate):
+class OptimiserSettings(PartSettings, EncoderRate):
     """The section `optimiser`."""
 
 
@@ -177,11 +177,11 @@ class Settings:
     data: DataSettings
     encoder: EncoderSettings
     attention: AttentionSettings
-    decoder: Part
-    objective: Part
+    decoder: PartSettings
+    objective: PartSettings
     optimiser: OptimiserSettings
-    schedule: Part
-    search: Part
+    schedule: PartSettings
+    search: PartSettings
     refiner: dict[str, Any]
     run: RunSettings
     log: LogSettings
@@ -207,11 +207,11 @@ _RECORDS: dict[str, type] = {
     "data": DataSettings,
     "encoder": EncoderSettings,
     "attention": AttentionSettings,
-    "decoder": Part,
-    "objective": Part,
+    "decoder": PartSettings,
+    "objective": PartSettings,
     "optimiser": OptimiserSettings,
-    "schedule": Part,
-    "search": Part,
+    "schedule": PartSettings,
+    "search": PartSettings,
     "run": RunSettings,
     "log": LogSettings,
 }
@@ -223,6 +223,6 @@ def _record(section: str, values: dict[str, Any]) -> Any:
         return values
     names = {field.name for field in fields(record)}
     own = {key: value for key, value in values.items() if key in names}
-    if issubclass(record, Part):
+    if issubclass(record, PartSettings):
         own["options"] = {key: value for key, value in values.items() if key not in names}
     return record(**own)

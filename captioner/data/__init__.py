@@ -1,11 +1,16 @@
-"""Data sets: every source of captioned photos, by the name a config gives it.
+"""Data sets, by the name a config gives them.
 
-contract.py     what every source returns         batches.py  from examples to batches
-coco.py         COCO's captions files             karpathy.py Karpathy's splits of COCO and Flickr
-flickr.py       token files of Flickr8k and 30k   table.py    CSV and JSON lines, such as Kaggle's Flickr8k
-folder.py       a folder of photos, no captions   drawn.py    coloured shapes
-drawn_split.py  writes a split of drawn data      shapes.py   draws the shapes
+contract.py     what every data set returns
+coco.py         COCO's captions files
+karpathy.py     Karpathy's splits of COCO and Flickr
+flickr.py       token files of Flickr8k and Flickr30k
+table.py        CSV files and JSON lines, such as Kaggle's Flickr8k
+folder.py       a folder of photos without captions
+drawn.py        drawn pictures of coloured shapes
+drawn_split.py  writes a split of drawn pictures
+shapes.py       composes, describes and draws the shapes
 instances.py    objects of photos, in COCO's format
+batches.py      from examples to batches
 checks.py       checks of a data set before training
 
 To add one: write a function that returns `Splits` and whose arguments are its settings, then add its line here.

@@ -62,7 +62,7 @@ class Batch:
 
 
 def encode_references(examples: Sequence[Example], vocabulary: Vocabulary, max_length: int) -> list[list[list[int]]]:
-    """The references of each example as numbers, longest first, so that a decoder can drop finished captions from the end."""
+    """The references of each example as numbers of words, longest first, so that a decoder can drop finished captions from the end."""
     encoded = []
     for example in examples:
         captions = [vocabulary.encode(reference, max_length) for reference in example.references]
@@ -76,7 +76,7 @@ def encode_references(examples: Sequence[Example], vocabulary: Vocabulary, max_l
 
 
 def pad_words(captions: Sequence[Sequence[Sequence[int]]]) -> Tensor:
-    """(B, Q, T) of one to many captions for each photo."""
+    """(B, Q, T): the captions of each photo, padded to the largest number and length."""
     num_captions = max(map(len, captions))
     length = max(len(caption) for photo in captions for caption in photo)
     words = torch.full((len(captions), num_captions, length), PAD)

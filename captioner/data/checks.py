@@ -87,8 +87,8 @@ def _all(splits: Splits) -> Iterator[tuple[str, Example]]:
             yield split, example
 
 
-def _finding(what: str, found: Iterable[str], of: int, bad: bool = False) -> Finding:
-    listed = list(found)
+def _finding(what: str, cases: Iterable[str], of: int, bad: bool = False) -> Finding:
+    listed = list(cases)
     return Finding(what, len(listed), of, listed[:_SHOWN], bad)
 
 
@@ -109,15 +109,19 @@ def _photos(
     splits: Splits, open_photo: Callable[[Path], Image.Image], tick: Callable[[int, int], None]
 ) -> list[Finding]:
     """Photos that are missing, unreadable, resized, tiny, very elongated, or identical to another photo."""
-    everything = list(_all(splits))
-    missing = [f"{_named(split, one)} at {one.image}" for split, one in everything if not one.image.is_file()]
-    there = [(split, one) for split, one in everything if one.image.is_file()]
-    seen, unreadable = _read_photos(there, open_photo, tick)
-    across, within = _copies(seen)
-    resized = [f"{one}, stated {' x '.join(map(str, one.example.size or ()))}" for one in seen if _is_resized(one)]
-    small = [str(one) for one in seen if min(one.size) < _SMALL]
-    long = [str(one) for one in seen if max(one.size) > _LONG_ASPECT * min(one.size) >= _LONG_ASPECT * _SMALL]
-    total = len(everything)
+    examples = list(_all(splits))
+    missing = [
+        f"{_named(split, example)} at {example.image}" for split, example in examples if not example.image.is_file()
+    ]
+    present = [(split, example) for split, example in examples if example.image.is_file()]
+    photos, unreadable = _read_photos(present, open_photo, tick)
+    across, within = _copies(photos)
+    resized = [
+        f"{photo}, stated {' x '.join(map(str, photo.example.size or ()))}" for photo in photos if _is_resized(photo)
+    ]
+    small = [str(photo) for photo in photos if min(photo.size) < _SMALL]
+    long = [str(photo) for photo in photos if max(photo.size) > _LONG_ASPECT * min(photo.size) >= _LONG_ASPECT * _SMALL]
+    total = len(examples)
     return [
         _finding("photos without a file", missing, total, bad=True),
         _finding("photos that cannot be read", unreadable, total, bad=True),
@@ -135,7 +139,7 @@ def _read_photos(
     tick: Callable[[int, int], None],
 ) -> tuple[list[_ReadPhoto], list[str]]:
     """The photos that can be read, and the reasons why the others cannot."""
-    seen, unreadable = [], []
+    readable, unreadable = [], []
     with ThreadPoolExecutor(_READERS) as pool:
         results = pool.map(lambda photo: _read_photo(photo[1].image, open_photo), photos)
         for done, ((split, example), (size, digest)) in enumerate(zip(photos, results, strict=True), start=1):
@@ -143,8 +147,8 @@ def _read_photos(
             if isinstance(size, str):
                 unreadable.append(size)
             else:
-                seen.append(_ReadPhoto(split, example, size, digest))
-    return seen, unreadable
+                readable.append(_ReadPhoto(split, example, size, digest))
+    return readable, unreadable
 
 
 def _read_photo(path: Path, open_photo: Callable[[Path], Image.Image]) -> tuple[tuple[int, int] | str, str]:
@@ -155,19 +159,19 @@ def _read_photo(path: Path, open_photo: Callable[[Path], Image.Image]) -> tuple[
         return str(error), ""
 
 
-def _copies(seen: Iterable[_ReadPhoto]) -> tuple[list[str], list[str]]:
+def _copies(photos: Iterable[_ReadPhoto]) -> tuple[list[str], list[str]]:
     """Groups of identical photos: those in several splits, and those within one."""
     copies: dict[str, list[tuple[str, Example]]] = defaultdict(list)
-    for one in seen:
-        copies[one.digest].append((one.split, one.example))
+    for photo in photos:
+        copies[photo.digest].append((photo.split, photo.example))
     groups = [group for group in copies.values() if len(group) > 1]
     across = [group for group in groups if len({split for split, _ in group}) > 1]
     return [_group(group) for group in across], [_group(group) for group in groups if group not in across]
 
 
-def _is_resized(one: _ReadPhoto) -> bool:
-    """Whether the stated size is wrong. It may be that before or after the rotation that EXIF asks for."""
-    return one.example.size is not None and one.example.size not in (one.size, one.size[::-1])
+def _is_resized(photo: _ReadPhoto) -> bool:
+    """Whether the stated size is wrong. It may be the size before or after the EXIF rotation."""
+    return photo.example.size is not None and photo.example.size not in (photo.size, photo.size[::-1])
 
 
 def _group(group: Sequence[tuple[str, Example]]) -> str:
@@ -176,26 +180,30 @@ def _group(group: Sequence[tuple[str, Example]]) -> str:
 
 def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[Finding]:
     """Photos without captions; captions that are empty or too long, or repeat another reference of the photo."""
-    everything = list(_all(splits))
-    cut = [(split, one, text, vocabulary.split(text)) for split, one in everything for text in one.references]
-    bare = [(split, one) for split, one in everything if not any(map(vocabulary.split, one.references))]
-    named, untaught = [_named(*one) for one in bare], any(split in ("train", "val") for split, _ in bare)
-    empty = [_named(split, one) for split, one, _, words in cut if not words]
+    examples = list(_all(splits))
+    captions = [
+        (_named(split, example), text, vocabulary.split(text))
+        for split, example in examples
+        for text in example.references
+    ]
+    wordless = [(split, example) for split, example in examples if not any(map(vocabulary.split, example.references))]
+    needed = any(split in ("train", "val") for split, _ in wordless)
+    empty = [name for name, _, words in captions if not words]
     long = [
-        f"{_named(split, one)}: {len(words)} words, {text[:60]!r}..."
-        for split, one, text, words in cut
-        if len(words) > max_length
+        f"{name}: {len(words)} words, {text[:60]!r}..." for name, text, words in captions if len(words) > max_length
     ]
     repeating = [
-        f"{_named(split, one)}: {one.references[0][:60]!r}"
-        for split, one in everything
-        if len({tuple(vocabulary.split(text)) for text in one.references}) < len(one.references)
+        f"{_named(split, example)}: {example.references[0][:60]!r}"
+        for split, example in examples
+        if len({tuple(vocabulary.split(text)) for text in example.references}) < len(example.references)
     ]
     return [
-        _finding("photos without a caption that has a word", named, len(everything), bad=untaught),
-        _finding("captions without a word", empty, len(cut)),
-        _finding(f"captions of more than {max_length} words, which training cuts off", long, len(cut)),
-        _finding("photos with copies among their references", repeating, len(everything)),
+        _finding(
+            "photos without a caption that has a word", [_named(*pair) for pair in wordless], len(examples), bad=needed
+        ),
+        _finding("captions without a word", empty, len(captions)),
+        _finding(f"captions of more than {max_length} words, which training cuts off", long, len(captions)),
+        _finding("photos with copies among their references", repeating, len(examples)),
     ]
 
 
@@ -203,7 +211,8 @@ def _dropped(splits: Splits, vocabulary: Vocabulary, min_count: int) -> list[Fin
     """Words that are read as <unk>, by split; bad if there are too many in training."""
     findings = []
     for split, examples in splits.items():
-        words = Counter(word for one in examples for caption in one.references for word in vocabulary.split(caption))
+        captions = (caption for example in examples for caption in example.references)
+        words = Counter(word for caption in captions for word in vocabulary.split(caption))
         rare = Counter({word: count for word, count in words.items() if word not in vocabulary.number_of})
         shown = [f"{word} ({count})" for word, count in rare.most_common(_SHOWN)]
         what = f"words of {split} that are read as <unk>, with data.min_count={min_count}"
@@ -223,16 +232,16 @@ def _few(splits: Splits) -> list[Finding]:
 
 def _leaks(splits: Splits) -> list[Finding]:
     """Photos and captions of training that are in another split too."""
-    places: dict[Path, list[tuple[str, Example]]] = defaultdict(list)
+    by_path: dict[Path, list[tuple[str, Example]]] = defaultdict(list)
     for split, example in _all(splits):
-        places[example.image.absolute()].append((split, example))
-    shared = [group for group in places.values() if len({split for split, _ in group}) > 1]
+        by_path[example.image.absolute()].append((split, example))
+    shared = [group for group in by_path.values() if len({split for split, _ in group}) > 1]
     total = sum(map(len, splits.values()))
     findings = [_finding("photos that are in several splits, by name", map(_group, shared), total, bad=True)]
     trained = {caption for example in splits.get("train", []) for caption in example.references}
     for split, examples in splits.items():
         if split != "train":
-            copied = [_named(split, one) for one in examples if trained.intersection(one.references)]
+            copied = [_named(split, example) for example in examples if trained.intersection(example.references)]
             what = f"photos of {split} with a reference that is in training, word for word"
             findings.append(_finding(what, copied, len(examples)))
     return findings

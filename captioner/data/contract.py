@@ -31,7 +31,7 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
     Raises:
         UserError: a photo has no file and `skip_missing` was not asked for; or no photo of a split has one.
     """
-    found = {split: [example for example in examples if example.image.is_file()] for split, examples in splits.items()}
+    kept = {split: [example for example in examples if example.image.is_file()] for split, examples in splits.items()}
     missing = [example for examples in splits.values() for example in examples if not example.image.is_file()]
     if not missing:
         return splits, []
@@ -41,12 +41,12 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
             f"the captions name {total:,} photos, got {len(missing):,} of them without a file, first {missing[0].image.absolute()}; put "
             "them there, set data.root and data.images to their folder, or leave them out with data.missing=skip"
         )
-    bare = [split for split, examples in splits.items() if examples and not found[split]]
+    bare = [split for split, examples in splits.items() if examples and not kept[split]]
     if bare:
         raise UserError(
             f"no photo of {bare[0]} has a file, first {splits[bare[0]][0].image.absolute()}; check data.images"
         )
-    return found, missing
+    return kept, missing
 
 
 def clean(caption: str) -> str:

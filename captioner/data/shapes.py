@@ -126,7 +126,7 @@ def _figure(random: Random, colour: str, shape: str, size: int) -> Figure:
 
 
 def _stand_apart(one: Figure, other: Figure, size: int) -> bool:
-    """The boxes have a margin, and the centres differ on both axes, so that left, right, above and below are clear."""
+    """Whether the boxes have a margin and the centres differ on both axes, so that left, right, above and below are clear."""
     across, down = abs(one.x - other.x), abs(one.y - other.y)
     return max(across, down) >= (one.edge + other.edge) / 2 + _MARGIN and min(across, down) >= size / 16
 

@@ -1,8 +1,11 @@
 """Encoders, by their names in a config.
 
-contract.py             the contract of encoders            preprocess.py  photo to pixels and Placement
-small_cnn.py            trained from scratch                torchvision_network.py  any torchvision network
-detector.py             boxes of a detector                 weights.py     downloads of pretrained weights
+contract.py             what an encoder takes and returns
+preprocess.py           from a photo to pixels, and their Placement
+torchvision_network.py  any torchvision classification network
+small_cnn.py            a small CNN, trained from scratch
+detector.py             boxes of a detector
+weights.py              downloads of pretrained weights
 refiner.py              self-attention among regions, after any encoder
 
 Besides the names in KINDS, the name of any torchvision classification network is a kind: `encoder: {kind: resnet101}`.

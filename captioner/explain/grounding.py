@@ -113,10 +113,10 @@ def mention_at(photo: int, caption: Caption, index: int, category: str, overlaps
     """The mention of a category by the word at an index; None if the caption has no map, or no object is in view."""
     if caption.weights is None or caption.placement is None:
         return None
-    found = overlaps.of(photo, category, caption.layout, caption.placement)
-    if found is None:
+    in_view = overlaps.of(photo, category, caption.layout, caption.placement)
+    if in_view is None:
         return None
-    overlap, size = found
+    overlap, size = in_view
     return Mention(photo, caption, index, category, size, overlap)
 
 

@@ -49,8 +49,8 @@ def variety(
         bad ending: the share whose last word is one of `BAD_ENDINGS`;
         novel: the share that is not a training caption, if those are given; punctuation is ignored, also under `ptb`.
     """
-    known = None if train_references is None else train_captions(train_references, tokens)
-    measured = variety_each(captions, tokens, known)
+    in_training = None if train_references is None else train_captions(train_references, tokens)
+    measured = variety_each(captions, tokens, in_training)
     if not measured[MEAN_LENGTH]:
         raise UserError("the variety of captions needs at least one caption, got none")
     means = {name: sum(values) / len(values) for name, values in measured.items()}
@@ -63,9 +63,9 @@ def words_used(captions: OneOrMore, tokens: str = "simple") -> int:
 
 
 def variety_each(
-    captions: OneOrMore, tokens: str = "simple", known: Collection[tuple[str, ...]] | None = None
+    captions: OneOrMore, tokens: str = "simple", in_training: Collection[tuple[str, ...]] | None = None
 ) -> dict[str, list[float]]:
-    """The measures of `variety` for every caption; `known` is the result of `train_captions`."""
+    """The measures of `variety` for every caption; `in_training` is the result of `train_captions`."""
     all_captions = _all_captions(captions, tokens)
     measured = {
         MEAN_LENGTH: [float(len(words)) for words in all_captions],
@@ -73,8 +73,8 @@ def variety_each(
         f"repeats {REPEATED} words": [float(_repeats(words)) for words in all_captions],
         "bad ending": [float(bool(words) and words[-1] in BAD_ENDINGS) for words in all_captions],
     }
-    if known is not None:
-        measured["novel"] = [float(tuple(words) not in known) for words in _all_captions(captions, _bare(tokens))]
+    if in_training is not None:
+        measured["novel"] = [float(tuple(words) not in in_training) for words in _all_captions(captions, _bare(tokens))]
     return measured
 
 

@@ -68,8 +68,8 @@ def _forms(words: str) -> set[str]:
     """The words and their possible plurals; a wrong plural is harmless, since nobody writes it."""
     start, last = words[: words.rfind(" ") + 1], words[words.rfind(" ") + 1 :]
     plurals = {last, last + "s", last + "es"}
-    plurals |= {last.removesuffix(one) + many for one, many in PLURALS.items() if last.endswith(one)}
-    for one, many in (("y", "ies"), ("f", "ves"), ("fe", "ves"), ("man", "men")):
-        if last.endswith(one):
-            plurals.add(last.removesuffix(one) + many)
+    plurals |= {last.removesuffix(ending) + plural for ending, plural in PLURALS.items() if last.endswith(ending)}
+    for ending, plural in (("y", "ies"), ("f", "ves"), ("fe", "ves"), ("man", "men")):
+        if last.endswith(ending):
+            plurals.add(last.removesuffix(ending) + plural)
     return {start + form for form in plurals}

@@ -57,22 +57,22 @@ def ptb_words(caption: str) -> list[str]:
     Differs: the Java step reads captions as lines of one text, so that a caption's end may depend on the next one, which no function
     of one caption can know. Here every caption is followed by one that starts with "A", as most do. This matters where a caption
     1. ends in a single letter and a period: "vitamin C." keeps its period before "Two dogs" there, never here;
-    2. ends in an abbreviation that stands before numbers: "no." keeps its period before "5 dogs" there, never here;
-    3. opens a tag's quoted value (`<a b="`) or one odd face (`x.[^x=`) that a later caption closes: there they are one token;
+    2. ends in an abbreviation that usually precedes a number: "no." keeps its period before "5 dogs" there, never here;
+    3. opens a tag's quoted value (`<a b="`) or an odd emoticon (`x.[^x=`) that a later caption closes: there they are one token;
     4. is the last of all, so that no line break follows: "b.", "the '90" and "x :)" end differently there.
-    Apart from that, letters are lower-cased by Python's Unicode, there by Java's, which may know fewer or more letters and takes a
-    capital sigma before digits and further letters ("\u039f\u03a312x") for one inside a word.
+    Letters are lower-cased by the rules of Python's Unicode version, there by those of Java's, which may know fewer or more letters. Java
+    also treats a capital sigma before digits and further letters ("\u039f\u03a312x") as one inside a word.
     """
     words: list[str] = []
     chunks = caption.split()
     last = len(chunks) - 1
     for index, chunk in enumerate(chunks):
-        known = _CHUNKS[chunk]
-        if known is None:
+        own_words = _CHUNKS[chunk]
+        if own_words is None:
             if chunk == "." and index == last:
                 break
             return _words_in_context(" ".join(chunks), _CHUNKS)
-        words += known
+        words += own_words
     return words
 
 
@@ -84,15 +84,15 @@ class _Chunks(dict[str, "tuple[str, ...] | None"]):
     def __missing__(self, chunk: str) -> tuple[str, ...] | None:
         plain = PLAIN_CHUNK.fullmatch(chunk)
         if plain:
-            known = (plain[1].lower(),)
+            words = (plain[1].lower(),)
         elif NEEDS_MORE.search(chunk):
-            known = None
+            words = None
         else:
-            known = tuple(_words_in_context(chunk, {}))
+            words = tuple(_words_in_context(chunk, {}))
         if len(self) >= self.size:
             self.clear()
-        self[chunk] = known
-        return known
+        self[chunk] = words
+        return words
 
 
 _CHUNKS = _Chunks()
@@ -107,9 +107,10 @@ def _words_in_context(text: str, chunks: dict[str, tuple[str, ...] | None]) -> l
     index = 0
     while index < end:
         chunk = _CHUNK.match(text, index) if chunks else None
-        known = chunks[chunk[0]] if chunk else None
-        if chunk and known is not None and not text.startswith(" .", chunk.end()):  # "so. . ." is "so" and an ellipsis
-            words += known
+        own_words = chunks[chunk[0]] if chunk else None
+        # "so. . ." is "so" and an ellipsis
+        if chunk and own_words is not None and not text.startswith(" .", chunk.end()):
+            words += own_words
             index = chunk.end()
             continue
         form, stop = _longest_match(letters, index)

@@ -1,11 +1,19 @@
 """Training.
 
-contract.py     what an objective takes and returns
-objectives.py   losses                        step.py         one optimiser step: forward, backward, clip, step
-optimisation.py optimisers, schedules, clip   loop.py         epochs, validation, and when to save
-distributed.py  several processes             resuming.py     the state from which a run resumes
-alarms.py       warnings of silent failures   checkpoints.py  safetensors files with a JSON header
-plan.py         options and progress          stopping.py     signals that ask to stop
-averaging.py    running average of weights    run_log.py      JSON lines, Weights & Biases
-self_critical.py, reinforce.py, scheduled_sampling.py         parts of the objectives
+contract.py            what an objective takes and returns
+objectives.py          teacher forcing, and the table of objectives
+self_critical.py       training on the score
+reinforce.py           the loss term of attention that draws regions
+scheduled_sampling.py  reading some of the decoder's own words
+optimisation.py        optimisers, schedules, gradient clipping
+plan.py                options and progress
+loop.py                epochs, validation, and when to save
+step.py                one optimiser step: forward, backward, clip, step
+distributed.py         several processes, and the device
+averaging.py           a running average of the weights
+resuming.py            the state from which a run resumes
+checkpoints.py         safetensors files with a JSON header
+stopping.py            signals that ask to stop
+alarms.py              warnings of silent failures
+run_log.py             JSON lines, Weights & Biases
 """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ON_ONE_PAGE = 100  # 30 MB of large photos
 _SETTING = re.compile(r"(search|data|run)\.\w+=.*")
-Found = list[tuple[Path, list[Caption]]]
+Captioned = list[tuple[Path, list[Caption]]]
 """Photos with their captions, the best candidate first."""
 
 
@@ -86,14 +86,14 @@ def run(
 
         pictures.check(wanted, len(photos))
     _check_page(photos, page)
-    found, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
+    captioned, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
     if table is not None:
-        _write(table, _as_csv(found))
+        _write(table, _as_csv(captioned))
     if details is not None:
-        _write(details, as_json(found, name))
+        _write(details, as_json(captioned, name))
     if page is not None:
-        _lay_out(page, found, style is not None and style.smooth)
-    written = _by_model(found, beside or {}, name)
+        _lay_out(page, captioned, style is not None and style.smooth)
+    written = _by_model(captioned, beside or {}, name)
     if wanted:
         _draw(wanted, written, style)
     if unreadable:
@@ -123,11 +123,13 @@ def _check_page(photos: Sequence[Path], page: Path | None) -> None:
         raise UserError(f"one page holds up to {_ON_ONE_PAGE} photos, got {len(photos)}; give fewer photos at a time")
 
 
-def _by_model(found: Found, beside: Mapping[str, Captioner], name: str) -> list[tuple[Path, dict[str, Caption]]]:
+def _by_model(
+    captioned: Captioned, beside: Mapping[str, Captioner], name: str
+) -> list[tuple[Path, dict[str, Caption]]]:
     """Each photo with the captions by model; the other models' captions are printed."""
-    written = [(photo, {name: caption}) for photo, (caption, *_) in found]
+    written = [(photo, {name: caption}) for photo, (caption, *_) in captioned]
     for other, captioner in beside.items():
-        captions = captioner.captions([photo for photo, _ in found])
+        captions = captioner.captions([photo for photo, _ in captioned])
         for (photo, by_model), caption in zip(written, captions, strict=True):
             by_model[other] = caption
             console.print(f"{photo}: {caption.text} ({caption.confidence:.2f}, {other})", soft_wrap=True, markup=False)
@@ -155,12 +157,12 @@ def _candidates(captioner: Captioner, photo: Path) -> list[Caption] | UserError:
 
 def _caption(
     captioner: Captioner, photos: list[Path], with_candidates: bool, with_heads: bool
-) -> tuple[Found, list[Path]]:
-    found: Found = []
+) -> tuple[Captioned, list[Path]]:
+    captioned: Captioned = []
     unreadable: list[Path] = []
     for photo, captions in _stream(captioner, photos, with_candidates):
         if not isinstance(captions, UserError):
-            found.append((photo, captions))
+            captioned.append((photo, captions))
             caption = captions[0]
             if with_heads:
                 _check_heads(caption)
@@ -170,9 +172,9 @@ def _caption(
         else:
             unreadable.append(photo)
             errors.print(f"left out: {captions}", soft_wrap=True, markup=False)
-    if not found:
+    if not captioned:
         raise UserError(f"none of {len(photos)} photos can be read")
-    return found, unreadable
+    return captioned, unreadable
 
 
 def _check_heads(caption: Caption) -> None:
@@ -183,17 +185,17 @@ def _check_heads(caption: Caption) -> None:
         )
 
 
-def as_json(found: Found, model: str) -> str:
+def as_json(captioned: Captioned, model: str) -> str:
     """Each photo's caption with the model's name, words, log-probabilities, maps and candidates."""
-    entries = [{"photo": str(photo), "model": model, **caption.as_json()} for photo, (caption, *_) in found]
+    entries = [{"photo": str(photo), "model": model, **caption.as_json()} for photo, (caption, *_) in captioned]
     return json.dumps(entries, ensure_ascii=False, indent=1) + "\n"
 
 
-def _as_csv(found: Found) -> str:
+def _as_csv(captioned: Captioned) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["photo", "caption", "confidence"])
-    writer.writerows([str(photo), caption.text, f"{caption.confidence:.4f}"] for photo, (caption, *_) in found)
+    writer.writerows([str(photo), caption.text, f"{caption.confidence:.4f}"] for photo, (caption, *_) in captioned)
     return text.getvalue()
 
 
@@ -202,10 +204,10 @@ def _write(path: Path, text: str) -> None:
     console.print(f"written: {path}", soft_wrap=True, markup=False)
 
 
-def _lay_out(path: Path, found: Found, smooth: bool) -> None:
+def _lay_out(path: Path, captioned: Captioned, smooth: bool) -> None:
     """Write one HTML file of all photos with their captions."""
     from captioner.visualize.page import PageItem, save_page
 
-    items = (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in found)
+    items = (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in captioned)
     save_page(path, items, smooth)
     console.print(f"written: {path}", soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""Say what a config becomes, part by part.
+"""Print the model that a config describes, part by part.
 
 description.py does all of it.
 """

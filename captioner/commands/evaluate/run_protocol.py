@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from captioner import metrics
-from captioner.builder.sections import Part, Settings
+from captioner.builder.sections import PartSettings, Settings
 from captioner.metrics.coco_scores import References
 from captioner.metrics.protocol import Protocol
 
@@ -41,7 +41,7 @@ _NAMED_ELSEWHERE = {"length_rule", "unknown", "max_length"}
 _DEFAULTS = {"min_length": 1, "no_repeat": 0, "bad_endings": "allow", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 
 
-def _decoding(search: Part) -> str:
+def _decoding(search: PartSettings) -> str:
     """The search with its options, and the limits that differ from their defaults."""
     options = {
         key: value
@@ -53,7 +53,7 @@ def _decoding(search: Part) -> str:
     return " ".join([search.kind, *(f"{key} {value}" for key, value in options.items())])
 
 
-def _reward(objective: Part) -> str:
+def _reward(objective: PartSettings) -> str:
     """The reward of self-critical training, or nothing; the end mark always counts as a word."""
     parts = [f"{objective.options[name]:g} {name}" for name in ("cider", "bleu") if objective.options.get(name)]
     return f"{' + '.join(parts)}, end mark included" if parts else ""

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.captioner import Captioner
-from captioner.commands.caption.photos import Found
+from captioner.commands.caption.photos import Captioned
 from captioner.commands.serve.choices import make_search
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
@@ -46,7 +46,7 @@ class Allowed:
 class Answer:
     """The answer to a request."""
 
-    found: Found
+    captioned: Captioned
     page: str  # empty if no photo could be captioned
     sheets: list[Drawing]  # one for each captioned photo
     problems: list[str]  # one message for each photo without a caption
@@ -100,7 +100,7 @@ class Service:
         items = request.items(photos)
         first = next(items, None)
         page = "" if first is None else caption_page(chain([first], items))
-        return Answer(request.found, page, request.sheets, request.problems)
+        return Answer(request.captioned, page, request.sheets, request.problems)
 
 
 class _Request:
@@ -108,7 +108,7 @@ class _Request:
 
     def __init__(self, captioner: Captioner, allowed: Allowed, tick: Tick):
         self.captioner, self.allowed, self.tick = captioner, allowed, tick
-        self.found: Found = []
+        self.captioned: Captioned = []
         self.sheets: list[Drawing] = []
         self.problems: list[str] = []
 
@@ -128,7 +128,7 @@ class _Request:
                 )
                 return
             else:
-                self.found.append((Path(path.name), captions))
+                self.captioned.append((Path(path.name), captions))
                 self.sheets.append(sheet(photo, captions[0], name=path.name))
                 yield PageItem(photo, captions[0], path.name, captions)
 

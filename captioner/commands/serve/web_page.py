@@ -171,7 +171,7 @@ def _shown(gradio: Any, answer: Answer, folder: Path, model: str) -> list[Any]:
     """New values of the outputs: problems, captions, and the files to download."""
     problems = "".join(f"<li>{escape(problem)}</li>" for problem in answer.problems)
     alert = gradio.update(value=f'<ul class="problems" role="alert">{problems}</ul>', visible=bool(answer.problems))
-    if not answer.found:
+    if not answer.captioned:
         return [alert, "", *[gradio.update(visible=False)] * len(_FILES)]
     frame = f'<iframe title="captions" srcdoc="{escape(answer.page)}"></iframe>'
     return [alert, frame, *(gradio.update(value=str(path), visible=True) for path in _write(answer, folder, model))]
@@ -181,7 +181,7 @@ def _write(answer: Answer, folder: Path, model: str) -> list[Path]:
     own = Path(tempfile.mkdtemp(dir=folder))
     sheet, details, page = (own / f"captions.{ending}" for ending in _FILES.values())
     contact(answer.sheets).save(sheet)
-    details.write_text(as_json(answer.found, model), encoding="utf-8")
+    details.write_text(as_json(answer.captioned, model), encoding="utf-8")
     page.write_text(answer.page, encoding="utf-8")
     return [sheet, details, page]
 

@@ -62,7 +62,7 @@ def find(name: str | None) -> list[Group]:
         return of_section
     keys = {setting.key for group in of_section for setting in group.settings}
     if left not in keys:
-        names = sorted(known.partition(".")[2] for known in keys)
+        names = sorted(listed.partition(".")[2] for listed in keys)
         raise UserError(f"no setting {left}{suggestion(key, names)}; {section} has {', '.join(names)}")
     chosen = [(group, [setting for setting in group.settings if setting.key == left]) for group in of_section]
     return [Group(group.section, group.name, group.summary, settings) for group, settings in chosen if settings]
@@ -72,8 +72,8 @@ def _of_choice(of_section: list[Group], section: str, key: str, value: str) -> l
     """The groups that matter under `section.kind=value` or `attention.score=value`."""
     if key == "score" and section == "attention":
         if value not in attention.SCORES:
-            known = ", ".join(attention.SCORES)
-            raise UserError(f"no {section}.{key}={value}{suggestion(value, attention.SCORES)}; scores: {known}")
+            names = ", ".join(attention.SCORES)
+            raise UserError(f"no {section}.{key}={value}{suggestion(value, attention.SCORES)}; scores: {names}")
         return [group for group in of_section if group.name == f"attention.score={value}"]
     if key != "kind" or section not in TABLES:
         raise UserError(f"captioner settings takes section.kind=name, got {section}.{key}={value}; leave out ={value}")
@@ -88,11 +88,11 @@ def _groups_of(section: str) -> list[Group]:
     shared = [setting for record in BESIDE.get(section, []) for setting in _settings(section, record)]
     table = TABLES.get(section, {})
     names = [_kind_setting(section), *([_score_setting()] if section == "attention" else [])] if table else []
-    found = [Group(section, section, _SUMMARIES[section], names + shared)]
+    listed = [Group(section, section, _SUMMARIES[section], names + shared)]
     kinds: dict[str, Callable] = {**table, **({NETWORKS: TorchvisionNetwork} if section == "encoder" else {})}
     scores = attention.SCORES if section == "attention" else {}
-    found += [_group(section, f"{section}.kind={kind}", part) for kind, part in kinds.items()]
-    return found + [_group(section, f"{section}.score={score}", part) for score, part in scores.items()]
+    listed += [_group(section, f"{section}.kind={kind}", part) for kind, part in kinds.items()]
+    return listed + [_group(section, f"{section}.score={score}", part) for score, part in scores.items()]
 
 
 def _group(section: str, name: str, constructor: Callable) -> Group:
@@ -126,7 +126,7 @@ def _score_setting() -> Setting:
 
 
 def argument_lines(constructor: Callable) -> dict[str, str]:
-    """What docstrings say of each argument, under `Args:`; a class inherits the lines of its bases."""
+    """The description of each argument, from the docstring's `Args:`; a class inherits those of its bases."""
     owners: Iterable[Any] = reversed(inspect.getmro(constructor)) if inspect.isclass(constructor) else [constructor]
     lines: dict[str, str] = {}
     for owner in owners:

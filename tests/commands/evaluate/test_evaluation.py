@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 from captioner import builder, cli, metrics
-from captioner.builder.sections import Part
+from captioner.builder.sections import PartSettings
 from captioner.commands.evaluate import MODEL, evaluate, save_page
 from captioner.commands.evaluate.run_protocol import _decoding, _reward, scoring_tokens
 from captioner.commands.train import training_run as runs
@@ -40,12 +40,12 @@ LIMITS = {"max_length": 20, "min_length": 1, "no_repeat": 0, "unknown": "forbid"
 )
 def test_a_protocol_names_the_way_of_decoding_and_unusual_limits(search, said):
     kind, options = search["kind"], {key: value for key, value in search.items() if key != "kind"}
-    assert _decoding(Part(kind=kind, options=LIMITS | options)) == said
+    assert _decoding(PartSettings(kind=kind, options=LIMITS | options)) == said
 
 
 def test_a_protocol_names_the_reward_of_training():
     def reward(kind, **options):
-        return _reward(Part(kind=kind, options=options))
+        return _reward(PartSettings(kind=kind, options=options))
 
     assert reward("self_critical", cider=1.0, bleu=0.0) == "1 cider, end mark included"
     assert reward("self_critical", cider=1.0, bleu=0.5) == "1 cider + 0.5 bleu, end mark included"

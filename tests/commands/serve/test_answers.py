@@ -81,24 +81,24 @@ def test_what_is_no_photo_gets_a_sentence_and_the_photos_beside_it_captions(serv
     bad = tmp_path / "holiday.png"
     make(bad)
     answer = service.answer([photos[0], bad, photos[1]], GREEDY)
-    assert [path.name for path, _ in answer.found] == [photos[0].name, photos[1].name]
+    assert [path.name for path, _ in answer.captioned] == [photos[0].name, photos[1].name]
     (problem,) = answer.problems
     assert problem.startswith("holiday.png ")
     assert BAD[make] in problem
     assert str(tmp_path) not in problem, "the path on the server stays private"
     alone = service.answer([bad], GREEDY)
-    assert (alone.found, alone.page, alone.sheets, alone.problems) == ([], "", [], [problem])
+    assert (alone.captioned, alone.page, alone.sheets, alone.problems) == ([], "", [], [problem])
 
 
 def test_an_answer_has_captions_page_sheet_and_json(service, photos):
     answer = service.answer(photos[:2], BEAMS)
-    assert [len(captions) for _, captions in answer.found] == [3, 3]
+    assert [len(captions) for _, captions in answer.captioned] == [3, 3]
     assert answer.page.count('class="item"') == len(answer.sheets) == 2
     assert photos[1].name in answer.page
-    entries = json.loads(as_json(answer.found, service.name))
+    entries = json.loads(as_json(answer.captioned, service.name))
     assert [entry["photo"] for entry in entries] == [photo.name for photo in photos[:2]]
     assert {entry["model"] for entry in entries} == {service.run.name}
-    assert [len(entry["weights"]) for entry in entries] == [len(captions[0].words) for _, captions in answer.found]
+    assert [len(entry["weights"]) for entry in entries] == [len(captions[0].words) for _, captions in answer.captioned]
 
 
 @pytest.mark.parametrize("count", [0, 17])
@@ -110,11 +110,11 @@ def test_too_many_photos_and_none_are_refused(service, photos, count):
 def test_when_time_is_up_what_is_there_is_given(service, photos, monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr(answers.time, "monotonic", lambda: next(ticks))
-    words = len(service.answer(photos[:1], GREEDY).found[0][1][0].words)
+    words = len(service.answer(photos[:1], GREEDY).captioned[0][1][0].words)
     hurried = replace(service, allowed=Allowed(seconds=3 * words))
     answer = hurried.answer(photos[:1] * 9, GREEDY)
-    assert 1 <= len(answer.found) < 9
-    left = 9 - len(answer.found)
+    assert 1 <= len(answer.captioned) < 9
+    left = 9 - len(answer.captioned)
     assert f"{left} of 9 photos have no caption" in answer.problems[0]
     assert replace(service, allowed=Allowed(seconds=-1)).answer(photos[:1], BEAMS).page == ""
 
@@ -174,8 +174,8 @@ def test_the_page_starts_with_the_run_s_own_choices(service):
 
 
 def told(answer):
-    captions = [caption for _, found in answer.found for caption in found]
-    return [path.name for path, _ in answer.found], answer.problems, [caption.text for caption in captions]
+    captions = [caption for _, captions in answer.captioned for caption in captions]
+    return [path.name for path, _ in answer.captioned], answer.problems, [caption.text for caption in captions]
 
 
 def test_four_threads_get_the_answers_that_one_gets(service, photos, tmp_path):
@@ -184,13 +184,13 @@ def test_four_threads_get_the_answers_that_one_gets(service, photos, tmp_path):
     sent = [[tmp_path / "empty.jpg", photo] if n == 2 else [photo] for n, photo in enumerate(photos[:4])]
     requests = [(files, choices) for files in sent for choices in (GREEDY, BEAMS)]
     expected = [service.answer(*request) for request in requests]
-    sums = [[caption.log_prob for _, found in answer.found for caption in found] for answer in expected]
+    sums = [[caption.log_prob for _, captions in answer.captioned for caption in captions] for answer in expected]
     assert len({round(found[0], 4) for found in sums}) > 4, "photos that are alike would hide a mix-up"
     own = service.captioner.search
     with ThreadPoolExecutor(4) as pool:
         for n, answer in enumerate(pool.map(lambda n: service.answer(*requests[n % 8]), range(16))):
             assert told(answer) == told(expected[n % 8])
-            numbers = [caption.log_prob for _, found in answer.found for caption in found]
+            numbers = [caption.log_prob for _, captions in answer.captioned for caption in captions]
             assert numbers == pytest.approx(sums[n % 8], abs=1e-4)
     assert service.captioner.search is own, "a request may not change how others decode"
 

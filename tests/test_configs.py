@@ -24,7 +24,7 @@ def test_a_config_is_taken_and_its_head_has_command_and_outcome(path):
     assert "not run" in text.lower() or "reached on validation" in text.lower()
 
 
-def test_what_means_the_same_for_every_kind_outlives_its_change():
+def test_keys_that_every_kind_has_survive_a_change_of_kind():
     settings = builder.read(CONFIGS / "pascal_soft.yaml", ["data.kind=table", "data.root=mine"])
     assert (settings.data.min_count, settings.data.options["captions"]) == (3, "captions.csv")
 

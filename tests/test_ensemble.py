@@ -36,7 +36,7 @@ def make_model(kind: str, scale: float = 1.0) -> CaptionModel:
 
 @torch.no_grad()
 @pytest.mark.parametrize("kind", DECODERS)
-def test_an_ensemble_of_one_is_the_model(kind):
+def test_an_ensemble_of_a_single_model_is_the_model(kind):
     model = make_model(kind)
     alone, regions, search = Ensemble([model]), make_regions(), BeamSearch(3, "gnmt", Limits(5))
     ours = search(alone.decoder, alone.remember(regions), max_captions=3)

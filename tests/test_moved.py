@@ -24,7 +24,7 @@ STATEMENTS = [  # of notebooks written for the previous version
 
 
 @pytest.mark.parametrize("old", MOVED)
-def test_an_earlier_path_is_free_and_its_new_path_exists(old):
+def test_an_earlier_path_is_unused_and_its_new_path_exists(old):
     assert find_spec(f"captioner.{MOVED[old]}") is not None
     sys.modules.pop(f"captioner.{old}", None)
     with warnings.catch_warnings(record=True) as heard:

@@ -157,13 +157,13 @@ def test_heads_that_do_not_share_the_size_evenly_are_refused():
 
 
 @pytest.mark.parametrize("score", SCORES)
-def test_predicted_places_leave_less_than_a_whole_look(score):
+def test_weights_around_predicted_positions_sum_to_less_than_1(score):
     """As published: the Gaussian comes after the softmax."""
     attention, regions = make_attention("local_predictive", score), make_regions(rows=4, columns=4)
     assert (attention(make_query(score=score), attention.remember(regions)).weights.sum(-1) < 1).all()
 
 
-def test_where_no_region_is_near_nothing_is_seen():
+def test_without_a_region_in_the_window_the_context_is_zero():
     attention, regions = make_attention("local_monotonic"), make_regions(rows=1, columns=9)
     mask = regions.mask.clone()
     mask[0, :4] = False
@@ -172,7 +172,7 @@ def test_where_no_region_is_near_nothing_is_seen():
     assert (attended.context[0] == 0).all()
 
 
-def test_boxes_are_placed_by_their_middles():
+def test_boxes_are_positioned_by_their_centres():
     regions, attention, query = make_regions(rows=3, columns=3), make_attention("local_predictive"), make_query()
     boxes = Boxes(Grid(3, 3).corners().expand(3, -1, -1))
     first, second = (
@@ -236,7 +236,7 @@ def test_in_training_a_draw_is_one_region_with_its_log_probability():
     torch.testing.assert_close(attended.choice_entropy, entropy)
 
 
-def test_an_expected_look_is_soft_attention():
+def test_an_expected_region_is_soft_attention():
     attention, soft, regions = make_attention("hard").train(), make_attention("soft"), make_regions()
     attention.expected = 1.0
     attended, expected = (kind(make_query(), kind.remember(regions)) for kind in (attention, soft))

@@ -66,7 +66,7 @@ def test_hard_attention_sees_the_likeliest_region_of_the_new_map():
     torch.testing.assert_close(context, regions.features[:, 2:3].expand_as(context))
 
 
-def test_a_sentinel_keeps_its_share_and_brings_what_it_brought():
+def test_a_sentinel_keeps_its_share_and_its_part_of_the_context():
     attention = make_attention("adaptive")
     own, new = attend(attention), attend(Replaced(attention, uniform))
     assert new.sentinel.equal(own.sentinel)
@@ -84,7 +84,7 @@ def test_every_head_is_replaced():
 
 
 @pytest.mark.parametrize("kind", ATTENDING)
-def test_maps_of_other_words_are_found_by_position(kind):
+def test_maps_of_other_words_are_those_at_their_positions(kind):
     """One word of some captions, as recurrent decoders ask; all words of all captions, as transformers do; beams of one photo."""
     own = attend(make_attention(kind))
     maps = torch.rand(3, 4, 5, *(own.weights if own.head_weights is None else own.head_weights).shape[2:]).double()
@@ -99,7 +99,7 @@ def test_maps_of_other_words_are_found_by_position(kind):
         torch.testing.assert_close(new.weights, wanted * own.weights.sum(-1, keepdim=True))
 
 
-def test_all_words_of_all_captions_find_their_maps():
+def test_every_word_of_every_caption_has_its_map():
     maps, attention = torch.rand(3, 2, 2, 6).double() + 0.1, make_attention("soft")
     maps = maps / maps.sum(-1, keepdim=True)
     query = replace(make_query(), position=torch.tensor([0, 1]).repeat(2).expand(3, -1))
@@ -112,7 +112,7 @@ def test_all_words_of_all_captions_find_their_maps():
     torch.testing.assert_close(beams(last, memory).weights, maps[2:, :1, 0].expand(-1, 4, -1))
 
 
-def test_attention_on_attention_sees_through_the_kind_inside():
+def test_attention_on_attention_keeps_the_weights_of_the_kind_inside():
     inner = make_attention("soft")
     around = AttentionOnAttention(Replaced(inner, uniform), QUERY).double()
     attended = attend(around)

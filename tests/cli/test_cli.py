@@ -101,20 +101,20 @@ def test_a_score_for_a_kind_that_takes_none_is_named(capsys, settings):
     assert "soft" in errors
 
 
-def test_a_data_folder_drawn_otherwise_is_named_by_the_difference(capsys, settings):
+def test_an_error_for_data_drawn_with_other_arguments_names_the_difference(capsys, settings):
     status, _, errors = run(capsys, cli.train, DRAWN, *settings, "data.num_train=47")
     assert status == 2
     assert "should have been drawn with num_train=47, got num_train=48" in errors
 
 
-def test_a_config_that_does_not_exist_is_named_with_its_neighbours(capsys):
+def test_an_error_for_a_missing_config_lists_similar_ones(capsys):
     status, _, errors = run(capsys, cli.train, CONFIGS / "drawm.yaml")
     assert status == 2
     assert "no config at" in errors
     assert "drawn.yaml" in errors
 
 
-def test_a_folder_in_place_of_a_config_is_named_with_what_it_holds(capsys, trained, tmp_path):
+def test_a_folder_given_as_a_config_is_named_with_its_content(capsys, trained, tmp_path):
     status, _, errors = run(capsys, cli.train, trained)
     assert status == 2
     assert f"a config is a file such as configs/drawn.yaml, got the folder {trained}" in errors
@@ -124,7 +124,7 @@ def test_a_folder_in_place_of_a_config_is_named_with_what_it_holds(capsys, train
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "base: none.yaml\n"])
-def test_a_config_that_is_none_is_named(capsys, tmp_path, text):
+def test_a_file_that_is_not_a_config_is_named(capsys, tmp_path, text):
     (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
     status, _, errors = run(capsys, cli.train, tmp_path / "bad.yaml")
     assert status == 2
@@ -197,7 +197,7 @@ def test_a_checkpoint_from_another_config_is_named(capsys, trained, pictures, tm
 @pytest.mark.parametrize(
     ("name", "why"), [("", "it has no settings.yaml"), ("file", "it is not a folder"), ("none", "nothing is there")]
 )
-def test_a_folder_that_is_no_run_is_named_with_what_is_there(capsys, pictures, tmp_path, name, why):
+def test_an_error_for_a_folder_that_is_no_run_lists_its_content(capsys, pictures, tmp_path, name, why):
     (tmp_path / "file").write_text("")
     status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", tmp_path / name)
     assert status == 2
@@ -212,7 +212,7 @@ def test_samples_are_the_seeds(capsys, trained, pictures):
     assert first == again != other
 
 
-def test_another_kind_in_a_runs_folder_is_named_before_what_follows_from_it(capsys, trained, settings):
+def test_another_kind_in_a_run_folder_is_named_first(capsys, trained, settings):
     others = [setting for setting in settings if not setting.startswith(("attention.", "run.folder="))]
     status, _, errors = run(capsys, cli.train, DRAWN, *others, "attention.kind=multi_head", f"run.folder={trained}")
     assert status == 2
@@ -346,7 +346,7 @@ def test_a_model_beside_itself_is_an_error(capsys, monkeypatch, pictures, traine
 
 
 @pytest.mark.parametrize("option", [("--smooth",), ("--scale", "word"), ("--scale", "word", "--page", "a.html")])
-def test_a_look_of_pictures_that_are_not_drawn_is_an_error(capsys, pictures, trained, option):
+def test_options_for_pictures_without_a_picture_are_an_error(capsys, pictures, trained, option):
     status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", trained, *option)
     assert status == 2
     assert "got none to draw; give --sheet out.png too" in errors

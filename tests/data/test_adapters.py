@@ -148,7 +148,7 @@ def test_kaggles_flickr8k_has_a_seeded_split(tmp_path):
         assert len({example.id for example in grown[split]} & {example.id for example in splits[split]}) >= 4
 
 
-def test_a_folder_of_photos_is_there_to_be_captioned(tmp_path):
+def test_a_folder_of_photos_is_a_split_to_be_captioned(tmp_path):
     for name in ("b.PNG", "deep/a.jpg", ".hidden.png", "notes.txt"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -212,7 +212,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_file_is_named_with_what_it_lacks(tmp_path, case):
+def test_a_bad_file_is_named_with_what_is_missing(tmp_path, case):
     kind, name, text, complaint = BAD[case]
     arguments = lay_out(kind, tmp_path)
     if text is None:

@@ -18,7 +18,7 @@ WORDS = Vocabulary(["a", "red", "circle"])
 
 
 @given(st.lists(st.integers(3, 20), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5), st.booleans())
-def test_an_epoch_brings_every_photo_once_in_batches_of_like_size(lengths, batch_size, epoch, by_length):
+def test_an_epoch_has_every_photo_once_in_batches_of_similar_size(lengths, batch_size, epoch, by_length):
     order = epoch_order(lengths, batch_size, 0, epoch, by_length)
     assert sorted(index for batch in order for index in batch) == list(range(len(lengths)))
     sizes = {len(batch) for batch in order}
@@ -34,7 +34,7 @@ def test_the_order_follows_from_seed_and_epoch_alone():
     assert epoch_order(lengths, 8, 1, 2) != epoch_order(lengths, 8, 2, 2)
 
 
-def test_by_length_brings_like_lengths_together_and_otherwise_they_are_mixed():
+def test_by_length_batches_captions_of_similar_length():
     lengths = [number % 20 + 3 for number in range(400)]
     spreads = {}
     for by_length in (True, False):
@@ -56,7 +56,7 @@ def test_a_photo_without_a_word_is_named():
         encode_references([Example(7, Path("photo.png"), ["...", ""])], WORDS, 50)
 
 
-def test_a_batch_lays_long_captions_first_and_pads_the_rest():
+def test_a_batch_sorts_captions_by_length_and_pads_them():
     captions = [[[START, 4, END]], [[START, 4, 5, END], [START, 4, END]]]
     batch = CaptionedPhotos(lambda indices, views: torch.tensor(indices)[:, None], captions)[[0, 1]]
     assert batch.photos.flatten().tolist() == [1, 0]

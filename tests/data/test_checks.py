@@ -31,7 +31,7 @@ def findings(splits) -> dict[str, tuple[int, bool]]:
     return {found.what: (found.count, found.bad) for found in examine(splits, vocabulary, 1, 5, open_photo)}
 
 
-def test_nothing_is_said_against_a_sound_data_set(splits):
+def test_a_sound_data_set_has_no_findings(splits):
     assert findings(splits) == {"photos in val, too few for meaningful scores": (2, False)}
 
 
@@ -82,7 +82,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_what_is_broken_is_found(splits, kind):
+def test_planted_faults_are_reported(splits, kind):
     broken(splits, kind)
     what, bad = BROKEN[kind]
     assert findings(splits)[what] == (1, bad)

@@ -89,7 +89,7 @@ def test_a_bad_captions_file_is_named(tmp_path, kind):
         coco(str(tmp_path))
 
 
-def test_a_missing_folder_or_file_says_where_it_looked(tmp_path):
+def test_an_error_for_a_missing_folder_or_file_has_its_path(tmp_path):
     with pytest.raises(UserError, match=r"no data folder at .*nowhere; set data\.root"):
         coco(str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match=r"cannot read .*captions_train\.json .*check the path of the captions file"):

@@ -57,7 +57,7 @@ def test_boxes_lie_in_the_view_and_padding_is_masked(detector, batch):
     assert (regions.features[~regions.mask] == 0).all()
 
 
-def test_a_photo_in_which_nothing_is_proposed_is_one_region(detector, batch, monkeypatch):
+def test_a_photo_without_proposals_is_a_single_region(detector, batch, monkeypatch):
     nothing = [torch.empty(0, 4)] + [torch.tensor([[5.0, 5.0, 50.0, 60.0]])] * 2
     monkeypatch.setattr(detector.detector.rpn, "forward", lambda *given: (nothing, {}))
     regions = detector(batch)
@@ -69,7 +69,7 @@ def test_a_high_threshold_leaves_the_fewest(detector, batch):
     assert (detector(batch).mask.sum(1) == 3).all()
 
 
-def test_photos_are_looked_at_as_if_alone(detector, batch):
+def test_photos_of_a_batch_are_encoded_independently(detector, batch):
     together, alone = detector(batch), detector(batch[1:2])
     torch.testing.assert_close(together.features[1], alone.features[0], rtol=1e-4, atol=1e-4)
 
@@ -179,7 +179,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_published_regions_that_are_not_as_they_should_be_are_named(tmp_path, kind):
+def test_published_regions_of_a_wrong_format_are_named(tmp_path, kind):
     Image.new("RGB", (50, 20)).save(tmp_path / "one.png")
     held, complaint = BAD[kind]
     numpy.savez(tmp_path / "one.npz", **held)

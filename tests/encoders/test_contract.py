@@ -120,7 +120,7 @@ def test_fine_tuning_trains_a_stage_and_what_comes_after_it_and_leaves_batch_nor
     assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients.values())
 
 
-def test_a_stage_that_is_not_there_is_answered_with_those_that_are():
+def test_an_error_for_an_unknown_stage_lists_the_stages():
     with pytest.raises(ValueError, match=r"got 'layer5'; it has .*layer3\.0.*layer4\.1"):
         TorchvisionNetwork("resnet18", "none", input_size=64, train_from="layer5")
 

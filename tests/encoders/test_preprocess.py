@@ -46,7 +46,7 @@ def stored_with(rotation: int, photo: Image.Image) -> Image.Image:
     st.floats(0.1, 0.9),
     st.integers(1, 8),
 )
-def test_the_placement_finds_a_marked_spot_again(width, height, preprocess, across, down, rotation):
+def test_the_placement_maps_a_marked_spot_back_to_the_photo(width, height, preprocess, across, down, rotation):
     """A bright square on a dark photo: the view is brightest around the place that the placement says."""
     _, placement = preprocess(Image.new("RGB", (width, height)))
     edge = max(1, round(3 * max(placement.scale)))  # about three pixels of the view

@@ -43,7 +43,7 @@ def test_what_padding_holds_does_not_matter(position):
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-def test_places_matter_unless_there_are_none(position):
+def test_positions_matter_unless_position_is_none(position):
     refiner, regions = make_refiner(position), make_regions(num_photos=1)
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     one = refiner(regions).features[:, order]
@@ -84,6 +84,6 @@ def test_sums_of_layers_stay_exact_under_autocast(position):
     torch.testing.assert_close(entered, placed, atol=0.05, rtol=0.05)
 
 
-def test_one_number_can_hold_a_place():
+def test_a_size_of_one_is_allowed():
     refiner = Refiner(REGION, size=1, project=True).double()
     assert refiner(make_regions()).features.shape == (3, make_regions().mask.shape[1], 1)

@@ -162,7 +162,7 @@ def test_an_object_that_a_crop_cut_away_has_no_share():
     assert fair_share(Grid(2, 2), placement, (0, 0, 30, 80)) == 0
 
 
-def test_what_a_sentinel_took_is_given_back():
+def test_maps_with_a_sentinel_are_scaled_to_sum_1():
     weights = torch.tensor([[0.3, 0.1]])
     assert box_masses(weights, HALF, SQUARE, (0, 0, 40, 80)).item() == pytest.approx(0.75)
 

@@ -49,7 +49,7 @@ def test_mass_and_pointing_agree_with_counting_pixels(found, rows, columns, left
     st.sets(st.sampled_from([(2, 2), (7, 2), (12, 2), (2, 7), (7, 7), (12, 12), (0, 0), (14, 3)])),
     st.lists(st.integers(0, 2), min_size=9, max_size=9),
 )
-def test_of_regions_that_tie_the_share_on_the_object_counts(pixels, weights):
+def test_if_regions_tie_the_share_on_the_object_counts(pixels, weights):
     layout, placement, size = Grid(3, 3), Placement.whole((15, 15)), (15, 15)
     mask = torch.tensor([[(x, y) in pixels for x in range(15)] for y in range(15)])
     overlap = Overlap.of(layout, placement, Area.of_mask(mask))

@@ -67,7 +67,7 @@ def test_curves_lead_from_the_whole_photo_to_none_and_back(toy):
         assert (curve.insertion[0].item(), curve.insertion[-1].item()) == pytest.approx((nothing, whole))
 
 
-def test_the_right_order_takes_and_gives_the_word_at_once_and_the_wrong_one_at_last(toy):
+def test_the_right_order_deletes_and_inserts_the_word_first(toy):
     found = toy_curves(toy, perfect=PERFECT, last=LAST)
     perfect, last = curve_areas([found["perfect"]]), curve_areas([found["last"]])
     first = FRACTIONS[1]
@@ -102,7 +102,7 @@ def test_words_that_the_photo_makes_no_likelier_have_no_areas():
     assert curve_areas([]).gap is None
 
 
-def test_regions_that_are_not_real_are_neither_taken_nor_given():
+def test_padded_regions_are_neither_deleted_nor_inserted():
     model, regions = make_model("lstm"), make_regions().select(torch.tensor([2]))  # 4 of 6 are real
     other = Regions(regions.features.masked_fill(~regions.mask[..., None], 9.0), regions.mask, regions.layout)
     found = [

@@ -44,7 +44,7 @@ def planted(mention) -> torch.Tensor:
     return mention.overlap.shares
 
 
-def test_words_are_found_with_their_objects_and_phrases_end_where_the_map_is_taken():
+def test_words_are_matched_with_objects_and_phrases_measured_at_their_end():
     mentions = find_mentions([(0, caption_of(None))], overlaps_of([DOG, HYDRANT]), NAMED)
     assert [(mention.category, mention.index, mention.word, mention.size) for mention in mentions] == [
         ("dog", 2, "dog", "large"),
@@ -53,7 +53,7 @@ def test_words_are_found_with_their_objects_and_phrases_end_where_the_map_is_tak
     assert [mention.overlap.fair_share for mention in mentions] == [2 / 16, 2 / 16]
 
 
-def test_only_what_is_there_and_in_view_is_measured():
+def test_only_objects_in_view_are_measured():
     captions = [(0, caption_of(None)), (1, caption_of(None)), (2, replace(caption_of(None), weights=None))]
     away = replace(DOG, box=(200.0, 200.0, 10.0, 10.0))
     mentions = find_mentions(captions, overlaps_of([HYDRANT], [away], [DOG]), NAMED)
@@ -71,7 +71,7 @@ box = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 4), st.inte
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(box, box), min_size=1, max_size=5))
-def test_uniform_maps_lift_1_and_planted_maps_all_there_is(photos):
+def test_uniform_maps_have_lift_1_and_planted_maps_the_largest(photos):
     held = [[replace(DOG, box=cells(*one)), replace(HYDRANT, box=cells(*other))] for one, other in photos]
     mentions = find_mentions([(photo, caption_of(None)) for photo in range(len(photos))], overlaps_of(*held), NAMED)
     blind, knowing = agreement(mentions), agreement(mentions, planted)
@@ -104,7 +104,7 @@ def test_shuffled_maps_are_at_the_baseline():
 
 
 @pytest.mark.parametrize("offset", [-2, -1, 0, 1, 2])
-def test_the_lift_stands_where_the_decoder_looked(offset):
+def test_the_lift_is_where_the_decoder_attended(offset):
     weights = torch.full((7, 16), 1 / 16)
     weights[2 + offset] = torch.eye(16)[0]
     mentions = find_mentions([(0, caption_of(weights))], overlaps_of([DOG]), NAMED)

@@ -40,7 +40,7 @@ def caption_of(text: str, weights: torch.Tensor | None = None) -> Caption:
     )
 
 
-def looking(text: str, region_of: dict[int, int]) -> Caption:
+def attending(text: str, region_of: dict[int, int]) -> Caption:
     """All weight on region `region_of[word index]`; uniform at the other words."""
     caption = caption_of(text)
     weights = caption.weights.clone()
@@ -92,7 +92,7 @@ def test_precision_and_recall_agree_with_crossing_off_objects_one_by_one(picture
 
 @settings(deadline=None)
 @given(st.lists(st.lists(names, min_size=1, max_size=4, unique=True), min_size=1, max_size=4), st.integers(0, 99))
-def test_uniform_maps_lift_1_whatever_the_model_looked_at(pictures, seed):
+def test_uniform_maps_have_lift_1_whatever_the_maps(pictures, seed):
     generator = torch.Generator().manual_seed(seed)
     captions = [caption_of(" and ".join(f"a {name}" for name in drawn)) for drawn in pictures]
     captions = [
@@ -108,7 +108,7 @@ def test_uniform_maps_lift_1_whatever_the_model_looked_at(pictures, seed):
 
 
 def test_a_perfect_map_lifts_by_the_objects_share_of_the_photo():
-    caption = looking("a red circle above a blue square", {2: 0, 6: 3})
+    caption = attending("a red circle above a blue square", {2: 0, 6: 3})
     agreement = agree_on([caption], [[("blue square", BOTTOM_RIGHT), ("red circle", TOP_LEFT)]])
     assert agreement.caption_accuracy == agreement.precision == agreement.recall == agreement.pointing == 1
     assert agreement.lift == pytest.approx(4)
@@ -116,14 +116,14 @@ def test_a_perfect_map_lifts_by_the_objects_share_of_the_photo():
 
 
 @pytest.mark.parametrize("offset", [-2, -1, 0, 1, 2])
-def test_the_lift_stands_at_the_offset_where_the_decoder_looked(offset):
-    caption = looking("there is a red circle over there now", {4 + offset: 0})
+def test_the_lift_is_at_the_offset_to_which_the_decoder_attended(offset):
+    caption = attending("there is a red circle over there now", {4 + offset: 0})
     by_offset = agree_on([caption], [[("red circle", TOP_LEFT)]]).lift_by_offset
     assert by_offset == {at: pytest.approx(4 if at == offset else 1) for at in range(-2, 3)}
 
 
 def test_offsets_outside_the_caption_are_skipped():
-    short, long = looking("red circle", {1: 0}), looking("a red circle here now", {2: 0, 4: 0})
+    short, long = attending("red circle", {1: 0}), attending("a red circle here now", {2: 0, 4: 0})
     objects = [[("red circle", TOP_LEFT)]]
     assert agree_on([short], objects).lift_by_offset == {-2: None, -1: 1, 0: 4, 1: None, 2: None}
     assert agree_on([short, long], objects * 2).lift_by_offset == {-2: 1, -1: 1, 0: 4, 1: 1, 2: 4}
@@ -131,7 +131,7 @@ def test_offsets_outside_the_caption_are_skipped():
 
 def test_the_lift_is_a_ratio_of_sums_over_words():
     """Masses 1 and 0 over shares 1/4 and 1/2: 4/3, where a mean of ratios would give 2."""
-    captions = [looking("red circle", {1: 0}), looking("blue square", {1: 0})]
+    captions = [attending("red circle", {1: 0}), attending("blue square", {1: 0})]
     objects = [[("red circle", TOP_LEFT)], [("blue square", (32, 0, 32, 64))]]
     agreement = agree_on(captions, objects)
     assert agreement.lift == pytest.approx(4 / 3)
@@ -144,8 +144,8 @@ def test_a_caption_that_names_no_pair_is_wrong():
     assert (agreement.num_words, agreement.lift, agreement.uniform_lift, agreement.pointing) == (0, None, None, None)
 
 
-def test_an_object_is_taken_by_one_mention_only():
-    caption = looking("a red circle and a red circle", {2: 0, 6: 3})
+def test_an_object_counts_for_a_single_mention():
+    caption = attending("a red circle and a red circle", {2: 0, 6: 3})
     once = agree_on([caption], [[("red circle", TOP_LEFT)]])
     assert (once.caption_accuracy, once.precision, once.recall) == (0, 0.5, 1)
     assert (once.num_words, once.pointing) == (1, 1)
@@ -174,7 +174,7 @@ def test_words_without_a_map_on_the_object_still_count_as_named(missing):
 
 
 def test_the_order_of_captions_does_not_matter():
-    captions = [looking("a red circle", {2: 0}), looking("a blue square", {2: 1}), caption_of("a green circle")]
+    captions = [attending("a red circle", {2: 0}), attending("a blue square", {2: 1}), caption_of("a green circle")]
     objects = [[("red circle", (3, 5, 20, 40))], [("blue square", BOTTOM_RIGHT)], [("green circle", TOP_LEFT)]]
     there, back = agree_on(captions, objects), agree_on(captions[::-1], objects[::-1])
     assert there.lift == pytest.approx(back.lift)

@@ -20,9 +20,9 @@ from captioner.text.vocabulary import END, PAD, START, Vocabulary
 from tests.explain.test_shape import caption_of
 from tests.helpers import DECODERS, make_decoder, make_regions
 
-LOOKING = {name: options for name, options in DECODERS.items() if options.get("attention") != "none"}
+ATTENDING = {name: options for name, options in DECODERS.items() if options.get("attention") != "none"}
 KINDS = ["soft", "hard", "multi_head", "local_predictive"]
-FORMS = [(name, kind) for name in LOOKING for kind in (KINDS if name in ("lstm", "transformer-pre") else ["soft"])]
+FORMS = [(name, kind) for name in ATTENDING for kind in (KINDS if name in ("lstm", "transformer-pre") else ["soft"])]
 FORMS.append(("lstm-after", "adaptive"))
 WORDS = torch.tensor([[[START, 5, 6, 7, END], [START, 8, END, PAD, PAD]]] * 3)
 
@@ -32,7 +32,7 @@ class NoEncoder(Encoder):
 
 
 def make_model(form: str, kind: str = "soft") -> CaptionModel:
-    return CaptionModel(NoEncoder(), make_decoder(**{**LOOKING[form], "attention": kind})).eval()
+    return CaptionModel(NoEncoder(), make_decoder(**{**ATTENDING[form], "attention": kind})).eval()
 
 
 @pytest.fixture(params=FORMS, ids="/".join)
@@ -45,7 +45,7 @@ def decode_forced(model, words=WORDS):
 
 
 def test_the_tables_are_not_empty():
-    assert LOOKING
+    assert ATTENDING
     assert FORMS
 
 
@@ -84,7 +84,7 @@ def test_own_maps_in_place_of_own_maps_change_nothing(model):
 
 
 @pytest.mark.parametrize("change", [uniform, Shuffled(0)])
-def test_other_maps_change_the_words_and_then_everything_is_as_before(model, change):
+def test_other_maps_change_the_words_only_inside_the_block(model, change):
     before = decode_forced(model)
     with replace_maps(model.decoder, change):
         other = decode_forced(model)

@@ -31,7 +31,7 @@ def test_captions_of_one_word_have_no_change():
     assert map_shape([caption_of([0, 1, 0, 0]), caption_of([1, 0, 0, 0])]).change is None
 
 
-def test_change_is_the_share_that_moves():
+def test_change_is_the_share_of_the_weight_that_moves():
     assert map_shape([caption_of([0, 1, 0, 0], [0, 0.75, 0.25, 0], [0, 0.75, 0.25, 0])]).change == pytest.approx(0.125)
 
 
@@ -49,7 +49,7 @@ def test_where_there_are_no_maps_there_is_no_shape():
     assert map_shape([replace(caption_of([1, 0, 0, 0]), weights=None)]) is None
 
 
-def test_what_a_sentinel_takes_is_no_change_of_the_map():
+def test_the_share_of_a_sentinel_is_no_change_of_the_map():
     assert map_shape([caption_of([0.5, 0.5, 0, 0], [0.25, 0.25, 0, 0])]).change == 0
 
 

@@ -35,7 +35,7 @@ def test_divergence_is_one_bit_where_maps_do_not_meet_and_none_where_they_stay()
     assert estimate("divergence", caption_of([0.7, 0.3, 0, 0], [0.7, 0.3, 0, 0])) == pytest.approx(0, abs=1e-6)
 
 
-def test_a_caption_that_goes_everywhere_covers_all_regions():
+def test_a_caption_that_attends_everywhere_covers_all_regions():
     assert estimate("coverage", caption_of(*torch.eye(4).tolist())) == pytest.approx(1)
     assert estimate("coverage", caption_of([1, 0, 0, 0], [1, 0, 0, 0])) == pytest.approx(1 / 4)
 

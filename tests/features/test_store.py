@@ -236,7 +236,7 @@ def test_a_disk_that_fills_keeps_what_was_stored(tmp_path, monkeypatch, report):
     check_whole(encoder, files, tmp_path)
 
 
-def test_what_a_killed_program_left_unfinished_is_written_over(tmp_path):
+def test_unfinished_rows_of_a_killed_program_are_overwritten(tmp_path):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     store = store_of(encoder, tmp_path)
     store_regions(encoder, PhotoFiles(files.paths[:3], files.preprocess), store)

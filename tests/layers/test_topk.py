@@ -10,7 +10,7 @@ from captioner.layers.topk import largest
 
 
 @given(st.integers(1, 700), st.integers(1, 12), st.integers(0, 10_000), st.booleans())
-def test_the_largest_of_all_are_found_stretch_by_stretch(size, count, seed, mostly_impossible):
+def test_the_largest_values_are_those_of_topk(size, count, seed, mostly_impossible):
     generator, count = torch.Generator().manual_seed(seed), min(size, count)
     values = torch.rand(2, 3, size, generator=generator)
     if mostly_impossible:

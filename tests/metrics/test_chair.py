@@ -104,7 +104,7 @@ def test_other_categories_are_named_by_their_own_names(tmp_path):
     assert ObjectWords(["Bench"])(["benches"]) == [(0, "benches", "Bench")]
 
 
-def test_categories_that_the_instances_lack_are_not_looked_for():
+def test_only_categories_of_the_instances_count():
     assert ObjectWords(["dog"])(["a", "cat", "and", "a", "hot", "dog", "and", "a", "baby", "elephant"]) == [
         (5, "dog", "dog")
     ]

@@ -30,7 +30,7 @@ REFERENCES = {
 
 @some
 @given(corpora, corpora, st.lists(sentences, min_size=5, max_size=5))
-def test_frequencies_from_elsewhere_weigh_as_in_the_loops(corpus, references, captions):
+def test_given_frequencies_weigh_as_in_the_loops(corpus, references, captions):
     candidates = dict(zip(references, captions))  # noqa: B905
     expected = cider_d_in_loops(candidates, references, corpus)
     for frequencies in (DocumentFrequencies.of(CountedReferences(corpus)), DocumentFrequencies.count(corpus)):

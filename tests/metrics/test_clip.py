@@ -159,7 +159,7 @@ def cosines_by_hand(folder: Path, photo: Path, texts: list[str]) -> list[float]:
     return found
 
 
-def test_what_a_model_gives_is_the_cosines_computed_by_hand(folder, clip, files):
+def test_clip_scores_are_the_cosines_computed_by_hand(folder, clip, files):
     paths = [files[2] / f"{photo}.png" for photo in CAPTIONS]
     texts = list(CAPTIONS.values())
     found = clip.photos(paths) @ clip.texts(texts, "captions").T
@@ -168,7 +168,7 @@ def test_what_a_model_gives_is_the_cosines_computed_by_hand(folder, clip, files)
     assert numpy.ptp(found) > 0.1  # so that a mixed order would be seen
 
 
-def test_a_model_scores_files_and_says_how_far_it_is(folder, files):
+def test_clip_scores_files_and_reports_progress(folder, files):
     results, references, photos = files
     heard = []
 
@@ -194,7 +194,7 @@ def test_a_model_scores_files_and_says_how_far_it_is(folder, files):
 
 
 @pytest.mark.filterwarnings("ignore:.resume_download:FutureWarning")  # transformers 4.40 on a later hub
-def test_a_model_that_is_not_there_or_not_whole_gives_no_number(folder, tmp_path):
+def test_a_missing_or_incomplete_clip_model_is_an_error(folder, tmp_path):
     from safetensors.torch import load_file, save_file
 
     with pytest.raises(UserError, match=r"got 'nobody/nothing' .* hf download openai/clip-vit-base-patch32"):

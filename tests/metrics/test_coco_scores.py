@@ -127,7 +127,7 @@ def test_only_empty_captions_score_zero():
     assert not any(math.isnan(value) for value in scores.values())
 
 
-def test_one_photo_has_no_cider_d():
+def test_cider_d_of_a_single_photo_is_zero():
     scores = score({1: "a red circle here"}, {1: ["a red circle here"]})
     assert scores["CIDEr-D"] == 0
     assert scores["BLEU-4"] == pytest.approx(1, abs=1e-6)
@@ -140,7 +140,7 @@ def test_document_frequencies_come_from_the_references_given():
 
 
 @pytest.mark.parametrize("tokens", TOKENS)
-def test_captions_are_cut_by_the_rule_named(tokens):
+def test_captions_are_tokenised_by_the_named_rule(tokens):
     captions = {1: "A red-hot dog's  dinner.", 2: "Two cats, one box!\n"}
     references = {1: ["a red hot dog's dinner", "a meal"], 2: ["two cats one box"]}
 

@@ -99,14 +99,14 @@ def test_variety_of_captions_counted_by_hand():
     assert "novel" not in variety(captions)
 
 
-def test_the_list_of_bad_endings_is_the_one_that_others_count():
+def test_the_list_of_bad_endings_is_that_of_the_original_code():
     assert len(BAD_ENDINGS) == 17
     for word in BAD_ENDINGS:
         assert variety({1: f"a dog {word}"})["bad ending"] == 1
     assert variety({1: "", 2: "a dog and"})["bad ending"] == 0
 
 
-def test_there_is_no_variety_of_nothing_and_no_diversity_of_one_caption():
+def test_no_captions_and_single_captions_are_errors():
     with pytest.raises(UserError, match="needs at least one caption"):
         variety({})
     with pytest.raises(UserError, match="two captions of every photo, got 1 of 2 photos with fewer"):

@@ -52,7 +52,7 @@ def test_a_program_that_fails_is_named_with_a_way_out(spice, monkeypatch, failur
         java_scores(TEXTS, REFERENCES)
 
 
-def test_a_photo_without_a_number_is_no_zero(spice, monkeypatch):
+def test_a_photo_whose_spice_is_not_a_number_is_an_error(spice, monkeypatch):
     none = [{"All": {"f": float("nan")}}, {"All": {"f": 0.5}}, {"All": {"f": 0.5}}]
     monkeypatch.setattr(FakeSpice, "compute_score", lambda self, wanted, written: (float("nan"), none))
     with pytest.raises(UserError, match="no number for 1 of 3 photos"):

@@ -77,7 +77,7 @@ def test_the_most_frequent_caption_is_counted_in_words():
     "tokens", [rule for rule in TOKENS if rule != "ptb"]
 )  # which makes -lrb- of a bracket, as the jar does
 @given(text=st.text())
-def test_cutting_a_cut_caption_again_changes_nothing(tokens, text):
+def test_tokenising_a_tokenised_caption_changes_nothing(tokens, text):
     words = TOKENS[tokens](text)
     assert TOKENS[tokens](" ".join(words)) == words
 

@@ -123,7 +123,7 @@ def test_a_caption_is_never_empty():
 
 
 @torch.no_grad()
-def test_a_caption_that_does_not_end_is_cut_and_says_so():
+def test_a_caption_cut_at_the_maximum_length_has_not_ended():
     decoder = make_decoder(vocabulary_size=VOCABULARY)
     decoder.to_vocabulary.bias[END] = -50
     for hypothesis in best_of(BeamSearch(limits=Limits(4))(decoder, decoder.remember(make_regions()))):

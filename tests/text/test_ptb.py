@@ -39,7 +39,7 @@ def test_words_are_those_of_the_jar(caption):
         ("5 p.m. in the U.S. \u2013 caf\u00e9 & bar", "5 p.m. in the u.s. caf\u00e9 & bar"),
     ],
 )
-def test_what_it_looks_like(caption, words):
+def test_a_caption_becomes_these_words(caption, words):
     assert TOKENS["ptb"](caption) == words.split()
 
 
@@ -109,7 +109,7 @@ UNMENDED = [
 
 @pytest.mark.java
 @pytest.mark.parametrize(("caption", "following", "theirs"), UNMENDED)
-def test_what_cannot_be_mended_is_known(caption, following, theirs):
+def test_known_differences_from_the_jar_remain(caption, following, theirs):
     found = jar_words([caption] if following is None else [caption, following])
     assert found[0] != ptb_words(caption)
     assert ptb_words(caption) == jar_words([caption, "A dog"])[0] or not caption.isascii()

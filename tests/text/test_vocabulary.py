@@ -11,7 +11,7 @@ from captioner.text.tokens import TOKENS, simple_words
 from captioner.text.vocabulary import MARKS, UNK, Vocabulary
 
 
-def test_words_below_the_threshold_read_as_unknown():
+def test_words_below_the_threshold_are_unknown():
     vocabulary = Vocabulary.from_captions(["a dog", "a cat", "A dog."], min_count=2)
     assert vocabulary.words == [*MARKS, "a", "dog"]
     assert vocabulary.encode("a cat")[2] == UNK
@@ -36,7 +36,7 @@ def test_simple_words(caption, words):
 @given(
     st.text(), st.sampled_from([rule for rule in TOKENS if rule != "ptb"])
 )  # "(" becomes "-lrb-", "``" comes and goes
-def test_cutting_what_was_cut_changes_nothing(caption, tokens):
+def test_tokenising_tokenised_text_changes_nothing(caption, tokens):
     vocabulary = Vocabulary(["x"], tokens)
     words = vocabulary.split(caption)
     assert vocabulary.split(vocabulary.join(words)) == words

@@ -27,7 +27,7 @@ def test_photos_scaled_to_0_and_1_are_an_alarm():
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_stops_training(loss):
+def test_a_loss_that_is_not_a_number_stops_training(loss):
     with pytest.raises(UserError, match="step 7"):
         alarms.check_loss(loss, 7)
     alarms.check_loss(1.5, 7)

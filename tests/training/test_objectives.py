@@ -68,7 +68,7 @@ def test_shares_of_parts_add_up_to_the_whole(options):
     torch.testing.assert_close(parts, whole)
 
 
-def test_all_of_an_objective_lies_where_its_model_does(tmp_path):
+def test_an_objective_is_on_the_device_of_its_model(tmp_path):
     """Processes exchange its buffers too, over the model's device."""
     settings = builder.read(DRAWN)
     model = CaptionModel(nn.Identity(), make_decoder()).to("meta")

@@ -19,7 +19,7 @@ from captioner.training.reinforce import Reinforce
 from tests.helpers import REGION, make_decoder
 
 REGIONS, WORDS = 3, [START, 5, 7]
-LOOKS = {"lstm": 2, "transformer": 4}  # draws for two words: one each, or one in each of two layers
+DRAWS = {"lstm": 2, "transformer": 4}  # draws for two words: one each, or one in each of two layers
 
 
 def make_batch(num_photos: int) -> Batch:
@@ -31,7 +31,7 @@ def make_batch(num_photos: int) -> Batch:
 
 def make_objective(kind: str = "lstm", **options) -> TeacherForcing:
     decoder = make_decoder(kind, attention="hard")
-    with torch.no_grad():  # where it looks matters, and is not settled
+    with torch.no_grad():  # the region matters, and none is certain
         decoder.to_vocabulary.weight.mul_(20)
         for part in decoder.modules():
             if isinstance(part, hard.HardAttention):
@@ -46,9 +46,9 @@ def gradients(objective: nn.Module, loss: torch.Tensor) -> dict[str, torch.Tenso
     return {name: one.grad.clone() for name, one in objective.named_parameters() if one.grad is not None}
 
 
-def exact_loss(objective: TeacherForcing, num_looks: int, monkeypatch) -> torch.Tensor:
-    """The expected negative log-likelihood, over every way of drawing a region for each look."""
-    ways = torch.tensor(list(product(range(REGIONS), repeat=num_looks)))  # (ways, looks)
+def exact_loss(objective: TeacherForcing, num_draws: int, monkeypatch) -> torch.Tensor:
+    """The expected negative log-likelihood, over every way of drawing a region for each draw."""
+    ways = torch.tensor(list(product(range(REGIONS), repeat=num_draws)))  # (ways, draws)
     batch, left = make_batch(len(ways)), [ways]
 
     def draw(weights):
@@ -63,49 +63,49 @@ def exact_loss(objective: TeacherForcing, num_looks: int, monkeypatch) -> torch.
     return -(attended.choice_log_prob.sum((1, 2)).exp() * of_caption).sum()
 
 
-@pytest.mark.parametrize("kind", LOOKS)
+@pytest.mark.parametrize("kind", DRAWS)
 def test_its_gradient_is_that_of_the_expectation(kind, monkeypatch):
     objective = make_objective(kind, choice_entropy=0.0, reward="caption")
     objective.reinforce.baseline.fill_(-5.0)
     objective.reinforce.has_baseline.fill_(True)
     with monkeypatch.context() as patched:
-        exact = gradients(objective, exact_loss(objective, LOOKS[kind], patched))
+        exact = gradients(objective, exact_loss(objective, DRAWS[kind], patched))
     num_draws = 40_000
     torch.manual_seed(0)
     drawn = gradients(
         objective, objective(make_batch(num_draws), Totals(words=num_draws, captions=num_draws, photos=num_draws))[0]
     )
-    looking = [name for name in exact if "score" in name]
-    assert looking
+    of_scores = [name for name in exact if "score" in name]
+    assert of_scores
     for name in exact:
         scale = float(exact[name].norm())
         torch.testing.assert_close(drawn[name], exact[name], rtol=0, atol=0.06 * scale + 1e-6)
-    assert all(float(exact[name].norm()) > 0 for name in looking)
+    assert all(float(exact[name].norm()) > 0 for name in of_scores)
 
 
-def test_without_the_term_where_to_look_is_not_learned():
+def test_without_the_term_the_score_gets_no_gradient():
     objective = make_objective(reinforce=0.0, choice_entropy=0.0)
-    found = gradients(objective, objective(make_batch(4), Totals(words=8, captions=4, photos=4))[0])
-    assert all(float(grad.norm()) == 0 for name, grad in found.items() if "attention.score" in name)
+    gradients_of_scores = gradients(objective, objective(make_batch(4), Totals(words=8, captions=4, photos=4))[0])
+    assert all(float(grad.norm()) == 0 for name, grad in gradients_of_scores.items() if "attention.score" in name)
 
 
 @pytest.mark.parametrize("reward", ["word", "caption"])
-def test_the_baseline_is_a_moving_average_of_what_was_earned(reward):
+def test_the_baseline_is_a_moving_average_of_the_rewards(reward):
     part = Reinforce(1.0, 0.0, reward)
     mask = torch.tensor([[[True, True], [True, False]]])
-    looked = hard.Attended(torch.zeros(()), choice_log_prob=torch.zeros(1, 2, 2), choice_entropy=torch.zeros(1, 2, 2))
+    attended = hard.Attended(torch.zeros(()), choice_log_prob=torch.zeros(1, 2, 2), choice_entropy=torch.zeros(1, 2, 2))
     wanted = None
     for step in range(1, 4):
         log_probs = -step * torch.tensor([[[1.0, 2.0], [6.0, 50.0]]])
-        part(log_probs, looked, mask)
+        part(log_probs, attended, mask)
         mean = -step * (3.0 if reward == "word" else 4.5)
         wanted = mean if wanted is None else 0.9 * wanted + 0.1 * mean
         assert part.baseline.item() == pytest.approx(wanted)
-    part.eval()(log_probs, looked, mask)
+    part.eval()(log_probs, attended, mask)
     assert part.baseline.item() == pytest.approx(wanted)
 
 
-def test_a_bonus_for_entropy_spreads_the_looks():
+def test_the_entropy_bonus_is_subtracted_from_the_loss():
     mask, entropy = torch.ones(1, 1, 2, dtype=torch.bool), torch.tensor([[[0.3, 0.7]]])
-    looked = hard.Attended(torch.zeros(()), choice_log_prob=torch.zeros(1, 1, 2), choice_entropy=entropy)
-    assert Reinforce(1.0, 0.1, "word")(torch.zeros(1, 1, 2), looked, mask).item() == pytest.approx(-0.1)
+    attended = hard.Attended(torch.zeros(()), choice_log_prob=torch.zeros(1, 1, 2), choice_entropy=entropy)
+    assert Reinforce(1.0, 0.1, "word")(torch.zeros(1, 1, 2), attended, mask).item() == pytest.approx(-0.1)

@@ -33,10 +33,10 @@ def test_with_references_alone_it_is_teacher_forcing(kind):
     decoder, words = make_decoder(**DECODERS[kind]), pad_words(CAPTIONS)[..., :-1]
     memory, real = decoder.remember(make_regions()), words != PAD
     output, attended = decoder(words, memory)
-    scheduled, looked = read_scheduled(decoder, words, memory, 1.0, need_weights=True)
+    scheduled, scheduled_attended = read_scheduled(decoder, words, memory, 1.0, need_weights=True)
     torch.testing.assert_close(scheduled[real], output[real])
     if attended.weights is not None:
-        torch.testing.assert_close(looked.weights[real], attended.weights[real])
+        torch.testing.assert_close(scheduled_attended.weights[real], attended.weights[real])
 
 
 @torch.no_grad()

@@ -85,7 +85,7 @@ def test_its_gradient_is_that_of_the_expected_reward(kind, baseline, temperature
         torch.testing.assert_close(drawn[name], exact[name], rtol=0, atol=0.05 * scale)
 
 
-def test_training_on_it_finds_the_best_caption():
+def test_training_on_the_reward_finds_the_best_caption():
     objective = make_objective(scale=1.0, samples=5)
     optimiser = torch.optim.Adam(objective.parameters(), 0.05)
     torch.manual_seed(0)

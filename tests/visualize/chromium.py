@@ -107,7 +107,7 @@ class Chromium:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
         self.settle()
 
-    def look(self, width: int = 1200, height: int = 900, dark: bool = False, scale: float = 1) -> None:
+    def resize(self, width: int = 1200, height: int = 900, dark: bool = False, scale: float = 1) -> None:
         """The window's size and the user's colours."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False

@@ -42,7 +42,7 @@ def show(browser, tmp_path):
 
     def opened(*items, **options):
         save_page(tmp_path / "page.html", items, **options)
-        browser.look()
+        browser.resize()
         return browser.open(tmp_path / "page.html")
 
     return opened
@@ -118,7 +118,7 @@ BOXES = Boxes(torch.tensor([[0.0, 0.0, 0.6, 0.7], [0.4, 0.3, 1.0, 1.0], [0.1, 0.
 def test_the_map_has_the_sheet_s_pixels(browser, show, layout, placement, scale):
     caption = make_caption(TWELVE, placement, layout)
     show(PageItem(plain(), caption, "a.jpg"))
-    browser.look(scale=scale)
+    browser.resize(scale=scale)
     browser.press("Tab")
     drawn = canvas(browser)
     maps = overlay.maps_over(plain(), [caption], drawn.size, overlay.USUAL)[0]
@@ -173,7 +173,7 @@ def test_nothing_sticks_out_sideways(browser, show, width):
         PageItem(plain((30, 900)), tall, "b"),
         PageItem(plain((4000, 300)), wide, "c"),
     )
-    browser.look(width)
+    browser.resize(width)
     assert browser.run("document.documentElement.scrollWidth") <= width
 
 
@@ -185,7 +185,7 @@ def report(browser, tmp_path):
     ]  # fmt: skip
     page = report_page(entries, [{"this model": {"CIDEr-D": 0.5}}], "split: val")
     (tmp_path / "report.html").write_text(page, encoding="utf-8")
-    browser.look()
+    browser.resize()
     browser.open(tmp_path / "report.html")
     browser.settle()
     return browser
@@ -202,7 +202,7 @@ def test_a_report_s_tables_fit_a_phone(browser, tmp_path):
     rows = {name: dict.fromkeys(metrics, 0.9) for name in ("ensemble of 2", "most frequent", "20 nearest photos")}
     intervals = {name: dict.fromkeys(metrics, (0.889, 0.911)) for name in rows}
     (tmp_path / "report.html").write_text(report_page([], [rows], "split: val", intervals=intervals), encoding="utf-8")
-    browser.look(360)
+    browser.resize(360)
     browser.open(tmp_path / "report.html")
     ends = browser.run("[...document.querySelectorAll('th, td')].map((cell) => cell.getBoundingClientRect().right)")
     assert len(ends) == 4 * 8
@@ -210,7 +210,7 @@ def test_a_report_s_tables_fit_a_phone(browser, tmp_path):
     assert browser.run("document.querySelector('table').scrollWidth <= document.querySelector('.scroll').clientWidth")
 
 
-def test_a_report_is_sorted_and_sifted(report):
+def test_a_report_can_be_sorted_and_filtered(report):
     assert names(report) == "102"
     choose = "document.querySelector('#{0}').{1}; document.querySelector('#{0}').dispatchEvent(new Event('{2}'))"
     report.run(choose.format("sort", "selectedIndex = 1", "change"))
@@ -258,7 +258,7 @@ def test_the_widget_tells_which_word_is_pointed_at_and_fits_its_frame(browser, t
         "render({ model, el: document.getElementById('el') });</script>"
     )
     (tmp_path / "host.html").write_text("<!doctype html><meta charset=utf-8>" + host, encoding="utf-8")
-    browser.look()
+    browser.resize()
     browser.open(tmp_path / "host.html")
     inside = "document.querySelector('iframe').contentDocument"
     browser.run("new Promise((done) => setTimeout(done, 300))")

@@ -174,7 +174,7 @@ def test_more_weight_is_darker_over_every_grey_of_the_photo():
     assert (luminance(drawn).diff(dim=1) < 0).all()
 
 
-def test_the_photo_can_be_told_beneath_a_map():
+def test_the_photo_is_visible_beneath_a_map():
     greys = covered(torch.linspace(0, 255, 9)[:, None, None], torch.zeros(9, 1)).mean(-1)  # (9, 1)
     assert (greys.diff(dim=0) > 10).all()
     assert greys.max() < 255, "white is not the paper"

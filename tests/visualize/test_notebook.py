@@ -48,7 +48,7 @@ def test_without_anywidget_a_page_stands_in_a_frame_with_a_hint(jupyter, monkeyp
     assert bundle["image/png"].startswith(b"\x89PNG")
 
 
-def test_with_anywidget_python_is_told_which_word_is_pointed_at(jupyter):
+def test_with_anywidget_python_learns_which_word_is_pointed_at(jupyter):
     pytest.importorskip("anywidget")
     widget = captioner.show(CAPTION, photo=photo(), smooth=True)
     heard = []
@@ -66,7 +66,7 @@ def test_a_photo_is_turned_upright_before_maps_are_drawn():
     assert isinstance(captioner.show(CAPTION, photo=turned), Drawing)
 
 
-def test_a_photo_for_each_caption_or_an_error():
+def test_photos_and_captions_of_different_numbers_are_an_error():
     with pytest.raises(ValueError, match="got 2 captions and 1 photos"):
         captioner.show([CAPTION, CAPTION], photo=photo())
     with pytest.raises(ValueError, match="got 0 captions"):

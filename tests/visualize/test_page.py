@@ -128,7 +128,7 @@ def test_cells_lie_on_the_photo_where_the_regions_do(size, placement, grid):
     assert regions["photoSize"] == list(size)
 
 
-def test_boxes_are_told_in_pixels_of_the_photo():
+def test_boxes_are_in_pixels_of_the_photo():
     boxes = Boxes(torch.tensor([[0.0, 0.25, 0.5, 1.0], [0.1, 0.1, 0.3, 0.2]]))
     placement = Placement.whole((64, 48)).resized((32, 32))
     regions = data_of(one(make_caption("a", placement, boxes)))["captions"][0]["regions"]
@@ -178,12 +178,12 @@ def test_what_a_caption_lacks_is_left_out(changes):
     assert found["sentinel"] == ([0.5] if "sentinel" in changes else None)
 
 
-def test_a_caption_without_words_is_said_to_be_one():
+def test_a_caption_without_words_is_marked_as_such():
     caption = make_caption("", Placement.whole((64, 48)), weights=torch.zeros(0, 16))
     assert "(a caption without words)" in one(caption)
 
 
-def test_numbers_that_json_cannot_say_are_said_as_near_as_it_can():
+def test_numbers_that_json_lacks_become_the_nearest_ones():
     caption = make_caption("a b", Placement.whole((64, 48)), word_log_probs=torch.tensor([-torch.inf, torch.nan]))
     assert data_of(one(caption))["captions"][0]["probabilities"] == [0.0, 0.0]
 

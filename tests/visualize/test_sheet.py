@@ -127,7 +127,7 @@ def test_weights_that_are_all_zero_can_be_drawn():
 
 
 @pytest.mark.parametrize("attend", ["before", "after"])
-def test_the_foot_says_when_the_decoder_looked_and_at_what(attend):
+def test_the_legend_says_when_the_decoder_attended_and_to_what(attend):
     caption = make_caption("a dog", Placement.whole((80, 80)), Grid(10, 7), attend=attend)
     made = sheet(photo((80, 80)), caption, Style(panel=400))
     assert f"attended {attend} reading the previous word · 10 x 7 regions" in said(made)
@@ -151,11 +151,11 @@ def test_what_the_network_never_saw_is_hatched_and_named():
     assert "not seen by the network" not in said(sheet(photo((160, 80)), make_caption("a", Placement.whole((160, 80)))))
 
 
-def test_a_decoder_that_does_not_look_is_said_to():
+def test_the_legend_says_so_if_the_decoder_does_not_attend():
     made = said(sheet(photo((80, 80)), make_caption("a dog", None, weights=None)))
     assert "this decoder has no attention" in made
     assert made.count("0.93") == 2
-    assert not any(text.startswith("looked") for text in made)
+    assert not any(text.startswith("attended") for text in made)
 
 
 def test_a_caption_without_words_is_the_photo_alone():

@@ -55,7 +55,7 @@ GOOD = ["cmyk.tif", "deep/inside.PNG", "moving.gif", "one.bmp", "palette.png", "
 BAD = ["cut.jpg", "empty.jpg", "text.jpg"]
 
 
-def test_a_folder_is_captioned_and_what_cannot_be_read_is_named(captioner, photos, tmp_path, capsys):
+def test_a_folder_is_captioned_and_unreadable_photos_are_named(captioner, photos, tmp_path, capsys):
     table, details, sheets = tmp_path / "captions.csv", tmp_path / "captions.json", tmp_path / "sheets"
     assert captioning.run(captioner, [str(photos)], {"sheet": sheets}, table, details) == len(BAD)
     output, errors = capsys.readouterr()
@@ -83,7 +83,7 @@ def test_a_name_with_brackets_is_a_file_where_there_is_one(photos):
     assert captioning.find_photos([str(path)]) == [path]
 
 
-def test_a_setting_among_the_photos_is_told_where_it_goes():
+def test_a_setting_given_among_the_photos_is_an_error_that_names_set():
     with pytest.raises(UserError, match=r"no photo; .* --set search\.max_length=5"):
         captioning.find_photos(["search.max_length=5"])
 

@@ -92,7 +92,7 @@ def test_the_tables_hold_in_80_columns_whatever_a_kind_is_called():
     assert " lift " not in text.partition("correct captions: ")[0]  # a column in which nothing was measured
 
 
-def test_a_kind_that_is_none_is_named_before_anything_is_trained(options, tmp_path):
+def test_an_unknown_kind_is_named_before_anything_is_trained(options, tmp_path):
     with pytest.raises(UserError, match="got 'sfot'; did you mean 'soft'"):
         comparison.compare(COMPARE, ["soft:dot", "sfot:dot"], 1, tmp_path / "compared", overrides=options)
     assert not (tmp_path / "compared").exists()

@@ -51,7 +51,7 @@ def test_the_table_is_whole_in_80_columns():
     assert max(map(len, console.file.getvalue().splitlines())) <= 80
 
 
-def test_a_config_whose_data_are_not_there_is_described_all_the_same(settings, tmp_path):
+def test_a_config_is_described_even_if_its_data_are_missing(settings, tmp_path):
     overrides = [one for one in settings if not one.startswith("data.")]
     _, (note,) = describe(DRAWN, [*overrides, "data.kind=coco", f"data.root={tmp_path / 'none'}"])
     assert "a vocabulary of 9,000 words is assumed" in note

@@ -63,7 +63,7 @@ def trained(pictures, tmp_path_factory) -> Path:
 BEAMS = ["search.kind=beam", "search.beams=3"]
 
 
-def test_scores_say_by_which_words_and_by_ptb_unless_told(trained):
+def test_scores_name_their_tokeniser_and_use_ptb_by_default(trained):
     found = evaluate(trained, baselines=False)
     assert found.protocol.tokens == "ptb"
     told = evaluate(trained, baselines=False, tokens="simple")

@@ -71,7 +71,7 @@ def test_a_table_of_two_units_is_refused():
         report_page([], [{"this model": {"CIDEr-D": 1.2, "mean length": 7.25}}], "split: val")
 
 
-def test_a_split_without_references_is_said_to_be_one():
+def test_a_split_without_references_is_reported_as_such():
     assert "this split has no references" in report_page(
         [replace(make_entry("a"), scores={}, references=[])], [], "split: val"
     )
@@ -132,7 +132,7 @@ def test_photos_come_from_files_too(tmp_path):
         report_page([replace(make_entry("a"), photo=tmp_path / "missing.png")], [ROWS], "")
 
 
-def test_a_text_has_no_words_to_point_at_and_no_probability_to_sort_by():
+def test_a_caption_given_as_text_has_no_maps_and_no_confidence():
     page = report_page([replace(make_entry("a"), caption="a <b> dog")], [ROWS], "")
     assert '<p class="sentence" lang="" dir="auto">a &lt;b&gt; dog</p>' in page
     assert data_of(page)[0]["captions"] == []

@@ -72,7 +72,7 @@ def test_the_command_writes_the_card_and_says_whether_attention_matters(trained,
         assert picture.size[0] > 500
 
 
-def test_a_quick_look_is_at_the_first_photos(trained, pictures):
+def test_the_option_first_inspects_the_first_photos(trained, pictures):
     wanted = [str(instances_path(pictures, "val")), "--first", "3"]
     ended = CliRunner().invoke(cli.app, ["inspect", str(trained), "--instances", *wanted])
     assert ended.exit_code == 0, ended.output
@@ -126,13 +126,13 @@ def test_tables_fit_80_columns_with_every_number_in_one_line(card):
     assert [line.count("]") for line in rows] == [2, 2, 2, 2, 0, 2]  # of a few words' reasons there is no interval
 
 
-def test_a_handful_of_photos_has_no_interval():
+def test_a_few_photos_have_no_interval():
     assert shown(Estimate(1.0, 0.5, 1.5, 10)) == "1.00 [0.50, 1.50]"
     assert shown(Estimate(1.0, 0.5, 1.5, 9)) == "1.00 (9 photos)"
     assert shown(Estimate(1.0, 0.5, 1.5, 1)) == "1.00 (1 photo)"
 
 
-def test_a_dash_is_explained_where_one_stands_and_nowhere_else(card):
+def test_a_dash_is_explained_only_below_tables_that_have_one(card):
     there = card.agreement["references"]["attention"]
     for size, dash in ((there, False), (replace(there, lift=None), True)):
         tables = map(printed, inspection.tables(replace(card, sizes={"references": {"large": size}})))
@@ -140,7 +140,7 @@ def test_a_dash_is_explained_where_one_stands_and_nowhere_else(card):
         assert ("-: there is no such word" in " ".join(part.split())) is (" - " in part) is dash
 
 
-def test_where_no_word_names_an_object_a_sentence_stands_in_place_of_tables(trained, request_for):
+def test_without_object_words_a_sentence_replaces_the_tables(trained, request_for):
     card = replace(inspect(trained, request_for), agreement={}, lag={}, sizes={}, reasons={})
     text = " ".join("".join(map(printed, inspection.tables(card))).split())
     assert "add words for categories with --words" in text
@@ -148,7 +148,7 @@ def test_where_no_word_names_an_object_a_sentence_stands_in_place_of_tables(trai
     inspection.save(card)
 
 
-def test_a_model_that_looks_everywhere_alike_lifts_1_and_loses_nothing(trained, request_for, tmp_path):
+def test_a_model_with_uniform_maps_has_lift_1_and_loses_nothing(trained, request_for, tmp_path):
     """Its score has no energy, so that all regions weigh the same."""
     blind = tmp_path / "blind"
     shutil.copytree(trained, blind)
@@ -243,7 +243,7 @@ WRONG_FILES = {
 
 
 @pytest.mark.parametrize("name", WRONG_FILES)
-def test_another_file_in_place_of_instances_gets_one_sentence(trained, pictures, tmp_path, capsys, name):
+def test_another_file_given_as_instances_is_a_one_line_error(trained, pictures, tmp_path, capsys, name):
     content, wanted = WRONG_FILES[name]
     if name == "captions.json":
         content = (pictures / "captions_val.json").read_text(encoding="utf-8")

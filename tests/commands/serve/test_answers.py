@@ -77,7 +77,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("make", BAD, ids=lambda make: make.__name__)
-def test_what_is_no_photo_gets_a_sentence_and_the_photos_beside_it_captions(service, photos, tmp_path, make):
+def test_a_file_that_is_not_a_photo_gets_an_error_and_the_others_captions(service, photos, tmp_path, make):
     bad = tmp_path / "holiday.png"
     make(bad)
     answer = service.answer([photos[0], bad, photos[1]], GREEDY)
@@ -107,7 +107,7 @@ def test_too_many_photos_and_none_are_refused(service, photos, count):
         service.answer(photos[:1] * count, GREEDY)
 
 
-def test_when_time_is_up_what_is_there_is_given(service, photos, monkeypatch):
+def test_at_the_time_limit_finished_captions_are_returned(service, photos, monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr(answers.time, "monotonic", lambda: next(ticks))
     words = len(service.answer(photos[:1], GREEDY).captioned[0][1][0].words)
@@ -208,12 +208,12 @@ def test_nothing_of_a_request_stays(service, photos):
     assert living() <= before
 
 
-def test_what_was_sent_is_removed_after_an_hour(tmp_path):
+def test_uploads_are_removed_after_an_hour(tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     for folder in (old, new):
         folder.mkdir()
         (folder / "photo.jpg").write_bytes(b"photo")
     os.utime(old, (time.time() - KEPT - 60,) * 2)
-    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")  # as a file that gradio removes while one looks
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")  # like a file that gradio removes between listing and reading
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gone", "new"]

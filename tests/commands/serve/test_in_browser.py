@@ -55,7 +55,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, address):
-    browser.look(1280)
+    browser.resize(1280)
     browser.open(address)
     wait(browser, "document.querySelector('input[type=file]')")
     return browser
@@ -122,7 +122,7 @@ def test_a_photo_is_sent_and_its_words_show_their_maps(page, address, photos):
     assert len(page.requests) > 10, "no list of requests would hide those to the outside"
 
 
-def test_decoding_can_be_chosen_and_what_was_found_downloaded(page, photos, tmp_path):
+def test_decoding_can_be_chosen_and_results_downloaded(page, photos, tmp_path):
     send(page, *photos[:2])
     wait(page, f"{CAPTIONS} === 2")
     assert page.run(f"{FRAME}.querySelectorAll('.candidate').length") == 0
@@ -145,7 +145,7 @@ def test_decoding_can_be_chosen_and_what_was_found_downloaded(page, photos, tmp_
     assert [entry["caption"] for entry in entries] == shown
 
 
-def test_a_bad_file_gets_a_sentence_and_the_next_photo_a_caption(page, photos, tmp_path):
+def test_a_bad_file_gets_an_error_and_the_next_photo_is_captioned(page, photos, tmp_path):
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "empty.jpg").write_bytes(b"")
     Image.new("1", (20_000, 10_000)).save(tmp_path / "huge.png", compress_level=1)
@@ -158,7 +158,7 @@ def test_a_bad_file_gets_a_sentence_and_the_next_photo_a_caption(page, photos, t
     wait(page, f"{CAPTIONS} === 1")
 
 
-def test_a_file_of_50_mb_is_not_taken_and_the_next_photo_is(page, photos, tmp_path):
+def test_a_file_of_50_mb_is_refused_and_the_next_photo_is_captioned(page, photos, tmp_path):
     with (tmp_path / "long.jpg").open("wb") as file:
         file.truncate(50 * 2**20)
     send(page, tmp_path / "long.jpg")
@@ -172,7 +172,7 @@ def test_a_file_of_50_mb_is_not_taken_and_the_next_photo_is(page, photos, tmp_pa
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_it_fits_the_window_in_light_and_dark(page, photos, width, dark):
-    page.look(width, dark=dark)
+    page.resize(width, dark=dark)
     send(page, photos[0])
     wait(page, f"{CAPTIONS} === 1")
     assert page.run("document.documentElement.scrollWidth") <= width
@@ -184,7 +184,7 @@ def test_it_fits_the_window_in_light_and_dark(page, photos, width, dark):
 def test_two_people_at_once_get_their_own_captions(page, address, photos, tmp_path):
     other = Chromium(BROWSER, tmp_path / "profile")
     try:
-        other.look()
+        other.resize()
         other.open(address)
         wait(other, "document.querySelector('input[type=file]')")
         send(page, *photos[:3])

@@ -192,7 +192,7 @@ def test_stopping_early_stops_on_the_decoded_score(settings, tmp_path):
     assert len(validations) == 3  # the first is the best; two more without a better one
 
 
-def test_a_loss_that_is_no_number_keeps_the_last_good_checkpoint(settings, tmp_path, monkeypatch):
+def test_a_loss_that_is_not_a_number_keeps_the_last_good_checkpoint(settings, tmp_path, monkeypatch):
     with pytest.raises(Interrupted):
         runs.train(DRAWN, settings, StopAfter(4))
     before = (tmp_path / "run" / NEWEST).read_bytes()

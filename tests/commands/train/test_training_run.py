@@ -134,7 +134,7 @@ def test_photos_that_cannot_be_read_are_left_out_reported_and_listed(settings, p
     assert report.num_photos == 47
 
 
-def test_the_log_reads_as_json_lines_with_losses_scores_and_what_maps_do(settings, tmp_path):
+def test_the_log_has_json_lines_with_losses_scores_and_map_change(settings, tmp_path):
     runs.train(DRAWN, settings)
     lines = losses(tmp_path / "run")
     kinds = [line["kind"] for line in lines]
@@ -143,7 +143,7 @@ def test_the_log_reads_as_json_lines_with_losses_scores_and_what_maps_do(setting
     assert {"CIDEr-D", "BLEU-4", "distinct_captions", "map_change", "map_entropy"} <= lines[-1].keys()
 
 
-def test_a_value_that_is_no_number_is_null_in_the_log(tmp_path):
+def test_a_value_that_is_not_a_number_is_null_in_the_log(tmp_path):
     RunLog(tmp_path).write("train", 1, loss=0.5, gradient_norm=float("inf"))
     written = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
     line = json.loads(written[-1], parse_constant=pytest.fail)

@@ -1,16 +1,42 @@
-"""Errors that the command line prints in one line."""
+"""Errors that the command line prints in one line, and the terminal, on which text of any origin can be printed."""
 
 from __future__ import annotations
 
+import errno
 import importlib
+import re
+from collections.abc import Iterable
 from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+LONGEST_MESSAGE = 800  # characters; what a message quotes may be a whole file
+_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters except the line break, line separators, reversals of the direction of reading, and bytes that are no text."""
+_SYSTEM = {
+    errno.EACCES: "no permission; give a file or folder that you may use",
+    errno.EDQUOT: "your quota of disk space is used up; free some space",
+    errno.EIO: "the disk reports an error; check it, or use another",
+    errno.EMFILE: "too many files are open; raise the limit with ulimit -n",
+    errno.ENAMETOOLONG: "the name is too long for this file system; give a shorter one",
+    errno.ENOENT: "there is no such file or folder; check the name",
+    errno.ENOLCK: "this file system has no locks; use a folder on another, such as a local disk",
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EPERM: "this is not permitted; give a file or folder that you may use",
+    errno.EROFS: "the file system is read-only; give a folder that can be written to",
+}
 
 
 class UserError(ValueError):
     """An error whose message says what was expected, what was given and what to do, in one line.
 
-    The command line prints it without a traceback and exits with status 2.
+    The command line prints it without a traceback and exits with status 2. The middle of a very long message is left out, since
+    that is where messages quote what was given.
     """
+
+    def __init__(self, message: object = ""):
+        super().__init__(shortened(str(message)))
 
 
 class Unreachable(UserError):
@@ -19,6 +45,33 @@ class Unreachable(UserError):
 
 class Interrupted(Exception):
     """Training was asked to stop, and has saved its state."""
+
+
+def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    """The text, or its two ends with the number of characters that are left out between them."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} [... {len(text) - 2 * half:,} more characters ...] {text[-half:]}"
+
+
+def visible(text: str, also: str = "") -> str:
+    """The text with control characters, and those in `also`, as escapes such as `\\x1b`."""
+    for character in also:
+        text = text.replace(character, _escape(character))
+    return _UNSEEN.sub(lambda match: _escape(match[0]), text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def system_error(error: OSError) -> str:
+    """What the system refused, in a sentence: the file, and what to do."""
+    if error.errno is None or error.strerror is None:
+        return str(error)
+    why = _SYSTEM.get(error.errno, error.strerror)
+    return why if error.filename is None else f"{error.filename}: {why}"
 
 
 def library(name: str, wanted_by: str, extra: str) -> Any:
@@ -38,3 +91,21 @@ def library(name: str, wanted_by: str, extra: str) -> Any:
         if error.name != name:
             raise
         raise UserError(f"{wanted_by} needs {name}, which is not installed; run pip install -e '.[{extra}]'") from error
+
+
+class Terminal(Console):
+    """A stream on which any text can be printed: it appears as it is, and control characters as escapes, such as `\\x1b`.
+
+    File names, captions, categories and names of tensors are other people's. Here they can neither style the output, nor
+    clear the screen. Styles are given as `rich.text.Text`. A text is one line.
+    """
+
+    def __init__(self, stderr: bool = False):
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(visible(part, "\n") if isinstance(part, str) else part for part in objects), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))

@@ -36,9 +36,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write text with `replacing`. Line breaks are not translated on any system."""
+    """Write text with `replacing`. Line breaks are not translated on any system.
+
+    Bytes of a file name that are not text are written as escapes, such as `\\udce9`, which JSON reads as the same name.
+    """
     with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8", newline="")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,9 +16,18 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+from captioner.errors import Terminal
+
+console = Terminal()
+errors = Terminal(stderr=True)
+
+
+def print_note(text: str) -> None:
+    """Say something that needs no action; of the processes of torchrun, only the first does."""
+    if os.environ.get("RANK", "0") == "0":
+        errors.print(f"note: {text}", soft_wrap=True)
 
 
 class Report:
@@ -104,10 +112,10 @@ class TerminalReport(Report):
 
     def __init__(self) -> None:
         self.bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -171,10 +179,10 @@ class TerminalReport(Report):
         console.print(f"finished: {folder} (score it: python eval.py {folder})")
 
     def note(self, text: str) -> None:
-        errors.print(f"note: {escape(text)}", soft_wrap=True)
+        print_note(text)
 
     def alarm(self, text: str) -> None:
-        errors.print(f"[yellow]alarm:[/] {escape(text)}")
+        errors.print(Text("alarm:", style="yellow"), text)
 
     def missing_photos(self, photos: Sequence[Path]) -> None:
         self.alarm(f"{len(photos):,} photos have no file and are left out, first {photos[0]}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from captioner.builder.config import Nested
 from captioner.errors import UserError
-from captioner.progress import errors
+from captioner.progress import print_note
 
 RENAMED: dict[str, dict[str, str]] = {
     "run": {"watch": "monitor", "average": "ema_decay"},
@@ -33,9 +33,7 @@ def with_new_names(settings: Nested, note: bool = True) -> Nested:
             if names[old] in values:
                 raise UserError(f"{section}.{old} is now called {section}.{names[old]}, got both; remove {old}")
             if note:
-                errors.print(
-                    f"note: {section}.{old} is now called {section}.{names[old]}", soft_wrap=True, markup=False
-                )
+                print_note(f"{section}.{old} is now called {section}.{names[old]}")
         translated[section] = {names.get(key, key): value for key, value in values.items()}
     return translated
 
@@ -70,10 +68,6 @@ def with_new_kinds(settings: Nested, note: bool = True) -> Nested:
             f"{', '.join(f'{key}={value}' for key, value in _ATT2IN.items())} and candidate=maxout; take att2in, or leave them out"
         )
     if note:
-        errors.print(
-            f"note: this decoder is now called decoder.kind=att2in, with decoder.context_to={before['enters']}",
-            soft_wrap=True,
-            markup=False,
-        )
+        print_note(f"this decoder is now called decoder.kind=att2in, with decoder.context_to={before['enters']}")
     left = {key: value for key, value in decoder.items() if key not in _DEFAULTS}
     return {**settings, "decoder": {**left, "kind": "att2in", "context_to": before["enters"]}}

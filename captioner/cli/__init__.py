@@ -11,15 +11,18 @@ A UserError is printed in one line and ends with status 2. An interruption ends 
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.text import Text
 
-from captioner.errors import Interrupted, UserError
+from captioner.errors import Interrupted, UserError, system_error
 from captioner.files import VERSION
 from captioner.progress import errors
 
@@ -84,23 +87,32 @@ def run_app() -> None:
 
 def main(command: Callable[[], object] = run_app) -> NoReturn:
     """Run a command and turn its outcome into an exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # letters that the output's encoding lacks; errors are escaped already
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; such photos get an error of ours
     try:
         command()
     except UserError as error:
-        errors.print(f"[red]error:[/] {_plain(str(error))}", soft_wrap=True)
+        _print_error(str(error))
         sys.exit(2)
     except OSError as error:
-        errors.print(f"[red]error:[/] {_plain(str(error))}; no half-written file is left", soft_wrap=True)
+        _print_error(f"{system_error(error)}; no half-written file is left")
         sys.exit(2)
     except (Interrupted, KeyboardInterrupt):
-        errors.print("stopped; run the same command again to resume from the last checkpoint")
+        _print_once("stopped; run the same command again to resume from the last checkpoint")
         sys.exit(130)
     sys.exit(0)
 
 
-def _plain(text: str) -> str:
-    """One line of text, with brackets escaped so that rich does not read them as styles."""
-    from rich.markup import escape
+def _print_error(text: str) -> None:
+    _print_once(Text("error:", style="red"), " ".join(text.split()))
 
-    return escape(" ".join(text.split()))
+
+def _print_once(*parts: Text | str) -> None:
+    """Print on stderr; of the processes of torchrun, only the first to come here does."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from captioner.training.distributed import is_first_to_say
+
+        if not is_first_to_say(" ".join(map(str, parts))):
+            return
+    errors.print(*parts, soft_wrap=True)

@@ -16,4 +16,4 @@ def describe(
     parts, notes = command.describe(config, overrides or [])
     console.print(command.table(parts))
     for note in notes:
-        console.print(f"note: {note}", soft_wrap=True, markup=False)
+        console.print(f"note: {note}", soft_wrap=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from rich.text import Text
+
 from captioner.cli.options import Config, Overrides
 from captioner.progress import TerminalReport, console
 
@@ -21,13 +23,14 @@ def doctor(
         shown = ", ".join(f"{split} {count:,}" for split, count in value.items()) if isinstance(value, dict) else value
         console.print(f"{name}: {shown}", soft_wrap=True)
     for finding in findings:
-        mark = "[red]bad[/]  " if finding.bad else "[yellow]note[/] "
+        mark = Text("bad ", style="red") if finding.bad else Text("note", style="yellow")
         share = f"{finding.count:,} of {finding.of:,} ({finding.count / max(1, finding.of):.1%})"
-        console.print(f"{mark}{finding.what}: {share}", soft_wrap=True)
+        console.print(mark, f"{finding.what}: {share}", soft_wrap=True)
         for example in finding.examples:
-            console.print(f"       {example}", soft_wrap=True, markup=False)
+            console.print(f"       {example}", soft_wrap=True)
     num_bad = sum(finding.bad for finding in findings)
     if num_bad:
-        console.print(f"[red]not ready to train[/]: {num_bad} of these findings are bad; fix them first")
+        verdict = Text("not ready to train", style="red")
+        console.print(Text.assemble(verdict, f": {num_bad} of these findings are bad; fix them first"))
         sys.exit(1)
     console.print("ready to train" + (": the notes do not prevent training" if findings else ": no findings"))

@@ -105,7 +105,7 @@ class StoreIndex:
             self._append(lines)
 
     def _append(self, lines: list[dict]) -> None:
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(errors="backslashreplace")
         self.path.touch()
         with self.path.open("r+b") as file:
             file.truncate(self._end_of_lines())

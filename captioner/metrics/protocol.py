@@ -171,11 +171,11 @@ def _table(rows: Mapping[str, Row], intervals: Mapping[str, Intervals]) -> Table
     return printed
 
 
-def _cell(row: Row, metric: str, interval: tuple[float, float] | None) -> str:
+def _cell(row: Row, metric: str, interval: tuple[float, float] | None) -> str | Text:
     if metric not in row:
         return "-"
     half = "0.0" if interval is None else shown((interval[1] - interval[0]) / 2, metric)
-    return shown(row[metric], metric) + (f"\n[dim]±{half}[/]" if half != "0.0" else "")
+    return Text.assemble(shown(row[metric], metric), *([("\n±" + half, "dim")] if half != "0.0" else []))
 
 
 def differences_table(ours: str, theirs: str, rows: Mapping[str, Row], differences: Differences) -> Table:

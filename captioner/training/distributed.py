@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -15,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from captioner.errors import UserError
 
 Item = TypeVar("Item")
+_ASKING = timedelta(seconds=2)  # how long to try to reach the other processes before an error is printed
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ def processes(device: str = "auto") -> Iterator[Processes]:
         yield Processes(chosen, rank, count)
     finally:
         distributed.destroy_process_group()
+
+
+def is_first_to_say(text: str) -> bool:
+    """Whether no other process of this training run has asked this about the same text. True if the others cannot be asked."""
+    try:
+        host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = distributed.TCPStore(host, port, is_master=False, timeout=_ASKING)
+        return store.add(f"captioner said {sha256(text.encode('utf-8', 'replace')).hexdigest()}", 1) == 1
+    except (KeyError, ValueError, RuntimeError):
+        return True
 
 
 def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:

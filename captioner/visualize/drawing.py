@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from captioner.errors import UserError
+from captioner.errors import UserError, visible
 from captioner.files import replacing
 from captioner.visualize.fonts import font_bytes, font_for
 
@@ -60,7 +60,9 @@ class Drawing:
             if isinstance(mark, Patch):
                 painted.paste(mark.picture, (round(mark.left), round(mark.top)))
             else:
-                draw.text((mark.left, mark.top), mark.text, mark.ink, font_for(mark.text, mark.size), anchor="ls")
+                draw.text(
+                    (mark.left, mark.top), visible(mark.text), mark.ink, font_for(mark.text, mark.size), anchor="ls"
+                )
         return painted
 
     def save(self, path: str | Path) -> None:
@@ -86,7 +88,7 @@ class Drawing:
 def _write_png(drawing: Drawing, path: Path) -> None:
     texts = PngImagePlugin.PngInfo()
     for name, value in drawing.metadata.items():
-        texts.add_text(name, value)
+        texts.add_text(name, visible(value))
     drawing.picture().save(
         path, format="PNG", pnginfo=texts, compress_level=3
     )  # 3 % larger than by default, in a third of the time
@@ -102,7 +104,7 @@ def _write_pdf(drawing: Drawing, path: Path) -> None:
     canvas = FigureCanvasPdf(figure)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, drawing.width), ylim=(drawing.height, 0), autoscale_on=False)
     axes.set_axis_off()
-    texts = dict(drawing.metadata)
+    texts = {name: visible(value) for name, value in drawing.metadata.items()}
     about = {"Title": texts.pop("caption", ""), "Subject": texts.pop("convention", "")}
     about["Keywords"] = "; ".join(f"{name}: {value}" for name, value in texts.items())
     with TemporaryDirectory() as folder, rc_context({"pdf.fonttype": 42}):  # TrueType fonts, which journals ask for
@@ -126,7 +128,9 @@ def _write_text(axes, mark: Text, folder: Path) -> None:
         file = folder / "font.ttf"
     ink = tuple(part / 255 for part in mark.ink)
     properties = FontProperties(fname=str(file), size=font.size * _POINTS)
-    axes.text(mark.left, mark.top, mark.text, color=ink, fontproperties=properties, va="baseline", parse_math=False)
+    axes.text(
+        mark.left, mark.top, visible(mark.text), color=ink, fontproperties=properties, va="baseline", parse_math=False
+    )
 
 
 def patch(picture: Image.Image) -> Drawing:

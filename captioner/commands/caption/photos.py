@@ -132,7 +132,7 @@ def _by_model(
         captions = captioner.captions([photo for photo, _ in captioned])
         for (photo, by_model), caption in zip(written, captions, strict=True):
             by_model[other] = caption
-            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f}, {other})", soft_wrap=True, markup=False)
+            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f}, {other})", soft_wrap=True)
     return written
 
 
@@ -166,12 +166,12 @@ def _caption(
             caption = captions[0]
             if with_heads:
                 _check_heads(caption)
-            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True, markup=False)
+            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
         elif len(photos) == 1:
             raise captions
         else:
             unreadable.append(photo)
-            errors.print(f"left out: {captions}", soft_wrap=True, markup=False)
+            errors.print(f"left out: {captions}", soft_wrap=True)
     if not captioned:
         raise UserError(f"none of {len(photos)} photos can be read")
     return captioned, unreadable
@@ -201,7 +201,7 @@ def _as_csv(captioned: Captioned) -> str:
 
 def _write(path: Path, text: str) -> None:
     write_text_atomically(path, text)
-    console.print(f"written: {path}", soft_wrap=True, markup=False)
+    console.print(f"written: {path}", soft_wrap=True)
 
 
 def _lay_out(path: Path, captioned: Captioned, smooth: bool) -> None:
@@ -210,4 +210,4 @@ def _lay_out(path: Path, captioned: Captioned, smooth: bool) -> None:
 
     items = (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in captioned)
     save_page(path, items, smooth)
-    console.print(f"written: {path}", soft_wrap=True, markup=False)
+    console.print(f"written: {path}", soft_wrap=True)

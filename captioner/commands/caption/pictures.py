@@ -68,7 +68,7 @@ def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style
         _write_one(option, path, *found[0], style)
     else:
         contact([_drawn(option, photo, captions, style, photo.name) for photo, captions in found]).save(path)
-    console.print(f"written: {path}", soft_wrap=True, markup=False)
+    console.print(f"written: {path}", soft_wrap=True)
 
 
 def _write_one(option: str, path: Path, photo: Path, captions: Captions, style: Style) -> None:

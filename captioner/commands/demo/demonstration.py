@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from captioner import builder
 from captioner.builder.run_folder import has_finished
@@ -69,7 +70,7 @@ def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
             if (attend, split) == ("after", "val"):
                 show(folder / name, evaluation)
     console.print(_table(figures))
-    console.print(legend(figures), soft_wrap=True)
+    console.print(Text(legend(figures)), soft_wrap=True)
     numbers = json.dumps([asdict(figure) for figure in figures], indent=1)
     write_text_atomically(folder / "demo" / "demo.json", numbers + "\n")
     console.print(f"maps: {folder / 'demo' / 'sheet.png'}; numbers: {folder / 'demo' / 'demo.json'}")

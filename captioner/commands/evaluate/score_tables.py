@@ -21,7 +21,7 @@ def print_scores(scored: ScoredSystems, java: bool) -> None:
     if notes and any(CLIP_SCORE in scored.rows[name] for name in own):
         notes.append(f"{CLIP_SCORE} scores captions without words as {PREFIX.strip()!r}")
     for note in [*notes, *(_unavailable(scored.protocol.tokens) if java else [])]:
-        console.print(note, soft_wrap=True, markup=False)
+        console.print(note, soft_wrap=True)
 
 
 def _empty_captions(name: str, captions: Captions, tokens: str) -> list[str]:

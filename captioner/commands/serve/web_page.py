@@ -20,6 +20,7 @@ from captioner.commands.caption.photos import as_json
 from captioner.commands.serve.choices import RANGES, choices_for, first_choices
 from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.errors import UserError, library
+from captioner.files import write_text_atomically
 from captioner.search import KINDS
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.visualize.sheet import contact
@@ -181,8 +182,8 @@ def _write(answer: Answer, folder: Path, model: str) -> list[Path]:
     own = Path(tempfile.mkdtemp(dir=folder))
     sheet, details, page = (own / f"captions.{ending}" for ending in _FILES.values())
     contact(answer.sheets).save(sheet)
-    details.write_text(as_json(answer.captioned, model), encoding="utf-8")
-    page.write_text(answer.page, encoding="utf-8")
+    write_text_atomically(details, as_json(answer.captioned, model))
+    write_text_atomically(page, answer.page)
     return [sheet, details, page]
 
 

@@ -19,7 +19,7 @@ def flickr(
     val: str = "Flickr_8k.devImages.txt",
     test: str = "Flickr_8k.testImages.txt",
 ) -> Splits:
-    """Flickr8k or Flickr30k as published: a token file of captions, and a list of photos for each of the splits train, val and test.
+    """Flickr8k or Flickr30k: a token file of captions, and a list of photos for each of the splits train, val and test.
 
     The id of a photo is its file name without suffix.
 

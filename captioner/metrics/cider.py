@@ -5,7 +5,7 @@ $$10 \cdot \frac14 \sum_{n=1}^4 \frac1m \sum_j e^{-(l - l_j)^2 / 2\sigma^2} \fra
 with $\sigma = 6$; g holds the TF-IDF weight of each n-gram: how often it occurs in the caption, times
 $\log N - \log \max(1, \text{photos whose references contain it})$ for N photos.
 
-Source: Vedantam, Zitnick and Parikh 2015, equations 1 to 3 (CIDEr), with the clipping and the length penalty of CIDEr-D.
+Source: Vedantam, Zitnick and Parikh 2015, section 4, equations 1 to 3 (CIDEr), with the clipping and the length penalty of CIDEr-D.
 Differs: the length l is the number of bigrams, so captions of no word and of one word count as equally long.
 
 Shapes: B photos, Q captions of one photo, T words, n captions.

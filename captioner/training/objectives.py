@@ -38,7 +38,7 @@ class TeacherForcing(Objective):
 
     If attention draws regions (`hard`), the REINFORCE term of their section 4.1 is added; see `Reinforce`.
 
-    Source: Xu et al. 2015, section 4.2.1: $-\log p(y|x) + \lambda \sum_i (1 - \sum_t \alpha_{ti})^2$ ("doubly stochastic").
+    Source: Xu et al. 2015, section 4.2.1, equation 14: $-\log p(y|x) + \lambda \sum_i (1 - \sum_t \alpha_{ti})^2$ ("doubly stochastic").
     The cross-entropy is the mean over words. The reduction of the penalty is a setting, because three are in use and lambda does not
     transfer between them: `sum_regions` sums over regions and averages over captions (the paper); `mean_regions` averages over both (a
     popular reimplementation); `sum_captions` sums over captions and averages over regions (the authors' code).

@@ -49,7 +49,7 @@ def attend(kind: str, score: str, attention: Attention, query: Query, regions: R
 
 
 def softmax(score: str, attention: Attention, hidden: Tensor, features: Tensor, mask: Tensor) -> Tensor:
-    """Xu et al. 2015, equations 4 and 5, over the real regions."""
+    """Xu et al. 2015, section 3.1.2, over the real regions."""
     exponents = [
         torch.exp(EQUATIONS[score](attention.score, hidden, feature)) if real else torch.zeros((), dtype=feature.dtype)
         for feature, real in zip(features, mask, strict=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
 from captioner.files import VERSION
@@ -38,7 +38,7 @@ sys.meta_path.append(_MovedModules())
 
 
 def __getattr__(name: str) -> Any:
-    """`load` and `show` are imported on first use, since they need the whole package."""
+    """`load` and `show` are imported on first use, since they need the whole package; earlier modules, with a warning."""
     if name == "load":
         from captioner.builder import load
 
@@ -47,4 +47,8 @@ def __getattr__(name: str) -> Any:
         from captioner.visualize.notebook import show
 
         return show
-    raise AttributeError(f"module 'captioner' has no attribute {name!r}")
+    if PathFinder.find_spec(f"{__name__}.{name}", __path__) is not None:  # about to be imported
+        raise AttributeError(f"module 'captioner' has no attribute {name!r}")
+    from captioner.moved import earlier_module
+
+    return earlier_module(name)

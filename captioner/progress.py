@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.progress import (
     BarColumn,
@@ -233,3 +235,14 @@ class TerminalReport(Report):
                 self.bar.remove_task(task)
             self.tasks = {name: self.bar.add_task(name, total=total, note="")}
         return self.tasks[name]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> type:
+        """`Reporter`, the earlier name of `TerminalReport`."""
+        if name != "Reporter":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        text = "captioner.progress.Reporter is now TerminalReport; the earlier name works for one release"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return TerminalReport

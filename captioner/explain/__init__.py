@@ -26,7 +26,9 @@ __all__ = ["PairAgreement", "agree", "named_pairs", "read_objects"]
 def __getattr__(name: str) -> Any:
     """The names for notebooks, imported on first use: training needs `shape` alone."""
     if name not in __all__:
-        raise AttributeError(f"module 'captioner.explain' has no attribute {name!r}")
+        from captioner.moved import earlier_name
+
+        return earlier_name(__name__, name)
     from captioner.explain import pairs
 
     return getattr(pairs, name)

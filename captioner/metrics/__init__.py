@@ -88,5 +88,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from captioner.moved import earlier_name
+
+        return earlier_name(__name__, name)
     return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -1,4 +1,6 @@
-"""Modules under their earlier paths, which keep working for one release.
+"""Modules and names under their earlier paths, which keep working for one release.
+
+tables.py  the new path of each module, and the new name of each thing that has one
 
 `from captioner.vocabulary import PAD` gives a DeprecationWarning that names the new path.
 """
@@ -10,117 +12,73 @@ from importlib import import_module
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
-MOVED = {
-    "aligned": "layers.aligned_linear",
-    "allocation": "layers.allocation",
-    "loops": "layers.loop_linear",
-    "training.cross_entropy": "layers.cross_entropy",
-    "search.largest": "layers.topk",
-    "sublayers": "layers.transformer_blocks",
-    "vocabulary": "text.vocabulary",
-    "tokens.ptb": "text.ptb",
-    "tokens.rules": "text.ptb_rules",
-    "tokens.alphabet": "text.ptb_alphabet",
-    "endings": "text.endings",
-    "objects.words": "text.objects",
-    "objects.synonyms": "text.object_synonyms",
-    "encoders.store": "features.store",
-    "encoders.sources": "features.sources",
-    "encoders.views": "features.views",
-    "encoders.region_files": "features.region_files",
-    "search.captioner": "captioner",
-    "search.caption": "search.result",
-    "search.tape": "search.hypotheses",
-    "search.rules": "search.length_rules",
-    "data.photos": "data.folder",
-    "data.doctor": "data.checks",
-    "data.presence": "data.contract",
-    "data.figures": "data.shapes",
-    "bootstrap": "metrics.bootstrap",
-    "units": "metrics.units",
-    "metrics.scores": "metrics.coco_scores",
-    "metrics.worth": "metrics.scoring",
-    "metrics.report": "metrics.protocol",
-    "explain.baselines": "explain.baseline_maps",
-    "explain.looks": "explain.grounding",
-    "explain.reading": "explain.forced_decoding",
-    "explain.replacing": "explain.replaced_maps",
-    "attention.replaced": "attention.replaced_weights",
-    "training.scheduled": "training.scheduled_sampling",
-    "visualize.report": "commands.evaluate.report",
-    "visualize.card": "commands.inspect.inspection_figure",
-    "visualize.comparison": "commands.compare.comparison_figure",
-    "evaluation.evaluating": "commands.evaluate.evaluation",
-    "evaluation.baselines": "commands.evaluate.baseline_captions",
-    "evaluation.protocol": "commands.evaluate.run_protocol",
-    "evaluation.printing": "commands.evaluate.score_tables",
-    "evaluation.judged": "commands.evaluate.system",
-    "evaluation.page": "commands.evaluate.pages",
-    "evaluation.files": "commands.score.score_files",
-    "evaluation": "commands.evaluate",
-    "inspection.card": "commands.inspect.findings",
-    "inspection.judging": "commands.inspect.measures",
-    "inspection.opening": "commands.inspect.inputs",
-    "inspection.watching": "commands.inspect.observations",
-    "inspection.printing": "commands.inspect.inspection_tables",
-    "inspection": "commands.inspect",
-    "comparison.lines": "commands.compare.measurements",
-    "comparison.running": "commands.compare.comparison",
-    "comparison.table": "commands.compare.comparison_table",
-    "comparison.times": "commands.compare.timing",
-    "comparison.variants": "commands.compare.variants",
-    "comparison": "commands.compare",
-    "serve.answers": "commands.serve.requests",
-    "serve.decoding": "commands.serve.choices",
-    "serve.page": "commands.serve.web_page",
-    "serve": "commands.serve",
-    "build.opening": "builder.loading",
-    "build.parts": "builder.parts",
-    "build.schema": "builder.schema",
-    "build.run_files": "builder.run_folder",
-    "build": "builder",
-    "config": "builder.config",
-    "sections": "builder.sections",
-    "run_folder": "builder.run_folder",
-    "photos": "commands.photo_sources",
-    "runs": "commands.train.training_run",
-    "captioning": "commands.caption.photos",
-    "pictures": "commands.caption.pictures",
-    "describe": "commands.describe.description",
-    "demo": "commands.demo.demonstration",
-    "extras": "errors",
-    "map_shape": "explain.shape",
-    "tokens": "text.ptb",
-    "objects": "text.objects",
-}
-"""New paths by earlier path, both below `captioner`."""
-ELSEWHERE = {
-    ("photos", "diagnose"): "commands.doctor.diagnosis",
-    ("encoders.sources", "StoredRegions"): "features.stored_regions",
-    ("encoders.sources", "store_regions"): "features.stored_regions",
-    ("encoders.sources", "read_ahead"): "data.batches",
-}
-"""Names of a module that went to another module than the rest."""
+from captioner.moved.tables import MOVED, NAMES
+
+
+def earlier_module(name: str) -> ModuleType:
+    """The module `captioner.NAME` of an earlier path, for the `__getattr__` of the package."""
+    if name not in MOVED:
+        raise AttributeError(f"module 'captioner' has no attribute {name!r}")
+    _warn(name, MOVED[name], stacklevel=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return import_module(f"captioner.{name}")
+
+
+def earlier_name(module: str, name: str) -> Any:
+    """What a module had under an earlier name, for the `__getattr__` of the module."""
+    old = f"{module}.{name}".removeprefix("captioner.")
+    if old not in NAMES:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    _warn(old, NAMES[old], stacklevel=4)
+    return _at(NAMES[old])
 
 
 class _Forwarded(ModuleType):
     """A module under its earlier path: its names are those of the new module."""
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
+        path = self.__name__.removeprefix("captioner.")
+        if name == "__all__":
+            return _public_names(path)
         if name.startswith("__"):
             raise AttributeError(name)
-        old = self.__name__.removeprefix("captioner.")
-        return getattr(import_module(f"captioner.{ELSEWHERE.get((old, name), MOVED[old])}"), name)
+        if f"{path}.{name}" in NAMES:
+            old = f"{path}.{name}"
+            _warn(old, NAMES[old], stacklevel=3)
+            return _at(NAMES[old])
+        value = _at(f"{MOVED[path]}.{name}")
+        _warn(path, MOVED[path], stacklevel=3)
+        return value
+
+
+def _public_names(path: str) -> list[str]:
+    """What `import *` imports from a module under its earlier path."""
+    new = import_module(f"captioner.{MOVED[path]}")
+    names = getattr(new, "__all__", [name for name in vars(new) if not name.startswith("_")])
+    renamed = [old.rpartition(".")[2] for old in NAMES if old.rpartition(".")[0] == path]
+    return sorted({*names, *renamed})
+
+
+def _at(path: str) -> Any:
+    """The thing of a path below `captioner`."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(f"captioner.{module}"), name)
+
+
+def _warn(old: str, new: str, stacklevel: int) -> None:
+    text = f"captioner.{old} is now captioner.{new}; the earlier path works for one release"
+    warnings.warn(text, DeprecationWarning, stacklevel=stacklevel)
 
 
 class ForwardingLoader(Loader):
     """Makes modules whose names are those of the new modules."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        new = f"captioner.{MOVED[spec.name.removeprefix('captioner.')]}"
-        text = f"{spec.name} is now {new}; the earlier path works for one release"
-        warnings.warn(text, DeprecationWarning, stacklevel=2)  # the import statement, since Python skips its own
+        old = spec.name.removeprefix("captioner.")
+        _warn(old, MOVED[old], stacklevel=3)  # the import statement, since Python skips its own frames
         return _Forwarded(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:

@@ -14,6 +14,7 @@ To add one: write a class that meets `Search` in steps.py, then add its line her
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from captioner.search.beam import BeamSearch, DiverseBeamSearch, Greedy
 from captioner.search.limits import Limits
@@ -39,3 +40,12 @@ __all__ = [
     "Search",
     "draw",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Names that moved, with a warning."""
+        from captioner.moved import earlier_name
+
+        return earlier_name(__name__, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from captioner.progress import Report, silent
 
@@ -33,3 +34,12 @@ class StopRequest:
             raise KeyboardInterrupt
         self.asked = True
         self.report.stopping()
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Names that moved, with a warning."""
+        from captioner.moved import earlier_name
+
+        return earlier_name(__name__, name)

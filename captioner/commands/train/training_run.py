@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,13 +34,16 @@ from captioner.training.plan import Validation, check_batch_size
 from captioner.training.run_log import RunLog
 
 
-def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) -> Path:
+def train(config: Path, overrides: Sequence[str] = (), report: Report | Callable[..., object] = silent) -> Path:
     """Train by the config, or resume a run that was stopped; returns the run's folder.
+
+    For one more release, `report` may be a callable, as it was in version 0.1.
 
     Raises:
         UserError: something in the config, the data or the folder does not fit; nothing was written.
         Interrupted: training was asked to stop; the same call resumes it.
     """
+    report = report if isinstance(report, Report) else _of_callable(report)
     settings = builder.read(config, overrides)
     folder = Path(settings.run.folder or Path("runs") / config.stem)
     with processes(settings.run.device) as here:
@@ -60,6 +65,17 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report = silent) 
             make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
     report.training_finished(folder)
     return folder
+
+
+def _of_callable(call: Callable[..., object]) -> Report:
+    """A report whose events call `call(event, **values)`, with the names of Report's methods and of their arguments."""
+    text = "a callable as report works for one release; give an instance of a subclass of captioner.progress.Report"
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
+    report = Report()
+    for name in [name for name in vars(Report) if not name.startswith("_")]:
+        arguments = inspect.signature(getattr(report, name))
+        setattr(report, name, lambda *a, n=name, s=arguments, **k: call(n, **s.bind(*a, **k).arguments))
+    return report
 
 
 def _note_precision(settings: Settings, here: Processes, report: Report) -> None:

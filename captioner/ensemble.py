@@ -35,8 +35,8 @@ class Ensemble(nn.Module):
         views = [model.encoder.preprocess for model in models]
         if any(view != views[0] for view in views):
             raise UserError(
-                "models of an ensemble should preprocess photos alike, got different preprocessing; "
-                "take runs whose encoders have the same input size, fit and normalisation"
+                "models of an ensemble should preprocess photos alike, got different preprocessing or region files; take runs "
+                "whose encoders have the same input size, fit and normalisation, or read the same region files in the same way"
             )
         self.models = nn.ModuleList(models)
         shared = all(_same_weights(models[0].encoder, model.encoder) for model in models[1:])

@@ -49,7 +49,8 @@ class RegionFiles(Vision):
         self.folder, self.boxes = Path(folder), Path(boxes) if boxes else None
         self.region_size, self.max_boxes = region_size, max_boxes
         self.layout = Boxes(torch.zeros(max_boxes, 4))
-        self.preprocess = WholePhoto()
+        boxes_folder = None if self.boxes is None else self.boxes.resolve()
+        self.preprocess = WholePhoto((self.folder.resolve(), boxes_folder, region_size, max_boxes))
         self.frozen = True
 
     def read(self, photo: Path) -> tuple[Tensor, Tensor]:
@@ -106,8 +107,15 @@ class RegionFiles(Vision):
         )
 
 
+@dataclass(frozen=True)
 class WholePhoto:
-    """The whole photo as the view of published regions, whose network does not run here; the pixels are only a placeholder."""
+    """The whole photo as the view of published regions, whose network does not run here; the pixels are only a placeholder.
+
+    Args:
+        read_from: folder, box folder, size and number of the regions; models with equal views read the same regions.
+    """
+
+    read_from: tuple[Path, Path | None, int, int]
 
     @property
     def crop(self) -> tuple[int, int]:

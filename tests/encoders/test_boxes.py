@@ -16,6 +16,7 @@ from captioner.commands.train import training_run as runs
 from captioner.encoders import KINDS, Encoder
 from captioner.encoders.detector import Detector, pack_boxes, unpack_boxes
 from captioner.encoders.preprocess import open_photo
+from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.features.region_files import PublishedRegions, RegionFiles
 from captioner.features.store import is_stored
@@ -143,6 +144,9 @@ def test_a_model_trains_on_published_regions_and_is_scored(settings, pictures, p
     assert found.rows["this model"]
     with pytest.raises(UserError, match=r"cannot caption a new photo; score splits with eval\.py"):
         builder.load(tmp_path / "run").caption(photo)
+    shutil.copytree(tmp_path / "run", tmp_path / "second")
+    together = evaluate(tmp_path / "run", "val", others=[tmp_path / "second"])
+    assert [caption.words for caption in together.captions] == [caption.words for caption in found.captions]
 
 
 def test_published_regions_of_every_shape_are_read(tmp_path):
@@ -226,3 +230,14 @@ def test_a_model_of_region_files_takes_regions_and_refuses_pixels(tmp_path):
     assert model.regions(regions) is regions
     with pytest.raises(UserError, match="cannot caption a new photo"):
         model.regions(torch.zeros(1, 3, 1, 1, dtype=torch.uint8))
+
+
+def test_models_of_an_ensemble_read_the_same_region_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ours = CaptionModel(RegionFiles(str(tmp_path / "files"), REGION, max_boxes=3), make_decoder())
+    same = CaptionModel(RegionFiles("files", REGION, max_boxes=3), make_decoder())
+    assert Ensemble([ours, same]).encoder is ours.encoder
+    for options in ({"folder": "others"}, {"max_boxes": 4}, {"boxes": "boxes"}):
+        files = RegionFiles(**{"folder": "files", "region_size": REGION, "max_boxes": 3, **options})
+        with pytest.raises(UserError, match="or read the same region files in the same way"):
+            Ensemble([ours, CaptionModel(files, make_decoder())])

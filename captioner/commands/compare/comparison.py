@@ -9,7 +9,7 @@ from captioner import builder
 from captioner.builder.run_folder import has_finished
 from captioner.commands.compare.measurements import Line, baseline_lines, line_of, measure, measure_baselines
 from captioner.commands.compare.timing import measure_times
-from captioner.commands.compare.variants import Variant
+from captioner.commands.compare.variants import Variant, read_recipe
 from captioner.commands.evaluate import check_split
 from captioner.commands.train import training_run as runs
 from captioner.progress import Report, silent
@@ -30,7 +30,7 @@ def compare(
         UserError: a kind, score or decoder is unknown, or its settings do not fit; nothing was trained.
     """
     variants = [Variant(name) for name in dict.fromkeys(names)]
-    recipe = builder.read(config, overrides)
+    recipe, fitting, notes = read_recipe(config, overrides, variants)
     data = builder.make_all_splits(recipe)
     for split in splits:
         check_split(data, split)
@@ -38,8 +38,10 @@ def compare(
     for seed in range(num_seeds):
         for variant in variants:
             run = variant.folder(folder, seed)
-            changes = [*overrides, *variant.overrides(recipe), f"run.seed={seed}", f"run.folder={run}"]
+            changes = [*fitting[variant.name], *variant.overrides(recipe), f"run.seed={seed}", f"run.folder={run}"]
             plans.append((variant.name, seed, run, changes, builder.read(config, changes)))
+    for note in notes:
+        report.note(note)
     for number, (name, seed, run, changes, settings) in enumerate(plans, start=1):
         report.variant(name, seed, number, len(plans))
         if not has_finished(run, settings):

@@ -11,7 +11,9 @@ import yaml
 from PIL import Image
 from rich.console import Console
 
+from captioner import builder
 from captioner.commands import compare as comparison
+from captioner.commands.compare.variants import read_recipe
 from captioner.commands.train import training_run as runs
 from captioner.errors import UserError
 from captioner.progress import Report
@@ -100,3 +102,33 @@ def test_an_unknown_kind_is_named_before_anything_is_trained(options, tmp_path):
         comparison.compare(COMPARE, ["soft:dot"], 1, tmp_path / "compared", ["vall"], options)
     with pytest.raises(UserError, match="needs kinds of attention, got none"):
         comparison.check_names(" , ")
+
+
+@pytest.mark.parametrize(
+    ("names", "override", "takers"),
+    [
+        (["soft:additive", "soft:dot", "multi_head"], "attention.size=8", ["soft:additive", "multi_head"]),
+        (["soft:dot", "multi_head"], "attention.heads=2", ["multi_head"]),
+        (["multi_head", "soft"], "attention.score=general", ["soft"]),
+        (["transformer/soft:dot", "soft:dot"], "decoder.layers=1", ["transformer/soft:dot"]),
+        (["transformer/soft:dot", "soft:dot"], "decoder.looks=before", ["soft:dot"]),
+    ],
+)
+def test_an_override_that_some_kinds_lack_is_for_the_others(names, override, takers, capsys):
+    variants = [comparison.Variant(name) for name in names]
+    recipe, fitting, notes = read_recipe(COMPARE, [override, "run.seed=3"], variants)
+    override = override.replace("looks", "attend")
+    key, _, value = override.partition("=")
+    assert notes == [f"{override} holds for {', '.join(takers)} only; the other kinds have no such setting"]
+    for variant in variants:
+        settings = builder.read(COMPARE, [*fitting[variant.name], *variant.overrides(recipe)])
+        section = settings.resolved[key.partition(".")[0]]
+        assert (str(section.get(key.partition(".")[2])) == value) == (variant.name in takers)
+        assert settings.run.seed == 3
+
+
+@pytest.mark.parametrize("override", ["attention.heads=2", "attention.sizes=8", "decoder.layers=1"])
+def test_an_override_that_no_kind_has_is_refused(override, tmp_path):
+    with pytest.raises(UserError, match="unknown key in"):
+        comparison.compare(COMPARE, ["soft:additive", "soft:dot"], 1, tmp_path / "compared", overrides=[override])
+    assert not (tmp_path / "compared").exists()

@@ -22,6 +22,8 @@ from captioner.errors import UserError
 
 Nested = dict[str, Any]
 """Settings as in a config file: sections, each with values by key."""
+Lasting = Callable[[str, Any, Any], Collection[str]]
+"""The keys of a section that have the same meaning for its kind before a change and for its kind after it."""
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -46,7 +48,7 @@ def parse_yaml(text: str, origin: str) -> Any:
 def read_settings(
     path: Path,
     overrides: Sequence[str] = (),
-    lasting: Mapping[str, Collection[str]] | None = None,
+    lasting: Lasting = lambda section, before, now: (),
     translate: Callable[[Nested], Nested] = lambda settings: settings,
 ) -> Nested:
     """Read a config on top of its base, with overrides (`section.key=value`) on top of both.
@@ -54,7 +56,7 @@ def read_settings(
     Args:
         path: the config.
         overrides: changes of single keys.
-        lasting: keys of each section that have the same meaning for every kind.
+        lasting: keys of a section that keep their values when its kind changes.
         translate: replaces earlier names in each file and override.
     """
     settings = translate(_read_file(path))
@@ -88,7 +90,7 @@ def _names_last(change: Nested) -> int:
     return next((rank for rank, name in enumerate(names) if any(name in keys for keys in change.values())), 2)
 
 
-def merge(below: Nested, above: Nested, lasting: Mapping[str, Collection[str]] | None = None) -> Nested:
+def merge(below: Nested, above: Nested, lasting: Lasting = lambda section, before, now: ()) -> Nested:
     """Merge `above` into `below`, key by key.
 
     If the kind or score of a section changes, its other keys are dropped, except the `lasting` ones: they belonged to the old kind.
@@ -99,7 +101,7 @@ def merge(below: Nested, above: Nested, lasting: Mapping[str, Collection[str]] |
         if not (isinstance(old, dict) and isinstance(values, dict)):
             merged[section] = values
             continue
-        kept = (lasting or {}).get(section, ())
+        kept = lasting(section, old.get("kind"), values.get("kind", old.get("kind")))
         if _changes("kind", old, values):
             merged[section] = {**{key: old[key] for key in kept if key in old}, **values}
         elif _changes("score", old, values):

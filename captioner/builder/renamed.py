@@ -5,7 +5,12 @@ The `settings.yaml` of a run folder is translated without a note, so that run fo
 
 from __future__ import annotations
 
-from captioner.builder.config import Nested
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from captioner.builder.config import Nested, parse_override
 from captioner.errors import UserError
 from captioner.progress import print_note
 
@@ -15,6 +20,15 @@ RENAMED: dict[str, dict[str, str]] = {
     "encoder": {"most": "max_boxes", "fewest": "min_boxes"},
 }
 """New names by section and earlier name."""
+REMOVED = {"decoder": {"enters", "candidate"}}
+"""Keys of `decoder.kind=lstm` that became the kind `att2in`, by section."""
+
+
+@cache
+def print_note(text: str) -> None:
+    """Print a note once, by the first process only: settings are read for every run of a comparison, and in every process."""
+    if os.environ.get("RANK", "0") == "0":
+        errors.print(f"note: {text}", soft_wrap=True, markup=False)
 
 
 def with_new_names(settings: Nested, note: bool = True) -> Nested:
@@ -38,7 +52,32 @@ def with_new_names(settings: Nested, note: bool = True) -> Nested:
     return translated
 
 
+def with_new_name(override: str) -> str:
+    """An override with its key under its new name."""
+    key, equals, value = override.partition("=")
+    section, _, name = key.strip().partition(".")
+    if name not in RENAMED.get(section, {}):
+        return override
+    print_note(f"{section}.{name} is now called {section}.{RENAMED[section][name]}")
+    return f"{section}.{RENAMED[section][name]}{equals}{value}"
+
+
+def check_both_names(overrides: Sequence[str]) -> None:
+    """Refuse overrides of one key under both its names; which of them would hold is anybody's guess."""
+    together: Nested = {}
+    for override in overrides:
+        for section, values in parse_override(override).items():
+            together[section] = {**together.get(section, {}), **values}
+    with_new_names(together, note=False)
+
+
+def earlier_name(section: str, key: str) -> str | None:
+    """The earlier name of a key; None if it was not renamed."""
+    return next((old for old, new in RENAMED.get(section, {}).items() if new == key), None)
+
+
 _ATT2IN = {"cell": "lstm", "gate": "none", "attend": "before", "output": "state"}
+_VALUES = {"enters": ("gates", "candidate"), "candidate": ("tanh", "maxout")}
 _DEFAULTS = {
     "cell": "lstm",
     "gate": "scalar",
@@ -49,25 +88,44 @@ _DEFAULTS = {
 }
 
 
-def with_new_kinds(settings: Nested, note: bool = True) -> Nested:
+def with_new_kinds(settings: Nested, path: Path, note: bool = True) -> Nested:
     """Merged settings in which options of `decoder.kind=lstm` that make it Att2in are replaced by `decoder.kind=att2in`.
+
+    Args:
+        settings: of one config or run.
+        path: its file, for messages.
+        note: whether to print the new name.
 
     Raises:
         UserError: the decoder is a combination of these options that no longer exists.
     """
     decoder = settings.get("decoder")
-    if not isinstance(decoder, dict) or decoder.get("kind") != "lstm" or not decoder.keys() & {"enters", "candidate"}:
+    if not isinstance(decoder, dict) or decoder.get("kind") != "lstm" or not decoder.keys() & REMOVED["decoder"]:
         return settings
     before = _DEFAULTS | decoder
+    for key, values in _VALUES.items():
+        if before[key] not in values:
+            raise UserError(
+                f"decoder.{key} was {' or '.join(values)} in version 0.1.0, got {before[key]!r}; leave it out"
+            )
     if (before["enters"], before["candidate"]) == ("gates", "tanh"):
-        left = {key: value for key, value in decoder.items() if key not in ("enters", "candidate")}
+        if note:
+            given = " and ".join(f"decoder.{key}={before[key]}" for key in _VALUES if key in decoder)
+            print_note(f"decoder.kind=lstm now always has {given}; leave it out")
+        left = {key: value for key, value in decoder.items() if key not in _VALUES}
         return {**settings, "decoder": left}
     if before["candidate"] != "maxout" or any(before[key] != value for key, value in _ATT2IN.items()):
-        raise UserError(
-            "decoder.enters and decoder.candidate of decoder.kind=lstm no longer exist except as decoder.kind=att2in, which has "
-            f"{', '.join(f'{key}={value}' for key, value in _ATT2IN.items())} and candidate=maxout; take att2in, or leave them out"
-        )
+        raise UserError(f"{path}: {_refusal(before)}")
     if note:
         print_note(f"this decoder is now called decoder.kind=att2in, with decoder.context_to={before['enters']}")
     left = {key: value for key, value in decoder.items() if key not in _DEFAULTS}
     return {**settings, "decoder": {**left, "kind": "att2in", "context_to": before["enters"]}}
+
+
+def _refusal(before: Nested) -> str:
+    given = ", ".join(f"decoder.{key}={before[key]}" for key in _VALUES)
+    needed = ", ".join(f"{key}={value}" for key, value in {**_ATT2IN, "candidate": "maxout"}.items())
+    return (
+        f"decoder.kind=lstm no longer has {given}. A run that was trained so needs version 0.1.0 of captioner (commit 23e3477). "
+        f"For a new run leave both out, or take decoder.kind=att2in, which stands for {needed}"
+    )

@@ -16,7 +16,7 @@ import yaml
 
 from captioner import attention, data, decoders, encoders, search
 from captioner.builder.config import Nested, check_keys, check_values, nearest, read_settings, suggestion
-from captioner.builder.renamed import with_new_kinds, with_new_names
+from captioner.builder.renamed import check_both_names, earlier_name, with_new_kinds, with_new_names
 from captioner.builder.sections import (
     AroundAttention,
     EncoderRate,
@@ -75,14 +75,16 @@ def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settin
     Raises:
         UserError: the config cannot be read, or a setting is invalid.
     """
-    lasting = {section: _lasting(section) for section in SECTIONS}
-    settings = read_settings(path, overrides, lasting, partial(with_new_names, note=note))
-    return Settings.of(resolve(with_new_kinds(settings, note)))
+    check_both_names(overrides)
+    settings = read_settings(path, overrides, _lasting, partial(with_new_names, note=note))
+    return Settings.of(resolve(with_new_kinds(settings, path, note)))
 
 
-def _lasting(section: str) -> set[str]:
-    """Keys that have the same meaning for every kind of a section."""
+def _lasting(section: str, before: Any, now: Any) -> set[str]:
+    """Keys that have the same meaning for every kind of a section, or for these two kinds."""
     kinds = [set(inspect.signature(one).parameters) for one in TABLES.get(section, {}).values()]
+    if section == "decoder" and {before, now} == {"lstm", "att2in"}:  # Att2in was options of the LSTM decoder
+        kinds = [set(inspect.signature(TABLES["decoder"][kind]).parameters) for kind in (before, now)]
     if section == "encoder":
         kinds.append(set())  # torchvision's networks are kinds too, and share no key with ours
     common = set.intersection(*kinds) if kinds else set()
@@ -126,7 +128,13 @@ def _resolve_section(section: str, values: Nested) -> Nested:
 
 
 def _meant(section: str, key: str, known: Collection[str]) -> str:
-    """A suggestion for an unknown key: the kinds that take it, or the most similar key."""
+    """A suggestion for an unknown key: its earlier name, the kinds that take it, or the most similar key."""
+    old = earlier_name(section, key)
+    formerly = f" (formerly {old!r})" if old is not None else ""
+    return formerly + _nearest_key(section, key, known)
+
+
+def _nearest_key(section: str, key: str, known: Collection[str]) -> str:
     takers: dict[str, list[str]] = {}
     for kind in TABLES.get(section, {}):
         for name in keys_of(section, kind):

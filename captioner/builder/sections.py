@@ -6,8 +6,9 @@ record for each section.
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -165,8 +166,36 @@ class RunSettings(Start, Place, Plan):
     """The section `run`."""
 
 
+class _AsDict(Mapping[str, Mapping[str, Any]]):
+    """Settings as the dict of dicts that they were in the previous release, read-only; works for one more release."""
+
+    resolved: dict[str, dict[str, Any]]
+
+    def __getitem__(self, section: str) -> Mapping[str, Any]:
+        self._warn()
+        return MappingProxyType(self.resolved[section])  # a change here would reach the saved settings alone
+
+    def __iter__(self) -> Iterator[str]:
+        self._warn()
+        return iter(self.resolved)
+
+    def __contains__(self, section: object) -> bool:
+        self._warn()
+        return section in self.resolved
+
+    def __len__(self) -> int:
+        return len(self.resolved)
+
+    def _warn(self) -> None:
+        level = 2
+        while "_collections_abc" in sys._getframe(level).f_code.co_filename:  # `get` and `items` call the methods above
+            level += 1
+        text = 'settings["run"]["seed"] is deprecated; use settings.run.seed, or the dicts in settings.resolved'
+        warnings.warn(text, DeprecationWarning, stacklevel=level + 1)
+
+
 @dataclass(frozen=True)
-class Settings:
+class Settings(_AsDict):
     """Resolved settings of one experiment: every key has a value.
 
     Args:
@@ -192,15 +221,6 @@ class Settings:
         """Typed records of resolved nested dicts."""
         records = {section: _record(section, values) for section, values in resolved.items()}
         return cls(**records, resolved=resolved)
-
-    def __getitem__(self, section: str) -> Mapping[str, Any]:
-        """`settings["data"]["root"]`, as in notebooks written for the previous release."""
-        warnings.warn(
-            f"settings[{section!r}] is deprecated; use settings.{section}, or settings.resolved[{section!r}]",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return MappingProxyType(self.resolved[section])  # a change here would reach the saved settings alone
 
 
 _RECORDS: dict[str, type] = {

@@ -39,7 +39,9 @@ class StopRequest:
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Names that moved, with a warning."""
+        """`Interrupted`, which is now in errors.py."""
+        if name != "Interrupted":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from captioner.moved import earlier_name
 
         return earlier_name(__name__, name)

@@ -29,14 +29,31 @@ def test_saved_settings_are_read_as_the_same(path, tmp_path):
 
 def test_sections_by_name_as_in_earlier_notebooks_still_work():
     settings = builder.read(DRAWN)
-    with pytest.warns(DeprecationWarning, match=r"use settings\.data"):
+    with pytest.warns(DeprecationWarning, match=r"use settings\.run\.seed"):
         assert settings["data"]["root"] == settings.data.options["root"]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda settings: dict(settings)["run"]["seed"],
+        lambda settings: {name: section["seed"] for name, section in settings.items() if name == "run"}["run"],
+        lambda settings: settings.get("run", {})["seed"] if "run" in settings and "nothing" not in settings else None,
+        lambda settings: dict.fromkeys(settings.keys(), settings["run"]["seed"])["log"],
+    ],
+    ids=["dict", "items", "get", "keys"],
+)
+def test_settings_can_be_read_as_a_dict_for_one_more_release(read):
+    settings = builder.read(DRAWN)
+    with pytest.warns(DeprecationWarning, match="resolved") as heard:
+        assert read(settings) == settings.run.seed
+    assert {warning.filename for warning in heard} == {__file__}
 
 
 def test_the_deprecated_form_cannot_change_what_is_saved_alone():
     settings = builder.read(DRAWN)
     with (
-        pytest.warns(DeprecationWarning, match=r"use settings\.run"),
+        pytest.warns(DeprecationWarning, match=r"use settings\.run\.seed"),
         pytest.raises(TypeError, match="does not support item assignment"),
     ):
         settings["run"]["device"] = "cuda:7"  # pyright: ignore[reportIndexIssue]

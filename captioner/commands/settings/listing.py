@@ -10,6 +10,7 @@ from typing import Any
 
 from captioner import attention, builder
 from captioner.builder.config import argument_types, check_keys, suggestion
+from captioner.builder.renamed import REMOVED, RENAMED, print_note
 from captioner.builder.schema import BESIDE, DEFAULT_KINDS, SECTIONS, SUPPLIED, TABLES, takes_score
 from captioner.commands.settings.setting_values import default_of, values_of
 from captioner.encoders import TorchvisionNetwork
@@ -55,6 +56,9 @@ def find(name: str | None) -> list[Group]:
     left, equals, value = name.partition("=")
     section, _, key = left.partition(".")
     check_keys([section], SECTIONS, "section")
+    if key in RENAMED.get(section, {}):
+        print_note(f"{left} is now called {section}.{RENAMED[section][key]}")
+        left, key = f"{section}.{RENAMED[section][key]}", RENAMED[section][key]
     of_section = _groups_of(section)
     if equals:
         return _of_choice(of_section, section, key, value)
@@ -63,6 +67,8 @@ def find(name: str | None) -> list[Group]:
     keys = {setting.key for group in of_section for setting in group.settings}
     if left not in keys:
         names = sorted(listed.partition(".")[2] for listed in keys)
+        if key in REMOVED.get(section, ()):
+            raise UserError(f"{left} was removed; see captioner settings decoder.kind=att2in, which it became")
         raise UserError(f"no setting {left}{suggestion(key, names)}; {section} has {', '.join(names)}")
     chosen = [(group, [setting for setting in group.settings if setting.key == left]) for group in of_section]
     return [Group(group.section, group.name, group.summary, settings) for group, settings in chosen if settings]

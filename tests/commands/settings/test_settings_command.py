@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from captioner import builder, cli
+from captioner.builder.renamed import RENAMED, print_note
 from captioner.builder.schema import TABLES
 from captioner.commands import settings as command
 from captioner.commands.settings.setting_values import values_of
+from captioner.errors import UserError
 from captioner.ranges import Fraction, NonNegative, Positive, Probability, Share, Size
 from tests.cli.test_cli import run
 from tests.helpers import CONFIGS, DRAWN
@@ -109,3 +111,18 @@ def test_ranges_in_words():
 @pytest.mark.parametrize("command", [cli.train])
 def test_the_help_of_training_names_the_list(command):
     assert "captioner settings" in command.__doc__
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new"), [(section, *pair) for section, names in RENAMED.items() for pair in names.items()]
+)
+def test_an_earlier_name_shows_the_setting_under_its_new_name(section, old, new, capsys):
+    print_note.cache_clear()
+    assert command.find(f"{section}.{old}") == command.find(f"{section}.{new}")
+    assert capsys.readouterr().err == f"note: {section}.{old} is now called {section}.{new}\n"
+
+
+@pytest.mark.parametrize("key", ["enters", "candidate"])
+def test_a_setting_that_became_a_kind_names_the_kind(key):
+    with pytest.raises(UserError, match=r"was removed; see captioner settings decoder\.kind=att2in"):
+        command.find(f"decoder.{key}")

@@ -223,3 +223,13 @@ def test_another_models_weights_are_not_taken_over(settings, tmp_path):
 def test_hard_attention_is_not_trained_on_the_score(settings, tmp_path):
     with pytest.raises(UserError, match="hard attention would not learn where to attend"):
         runs.train(DRAWN, [*settings, "attention.kind=hard", "objective.kind=self_critical"])
+
+
+def test_a_callable_as_report_works_for_one_more_release(settings, tmp_path):
+    events = []
+    with pytest.warns(DeprecationWarning, match="a callable as report works for one release") as heard:
+        runs.train(DRAWN, [*settings, "run.epochs=1"], report=lambda event, **values: events.append((event, values)))
+    assert heard[0].filename == __file__
+    assert {"training_started", "step", "validation", "training_finished"} <= {event for event, _ in events}
+    assert events[-1] == ("training_finished", {"folder": tmp_path / "run"})
+    assert dict(events)["training_started"]["num_photos"] == 48

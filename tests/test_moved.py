@@ -40,6 +40,7 @@ GONE = {
     "decoders.cells": "CANDIDATES Squash maxout",
     "decoders.recurrent": "beside kept_exact",
     "encoders.sources": "Found Item",
+    "ensemble": "Memories Several",
     "explain": "agreement shape_estimates",
     "explain.deletion": "Areas areas curves",
     "explain.shape": "shape_estimates",

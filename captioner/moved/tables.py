@@ -102,6 +102,7 @@ NAMES = {
     "cli.judging.Clip": "cli.options.Clip",
     "cli.judging.Instances": "cli.options.Instances",
     "cli.judging.Java": "cli.options.Java",
+    "captioning.Found": "commands.caption.photos.Captioned",
     "search.Captioner": "captioner.Captioner",
     "search.tape.Tape": "search.hypotheses.SearchHistory",
     "search.tape.Trace": "search.hypotheses.Hypothesis",

@@ -5,7 +5,6 @@ The `settings.yaml` of a run folder is translated without a note, so that run fo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -25,10 +24,9 @@ REMOVED = {"decoder": {"enters", "candidate"}}
 
 
 @cache
-def print_note(text: str) -> None:
-    """Print a note once, by the first process only: settings are read for every run of a comparison, and in every process."""
-    if os.environ.get("RANK", "0") == "0":
-        errors.print(f"note: {text}", soft_wrap=True, markup=False)
+def note_once(text: str) -> None:
+    """Print a note the first time only: a comparison reads settings for every run."""
+    print_note(text)
 
 
 def with_new_names(settings: Nested, note: bool = True) -> Nested:
@@ -47,7 +45,7 @@ def with_new_names(settings: Nested, note: bool = True) -> Nested:
             if names[old] in values:
                 raise UserError(f"{section}.{old} is now called {section}.{names[old]}, got both; remove {old}")
             if note:
-                print_note(f"{section}.{old} is now called {section}.{names[old]}")
+                note_once(f"{section}.{old} is now called {section}.{names[old]}")
         translated[section] = {names.get(key, key): value for key, value in values.items()}
     return translated
 
@@ -58,7 +56,7 @@ def with_new_name(override: str) -> str:
     section, _, name = key.strip().partition(".")
     if name not in RENAMED.get(section, {}):
         return override
-    print_note(f"{section}.{name} is now called {section}.{RENAMED[section][name]}")
+    note_once(f"{section}.{name} is now called {section}.{RENAMED[section][name]}")
     return f"{section}.{RENAMED[section][name]}{equals}{value}"
 
 
@@ -111,13 +109,13 @@ def with_new_kinds(settings: Nested, path: Path, note: bool = True) -> Nested:
     if (before["enters"], before["candidate"]) == ("gates", "tanh"):
         if note:
             given = " and ".join(f"decoder.{key}={before[key]}" for key in _VALUES if key in decoder)
-            print_note(f"decoder.kind=lstm now always has {given}; leave it out")
+            note_once(f"decoder.kind=lstm now always has {given}; leave it out")
         left = {key: value for key, value in decoder.items() if key not in _VALUES}
         return {**settings, "decoder": left}
     if before["candidate"] != "maxout" or any(before[key] != value for key, value in _ATT2IN.items()):
         raise UserError(f"{path}: {_refusal(before)}")
     if note:
-        print_note(f"this decoder is now called decoder.kind=att2in, with decoder.context_to={before['enters']}")
+        note_once(f"this decoder is now called decoder.kind=att2in, with decoder.context_to={before['enters']}")
     left = {key: value for key, value in decoder.items() if key not in _DEFAULTS}
     return {**settings, "decoder": {**left, "kind": "att2in", "context_to": before["enters"]}}
 

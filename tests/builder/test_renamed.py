@@ -9,7 +9,7 @@ import yaml
 
 import captioner
 from captioner import builder
-from captioner.builder.renamed import RENAMED, print_note
+from captioner.builder.renamed import RENAMED, note_once
 from captioner.errors import UserError
 from tests.helpers import CONFIGS, DRAWN
 
@@ -26,7 +26,7 @@ ATT2IN += ["decoder.attend=before"]
 
 @pytest.fixture(autouse=True)
 def _notes_are_printed_again():
-    print_note.cache_clear()
+    note_once.cache_clear()
 
 
 @pytest.mark.parametrize(("section", "old", "new"), NAMES)

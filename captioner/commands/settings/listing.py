@@ -10,7 +10,7 @@ from typing import Any
 
 from captioner import attention, builder
 from captioner.builder.config import argument_types, check_keys, suggestion
-from captioner.builder.renamed import REMOVED, RENAMED, print_note
+from captioner.builder.renamed import REMOVED, RENAMED, note_once
 from captioner.builder.schema import BESIDE, DEFAULT_KINDS, SECTIONS, SUPPLIED, TABLES, takes_score
 from captioner.commands.settings.setting_values import default_of, values_of
 from captioner.encoders import TorchvisionNetwork
@@ -57,7 +57,7 @@ def find(name: str | None) -> list[Group]:
     section, _, key = left.partition(".")
     check_keys([section], SECTIONS, "section")
     if key in RENAMED.get(section, {}):
-        print_note(f"{left} is now called {section}.{RENAMED[section][key]}")
+        note_once(f"{left} is now called {section}.{RENAMED[section][key]}")
         left, key = f"{section}.{RENAMED[section][key]}", RENAMED[section][key]
     of_section = _groups_of(section)
     if equals:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from captioner import builder, cli
-from captioner.builder.renamed import RENAMED, print_note
+from captioner.builder.renamed import RENAMED, note_once
 from captioner.builder.schema import TABLES
 from captioner.commands import settings as command
 from captioner.commands.settings.setting_values import values_of
@@ -117,7 +117,7 @@ def test_the_help_of_training_names_the_list(command):
     ("section", "old", "new"), [(section, *pair) for section, names in RENAMED.items() for pair in names.items()]
 )
 def test_an_earlier_name_shows_the_setting_under_its_new_name(section, old, new, capsys):
-    print_note.cache_clear()
+    note_once.cache_clear()
     assert command.find(f"{section}.{old}") == command.find(f"{section}.{new}")
     assert capsys.readouterr().err == f"note: {section}.{old} is now called {section}.{new}\n"
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from captioner import progress
 from captioner.builder.config import Nested, parse_override
 from captioner.errors import UserError
+from captioner.progress import print_note
 
 RENAMED: dict[str, dict[str, str]] = {
     "run": {"watch": "monitor", "average": "ema_decay"},

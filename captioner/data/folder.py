@@ -1,4 +1,4 @@
-"""A folder of photos without captions."""
+"""A folder of photos without captions, as a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flips and quarter turns of a photo. Of an aerial photo, all of them are as natural as the photo itself.
+"""Flips and quarter turns of a photo. For an aerial photo, all of them are as natural as the photo itself.
 
 Shapes: B photos, h and w pixels.
 """

@@ -62,7 +62,7 @@ def chair_scores(
         references: of at least these photos.
         instances: of at least these photos.
         tokens: the tokenisation rule.
-        named: finds objects in captions; looks for the instances' categories by default.
+        named: finds objects in captions; by default those of the instances' categories.
 
     Raises:
         UserError: there are no captions, or a caption's photo has no references or no instances.

@@ -29,8 +29,8 @@ def neighbours_captions(
     """For each photo, the most frequent caption among the references of its nearest training photos.
 
     Captions are compared word by word; the text of the first one is returned untokenised, so that scoring tokenises it once. Photos are
-    near if the cosine of their features is large. Of equally frequent captions the one of the nearest photo is taken, so the first
-    caption of the nearest photo if no two are equal.
+    near if the cosine of their features is large. Ties go to the caption of the nearest photo; if no two captions are equal, this is the
+    first caption of the nearest photo.
 
     Source: Devlin et al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning".
     Differs: they choose the neighbours' caption that is most similar to the others.

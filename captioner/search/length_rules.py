@@ -1,4 +1,4 @@
-"""How captions of different lengths are ranked: every rule, by the name a config gives it.
+"""Length rules, which rank captions of different lengths, by the name a config gives them.
 
 Each rule divides log-probabilities by a function of the length.
 """

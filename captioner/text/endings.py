@@ -1,4 +1,4 @@
-"""Words that a complete caption does not end with. A reward without the end mark makes models write such endings."""
+"""Words that a complete caption does not end with. If a reward ignores the end mark, models learn to end captions with them."""
 
 BAD_ENDINGS = frozenset(
     {

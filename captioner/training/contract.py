@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Totals:
-    """Counts of one step, over all processes and all parts of an accumulated batch. Losses are divided by them."""
+    """Counts of one step, over all processes and all parts of an accumulated batch. Losses are divided by these counts."""
 
     words: int  # of references, with end marks
     captions: int  # references

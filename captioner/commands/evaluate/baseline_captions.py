@@ -1,4 +1,4 @@
-"""Baselines: captions without a captioner, which a model should beat."""
+"""Baselines: captions copied from the training data, which a model should beat."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A scored split as one HTML file: tables, then every photo with its caption, maps, references and scores, worst first.
 
-The file is whole in itself: it asks for nothing outside. It stays quick with a thousand photos: texts stand in the page, and a
-photo's thumbnail and maps are unpacked when it comes near the screen.
+The file is self-contained. It stays fast with a thousand photos: texts are part of the page, and a photo's thumbnail and maps are
+unpacked when it comes near the screen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the model writes about the photos, and how likely it finds their references: with its own maps, and with replaced maps.
+"""The model's captions of the photos and its log-probabilities of their references, with its own maps and with replaced maps.
 
 Shapes: B photos, Q captions of one photo, T words.
 """

@@ -1,4 +1,4 @@
-"""What the documentation says, as lists: its commands, its inline code, its code blocks, its links and its tables."""
+"""The commands, inline code, code blocks, links and tables of the documentation, as lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is compared in benchmarks computes the same."""
+"""The variants that benchmarks compare compute the same results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""COCO's way from its own files to scores by COCO's own tools, on a small COCO laid out as the real one."""
+"""From COCO's own files to scores by COCO's own tools, on a small data set with COCO's layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every config is one that training takes, and says in its head how it was run."""
+"""Training accepts every config, and the head of each says how it was run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What README, docs and configs say holds: their commands, settings, paths, names and links."""
+"""Commands, settings, paths, names and links in README, docs and configs exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package stays small enough to find one's way in: few loose files, one file of a name, short modules and functions."""
+"""The package stays easy to navigate: few loose files, no file name twice, short modules and functions."""
 
 from __future__ import annotations
 

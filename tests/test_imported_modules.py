@@ -1,4 +1,4 @@
-"""The modules of the package that the two usual commands import: what a reader has to follow."""
+"""The number of modules that the two most frequent commands import, and that a reader has to follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user gets for bad input: one clear line, exit status 2, nothing half-written."""
+"""Bad input on the command line: one clear line, exit status 2, nothing half-written."""
 
 from __future__ import annotations
 

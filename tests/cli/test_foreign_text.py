@@ -1,4 +1,4 @@
-"""Text of other people - names, captions, categories, tensors - is printed as it is, on any terminal, and never acted on."""
+"""Text from other people's files (names, captions, categories, tensors) is printed unchanged on any terminal, and never interpreted."""
 
 from __future__ import annotations
 

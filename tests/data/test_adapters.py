@@ -1,4 +1,4 @@
-"""Every layout in which captioned photos are published becomes the same examples, or an error that says what is wrong."""
+"""Every format of captioned photos gives the same examples, or an error that says what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of an epoch, and what a batch holds."""
+"""The order of an epoch, and the content of a batch."""
 
 from __future__ import annotations
 

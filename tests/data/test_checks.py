@@ -1,4 +1,4 @@
-"""The doctor finds what was broken on purpose, and nothing in a sound data set."""
+"""The checks report planted faults, and nothing in a sound data set."""
 
 from __future__ import annotations
 

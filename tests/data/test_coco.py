@@ -1,4 +1,4 @@
-"""COCO's caption files become examples, or say what is wrong with them."""
+"""COCO's captions files become examples, or an error that says what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawn pictures are what their captions and boxes say."""
+"""Drawn pictures agree with their captions and boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos of every kind become pixels, and a known place of the photo is found again in the network's view."""
+"""Photos of every kind become pixels, and the placement maps positions of the photo to the network's view."""
 
 from __future__ import annotations
 

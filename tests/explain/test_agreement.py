@@ -1,4 +1,4 @@
-"""The mass inside a box is exact, and a map that knows nothing lifts nothing."""
+"""The mass inside a box is exact, and a uniform map has lift 1."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Curves end where they must, and the right order is told from others: on a model whose word one region alone decides."""
+"""Insertion and deletion curves of a model whose word depends on a single region: their ends, and the right order against others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A map that knows nothing lifts nothing, one that knows everything lifts as much as there is to lift."""
+"""A uniform map has lift 1, and a map on the object alone has the largest possible lift."""
 
 from __future__ import annotations
 

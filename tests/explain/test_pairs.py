@@ -22,7 +22,7 @@ names = st.builds("{} {}".format, st.sampled_from(COLOURS), st.sampled_from(SHAP
 
 
 def caption_of(text: str, weights: torch.Tensor | None = None) -> Caption:
-    """Uniform maps unless told."""
+    """A caption with uniform maps by default."""
     words = text.split()
     return Caption(
         text=text,

@@ -1,4 +1,4 @@
-"""Known captions are read as they were written, and a decoder's maps can be replaced and come back."""
+"""Forced decoding agrees with decoding, and a decoder's maps can be replaced and restored."""
 
 from __future__ import annotations
 

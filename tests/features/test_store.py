@@ -1,4 +1,4 @@
-"""Stored regions are the encoder's own, survive a kill, and say what they lack."""
+"""Stored regions equal the encoder's, survive a kill, and report missing photos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that tensors gave back."""
+"""Memory of freed tensors stays in the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Transformer's layers are made of besides attention."""
+"""Parts of a Transformer's layers besides attention."""
 
 from __future__ import annotations
 

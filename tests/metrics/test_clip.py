@@ -1,4 +1,4 @@
-"""CLIPScore is the formula of Hessel et al. of CLIP's embeddings, and is refused without a complete model."""
+"""CLIPScore follows the formula of Hessel et al. on CLIP's embeddings, and is refused without a complete model."""
 
 from __future__ import annotations
 

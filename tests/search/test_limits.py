@@ -1,4 +1,4 @@
-"""What a caption may be, against trying every caption."""
+"""Limits on captions, against an exhaustive search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record that decoding returns."""
+"""`Caption`, the record that decoding returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampled captions against the distribution written out."""
+"""Sampled captions, against the distribution computed by enumeration."""
 
 from __future__ import annotations
 

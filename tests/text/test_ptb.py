@@ -1,4 +1,4 @@
-"""Words are coco-caption's own: its tokeniser is the judge, live where there is Java, else by what it once said."""
+"""The tokeniser gives coco-caption's words: compared with its Java program where Java is installed, else with stored results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each alarm sounds where it should and nowhere else."""
+"""Each alarm is raised when it should be, and not otherwise."""
 
 from __future__ import annotations
 

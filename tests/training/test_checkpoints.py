@@ -1,4 +1,4 @@
-"""Checkpoints come back as they were, or say what is wrong with them."""
+"""Checkpoints load unchanged, or with an error that says what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training minimises, against sums written out."""
+"""Objectives, against explicit sums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training step is forward, backward, clip and step, whatever it is cut into."""
+"""A training step is forward, backward, clip and step, however the batch is divided."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page is self-contained, takes no text for markup, and its cells are where the network's regions are."""
+"""A page is self-contained, escapes all text, and its cells are where the network's regions are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a score says of its model."""
+"""Evaluation of a run: its scores, protocol, baselines and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests: whatever is sent gets an answer, requests do not meet, and nothing of them stays."""
+"""Requests: every upload is answered, requests do not affect each other, and nothing of them remains on the disk."""
 
 from __future__ import annotations
 

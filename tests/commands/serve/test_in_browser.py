@@ -1,4 +1,4 @@
-"""The page in a real browser: photos sent, words pointed at, decoding chosen, bad files told; nothing asked of the outside."""
+"""The page in a real browser: uploads, words under the mouse, choice of decoding, bad files, and no request to other sites."""
 
 from __future__ import annotations
 

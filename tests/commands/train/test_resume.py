@@ -1,4 +1,4 @@
-"""Stopping, and going on as if nothing had happened."""
+"""A run that was stopped resumes as if it had not stopped."""
 
 from __future__ import annotations
 

@@ -1,25 +1,41 @@
-"""Atomic writes of files, and the version of the package."""
+"""Atomic writes of files, what killed programs leave of them, and the version of the package."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 VERSION = "0.1.0"
 """Version of this package, stored with scores."""
+_OURS = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+_MAX_NAME = 200  # bytes of a file's name that its temporary folder repeats; file systems allow 255 in all
+_OLD = 24 * 3600  # seconds after which a temporary file is abandoned, where files cannot be locked
+_next_look: dict[Path, float] = {}  # by folder: when to look again for what killed programs left
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, then flush the file and rename it to `path`.
+    """Yield a temporary path, then flush the file and rename it to `path`.
 
-    After a crash there is the old file or the new one, never a part of it. The folder is created if it does not exist.
+    After a crash there is the old file or the new one, never a part of it. The temporary file lies in a folder of its own beside
+    `path`, since some writers put more files beside theirs. That folder is locked, so that a later write can remove what a killed
+    program left without touching what another program is writing. The folder of `path` is created if it does not exist.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    _remove_left_beside(path)
+    folder, lock = _own_folder(path)
+    beside = folder / path.name
     try:
         beside.touch()
         mode = (
@@ -30,9 +46,10 @@ def replacing(path: Path) -> Iterator[Path]:
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -44,7 +61,76 @@ def write_text_atomically(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
+def existing(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    return next(folder for folder in [path.absolute(), *path.absolute().parents] if folder.exists())
+
+
 def remove_unfinished(folder: Path) -> None:
-    """Delete the temporary files that a killed program left."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+    """Delete the temporary files that killed programs left in a folder that only this program writes into."""
+    for left in [*folder.glob(".*.tmp"), *folder.glob(".tmp??????")]:  # the second is what safetensors names its own
+        _remove_unless_locked(left)
+
+
+def _remove_left_beside(path: Path) -> None:
+    """Delete what killed programs left in the folder of `path`, which may hold files of other programs too.
+
+    Looking costs at most a twentieth of the time, however many files there are.
+    """
+    started = time.monotonic()
+    if started < _next_look.get(path.parent, 0.0):
+        return
+    with suppress(OSError):
+        for entry in os.scandir(path.parent):
+            same_file = entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")
+            if same_file or (_OURS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)):
+                _remove_unless_locked(Path(entry.path))
+    now = time.monotonic()
+    _next_look[path.parent] = now + 20 * (now - started)
+
+
+def _own_folder(path: Path) -> tuple[Path, int | None]:
+    """A new, locked folder beside `path`, and its lock; None where folders cannot be locked."""
+    name = os.fsdecode(os.fsencode(path.name)[:_MAX_NAME])
+    while True:
+        folder = path.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
+        folder.mkdir()
+        if fcntl is None:
+            return folder, None
+        with suppress(FileNotFoundError, BlockingIOError):  # removed by another program before it was locked
+            lock = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                raise
+            except OSError:  # a file system without locks
+                return folder, lock
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _remove_unless_locked(left: Path) -> None:
+    """Delete a temporary file or folder whose program has ended."""
+    with suppress(OSError):
+        if fcntl is None:
+            abandoned, lock = False, None
+        else:
+            lock = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            abandoned = _is_free(lock)
+        try:
+            if abandoned or time.time() - left.stat().st_mtime > _OLD:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+
+def _is_free(lock: int) -> bool:
+    assert fcntl is not None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False

@@ -60,8 +60,12 @@ class Report:
         better: bool,
         distinct_captions: float,
         map_change: float | None,
+        term: tuple[str, float] | None = None,
     ) -> None:
-        """The validation split was scored after `epoch` epochs; `better` says that the score is the best so far."""
+        """The validation split was scored after `epoch` epochs; `better` says that the score is the best so far.
+
+        `term` is the mean of the first term of the loss over the steps of the last epoch.
+        """
 
     def stopping(self) -> None:
         """A signal asked training to stop."""
@@ -154,7 +158,7 @@ class TerminalReport(Report):
         since, photos = self.clock[0], self.clock[1] + num_photos
         self.clock = (since, photos)
         rate = photos / max(time.monotonic() - since, 1e-9)
-        note = f"{self._term_text()}  {rate:,.0f} photos/s"
+        note = f"{self.term[0]} {self.term[1]:.3f}  {rate:,.0f} photos/s"
         self._show(f"epoch {epoch + 1}", batch + 1, steps_per_epoch, note)
 
     def validation(
@@ -165,17 +169,19 @@ class TerminalReport(Report):
         better: bool,
         distinct_captions: float,
         map_change: float | None,
+        term: tuple[str, float] | None = None,
     ) -> None:
         change = "" if map_change is None else f"  map change {map_change:.2f}"
         mark = "  best" if better else ""
+        name, value = term or self.term
         console.print(
-            f"epoch {epoch}  {self._term_text()}  {monitor} {100 * score:.1f}  "
+            f"epoch {epoch}  {name} {value:.3f}  {monitor} {100 * score:.1f}  "
             f"distinct {distinct_captions:.0%}{change}  {time.monotonic() - self.started:.0f} s so far{mark}"
         )
         self.clock = (time.monotonic(), 0)
 
     def stopping(self) -> None:
-        console.print("stopping after this step, and saving; once more to stop at once")
+        console.print("stopping after this step, and saving; once more to stop without saving")
 
     def training_finished(self, folder: Path) -> None:
         console.print(f"finished: {folder} (score it: python eval.py {folder})")
@@ -217,10 +223,6 @@ class TerminalReport(Report):
 
     def variant(self, name: str, seed: int, number: int, total: int) -> None:
         console.print(f"{number} of {total}: {name}, seed {seed}")
-
-    def _term_text(self) -> str:
-        name, value = self.term
-        return f"{name} {value:.3f}"
 
     def _show(self, name: str, done: int, total: int, note: str) -> None:
         self.bar.update(self._task(name, total), completed=done, note=note)

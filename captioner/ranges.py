@@ -10,6 +10,8 @@ from annotated_types import Ge, Gt, Le, Lt
 
 Size = Annotated[int, Gt(0)]
 Count = Annotated[int, Ge(0)]
+Seed = Annotated[int, Ge(0), Lt(2**32)]
+"""NumPy's range of seeds; what training derives from one fits into 64 bits."""
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Fraction = Annotated[float, Ge(0), Lt(1)]

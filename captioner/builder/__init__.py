@@ -11,6 +11,7 @@ loading.py    models: new, initialised from another run, or trained
 
 from captioner.builder.loading import load, make_start
 from captioner.builder.parts import (
+    check_training_parts,
     make_all_splits,
     make_encoder,
     make_model,
@@ -30,6 +31,7 @@ __all__ = [
     "SETTINGS",
     "VOCABULARY",
     "Settings",
+    "check_training_parts",
     "keys_of",
     "load",
     "make_all_splits",

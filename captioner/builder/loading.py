@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
+
 from captioner.builder.parts import make_model, make_search, make_vocabulary
-from captioner.builder.run_folder import VOCABULARY, fill_from, read_run_settings
+from captioner.builder.run_folder import ENCODER, VOCABULARY, read_run_settings
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Splits
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.text.vocabulary import Vocabulary
+from captioner.training.checkpoints import BEST, NEWEST, fill_model, load_checkpoint, tensors_of
 from captioner.training.distributed import choose_device
 
 if TYPE_CHECKING:
@@ -100,3 +103,19 @@ def _open(folder: Path, checkpoint: Literal["best", "newest"], vocabulary: Vocab
     model = make_model(settings, vocabulary, download=False)
     fill_from(model, folder, checkpoint)
     return model
+
+
+def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newest"]) -> None:
+    """Fill a model with the weights of a run."""
+    frozen = model.encoder if (run / ENCODER).exists() else None
+    if frozen is not None:
+        fill_model(frozen, load_checkpoint(run / ENCODER)[0], run / ENCODER)
+    fill_model(model, *_weights(run, checkpoint), frozen)
+
+
+def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Path]:
+    path = folder / {"best": BEST, "newest": NEWEST}[checkpoint]
+    tensors, _ = load_checkpoint(path)
+    if checkpoint == "newest":
+        tensors = tensors_of(tensors, "model/") | tensors_of(tensors, "average/")
+    return tensors, path

@@ -12,7 +12,7 @@ from torch import optim
 from captioner import attention, decoders, search
 from captioner.attention import Attention
 from captioner.builder.config import arguments
-from captioner.builder.run_folder import fill_encoder
+from captioner.builder.run_folder import FREQUENCIES, fill_encoder
 from captioner.builder.schema import part
 from captioner.builder.sections import PartSettings, Settings
 from captioner.data.contract import Example, Splits, present
@@ -24,9 +24,7 @@ from captioner.text.endings import BAD_ENDINGS
 from captioner.text.vocabulary import Vocabulary
 from captioner.training import optimisation
 from captioner.training.contract import Objective
-from captioner.training.self_critical import Reward
-
-FREQUENCIES = "document_frequencies.npz"
+from captioner.training.self_critical import Reward, SelfCritical
 
 
 def _make(section: str, chosen: PartSettings, **supplied: Any) -> Any:
@@ -119,6 +117,14 @@ def make_objective(
     keep: bool = False,
 ) -> Objective:
     """The objective of training; `keep` stores the document frequencies of its reward in the run folder."""
+    made = _objective(settings, model, vocabulary)
+    if isinstance(made, SelfCritical):
+        made.rewards = make_rewards(vocabulary, examples, folder, keep)
+    return made
+
+
+def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary) -> Objective:
+    """The objective without its rewards, which are counted in the training captions."""
     chosen, kind = settings.objective, settings.attention.kind
     if chosen.options.get("coverage") and kind == "none":
         raise UserError("objective.coverage is set, but attention.kind=none has no weights to cover with; set it to 0")
@@ -129,9 +135,22 @@ def make_objective(
                 "objective.kind=self_critical trains the words only, so that hard attention would not learn where to attend; "
                 "choose another attention.kind"
             )
-        supplied["bad_words"] = bad_words(vocabulary)
-        supplied["rewards"] = make_rewards(vocabulary, examples, folder, keep)
+        supplied |= {"bad_words": bad_words(vocabulary), "rewards": {}}
     return _make("objective", chosen, **supplied).to(model.device)
+
+
+def check_training_parts(settings: Settings, model: CaptionModel, vocabulary: Vocabulary) -> None:
+    """Make every part of training that a model is not made of, so that settings are refused before anything is written.
+
+    Raises:
+        UserError: settings do not fit each other.
+    """
+    make_search(settings, vocabulary)
+    _objective(settings, model, vocabulary)
+    make_optimiser(settings, model)
+    make_schedule(settings)
+    if settings.encoder.kind == "region_files" and settings.data.augment != "none":
+        raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
 
 
 def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Path, keep: bool) -> dict[str, Reward]:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryFile
 
-import torch
 from filelock import FileLock, Timeout
 
-from captioner.builder.config import check_keys, parse_override
+from captioner.builder.config import Nested, check_keys, parse_override
 from captioner.builder.schema import SECTIONS, read, save_settings
 from captioner.builder.sections import Settings
 from captioner.encoders import Vision
 from captioner.errors import UserError
-from captioner.files import remove_unfinished, write_text_atomically
+from captioner.files import existing, remove_unfinished, write_text_atomically
 from captioner.model import CaptionModel
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.checkpoints import (
     BEST,
     NEWEST,
+    checkpoint_state,
     fill_model,
     load_checkpoint,
     model_tensors,
@@ -29,6 +30,7 @@ from captioner.training.checkpoints import (
 )
 
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
+FREQUENCIES = "document_frequencies.npz"
 LOCK = ".lock"
 FILES = {
     "settings.yaml": "the resolved settings",
@@ -63,6 +65,9 @@ _FREE = {
     "data": {"root"},
 }
 """Settings that may change when a run is resumed, since they do not affect training."""
+CHANGEABLE = ("objective", "optimiser", "schedule", "search", "run", "log")
+"""Sections whose settings a run can go on with changed, if it is asked to."""
+_REGULARISING = {("decoder", "dropout"), ("attention", "dropout"), ("refiner", "dropout")}
 _AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
 
 
@@ -91,14 +96,6 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
     return read(folder / SETTINGS, overrides, note=False)
 
 
-def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newest"]) -> None:
-    """Fill a model with the weights of a run."""
-    frozen = model.encoder if (run / ENCODER).exists() else None
-    if frozen is not None:
-        fill_model(frozen, load_checkpoint(run / ENCODER)[0], run / ENCODER)
-    fill_model(model, *_weights(run, checkpoint), frozen)
-
-
 def fill_encoder(encoder: Vision, run: Path) -> None:
     """Fill an encoder with the weights of another run's encoder."""
     read_run_settings(run)  # raises if there is no run
@@ -108,53 +105,101 @@ def fill_encoder(encoder: Vision, run: Path) -> None:
         fill_model(encoder, tensors_of(load_checkpoint(run / BEST)[0], "encoder."), run / BEST)
 
 
-def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Path]:
-    path = folder / {"best": BEST, "newest": NEWEST}[checkpoint]
-    tensors, _ = load_checkpoint(path)
-    if checkpoint == "newest":
-        tensors = tensors_of(tensors, "model/") | tensors_of(tensors, "average/")
-    return tensors, path
+def check_folder(folder: Path, settings: Settings, change: bool = False) -> None:
+    """Refuse a folder in which this training run cannot start or resume, before anything is computed. Nothing is written.
 
-
-def check_folder(folder: Path, settings: Settings) -> None:
-    """Refuse a folder in which this training run cannot start or resume, before anything is computed."""
-    if (folder / SETTINGS).exists():
-        _check_same(folder, settings)
-        if (folder / NEWEST).exists() and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]:
-            raise UserError(
-                f"{folder} is a finished run; score it with `python eval.py {folder}`, or give run.folder=... to train another"
-            )
-    elif folder.is_dir() and any(file.name != LOCK for file in folder.iterdir()):
+    With `change`, a run goes on with other settings of `CHANGEABLE` than it has had, and a finished one with more epochs.
+    """
+    if has_weights(folder):
+        _check_same(folder, settings, change)
+        _check_unfinished(folder, settings, change)
+    elif change:
+        raise UserError(f"--change goes on with a run, and {folder} holds none with a checkpoint; leave --change out")
+    elif not (folder / SETTINGS).exists() and folder.is_dir() and any(map(_is_foreign, folder.iterdir())):
         raise UserError(f"{folder} holds other files and no run; give run.folder=... another name, or empty it")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(folder / ".writable", "")
-        (folder / ".writable").unlink()
-        if not any(folder.iterdir()):
-            folder.rmdir()  # created again when there are files
+        with TemporaryFile(dir=existing(folder)):
+            pass
     except OSError as error:
         raise UserError(
             f"cannot write into {folder} ({error}); set run.folder to a folder that you may write to"
         ) from error
 
 
-def _check_same(folder: Path, settings: Settings) -> None:
+def has_weights(folder: Path) -> bool:
+    """Whether there is a run that was trained up to a checkpoint. Without one, a start with other settings loses nothing."""
+    return (folder / SETTINGS).exists() and ((folder / NEWEST).exists() or (folder / BEST).exists())
+
+
+def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
+    """Refuse a run that has made all its epochs."""
+    if not (folder / NEWEST).exists():
+        return
+    progress = checkpoint_state(folder / NEWEST)["progress"]
+    if not progress["finished"]:
+        return
+    if not change:
+        raise UserError(
+            f"{folder} is a finished run; score it with `python eval.py {folder}`, train on with run.epochs={2 * progress['epoch']} "
+            "--change, or give run.folder=... to train another"
+        )
+    if progress["epoch"] >= settings.run.epochs:
+        raise UserError(
+            f"{folder} has made its {progress['epoch']} epochs; give run.epochs a larger number, got {settings.run.epochs}"
+        )
+    if 0 < settings.run.patience <= progress["waited"]:
+        raise UserError(
+            f"{folder} has stopped after {progress['waited']} validations without a better score; give run.patience a larger number, "
+            f"or 0 to never stop early, got {settings.run.patience}"
+        )
+
+
+def _is_foreign(file: Path) -> bool:
+    """Whether a file in a folder without settings is something else than what a start leaves that was killed in its first moments."""
+    return file.name not in (LOCK, ".writable") and not (file.name.startswith(".") and file.name.endswith(".tmp"))
+
+
+def lasting(settings: Settings) -> Nested:
+    """The settings that affect training, as they come back from JSON."""
+    resolved = {
+        section: {key: value for key, value in values.items() if key not in _FREE.get(section, ())}
+        for section, values in settings.resolved.items()
+    }
+    return json.loads(json.dumps(resolved))
+
+
+def _may_change(section: str, key: str) -> bool:
+    return (section in CHANGEABLE and key != "from_run") or (section, key) in _REGULARISING
+
+
+def _check_same(folder: Path, settings: Settings, change: bool = False) -> None:
     earlier = read_run_settings(folder).resolved
     for section, values in settings.resolved.items():
         keys = values.keys() | earlier[section].keys()
         for key in sorted(keys, key="kind".__ne__):  # other keys follow from the kind
             before, now = (resolved[section].get(key, "nothing") for resolved in (earlier, settings.resolved))
-            if before != now and key not in _FREE.get(section, ()):
+            if before == now or key in _FREE.get(section, ()) or (change and _may_change(section, key)):
+                continue
+            differs = f"{folder} was started with {section}.{key}={before}, now it is {now}"
+            if change:
                 raise UserError(
-                    f"{folder} was started with {section}.{key}={before}, now it is {now}; give run.folder=... for a new run, "
-                    "or use the earlier settings to resume this one"
+                    f"{differs}, which the weights or the words depend on; --change goes on with other settings of "
+                    f"{', '.join(CHANGEABLE)} only: use the earlier value, or give run.folder=... for a new run"
                 )
+            on = "add --change to go on with it, " if _may_change(section, key) else ""
+            raise UserError(
+                f"{differs}; {on}give run.folder=... for a new run, or use the earlier settings to resume this one"
+            )
 
 
 def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
     """Write the files that do not change during a run. If this is interrupted, the next start writes them again."""
-    write_text_atomically(folder / SETTINGS, save_settings(settings))  # first, since it marks the folder as a run
     remove_unfinished(folder)
+    (folder / ".writable").unlink(missing_ok=True)  # of an earlier version
+    if not has_weights(folder):  # what is there is of a start that ended before its first checkpoint
+        for name in (VOCABULARY, ENCODER, FREQUENCIES):
+            (folder / name).unlink(missing_ok=True)
+    write_text_atomically(folder / SETTINGS, save_settings(settings))  # first, since it marks the folder as a run
     if model.encoder.frozen and not (folder / ENCODER).exists():
         save_checkpoint(folder / ENCODER, model_tensors(model.encoder), {})
     if not (folder / VOCABULARY).exists():
@@ -194,7 +239,7 @@ def has_finished(folder: Path, settings: Settings) -> bool:
     Raises:
         UserError: it was trained with other settings.
     """
-    if (folder / SETTINGS).exists():
+    if has_weights(folder):
         _check_same(folder, settings)
     both = (folder / BEST).exists() and (folder / NEWEST).exists()
-    return both and load_checkpoint(folder / NEWEST)[1]["progress"]["finished"]
+    return both and checkpoint_state(folder / NEWEST)["progress"]["finished"]

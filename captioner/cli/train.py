@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from captioner.cli.options import Config, Overrides, long_work
 
 
 def train(
     config: Config,
     overrides: Overrides = None,
+    change: Annotated[
+        bool,
+        typer.Option(
+            "--change",
+            help="Go on with a run whose settings of optimiser, schedule, objective, search, run or log were others, "
+            "or train a finished one for more epochs.",
+        ),
+    ] = False,
 ) -> None:
     """Train a model from a config. Run the same command again to resume.
 
@@ -16,4 +28,4 @@ def train(
     from captioner.commands import train as command
 
     with long_work() as report:
-        command.train(config, overrides or [], report)
+        command.train(config, overrides or [], report, change)

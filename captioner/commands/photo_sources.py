@@ -14,7 +14,7 @@ from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Example, Splits
 from captioner.encoders import Encoder
-from captioner.errors import UserError
+from captioner.errors import Interrupted, UserError
 from captioner.features.region_files import PublishedRegions, RegionFiles
 from captioner.features.sources import PhotoFiles, Source, unreadable_photos
 from captioner.files import write_text_atomically
@@ -56,11 +56,9 @@ def photo_source(
     files = PhotoFiles([example.image for example in examples], model.encoder.preprocess)
     here = here or Processes(model.device)
     if isinstance(model.encoder, RegionFiles):
-        if num_views > 1:
-            raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
         source, unreadable = _published(files, model.encoder, here)
     elif isinstance(model.encoder, Encoder) and model.encoder.frozen:
-        source, unreadable = _stored(settings, model.encoder, files, split, report, num_views, here.first)
+        source, unreadable = _stored(settings, model.encoder, files, split, report, num_views, here)
     else:
         source, unreadable = _checked(files, report, here)
     listed = folder / f"unreadable_{split}.txt"
@@ -79,19 +77,27 @@ def photo_source(
 def _published(files: PhotoFiles, encoder: RegionFiles, here: Processes) -> tuple[PublishedRegions, dict[int, str]]:
     """Published regions; every process checks whether its share can be read."""
     regions = PublishedRegions(files.paths, encoder)
-    unreadable = _gather(here, regions.unreadable(here.share(range(len(files)))))
+    unreadable = _gather(here, lambda: regions.unreadable(here.share(range(len(files)))))
     return regions.without(unreadable), unreadable
 
 
 def _checked(files: PhotoFiles, report: Report, here: Processes) -> tuple[PhotoFiles, dict[int, str]]:
     """The photos that can be read, so that none stops training hours later; every process reads its share."""
-    unreadable = _gather(here, unreadable_photos(files, here.share(range(len(files))), report.checked_photos))
+    share = here.share(range(len(files)))
+    unreadable = _gather(here, lambda: unreadable_photos(files, share, report.checked_photos))
     return files.without(unreadable), unreadable
 
 
-def _gather(here: Processes, unreadable: dict[int, str]) -> dict[int, str]:
-    """The unreadable photos of all processes, by index."""
-    return dict(sorted(item for share in here.gather(unreadable) for item in share.items()))
+def _gather(here: Processes, check: Callable[[], dict[int, str]]) -> dict[int, str]:
+    """The unreadable photos of all processes, by index. If one is asked to stop, all stop."""
+    try:
+        unreadable = check()
+    except Interrupted:
+        unreadable = None
+    shares = here.gather(unreadable)
+    if None in shares:
+        raise Interrupted
+    return dict(sorted(item for share in shares for item in share.items()))
 
 
 def _stored(
@@ -101,16 +107,30 @@ def _stored(
     split: str,
     report: Report,
     num_views: int,
-    compute: bool,
+    here: Processes,
 ) -> tuple[StoredRegions, dict[int, str]]:
+    """The regions of the photos that can be read, and why the others cannot. What the first process found holds for all."""
     from captioner.features.store import FeatureStore
-    from captioner.features.stored_regions import store_regions
+    from captioner.features.stored_regions import StoredRegions, store_regions
 
     precision = number_type(settings.run.precision, next(encoder.parameters()).device)
     also = (torch.bfloat16, torch.float16, torch.float32) if settings.run.precision == "mixed" else ()
     root, name = Path(settings.run.features), settings.encoder.kind
+
+    def compute() -> tuple[list[list[int]], dict[int, str]]:
+        store = FeatureStore.of(encoder, root, name, precision, also)
+        stored, unreadable = store_regions(encoder, files, store, num_views, split=split, report=report)
+        return stored.rows, unreadable
+
+    rows, unreadable = here.from_first(compute)
     store = FeatureStore.of(encoder, root, name, precision, also)
-    return store_regions(encoder, files, store, num_views, split=split, report=report, compute=compute)
+    store.check_rows(rows)
+    return StoredRegions(store, encoder, files.without(unreadable), rows), unreadable
+
+
+def num_batches(num_photos: int) -> int:
+    """How often `decode` calls `tick`."""
+    return -(-num_photos // _DECODE_BATCH)
 
 
 def decode(

@@ -23,6 +23,12 @@ from captioner.regions import Regions
 from captioner.text.vocabulary import PAD, Vocabulary
 
 _READERS = 2
+STOP_SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+    if hasattr(signal, name)
+]
+"""What asks training to stop and save: Ctrl-C, a closed terminal, and what schedulers send. Windows has the first two."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -158,7 +164,7 @@ class CaptionedPhotos(Dataset[Batch]):
 
 def _leave_signals(worker: int) -> None:
     """Ignore signals to stop: the training process handles them, saves, and then ends its workers."""
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in STOP_SIGNALS:
         signal.signal(name, signal.SIG_IGN)
 
 

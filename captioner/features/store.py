@@ -33,7 +33,7 @@ from torch import Tensor
 from captioner.encoders.contract import Encoder, Vision
 from captioner.errors import UserError
 from captioner.features.store_index import LINE_BYTES, Mark, StoreIndex
-from captioner.files import write_text_atomically
+from captioner.files import existing, write_text_atomically
 
 _SHARD_BYTES = 2**30
 
@@ -148,6 +148,14 @@ class FeatureStore:
                     "its regions are computed again"
                 )
 
+    def check_rows(self, rows: Sequence[Sequence[int]]) -> None:
+        """Raise a UserError if the files do not hold these rows, which another process has stored."""
+        if max((row for photo in rows for row in photo), default=-1) >= self.index.num_rows:
+            raise UserError(
+                f"{self.folder} does not hold the regions that the first process of this training stored; set run.features to a "
+                "folder that all machines share"
+            )
+
     def recognise(self, marks: Sequence[Mark]) -> None:
         """Give photos that were stored under another name or time their rows again."""
         with self._write_errors():
@@ -159,7 +167,7 @@ class FeatureStore:
 
     def check_space(self, num_rows: int) -> None:
         """Refuse to start if the disk is too small."""
-        needed, free = self.size_of(num_rows), shutil.disk_usage(_existing(self.folder)).free
+        needed, free = self.size_of(num_rows), shutil.disk_usage(existing(self.folder)).free
         if needed > free:
             raise UserError(
                 f"regions of {num_rows:,} photos need {needed / 2**30:,.2f} GiB in {self.folder}, got {free / 2**30:,.2f} GiB free; "
@@ -226,7 +234,3 @@ class FeatureStore:
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_mapped": {}}  # a data loader's worker maps the files itself
-
-
-def _existing(path: Path) -> Path:
-    return next(folder for folder in [path.absolute(), *path.absolute().parents] if folder.exists())

@@ -5,7 +5,6 @@ Shapes: B photos, R regions, D region feature.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,9 @@ from captioner.features.sources import PhotoFiles
 from captioner.features.store import FeatureStore
 from captioner.features.store_index import Mark, mark_of
 from captioner.features.views import seen_as
+from captioner.files import remove_unfinished
 from captioner.progress import Report, silent
 from captioner.regions import Placement, Regions
-
-_POLL_SECONDS = 2.0
 
 
 @dataclass
@@ -57,9 +55,8 @@ def store_regions(
     batch_size: int = 32,
     split: str = "photos",
     report: Report = silent,
-    compute: bool = True,
 ) -> tuple[StoredRegions, dict[int, str]]:
-    """Run the frozen encoder on every photo and view that the store lacks; with `compute=False`, wait for the process that does.
+    """Run the frozen encoder on every photo and view that the store lacks.
 
     Args:
         split: the name of the split in the report.
@@ -73,11 +70,9 @@ def store_regions(
     """
     marks, unreadable = _marks(files.paths, num_views)
     wanted = [mark for photo in marks.values() for mark in photo]
-    while not compute and store.index.missing(wanted):
-        time.sleep(_POLL_SECONDS)
-        store.refresh()
     if store.index.missing(wanted):
         with store.lock():
+            remove_unfinished(store.folder)
             store.refresh()
             unreadable |= _fill(encoder, files, store, marks, batch_size, split, report)
     unreadable |= {
@@ -90,10 +85,18 @@ def store_regions(
 
 
 def _marks(paths: Sequence[Path], num_views: int) -> tuple[dict[int, list[Mark]], dict[int, str]]:
-    """Each photo's marks, one for each view; and the photos without a file."""
-    missing = {index: f"no photo at {path}" for index, path in enumerate(paths) if not path.is_file()}
-    present = [index for index in range(len(paths)) if index not in missing]
-    return {index: [mark_of(paths[index], view) for view in range(num_views)] for index in present}, missing
+    """Each photo's marks, one for each view; and the photos without a file, or whose file cannot be asked for."""
+    found = {index: _marks_of(path, num_views) for index, path in enumerate(paths)}
+    marks = {index: photo for index, photo in found.items() if not isinstance(photo, str)}
+    return marks, {index: photo for index, photo in found.items() if isinstance(photo, str)}
+
+
+def _marks_of(path: Path, num_views: int) -> list[Mark] | str:
+    """A photo's marks, or why it has none."""
+    try:
+        return [mark_of(path, view) for view in range(num_views)] if path.is_file() else f"no photo at {path}"
+    except OSError as error:
+        return f"{path} cannot be opened ({error.strerror}); check it and try again"
 
 
 def _fill(

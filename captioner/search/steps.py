@@ -12,6 +12,7 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
+from captioner.errors import UserError
 from captioner.search.hypotheses import Hypothesis, SearchHistory
 from captioner.search.limits import Limits
 from captioner.text.vocabulary import END, PAD, START
@@ -78,6 +79,11 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
     for length in range(search.limits.max_length + 1):
         output, attended, state = decoder.step(words, state, memory, need_weights)
         log_probs = search.limits.next_words(decoder.vocabulary_logits(output), so_far, ended[active])
+        if log_probs.amax().isnan():
+            raise UserError(
+                "the model's probabilities are not numbers: its training has diverged, or a photo's pixels or regions are damaged; "
+                "train with a lower optimiser.learning_rate, or check the data with `captioner doctor`"
+            )
         chosen = search.choose(log_probs, BeamState(scores[active], ranks[active], ended[active], length))
         words, parents = chosen.words, chosen.parents
         history.record(active, words, chosen.log_probs, parents, attended)

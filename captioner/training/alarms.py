@@ -45,14 +45,21 @@ def dark_photos(pixels: Tensor) -> str | None:
     return "the photos of a whole batch hold only the values 0 and 1 of 255: they were scaled before they were saved or read"
 
 
-def check_loss(loss: float, step: int) -> None:
-    """Stop if the loss is not finite.
-
-    Raises:
-        UserError: names the step, and what usually helps.
-    """
+def check_loss(loss: float, step: int, saved: str | None = None) -> None:
+    """Stop if the loss is not finite; see `diverged`."""
     if not math.isfinite(loss):
-        raise UserError(
-            f"the loss became {loss}, or its gradient did, at step {step}; the newest checkpoint is older. Lower "
-            "optimiser.learning_rate, clip gradients (run.clip=norm run.clip_at=1), or train with run.precision=fp32"
-        )
+        raise diverged(f"the loss became {loss}, or its gradient did,", step, saved)
+
+
+def diverged(what: str, step: int, saved: str | None) -> UserError:
+    """The error of a training whose loss or weights are no longer finite.
+
+    Args:
+        what: what is not finite, as a sentence without its end.
+        saved: what the newest checkpoint holds; None if nothing was saved.
+    """
+    on = "and --change goes on from there" if saved else "starts again"
+    return UserError(
+        f"{what} at step {step}; {saved or 'nothing was saved before'}. Lower optimiser.learning_rate, clip gradients (run.clip=norm "
+        f"run.clip_at=1), or train with run.precision=fp32: the same command with such a setting {on}"
+    )

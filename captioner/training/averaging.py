@@ -53,6 +53,6 @@ class WeightAverage:
 
     @torch.no_grad()
     def fill(self, tensors: Mapping[str, Tensor]) -> None:
-        """Load the averages of a checkpoint."""
+        """Load the averages of a checkpoint; without any, start from the weights that the model has now."""
         for name, average in self.averages.items():
-            average.copy_(tensors[name])
+            average.copy_(tensors[name] if tensors else self.weights[name])

@@ -6,7 +6,8 @@ A file is written under a temporary name, flushed to the disk, and renamed. A ki
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,13 @@ NEWEST, BEST = "newest.safetensors", "best.safetensors"
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: State) -> None:
+    """Write tensors and state.
+
+    Raises:
+        UserError: a value is infinite or not a number; the earlier file stays.
+    """
+    if name := not_finite(tensors):
+        raise UserError(f"{path} is not written, since {name} holds values that are infinite or not numbers")
     with replacing(path) as beside:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, beside, metadata={"state": json.dumps(state)})
@@ -33,18 +41,41 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     """The tensors, on the CPU, and the state.
 
     Raises:
-        UserError: the file is missing, cut off, a pickle, or not a checkpoint of this program.
+        UserError: the file is missing, cut off, a pickle, or not a checkpoint of this program; or a value is not a finite number.
     """
+    with _opened(path) as (file, state):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    if name := not_finite(tensors):
+        raise UserError(
+            f"{path} holds values that are infinite or not numbers, first in {name}: its training had diverged, or the file is damaged; "
+            "restore an intact copy, or delete it and train again with a lower optimiser.learning_rate"
+        )
+    return tensors, state
+
+
+def checkpoint_state(path: Path) -> State:
+    """The state alone, without reading the tensors."""
+    with _opened(path) as (_, state):
+        return state
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, State]]:
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}; train first, or check the path")
     try:
         with safe_open(path, framework="pt") as file:
-            state = json.loads((file.metadata() or {})["state"])
-            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (not a dict)
+            yield file, json.loads((file.metadata() or {})["state"])
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise UserError(
             f"{path} {_problem_with(path)}; delete it and train again, or restore an intact copy"
         ) from error
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor with a value that is infinite or not a number; None if there is none."""
+    floats = ((name, tensor) for name, tensor in tensors.items() if tensor.is_floating_point())
+    return next((name for name, tensor in floats if not tensor.isfinite().all()), None)
 
 
 def _problem_with(path: Path) -> str:

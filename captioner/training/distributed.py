@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,10 +14,12 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from captioner.errors import UserError
+from captioner.errors import Interrupted, UserError
 
 Item = TypeVar("Item")
 _ASKING = timedelta(seconds=2)  # how long to try to reach the other processes before an error is printed
+Value = TypeVar("Value")
+_PATIENCE = timedelta(days=30)  # the first process may compute regions for hours while the others wait
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Processes:
     device: torch.device
     rank: int = 0
     count: int = 1
+    group: Any = None  # in which objects are exchanged, on the CPU; it waits as long as all processes live
 
     @property
     def first(self) -> bool:
@@ -48,20 +51,45 @@ class Processes:
         if self.count == 1:
             return [value]
         values: list[Any] = [None] * self.count
-        distributed.all_gather_object(values, value)
+        with _others_alive():
+            distributed.all_gather_object(values, value, group=self.group)
         return values
+
+    def from_first(self, work: Callable[[], Value]) -> Value:
+        """What `work` returns in the first process, in all of them. The others wait; an error there is raised in all."""
+        if self.count == 1:
+            return work()
+        value, error = None, None
+        if self.first:
+            try:
+                value = work()
+            except BaseException as raised:  # raised again when the others know
+                error = raised
+        known = isinstance(error, UserError | OSError | Interrupted | None)
+        sent = [value, error if known else UserError("the first process ended; its message says why")]
+        with _others_alive():
+            distributed.broadcast_object_list(sent, group=self.group)
+        if error is not None or sent[1] is not None:
+            raise error or sent[1]
+        return sent[0] if value is None else value
 
     def any(self, flag: bool) -> bool:
         """Is the flag set in any process?"""
         if self.count == 1:
             return flag
         value = torch.tensor(int(flag), device=self.device)
-        distributed.all_reduce(value, distributed.ReduceOp.MAX)
+        with _others_alive():
+            distributed.all_reduce(value, distributed.ReduceOp.MAX)
         return bool(value)
 
-    def wait(self) -> None:
-        if self.count > 1:
-            distributed.barrier()
+
+@contextmanager
+def _others_alive() -> Iterator[None]:
+    """Say so in one line if another process ends while all should exchange values."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise UserError("another process of this training ended; its message says why, or it was killed") from error
 
 
 @contextmanager
@@ -74,7 +102,7 @@ def processes(device: str = "auto") -> Iterator[Processes]:
         return
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield Processes(chosen, rank, count)
+        yield Processes(chosen, rank, count, distributed.new_group(timeout=_PATIENCE, backend="gloo"))
     finally:
         distributed.destroy_process_group()
 

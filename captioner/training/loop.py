@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn, optim
@@ -21,12 +22,12 @@ from captioner.progress import Report, silent
 from captioner.regions import Regions
 from captioner.training import alarms
 from captioner.training.averaging import WeightAverage
-from captioner.training.checkpoints import BEST, NEWEST, model_tensors, save_checkpoint
+from captioner.training.checkpoints import BEST, NEWEST, model_tensors, not_finite, save_checkpoint
 from captioner.training.contract import Objective, Totals
 from captioner.training.distributed import Processes
 from captioner.training.optimisation import Constant, scale_learning_rates
-from captioner.training.plan import Plan, Progress, Validation
-from captioner.training.resuming import Resumable
+from captioner.training.plan import Changes, Plan, Progress, Validation
+from captioner.training.resuming import Nested, Resumable
 from captioner.training.run_log import RunLog
 from captioner.training.step import TrainingStep
 from captioner.training.stopping import StopRequest
@@ -39,9 +40,11 @@ class Trainer:
 
     Args:
         validate: decodes and scores the validation split. Every process calls it, and it returns the same to all.
-        log: opens the log of a run that starts at the given step.
+        log: opens the log of a run that starts from the given progress, with the given settings changed.
         report: hears of every step and every validation.
         frozen: the part of the model that is not trained; it is not in the checkpoints.
+        stop: hears of signals that ask to stop.
+        settings: section by section, saved in the newest checkpoint, which is how changed settings are seen.
     """
 
     def __init__(
@@ -54,9 +57,11 @@ class Trainer:
         plan: Plan,
         folder: Path,
         processes: Processes,
-        log: Callable[[int], RunLog],
+        log: Callable[[Progress, Changes], RunLog],
         report: Report = silent,
         frozen: nn.Module | None = None,
+        stop: StopRequest | None = None,
+        settings: Nested = MappingProxyType({}),
     ):
         self.objective, self.frozen = objective, frozen
         self.optimiser, self.schedule, self.plan = optimiser, schedule, plan
@@ -64,11 +69,14 @@ class Trainer:
         self.folder, self.processes = folder, processes
         self.training_step = TrainingStep(objective, optimiser, plan, processes)
         self.average, scaler = WeightAverage(objective.model, plan.ema_decay), self.training_step.scaler
-        self.resumable = Resumable(objective, self.average, optimiser, schedule, scaler, frozen)
+        self.resumable = Resumable(objective, self.average, optimiser, schedule, scaler, frozen, plan, settings)
         self.progress = Progress()
         self.steps_per_epoch = math.ceil(len(photos) / plan.batch_size)
-        self.unchecked = torch.zeros(len(objective.terms), device=processes.device)  # sums since the last check
-        self.stop = StopRequest(report)
+        self.unchecked = torch.zeros(len(objective.terms) + 1, device=processes.device)  # sums since the last check
+        self.unchecked_steps = 0
+        self.mean_loss = math.nan  # of the first term over the steps of the last epoch
+        self.saved_step: int | None = None
+        self.stop = stop or StopRequest(report)
         self.saved_at = time.monotonic()
         self.run_log: RunLog | None = None
 
@@ -77,13 +85,18 @@ class Trainer:
 
         Raises:
             Interrupted: a signal came; the newest checkpoint holds everything up to it.
-            UserError: the loss is no longer a number.
+            UserError: the loss or the weights are no longer finite.
         """
+        changes: Changes = {}
         if (self.folder / NEWEST).exists():
-            self.progress = self.resumable.restore(self.folder / NEWEST)
-        self.run_log = self.log(self.progress.step) if self.processes.first else None
+            self.progress, changes = self.resumable.restore(self.folder / NEWEST)
+            self.saved_step = self.progress.step
+        if changes:
+            texts = [f"{name}={now} (before: {before})" for name, (before, now) in changes.items()]
+            self.report.note(f"from step {self.progress.step} on: {', '.join(texts)}")
+        self.run_log = self.log(self.progress, changes) if self.processes.first else None
         try:
-            with self.stop.listening():
+            with self.stop.listening(), self.stop.at_once(False):
                 while not self.progress.finished:
                     self._epoch()
         finally:
@@ -94,19 +107,33 @@ class Trainer:
     def _epoch(self) -> None:
         progress, plan = self.progress, self.plan
         self.objective.train()
-        remaining = self.photos.order(plan.batch_size, plan.seed, progress.epoch)[progress.batch :]
+        order = self.photos.order(plan.batch_size, plan.seed, progress.epoch)
+        remaining = order[progress.batch :]
         parts = [part for indices in remaining for part in self._parts(indices)]
         batches = self.photos.batches(parts, plan.workers)
         for indices in remaining:
             self._train_on(indices, batches)
             progress.batch += 1
             self._save_if_due()
-        progress.epoch, progress.batch = progress.epoch + 1, 0
-        last = progress.epoch >= plan.epochs
-        if last or progress.epoch % plan.validate_every == 0:
-            self._validate()
-        progress.finished = last or 0 < plan.patience <= progress.waited
+        self._end_epoch()
+
+    def _end_epoch(self) -> None:
+        """Validate and save. If validation is interrupted, the run resumes from before it."""
+        self._check_numbers()
+        progress, before = self.progress, replace(self.progress)
+        self.mean_loss = progress.loss_sum / max(1, progress.loss_steps)
+        progress.epoch, progress.batch, progress.loss_sum, progress.loss_steps = progress.epoch + 1, 0, 0.0, 0
+        if progress.epoch >= self.plan.epochs or progress.epoch % self.plan.validate_every == 0:
+            try:
+                self._validate()
+            except Interrupted:
+                self.progress = before
+                self._save()
+                raise
+        progress.finished = progress.is_complete(self.plan)
         self._save()
+        if not progress.finished:
+            self._stop_if_asked()
 
     def _parts(self, indices: Sequence[int]) -> list[list[int]]:
         """This process's share of a batch, cut into the parts that are accumulated."""
@@ -122,9 +149,10 @@ class Trainer:
         totals = Totals(num_words, len(captions), len(indices), self.progress.step)
         parts = (self._checked(next(batches)) for _ in range(self.plan.accumulate))
         terms, norm = self.training_step(parts, totals)
-        self.unchecked = self.unchecked + terms
-        if not self.training_step.scaler.is_enabled():  # a scaler skips steps whose gradient is not finite
-            self.unchecked = self.unchecked + norm.to(self.unchecked)
+        if self.training_step.scaler.is_enabled():  # a scaler skips steps whose gradient is not finite
+            norm = torch.zeros_like(norm)
+        self.unchecked = self.unchecked + torch.cat([terms, norm.to(terms).reshape(1)])
+        self.unchecked_steps += 1
         self.progress.step += 1
         self.average.update(self.progress.step)
         self._record_step(terms, norm, len(indices), time.monotonic() - started)
@@ -149,20 +177,34 @@ class Trainer:
         self.report.step(progress.step, progress.epoch, progress.batch, self.steps_per_epoch, num_photos, term)
 
     def _check_losses(self) -> None:
-        """Stop if a loss or gradient since the last check was not finite. Called before anything is saved."""
-        total = sum(self.processes.gather(float(self.unchecked.sum())))
-        alarms.check_loss(total, self.progress.step)
-        self.unchecked = torch.zeros_like(self.unchecked)
+        """Stop if a loss or gradient since the last check was not finite, and add the losses to the sum of the epoch."""
+        sums = [sum(values) for values in zip(*self.processes.gather(self.unchecked.tolist()), strict=True)]
+        alarms.check_loss(sum(sums), self.progress.step, self._saved())
+        self.progress.loss_sum += sums[0]
+        self.progress.loss_steps += self.unchecked_steps
+        self.unchecked, self.unchecked_steps = torch.zeros_like(self.unchecked), 0
+
+    def _check_numbers(self) -> None:
+        """Stop if a loss, a weight or any other value that is saved is not finite. Called before anything is saved."""
+        self._check_losses()
+        names = self.processes.gather(not_finite(self.resumable.tensors()))
+        name = next(filter(None, names), None)
+        if name is not None:
+            raise alarms.diverged(f"{name} became infinite or not a number", self.progress.step, self._saved())
+
+    def _saved(self) -> str | None:
+        return f"{self.folder / NEWEST} is of step {self.saved_step}" if self.saved_step else None
 
     def _validate(self) -> None:
-        self._check_losses()
         with self.average.in_place():
-            validation = self.validate()
+            with self.stop.at_once(self.processes.count == 1):  # several processes stop together, see Validator
+                validation = self.validate()
             score = validation.scores[self.plan.monitor]
             better = self.progress.note_score(score)
-            if better and self.processes.first:
+            if better:
                 state = {"progress": asdict(self.progress), "scores": validation.scores}
-                save_checkpoint(self.folder / BEST, model_tensors(self.objective.model, self.frozen), state)
+                weights = model_tensors(self.objective.model, self.frozen)
+                self.processes.from_first(lambda: save_checkpoint(self.folder / BEST, weights, state))
         self.schedule.after_validation(score)
         self._record_validation(validation, better)
 
@@ -171,7 +213,10 @@ class Trainer:
         self._alarm(alarms.identical_captions(texts))
         self._alarm(alarms.frozen_maps(validation.map_change))
         distinct, epoch, monitor = alarms.distinct_share(texts), self.progress.epoch, self.plan.monitor
-        self.report.validation(epoch, monitor, validation.scores[monitor], better, distinct, validation.map_change)
+        term = (self.objective.terms[0], self.mean_loss)
+        self.report.validation(
+            epoch, monitor, validation.scores[monitor], better, distinct, validation.map_change, term
+        )
         if self.run_log is not None:
             maps = {"map_change": validation.map_change, "map_entropy": validation.map_entropy}
             values = {**validation.scores, "distinct_captions": distinct, **maps}
@@ -189,12 +234,13 @@ class Trainer:
             self.stop.asked = self.processes.any(self.stop.asked)
         if due or self.stop.asked:
             self._save()
-        if self.stop.asked:
-            raise Interrupted
+        self.stop.check()
+
+    def _stop_if_asked(self) -> None:
+        self.stop.asked = self.processes.any(self.stop.asked)
+        self.stop.check()
 
     def _save(self) -> None:
-        self._check_losses()
-        if self.processes.first:
-            self.resumable.save(self.folder / NEWEST, self.progress)
-        self.processes.wait()
-        self.saved_at = time.monotonic()
+        self._check_numbers()
+        self.processes.from_first(lambda: self.resumable.save(self.folder / NEWEST, self.progress))
+        self.saved_at, self.saved_step = time.monotonic(), self.progress.step

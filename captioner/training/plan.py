@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from captioner.errors import UserError
 from captioner.metrics.units import NAMES
-from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Size
+from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Seed, Size
 from captioner.search import Caption
 from captioner.training.optimisation import Clipping
+
+Changes = dict[str, tuple[Any, Any]]
+"""Settings that a run continues with, by `section.key`: the value before, and now."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Plan:
     patience: Count = 0
     save_minutes: NonNegative = 10
     workers: Count = 0
-    seed: Count = 0
+    seed: Seed = 0
 
 
 @dataclass
@@ -59,12 +62,18 @@ class Progress:
     best_score: float = -math.inf
     waited: int = 0  # validations without a better score
     finished: bool = False
+    loss_sum: float = 0.0  # of the first term of the loss, over steps of the epoch
+    loss_steps: int = 0  # the number of these steps
 
     def note_score(self, score: float) -> bool:
         """Count a validation score; returns whether it is the best so far."""
         better = score > self.best_score
         self.best_score, self.waited = (score, 0) if better else (self.best_score, self.waited + 1)
         return better
+
+    def is_complete(self, plan: Plan) -> bool:
+        """Whether a run at the end of an epoch has made all its epochs, or has waited long enough for a better score."""
+        return self.epoch >= plan.epochs or 0 < plan.patience <= self.waited
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The log of a run: JSON lines, and Weights & Biases on request.
 
-Every line has `kind` (`start`, `train` or `validation`), `step` and `time`. A value that is not finite, such as the gradient norm of a
-step that the loss scaler skips, is null. A resumed run drops lines later than its checkpoint, so that apart from `start` lines the file
-reads as if the run had never stopped.
+Every line has `kind` (`start`, `train` or `validation`), `step` and `time`. A `start` with changed settings names
+them in `changed`. A value that is not finite, such as the gradient norm of a step that the loss scaler skips, is null. A resumed run
+drops lines later than its checkpoint, so that apart from `start` lines the file reads as if the run had never stopped.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from PIL import Image
 
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+from captioner.training.plan import Changes
 
 _NAME = "log.jsonl"
 
@@ -33,6 +34,8 @@ class RunLog:
     Args:
         folder: the run folder.
         step: the step from which the run starts; later lines of an earlier start are dropped.
+        validated: whether the validation after that step is part of what the run starts from; if not, its line is dropped.
+        changed: settings that are others from this step on, with their values before and now.
         wandb: whether to log to Weights & Biases too; WANDB_MODE=offline works without a network.
         project: the name of the project there.
         settings: the settings to show there.
@@ -47,12 +50,14 @@ class RunLog:
         project: str = "captioner",
         settings: dict[str, Any] | None = None,
         samples: Samples | None = None,
+        validated: bool = True,
+        changed: Changes | None = None,
     ):
         self.path = folder / _NAME
-        self._drop_after(step)
+        self._drop_after(step, validated)
         self.samples = samples
         self.wandb = _start_wandb(folder, project, settings or {}) if wandb else None
-        self._append("start", step, {})
+        self._append("start", step, {"changed": changed} if changed else {})
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         values = {name: value if _is_json(value) else None for name, value in values.items()}
@@ -77,10 +82,13 @@ class RunLog:
 
         return {"samples": [wandb.Image(picture, caption=caption) for picture, caption in self.samples()]}
 
-    def _drop_after(self, step: int) -> None:
+    def _drop_after(self, step: int, validated: bool) -> None:
+        """Keep the lines of what the run starts from. A validation is logged before it is part of a checkpoint."""
         if self.path.exists():
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+            read = [(line, json.loads(line)) for line in lines if line.endswith("\n")]
+            last = {"validation": step if validated else step - 1}
+            kept = [line for line, values in read if values["step"] <= last.get(values["kind"], step)]
             write_text_atomically(self.path, "".join(kept) if step else "")
 
 

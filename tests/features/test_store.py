@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -281,17 +280,6 @@ def test_a_program_that_is_killed_goes_on_without_loss_or_doubling(tmp_path):
         process.wait()
     assert 60 <= index.read_bytes().count(b"\n") < 200
     check_whole(encoder, files, tmp_path)
-
-
-def test_a_process_that_does_not_compute_waits_for_the_one_that_does(tmp_path, monkeypatch, report):
-    monkeypatch.setattr("captioner.features.stored_regions._POLL_SECONDS", 0.01)
-    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
-    with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(store_regions, encoder, files, store_of(encoder, tmp_path), report=report, compute=False)
-        store_regions(encoder, files, store_of(encoder, tmp_path), batch_size=1)
-        source, _ = waiting.result(timeout=60)
-    assert len(source) == len(files)
-    assert not report.events
 
 
 def check_whole(encoder, files, root) -> None:

@@ -36,7 +36,9 @@ _LEGEND = (
 
 
 def save(folder: Path, lines: Sequence[Line], config: Path) -> None:
-    """Write comparison.json, comparison.md and comparison.png."""
+    """Write comparison.json, comparison.md and comparison.png. Earlier ones are removed first: they are of other numbers."""
+    for name in ("comparison.md", "comparison.png"):
+        (folder / name).unlink(missing_ok=True)
     stored = {"config": str(config), "lines": [asdict(line) for line in lines]}
     write_text_atomically(folder / "comparison.json", json.dumps(stored, indent=1) + "\n")
     names = ["kind", "split", *chain(*_PARTS.values())]

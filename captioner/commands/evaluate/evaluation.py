@@ -70,13 +70,15 @@ class Evaluation(ScoredSystems):
         return texts if texts and all(len(candidates) > 1 for candidates in texts.values()) else None
 
     def save(self) -> None:
-        """Write results.json and, if there are scores, scores.json; remove the page and the scores of earlier captions."""
+        """Write results.json and, if there are scores, scores.json.
+
+        The page and the scores of earlier captions are removed first, so that a kill never leaves them beside new captions.
+        """
+        for name in (PAGE, "scores.json"):
+            (self.folder / name).unlink(missing_ok=True)
         metrics.save_results(self.folder / "results.json", self.texts())
-        (self.folder / PAGE).unlink(missing_ok=True)
         if self.rows:
             metrics.save_scores(self.folder / "scores.json", self.rows, self.protocol, self.intervals)
-        else:
-            (self.folder / "scores.json").unlink(missing_ok=True)
 
 
 def evaluate(

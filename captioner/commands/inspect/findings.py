@@ -78,7 +78,8 @@ def shown(estimate: Estimate | None, factor: float = 1, digits: int = 2) -> str:
 
 
 def save(card: Card) -> None:
-    """Write inspect.json and inspect.png into the card's folder."""
+    """Write inspect.json and inspect.png into the card's folder. An earlier figure is removed first: it is of other numbers."""
+    (card.folder / "inspect.png").unlink(missing_ok=True)
     content = {name: value for name, value in asdict(card).items() if name != "folder"}
     text = json.dumps({"verdict": card.verdict, **content}, indent=1)
     write_text_atomically(card.folder / "inspect.json", text + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 
 from captioner import builder, metrics
-from captioner.builder.run_folder import check_folder, held, write_start
+from captioner.builder.run_folder import check_folder, held, lasting, write_start
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
-from captioner.commands.photo_sources import decode, photo_source, read_splits, with_placement
+from captioner.commands.photo_sources import decode, num_batches, photo_source, read_splits, with_placement
 from captioner.data.batches import CaptionedPhotos, encode_references
 from captioner.data.contract import Example, Splits
 from captioner.encoders.preprocess import open_photo
@@ -30,14 +30,23 @@ from captioner.text.tokens import TOKENS
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import Processes, number_type, precision_text, processes
 from captioner.training.loop import Trainer
-from captioner.training.plan import Validation, check_batch_size
+from captioner.training.plan import Changes, Progress, Validation, check_batch_size
 from captioner.training.run_log import RunLog
+from captioner.training.stopping import StopRequest
 
 
-def train(config: Path, overrides: Sequence[str] = (), report: Report | Callable[..., object] = silent) -> Path:
+def train(
+    config: Path,
+    overrides: Sequence[str] = (),
+    report: Report | Callable[..., object] = silent,
+    change: bool = False,
+) -> Path:
     """Train by the config, or resume a run that was stopped; returns the run's folder.
 
     For one more release, `report` may be a callable, as it was in version 0.1.
+
+    Args:
+        change: go on with settings that differ from those of the run, where this is possible; see `check_folder`.
 
     Raises:
         UserError: something in the config, the data or the folder does not fit; nothing was written.
@@ -46,23 +55,27 @@ def train(config: Path, overrides: Sequence[str] = (), report: Report | Callable
     report = report if isinstance(report, Report) else _of_callable(report)
     settings = builder.read(config, overrides)
     folder = Path(settings.run.folder or Path("runs") / config.stem)
-    with processes(settings.run.device) as here:
-        report = report if here.first else silent
-        if here.first:  # only one process, since the check writes a file
-            check_folder(folder, settings)
+    stop = StopRequest()
+    with stop.listening(), stop.at_once(), processes(settings.run.device) as here, ExitStack() as stack:
+        report = stop.report = report if here.first else silent
+        here.from_first(lambda: check_folder(folder, settings, change))
         splits = read_splits(settings, report)
         _check_captions(splits, settings)
         check_batch_size(settings.run, len(splits["train"]), here.count)
         torch.manual_seed(settings.run.seed)
         vocabulary, model = builder.make_start(settings, splits)
         model.to(here.device)
-        with held(folder) if here.first else nullcontext():
-            if here.first:
-                write_start(folder, settings, vocabulary, model)
-            here.wait()
-            report.training_started(folder, len(splits["train"]), len(vocabulary), here.device)
-            _note_precision(settings, here, report)
-            make_trainer(settings, splits, vocabulary, model, folder, here, report).run()
+        builder.check_training_parts(settings, model, vocabulary)
+
+        def start() -> None:
+            stack.enter_context(held(folder))
+            check_folder(folder, settings, change)  # again, since another start may have been faster
+            write_start(folder, settings, vocabulary, model)
+
+        here.from_first(start)
+        report.training_started(folder, len(splits["train"]), len(vocabulary), here.device)
+        _note_precision(settings, here, report)
+        make_trainer(settings, splits, vocabulary, model, folder, here, report, stop).run()
     report.training_finished(folder)
     return folder
 
@@ -107,6 +120,7 @@ def make_trainer(
     folder: Path,
     here: Processes,
     report: Report = silent,
+    stop: StopRequest | None = None,
 ) -> Trainer:
     """The trainer with all its parts."""
     num_views = VIEWS[settings.data.augment]
@@ -114,8 +128,14 @@ def make_trainer(
     val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, here=here)
     captions = encode_references(examples, vocabulary, settings.data.max_length)
     captioner = Captioner(model, vocabulary, builder.make_search(settings, vocabulary))
-    validator = Validator(captioner, val_examples, val_source, here, settings.log.samples)
-    log = settings.log
+    stop = stop or StopRequest(report)
+    validator = Validator(captioner, val_examples, val_source, here, settings.log.samples, stop)
+
+    def log(progress: Progress, changes: Changes) -> RunLog:
+        chosen, validated = settings.log, progress.batch == 0
+        about = (chosen.wandb, chosen.project, settings.resolved, validator.sheets)
+        return RunLog(folder, progress.step, *about, validated=validated, changed=changes)
+
     return Trainer(
         objective=builder.make_objective(settings, model, vocabulary, examples, folder, here.first),
         optimiser=builder.make_optimiser(settings, model),
@@ -125,9 +145,11 @@ def make_trainer(
         plan=settings.run,
         folder=folder,
         processes=here,
-        log=lambda step: RunLog(folder, step, log.wandb, log.project, settings.resolved, validator.sheets),
+        log=log,
         report=report,
         frozen=model.encoder if model.encoder.frozen else None,
+        stop=stop,
+        settings=lasting(settings),
     )
 
 
@@ -140,10 +162,14 @@ class Validator:
     source: Source
     here: Processes
     num_samples: int = 4
+    stop: StopRequest = field(default_factory=StopRequest)
     samples: list[Caption] = field(default_factory=list)
 
     def __call__(self) -> Validation:
-        captions = decode(self.captioner, self.source, self.here.share(range(len(self.examples))))
+        own = self.here.share(range(len(self.examples)))
+        captions = decode(self.captioner, self.source, own, lambda count: self._stop_together())
+        for _ in range(num_batches(-(-len(self.examples) // self.here.count)) - num_batches(len(own))):
+            self._stop_together()  # as often as the process with most batches
         shares = self.here.gather(captions)
         in_order = [shares[index % self.here.count][index // self.here.count] for index in range(len(self.examples))]
         self.samples = in_order[: self.num_samples]
@@ -152,6 +178,12 @@ class Validator:
 
         shape = map_shape(in_order)
         return Validation(scores, in_order, shape and shape.change, shape and shape.entropy)
+
+    def _stop_together(self) -> None:
+        """Stop if any process was asked to. One process alone is stopped without this, between any two of its batches."""
+        if self.here.count > 1:
+            self.stop.asked = self.here.any(self.stop.asked)
+            self.stop.check()
 
     def sheets(self) -> list[tuple[Image.Image, str]]:
         """The first photos with their maps."""

@@ -1,0 +1,97 @@
+"""The start of a run: what is refused leaves nothing behind, a kill in the first moments too, and two starts do not mix."""
+
+from __future__ import annotations
+
+import pytest
+
+from captioner.builder import run_folder
+from captioner.commands.train import training_run as runs
+from captioner.errors import Interrupted, UserError
+from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint
+from tests.commands.train.test_resume import StopAfter
+from tests.helpers import DRAWN, tiny_settings
+
+REFUSED = {
+    "min_length": ["search.min_length=30", "search.max_length=20"],
+    "groups": ["search.kind=diverse_beam", "search.beams=4", "search.groups=3"],
+    "seed": ["run.seed=10000000000"],
+    "samples": ["objective.kind=self_critical", "objective.samples=1"],
+    "no reward": ["objective.kind=self_critical", "objective.cider=0"],
+    "hard on scores": ["objective.kind=self_critical", "attention.kind=hard"],
+    "encoder rate": ["encoder.kind=squeezenet1_1", "encoder.weights=none", "optimiser.encoder_learning_rate=0.1"],
+    "batch": ["run.batch_size=2", "run.accumulate=4"],
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_start_writes_nothing(settings, tmp_path, name):
+    changed = {option.split(".")[0] for option in REFUSED[name] if ".kind=" in option}
+    others = [one for one in settings if one.split(".")[0] not in changed]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError):
+        runs.train(DRAWN, [*others, *REFUSED[name]])
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+LEFT = [".settings.yaml.0123abcd.tmp", ".writable", "..writable.0123abcd.tmp", ".lock", ".vocabulary.json.0123abcd.tmp"]
+
+
+def test_a_start_that_was_killed_in_its_first_moments_is_started_again(settings, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in LEFT:
+        (folder / name).write_text("", encoding="utf-8")
+    (folder / ".encoder.safetensors.0123abcd.tmp").mkdir()
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
+    assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == {".lock"}
+
+
+def test_a_start_without_a_checkpoint_is_corrected_by_the_next(settings, tmp_path):
+    """For example one that ended because no photo could be read, or because its loss was no number at once."""
+    folder = tmp_path / "run"
+    with pytest.raises(RuntimeError, match="the power went"):
+        runs.train(DRAWN, [*settings, "data.min_count=1"], Powerless())
+    assert (folder / "settings.yaml").exists()
+    runs.train(DRAWN, [*settings, "run.epochs=1", "data.min_count=3", "decoder.hidden_size=20"])
+    assert run_folder.read_run_settings(folder).decoder.options["hidden_size"] == 20
+    assert (folder / BEST).exists()
+
+
+class Powerless(StopAfter):
+    def __init__(self):
+        super().__init__(0)
+
+    def step(self, *arguments, **options):
+        raise RuntimeError("the power went")
+
+
+def test_a_folder_with_files_of_others_is_still_refused(settings, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match="holds other files and no run"):
+        runs.train(DRAWN, settings)
+
+
+def test_a_start_that_was_faster_is_seen_under_the_lock(pictures, tmp_path, monkeypatch):
+    """Two starts with other settings find an empty folder; the second has read its data when the first has ended."""
+    one = tiny_settings(pictures, tmp_path / "run")
+    monkeypatch.setattr(runs, "read_splits", first_starts(one, runs.read_splits))
+    with pytest.raises(UserError, match=r"was started with decoder\.dropout=0\.1, now it is 0\.3"):
+        runs.train(DRAWN, [*one, "decoder.dropout=0.3"])
+    assert run_folder.read_run_settings(tmp_path / "run").decoder.options["dropout"] == 0.1
+    runs.train(DRAWN, one)
+    assert load_checkpoint(tmp_path / "run" / NEWEST)[1]["progress"]["finished"]
+
+
+def first_starts(settings, read):
+    """Reading the data, which takes so long that another start trains up to a checkpoint."""
+    started = []
+
+    def read_slowly(*arguments):
+        if not started:
+            started.append(True)
+            with pytest.raises(Interrupted):
+                runs.train(DRAWN, settings, StopAfter(2))
+        return read(*arguments)
+
+    return read_slowly

@@ -1,0 +1,93 @@
+"""Atomic writes, and what killed programs leave of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from captioner import files
+from captioner.files import remove_unfinished, replacing, write_text_atomically
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from captioner.files import replacing
+with replacing(Path(sys.argv[1])) as beside:
+    beside.write_text("half")
+    (beside.parent / ".tmpAb3xYz").write_text("what a library puts beside its file")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def writing(tmp_path):
+    """A program that is writing `table.csv`."""
+    program = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "table.csv")], stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    assert program.stdout.readline() == b"writing\n"
+    yield program
+    program.kill()
+    program.wait()
+    program.stdout.close()
+
+
+def left(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_what_a_killed_program_left_is_removed_by_the_next_write_and_not_while_it_runs(tmp_path, writing):
+    write_text_atomically(tmp_path / "table.csv", "whole")
+    write_text_atomically(tmp_path / "other.csv", "whole")
+    assert len(left(tmp_path)) == 1
+    writing.kill()
+    writing.wait()
+    files._next_look.clear()
+    write_text_atomically(tmp_path / "other.csv", "whole")
+    assert left(tmp_path) == []
+    assert (tmp_path / "table.csv").read_text(encoding="utf-8") == "whole"
+
+
+def test_files_of_other_programs_stay(tmp_path):
+    for name in (".table.csv.swp", ".notes.tmp", ".lock", ".other.csv.0123abcd.tmp"):
+        (tmp_path / name).write_text("theirs", encoding="utf-8")
+    (tmp_path / ".table.csv.0123abcd.tmp").write_text("as earlier versions left it", encoding="utf-8")
+    write_text_atomically(tmp_path / "table.csv", "whole")
+    assert sorted(left(tmp_path)) == [".lock", ".notes.tmp", ".other.csv.0123abcd.tmp", ".table.csv.swp"]
+
+
+def test_a_folder_of_ours_is_cleared_of_all_temporary_files(tmp_path):
+    for name in (".scores.json.0123abcd.tmp", ".tmpAb3xYz"):
+        (tmp_path / name).write_text("half", encoding="utf-8")
+    (tmp_path / ".newest.safetensors.0123abcd.tmp").mkdir()
+    remove_unfinished(tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_where_nothing_can_be_locked_a_day_passes_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    young, old = tmp_path / ".table.csv.00000000.tmp", tmp_path / ".table.csv.11111111.tmp"
+    for folder in (young, old):
+        folder.mkdir()
+    os.utime(old, (time.time() - 90_000,) * 2)
+    write_text_atomically(tmp_path / "table.csv", "whole")
+    assert left(tmp_path) == [young.name]
+
+
+@pytest.mark.parametrize("name", ["a" * 240 + ".csv", "å" * 120 + ".csv"])
+def test_a_long_name_is_written(tmp_path, name):
+    write_text_atomically(tmp_path / name, "whole")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_error_leaves_the_earlier_file_and_nothing_else(tmp_path):
+    write_text_atomically(tmp_path / "table.csv", "earlier")
+    with pytest.raises(RuntimeError), replacing(tmp_path / "table.csv") as beside:  # noqa: PT012
+        beside.write_text("half", encoding="utf-8")
+        raise RuntimeError
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["earlier"]

@@ -95,6 +95,7 @@ NAMES = {
     "vocabulary.simple_words": "text.tokens.simple_words",
     "vocabulary.whitespace_words": "text.tokens.whitespace_words",
     "vocabulary.character_words": "text.tokens.character_words",
+    "build.run_files.fill_from": "builder.loading.fill_from",
     "config.Settings": "builder.sections.Settings",
     "sections.Around": "builder.sections.AroundAttention",
     "sections.Log": "builder.sections.LogSettings",

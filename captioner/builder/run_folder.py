@@ -48,7 +48,8 @@ FILES = {
     "SPLIT/scores.json": "`captioner eval`: scores, intervals and protocol; only if there are references",
     "SPLIT/report.html": "`captioner eval`: a page with every photo; not with `--no-page`",
     "SPLIT-with-RUN/": "`captioner eval --with`: the same files for an ensemble",
-    "SPLIT-ROOT/": "`captioner eval` with `data.kind=...`: the same files for other data, named after the last part of `data.root`",
+    "SPLIT-ROOT/": "`captioner eval` with other data than the run's: the same files, in a folder named after the last part of "
+    "`data.root`, and `dataset.json`, which says which data it is",
     "inspect-FOLDER-FILE/inspect.json": "`captioner inspect`: every number; the folder is named after the instances file and its "
     "folder, with `-first-N` for `--first N`",
     "inspect-FOLDER-FILE/inspect.png": "`captioner inspect`: the numbers as a figure",

@@ -28,6 +28,12 @@ def evaluate(
     instances: Instances = None,
     java: Java = True,
     clip: Clip = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the results. Default: RUN/SPLIT, or RUN/SPLIT-ROOT for other data than the run's."
+        ),
+    ] = None,
     page: Annotated[
         bool, typer.Option(help="Write report.html: every photo with its caption and maps, worst first.")
     ] = True,
@@ -46,6 +52,7 @@ def evaluate(
             instances=instances,
             others=others or [],
             clip=clip,
+            out=out,
         )
     if system.rows:
         command.print_scores(system, java)

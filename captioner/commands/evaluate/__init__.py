@@ -2,6 +2,7 @@
 
 evaluation.py         decodes a split, scores it with its baselines, and writes results.json and scores.json
 baseline_captions.py  baselines: the most frequent training caption, and captions of the nearest training photos
+results_folder.py     where the results lie; other data than the run's has folders of its own
 run_protocol.py       the protocol: what scores depend on besides the model
 system.py             systems with their captions and scores
 score_tables.py       scores on a terminal

@@ -11,6 +11,11 @@ from captioner import builder, metrics
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.evaluate.baseline_captions import baseline_captions, mean_regions
+from captioner.commands.evaluate.results_folder import (
+    Place,
+    place_of,
+    record_data,
+)
 from captioner.commands.evaluate.run_protocol import protocol_of, scoring_tokens
 from captioner.commands.evaluate.system import ScoredSystems
 from captioner.commands.photo_sources import decode, photo_source, read_splits
@@ -48,7 +53,7 @@ class Evaluation(ScoredSystems):
     def title(self) -> str:
         """The page's title, with the names of the runs."""
         runs = " and ".join(run.resolve().name for run in self.runs)
-        return f"{'ensemble of ' if len(self.runs) > 1 else ''}{runs} on {self.split}"
+        return f"{'ensemble of ' if len(self.runs) > 1 else ''}{runs} on {self.protocol.split}"
 
     @property
     def with_references(self) -> list[int]:
@@ -92,10 +97,12 @@ def evaluate(
     instances: Path | None = None,
     others: Sequence[Path] = (),
     clip: str | None = None,
+    out: Path | None = None,
 ) -> Evaluation:
-    """Decode a split and score it; writes results.json and scores.json into the run's folder, under the split's name.
+    """Decode a split and score it; writes results.json and scores.json.
 
-    Photos without references are captioned and not scored.
+    Photos without references are captioned and not scored. Baselines and the share of new captions are of the training split of the
+    run, also where another data set is scored.
 
     Args:
         overrides: settings to change, as `section.key=value`.
@@ -106,10 +113,12 @@ def evaluate(
         instances: the instances file, for CHAIR.
         others: runs that form an ensemble with this one.
         clip: a CLIP model's folder, or its name in the cache of transformers, for CLIPScore.
+        out: the folder of the results. Default: one in the run's folder, which `place_of` names.
     """
     settings, runs = builder.read_run_settings(run, overrides), [run, *others]
     splits = read_splits(settings, report)
     check_split(splits, split)
+    place = place_of(runs, split, settings, splits, out)
     objects = None if instances is None else read_instances(instances)
     if objects is not None:
         metrics.check_instances([example.id for example in splits[split] if example.references], objects)
@@ -117,31 +126,55 @@ def evaluate(
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
     clip_model = None if clip is None else metrics.load_clip(clip, captioner.device, report)
     metrics.word_rule(tokens)  # refuses an unknown tokeniser before anything is computed
-    source, examples = photo_source(settings, captioner.model, splits[split], split, run, report)
-    tick = partial(report.captions, split, total=len(source))
-    captions = decode(captioner, source, range(len(source)), tick, settings.run.seed)
-    referenced = _references([example for example in examples if example.references] or examples)
-    protocol = protocol_of(settings, split, referenced, tokens, runs)
-    name = MODEL if len(runs) == 1 else f"ensemble of {len(runs)}"
-    folder = _folder(runs, split, settings)
-    evaluation = Evaluation([name], {}, {}, protocol, split, runs, folder, examples, captions, source)
-    evaluation.save()  # before the scores, which could fail
+    evaluation = _captioned(runs, splits[split], split, settings, captioner, tokens, place, report)
     if not evaluation.with_references:
         return evaluation
+    if not place.own_data:
+        settings = builder.read_run_settings(run)
+        splits = _own_splits(settings, report)
     train = splits.get("train", [])
-    systems = _systems(evaluation, captioner, settings, train if baselines else [], report)
+    systems = _systems(evaluation, captioner, settings, train if baselines else [], place.lists, report)
     return _scored(replace(evaluation, systems=systems), train, objects, java, clip_model)
 
 
+def _captioned(
+    runs: Sequence[Path],
+    photos: Sequence[Example],
+    split: str,
+    settings: Settings,
+    captioner: Captioner,
+    tokens: str,
+    place: Place,
+    report: Report,
+) -> Evaluation:
+    """Caption the photos of a split and save, before the scores are computed, which could fail."""
+    source, examples = photo_source(settings, captioner.model, photos, split, place.lists, report)
+    tick = partial(report.captions, split, total=len(source))
+    captions = decode(captioner, source, range(len(source)), tick, settings.run.seed)
+    referenced = _references([example for example in examples if example.references] or examples)
+    protocol = protocol_of(settings, place.title, referenced, tokens, runs)
+    name = MODEL if len(runs) == 1 else f"ensemble of {len(runs)}"
+    if not place.own_data:
+        record_data(place.folder, settings)
+    evaluation = Evaluation([name], {}, {}, protocol, split, runs, place.folder, examples, captions, source)
+    evaluation.save()
+    return evaluation
+
+
 def _systems(
-    evaluation: Evaluation, captioner: Captioner, settings: Settings, train: Sequence[Example], report: Report
+    evaluation: Evaluation,
+    captioner: Captioner,
+    settings: Settings,
+    train: Sequence[Example],
+    lists: Path,
+    report: Report,
 ) -> dict[str, dict[PhotoId, str]]:
     """The captions of the model, and of the baselines if there are training examples; of photos with references."""
     references, texts = evaluation.references(), evaluation.texts()
     systems = {evaluation.name: {photo: texts[photo] for photo in references}}
     if not train:
         return systems
-    train_source, readable = photo_source(settings, captioner.model, train, "train", evaluation.runs[0], report)
+    train_source, readable = photo_source(settings, captioner.model, train, "train", lists, report)
     features = mean_regions(captioner, evaluation.source, report, evaluation.split)[evaluation.with_references]
     train_features = mean_regions(captioner, train_source, report, "train")
     captions, tokens = [example.references for example in readable], evaluation.protocol.tokens
@@ -172,12 +205,15 @@ def check_split(splits: Splits, split: str) -> None:
         raise UserError(f"the data has no split {split!r} with photos; it has {names}")
 
 
-def _folder(runs: Sequence[Path], split: str, settings: Settings) -> Path:
-    """The split's folder in the run folder; other data than the run's and ensembles have folders of their own."""
-    run, *others = runs
-    own = builder.read_run_settings(run).data.kind == settings.data.kind
-    name = split if own else f"{split}-{Path(settings.data.options['root']).name}"
-    return run / "-with-".join([name, *(other.resolve().name for other in others)])
+def _own_splits(settings: Settings, report: Report) -> Splits:
+    """The data of a run; empty, with a note, if it is no longer there."""
+    try:
+        return read_splits(settings, report)
+    except UserError as error:
+        report.note(
+            f"baselines and the share of new captions are left out, since the run's own data is not there: {error}"
+        )
+        return {}
 
 
 def _references(examples: Sequence[Example]) -> dict[PhotoId, list[str]]:

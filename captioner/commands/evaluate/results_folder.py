@@ -1,0 +1,114 @@
+"""Where the results of an evaluation lie: those of the run's own data and of other data are kept apart."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from captioner import builder
+from captioner.builder.sections import Settings
+from captioner.data.contract import Splits
+from captioner.errors import UserError, system_error
+from captioner.files import write_text_atomically
+from captioner.text.vocabulary import Vocabulary
+
+DATA = "dataset.json"
+"""Names the data of results that are not of the run's own data."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the results of an evaluation are written."""
+
+    own_data: bool  # is it the data that the run was trained on?
+    title: str  # the split, and the data if it is other
+    folder: Path
+    lists: Path  # the folder of the lists of photos that cannot be read
+
+
+def place_of(runs: Sequence[Path], split: str, settings: Settings, splits: Splits, out: Path | None) -> Place:
+    """The place of an evaluation's results: `out`, or a folder in the first run's folder.
+
+    Raises:
+        UserError: nothing can be written there.
+    """
+    own_data = is_own_data(runs[0], settings, splits)
+    folder = out or results_folder(runs, split, settings, own_data)
+    check_writable(folder)
+    title = split if own_data else f"{split} of {name_of(settings)}"
+    return Place(own_data, title, folder, runs[0] if own_data and out is None else folder)
+
+
+def is_own_data(run: Path, settings: Settings, splits: Splits) -> bool:
+    """Is this the data that the run was trained on, perhaps in another place?
+
+    Data in another place is the run's own if there is nothing in the run's place any more, and its training captions have the
+    run's vocabulary.
+    """
+    given, own = _data(settings), _data(builder.read_run_settings(run))
+    if given == own:
+        return True
+    moved = (given | {"root": ""}) == (own | {"root": ""}) and not Path(own["root"]).exists()
+    if not (moved and splits.get("train")):
+        return False
+    return builder.make_vocabulary(settings, splits).words == Vocabulary.load(run / builder.VOCABULARY).words
+
+
+def _data(settings: Settings) -> dict[str, Any]:
+    """The settings that say which data is read."""
+    options = {"kind": settings.data.kind, **settings.data.options}
+    return options | {"root": str(Path(options["root"]).resolve())}
+
+
+def name_of(settings: Settings) -> str:
+    """A name for data: the last part of its root."""
+    return Path(settings.data.options["root"]).resolve().name or "root"
+
+
+def results_folder(runs: Sequence[Path], split: str, settings: Settings, own_data: bool) -> Path:
+    """The folder of the results in the first run's folder. Other data than the run's and ensembles have folders of their own."""
+    run, *others = runs
+    members = [other.resolve().name for other in others]
+    if own_data:
+        return run / "-with-".join([split, *members])
+    given, own = _data(settings), _data(builder.read_run_settings(run))
+    different = [
+        str(given[key]) for key in given if key in own and given[key] != own[key] and key not in ("kind", "root")
+    ]
+    name = "-".join([split, name_of(settings), *(re.sub(r"[^\w.-]+", "", value) for value in different)])
+    for number in count(1):
+        numbered = name if number == 1 else f"{name}-{number}"
+        folder = run / "-with-".join([numbered, *members])
+        if _recorded(folder) in (None, given):
+            return folder
+    raise AssertionError
+
+
+def _recorded(folder: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads((folder / DATA).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def record_data(folder: Path, settings: Settings) -> None:
+    """Write which data the results of a folder are of."""
+    write_text_atomically(folder / DATA, json.dumps(_data(settings), indent=1) + "\n")
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which results cannot be written, before anything is computed."""
+    exists = next(parent for parent in [folder.absolute(), *folder.absolute().parents] if parent.exists())
+    try:
+        with TemporaryFile(dir=exists):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"the results cannot be written into {folder} ({system_error(OSError(error.errno, error.strerror))}); give --out FOLDER"
+        ) from error

@@ -15,7 +15,7 @@ from captioner.data.drawn import instances_path
 from tests.helpers import DRAWN, tiny_settings
 from tests.pages import DOCS, section
 
-NOT_WRITTEN_HERE = {"wandb/", "sheet.png", "demo.json"}
+NOT_WRITTEN_HERE = {"wandb/", "wandb_id.txt", "sheet.png", "demo.json"}
 """Files that the tests of logging and of the demo see."""
 
 

@@ -44,6 +44,7 @@ FILES = {
     "unreadable_SPLIT.txt": "photos that could not be read, with the reason; only if there are any",
     ".lock": "keeps a second training run out of the folder",
     "wandb/": "only with `log.wandb=true`; `WANDB_DIR` puts it elsewhere",
+    "wandb_id.txt": "the id of the run at Weights & Biases; only with `log.wandb=true`",
     "SPLIT/results.json": "`captioner eval`: the captions, in COCO's result format",
     "SPLIT/scores.json": "`captioner eval`: scores, intervals and protocol; only if there are references",
     "SPLIT/report.html": "`captioner eval`: a page with every photo; not with `--no-page`",
@@ -62,7 +63,7 @@ FILES = {
 """Every file that the program writes into a run's folder, and what it holds. Words in capitals stand for a name."""
 _FREE = {
     "run": {"folder", "device", "features", "workers", "save_minutes"},
-    "log": {"wandb", "project", "samples"},
+    "log": {"wandb", "project", "group", "samples"},
     "data": {"root"},
 }
 """Settings that may change when a run is resumed, since they do not affect training."""

@@ -114,11 +114,13 @@ class LogSettings:
     Args:
         wandb: log to Weights & Biases too.
         project: name of the project on Weights & Biases.
+        group: name of the group of runs there; `captioner compare` puts the seeds of a kind into one group.
         samples: number of photos that are logged there with their maps after each validation.
     """
 
     wandb: bool = False
     project: str = "captioner"
+    group: str = ""
     samples: Size = 4
 
 

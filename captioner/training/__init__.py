@@ -15,5 +15,6 @@ resuming.py            the state from which a run resumes
 checkpoints.py         safetensors files with a JSON header
 stopping.py            signals that ask to stop
 alarms.py              warnings of silent failures
-run_log.py             JSON lines, Weights & Biases
+run_log.py             JSON lines, and Weights & Biases on request
+wandb_log.py           a run at Weights & Biases
 """

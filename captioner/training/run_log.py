@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -18,7 +17,6 @@ from typing import Any
 
 from PIL import Image
 
-from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.training.plan import Changes
 
@@ -36,9 +34,7 @@ class RunLog:
         step: the step from which the run starts; later lines of an earlier start are dropped.
         validated: whether the validation after that step is part of what the run starts from; if not, its line is dropped.
         changed: settings that are others from this step on, with their values before and now.
-        wandb: whether to log to Weights & Biases too; WANDB_MODE=offline works without a network.
-        project: the name of the project there.
-        settings: the settings to show there.
+        wandb: the settings, to log to Weights & Biases too; WANDB_MODE=offline works without a network.
         samples: makes the pictures to show there after each validation.
     """
 
@@ -46,9 +42,7 @@ class RunLog:
         self,
         folder: Path,
         step: int = 0,
-        wandb: bool = False,
-        project: str = "captioner",
-        settings: dict[str, Any] | None = None,
+        wandb: dict[str, dict[str, Any]] | None = None,
         samples: Samples | None = None,
         validated: bool = True,
         changed: Changes | None = None,
@@ -56,31 +50,30 @@ class RunLog:
         self.path = folder / _NAME
         self._drop_after(step, validated)
         self.samples = samples
-        self.wandb = _start_wandb(folder, project, settings or {}) if wandb else None
+        self.wandb = None
+        if wandb is not None:
+            from captioner.training.wandb_log import WandbRun
+
+            self.wandb = WandbRun(folder, wandb, resumed=step > 0)
         self._append("start", step, {"changed": changed} if changed else {})
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         values = {name: value if _is_json(value) else None for name, value in values.items()}
         self._append(kind, step, values)
         if self.wandb is not None:
-            numbers = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
-            self.wandb.log({**numbers, **self._pictures(kind)}, step=step)
+            validated = kind == "validation"
+            self.wandb.write(kind, step, values, self.samples() if validated and self.samples is not None else ())
+            if validated:
+                self.wandb.write_best(self.path)
 
     def close(self) -> None:
         if self.wandb is not None:
-            self.wandb.finish()
+            self.wandb.close()
 
     def _append(self, kind: str, step: int, values: dict[str, Any]) -> None:
         line = json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-
-    def _pictures(self, kind: str) -> dict[str, Any]:
-        if kind != "validation" or self.samples is None:
-            return {}
-        import wandb
-
-        return {"samples": [wandb.Image(picture, caption=caption) for picture, caption in self.samples()]}
 
     def _drop_after(self, step: int, validated: bool) -> None:
         """Keep the lines of what the run starts from. A validation is logged before it is part of a checkpoint."""
@@ -106,14 +99,3 @@ def run_seconds(folder: Path) -> float | None:
 def _is_json(value: Any) -> bool:
     """JSON has no infinity and no NaN."""
     return not isinstance(value, float) or math.isfinite(value)
-
-
-def _start_wandb(folder: Path, project: str, settings: dict[str, Any]) -> Any:
-    try:
-        import wandb
-    except ImportError as error:
-        raise UserError("log.wandb needs the package wandb; pip install wandb, or set log.wandb=false") from error
-
-    for variable in ("WANDB_DIR", "WANDB_DATA_DIR"):  # unset, the second stages pictures in the home folder
-        os.environ.setdefault(variable, str(folder))
-    return wandb.init(project=project, name=folder.name, id=folder.name, resume="allow", config=settings)

@@ -38,7 +38,14 @@ def compare(
     for seed in range(num_seeds):
         for variant in variants:
             run = variant.folder(folder, seed)
-            changes = [*fitting[variant.name], *variant.overrides(recipe), f"run.seed={seed}", f"run.folder={run}"]
+            group = f"log.group={folder.name} {run.parent.name}"  # first, so that the user's own replaces it
+            changes = [
+                group,
+                *fitting[variant.name],
+                *variant.overrides(recipe),
+                f"run.seed={seed}",
+                f"run.folder={run}",
+            ]
             plans.append((variant.name, seed, run, changes, builder.read(config, changes)))
     for note in notes:
         report.note(note)

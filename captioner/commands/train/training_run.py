@@ -58,6 +58,10 @@ def train(
     stop = StopRequest()
     with stop.listening(), stop.at_once(), processes(settings.run.device) as here, ExitStack() as stack:
         report = stop.report = report if here.first else silent
+        if settings.log.wandb:
+            from captioner.training.wandb_log import check_login
+
+            here.from_first(check_login)
         here.from_first(lambda: check_folder(folder, settings, change))
         splits = read_splits(settings, report)
         _check_captions(splits, settings)
@@ -132,9 +136,8 @@ def make_trainer(
     validator = Validator(captioner, val_examples, val_source, here, settings.log.samples, stop)
 
     def log(progress: Progress, changes: Changes) -> RunLog:
-        chosen, validated = settings.log, progress.batch == 0
-        about = (chosen.wandb, chosen.project, settings.resolved, validator.sheets)
-        return RunLog(folder, progress.step, *about, validated=validated, changed=changes)
+        about = settings.resolved if settings.log.wandb else None
+        return RunLog(folder, progress.step, about, validator.sheets, validated=progress.batch == 0, changed=changes)
 
     return Trainer(
         objective=builder.make_objective(settings, model, vocabulary, examples, folder, here.first),

@@ -1,0 +1,121 @@
+"""A run at Weights & Biases: its numbers, its pictures, and its best score.
+
+A run has an id of its own, which is kept in its folder and used again when the run is resumed. The package wandb is imported on first
+use, since it takes a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from captioner.errors import UserError
+from captioner.files import write_text_atomically
+
+_ID = "wandb_id.txt"
+_NO_LOGIN = {"offline", "dryrun", "disabled"}
+"""Values of WANDB_MODE with which nothing is sent."""
+
+
+def check_login() -> None:
+    """Make sure that logging can start. On a terminal, wandb asks for a key that is missing.
+
+    Raises:
+        UserError: wandb is not installed, or has no key and no terminal on which to ask for one.
+    """
+    wandb = _library()
+    if os.environ.get("WANDB_MODE") in _NO_LOGIN:
+        return
+    try:
+        wandb.login(verify=False)
+    except wandb.errors.Error as error:
+        raise UserError(_help(error)) from error
+
+
+class WandbRun:
+    """One run there.
+
+    Args:
+        folder: the run folder.
+        settings: all settings, by section.
+        resumed: whether the run goes on from a checkpoint.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, dict[str, Any]], resumed: bool = False):
+        self.wandb, self.folder, self.monitor = _library(), folder, settings["run"]["monitor"]
+        # wandb's own files; without the second variable it stages pictures in the home folder
+        self.variables = {"WANDB_DIR", "WANDB_DATA_DIR"} - os.environ.keys()
+        os.environ.update(dict.fromkeys(self.variables, str(folder)))
+        group = settings["log"]["group"]
+        try:
+            self.run = self.wandb.init(
+                project=settings["log"]["project"],
+                id=_id(folder, resumed),
+                name=f"{group} {folder.name}".strip(),
+                group=group or None,
+                tags=_tags(settings),
+                config=settings,
+                resume="allow",
+            )
+        except self.wandb.errors.Error as error:
+            raise UserError(_help(error)) from error
+        self.run.define_metric(f"validation/{self.monitor}", summary="max")
+
+    def write(
+        self, kind: str, step: int, values: dict[str, Any], pictures: Sequence[tuple[Image.Image, str]] = ()
+    ) -> None:
+        numbers = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
+        samples = [self.wandb.Image(picture, caption=caption) for picture, caption in pictures]
+        self.run.log({**numbers, **({"samples": samples} if samples else {})}, step=step)
+
+    def write_best(self, log: Path) -> None:
+        """Show the best validation of the whole run, which `log.jsonl` has, in the summary."""
+        lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+        scored = [line for line in lines if line["kind"] == "validation" and line.get(self.monitor) is not None]
+        if scored:
+            best = max(scored, key=lambda line: line[self.monitor])
+            self.run.summary.update(
+                {f"best/{self.monitor}": best[self.monitor], "best/epoch": best["epoch"], "best/step": best["step"]}
+            )
+
+    def close(self) -> None:
+        self.run.finish()
+        for variable in self.variables:  # the next run of this process has a folder of its own
+            os.environ.pop(variable, None)
+
+
+def _library() -> Any:
+    try:
+        import wandb
+    except ImportError as error:
+        raise UserError("log.wandb needs the package wandb; pip install wandb, or set log.wandb=false") from error
+    return wandb
+
+
+def _help(error: Exception) -> str:
+    return (
+        f"log.wandb=true cannot log to Weights & Biases ({' '.join(str(error).split())}); run `wandb login`, set WANDB_MODE=offline "
+        "to log without a network, or set log.wandb=false"
+    )
+
+
+def _id(folder: Path, resumed: bool) -> str:
+    """The run's id. Earlier versions named the run after its folder and kept no id."""
+    path = folder / _ID
+    if not path.exists():
+        write_text_atomically(path, (folder.name if resumed else secrets.token_hex(4)) + "\n")
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _tags(settings: dict[str, dict[str, Any]]) -> list[str]:
+    """What runs are looked for by: the kinds of their parts."""
+    score = settings["attention"].get("score")
+    attention = settings["attention"]["kind"] + (f":{score}" if score else "")
+    kinds = [settings[section]["kind"] for section in ("data", "encoder", "decoder", "objective")]
+    return [tag[:64] for tag in dict.fromkeys([*kinds, attention])]

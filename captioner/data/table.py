@@ -1,4 +1,4 @@
-"""Captions in a table: CSV, tab-separated values or JSON lines.
+"""Captions in a table: text with commas, semicolons, tabs or bars between the values, or JSON lines.
 
 Kaggle's Flickr8k is such a table: `captions.txt` with the header `image,caption`.
 """
@@ -9,7 +9,9 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from captioner.data.contract import Example, Splits, clean, data_folder, read_te
 from captioner.errors import UserError
 from captioner.ranges import Count, Fraction
 
-_DELIMITERS = {".tsv": "\t", ".tab": "\t"}
+_DELIMITERS = ("\t", ",", ";", "|")
 _JSON_LINES = {".jsonl", ".ndjson"}
+_FILE_NAME = re.compile(r"[^\n]*\S\.\w{2,5}")
 
 
 def table(
@@ -36,7 +39,8 @@ def table(
 
     Args:
         root: folder of the data.
-        captions: table, below `root`; .csv or .txt with commas, .tsv with tabs, .jsonl with one JSON object per line.
+        captions: table, below `root`, with commas, semicolons, tabs or bars, as its header has them; or .jsonl with one JSON object per
+            line.
         images: folder of the photos, below `root`.
         val_share: share of validation photos, if the table has no splits.
         test_share: share of test photos, if the table has no splits.
@@ -74,19 +78,63 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             if line.strip():
                 yield number, _json_row(path, number, line)
         return
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_DELIMITERS.get(path.suffix, ","))
-    names = [(name or "").strip() for name in reader.fieldnames or []]
+    yield from _separated(path, text)
+
+
+def _separated(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The number of each row's first line, and its values by column."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    names: list[str] = []
+    start = 1
+    try:
+        for values in reader:
+            if not values:
+                pass
+            elif not names:
+                names = _header(path, values)
+            else:
+                _check_quotes(path, names, values, start, reader)
+                row: dict[Any, Any] = dict(zip_longest(names, values[: len(names)]))
+                yield start, row | ({None: values[len(names) :]} if len(values) > len(names) else {})
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise _unbalanced(path, start, reader.line_num, str(error)) from error
+    if not names:
+        _header(path, [])
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter that cuts the header into the most columns."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(_DELIMITERS, key=header.count)
+
+
+def _header(path: Path, values: list[str]) -> list[str]:
+    names = [name.strip() for name in values]
     if not {"image", "caption"} <= set(names):
         raise UserError(
             f"{path} should start with a header that names the columns image and caption, got {', '.join(names) or 'nothing'}; "
             "rename its columns, or put the line image,caption first where there is no header"
         )
-    reader.fieldnames = names
-    try:
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: not a table ({error})") from error
+    return names
+
+
+def _check_quotes(path: Path, names: list[str], values: list[str], start: int, reader: Any) -> None:
+    """Refuse a value over several lines that holds a row of its own: a quote mark is missing or superfluous before it."""
+    column = names.index("image")
+    for value in values:
+        for line in value.splitlines()[1:]:
+            cells = line.split(reader.dialect.delimiter)
+            if len(cells) > column and _FILE_NAME.fullmatch(cells[column].strip(' "')):
+                raise _unbalanced(path, start, reader.line_num, f"it holds the row {line[:60]!r}")
+
+
+def _unbalanced(path: Path, start: int, end: int, why: str) -> UserError:
+    lines = f"line {start}" if end <= start else f"lines {start} to {end}"
+    return UserError(
+        f"{path}, {lines}: the value that starts with a quote mark in line {start} should end with one, but does not ({why}); close it, or "
+        "remove the quote mark. A quote mark inside a quoted caption is written twice"
+    )
 
 
 def _json_row(path: Path, number: int, line: str) -> Mapping[str, Any]:

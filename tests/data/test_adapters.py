@@ -202,6 +202,12 @@ BAD = {
     "no captions": ("csv", "captions.csv", "image,caption", "should hold captions"),
     "too many columns": ("csv", "captions.csv", "image,caption\na dog.jpg,one, two", "quote captions"),
     "no caption": ("csv", "captions.csv", "image,caption\na dog.jpg", "line 2: should have an image and a caption"),
+    "unclosed quote": ("csv", "captions.csv", 'image,caption\na.jpg,"a\nb.jpg,b\nc.jpg,c', "lines 2 to 4: .* quote mark"),
+    "unclosed last quote": ("csv", "captions.csv", 'image,caption\na.jpg,a\nb.jpg,"b', "line 3: .* quote mark"),
+    "two odd quotes": ("csv", "captions.csv", 'image,caption\na.jpg,"a\nb.jpg,b\nc.jpg,c"\nd.jpg,d', "lines 2 to 4: .* row"),
+    "quoted word": ("csv", "captions.csv", 'image,caption\na.jpg,"a" b', "line 2: .* quote mark"),
+    "quoted name": ("csv", "captions.csv", 'image,caption\n"a.jpg,a\nb.jpg",b', "lines 2 to 3: .* row"),
+    "quote in a long table": ("csv", "captions.csv", 'image,caption\na.jpg,"' + "a\n" * 70_000, "lines 2 to"),
     "bad split": ("csv", "captions.csv", "image,caption,split\na,b,dev", "got 'dev'"),
     "two splits": ("csv", "captions.csv", "image,caption,split\na,b,val\na,b,train", "is in val and in train"),
     "some splits": ("csv", "captions.csv", "image,caption,split\na,b,val\nc,b,", "got none for c"),
@@ -226,3 +232,14 @@ def test_a_bad_file_is_named_with_what_is_missing(tmp_path, case):
 
 def test_accents_are_composed_so_that_one_word_is_spelled_one_way():
     assert clean("cafe\u0301\n au  lait") == "caf\u00e9 au lait"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("name", ["captions.csv", "captions.txt", "captions.tsv"])
+def test_the_header_says_which_delimiter_a_table_has(tmp_path, delimiter, name):
+    quoted = f'"a dog; one, two | three\tfour""s\nand more"'
+    lines = [["image", "caption", "split"], ["a.jpg", quoted, "train"], ["b.jpg", 'a 12" plate', "val"]]
+    write(tmp_path / name, "".join(delimiter.join(line) + "\r\n" for line in lines))
+    splits = KINDS["table"](str(tmp_path), captions=name)
+    assert splits["train"][0].references == ['a dog; one, two | three four"s and more']
+    assert splits["val"][0].references == ['a 12" plate']

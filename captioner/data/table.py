@@ -81,7 +81,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     yield from _separated(path, text)
 
 
-def _separated(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _separated(path: Path, text: str) -> Iterator[tuple[int, Mapping[Any, Any]]]:
     """The number of each row's first line, and its values by column."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     names: list[str] = []

@@ -202,9 +202,19 @@ BAD = {
     "no captions": ("csv", "captions.csv", "image,caption", "should hold captions"),
     "too many columns": ("csv", "captions.csv", "image,caption\na dog.jpg,one, two", "quote captions"),
     "no caption": ("csv", "captions.csv", "image,caption\na dog.jpg", "line 2: should have an image and a caption"),
-    "unclosed quote": ("csv", "captions.csv", 'image,caption\na.jpg,"a\nb.jpg,b\nc.jpg,c', "lines 2 to 4: .* quote mark"),
+    "unclosed quote": (
+        "csv",
+        "captions.csv",
+        'image,caption\na.jpg,"a\nb.jpg,b\nc.jpg,c',
+        "lines 2 to 4: .* quote mark",
+    ),
     "unclosed last quote": ("csv", "captions.csv", 'image,caption\na.jpg,a\nb.jpg,"b', "line 3: .* quote mark"),
-    "two odd quotes": ("csv", "captions.csv", 'image,caption\na.jpg,"a\nb.jpg,b\nc.jpg,c"\nd.jpg,d', "lines 2 to 4: .* row"),
+    "two odd quotes": (
+        "csv",
+        "captions.csv",
+        'image,caption\na.jpg,"a\nb.jpg,b\nc.jpg,c"\nd.jpg,d',
+        "lines 2 to 4: .* row",
+    ),
     "quoted word": ("csv", "captions.csv", 'image,caption\na.jpg,"a" b', "line 2: .* quote mark"),
     "quoted name": ("csv", "captions.csv", 'image,caption\n"a.jpg,a\nb.jpg",b', "lines 2 to 3: .* row"),
     "quote in a long table": ("csv", "captions.csv", 'image,caption\na.jpg,"' + "a\n" * 70_000, "lines 2 to"),
@@ -237,7 +247,7 @@ def test_accents_are_composed_so_that_one_word_is_spelled_one_way():
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("name", ["captions.csv", "captions.txt", "captions.tsv"])
 def test_the_header_says_which_delimiter_a_table_has(tmp_path, delimiter, name):
-    quoted = f'"a dog; one, two | three\tfour""s\nand more"'
+    quoted = '"a dog; one, two | three\tfour""s\nand more"'
     lines = [["image", "caption", "split"], ["a.jpg", quoted, "train"], ["b.jpg", 'a 12" plate', "val"]]
     write(tmp_path / name, "".join(delimiter.join(line) + "\r\n" for line in lines))
     splits = KINDS["table"](str(tmp_path), captions=name)

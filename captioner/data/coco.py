@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from captioner.data.contract import Example, Splits, clean, data_folder, read_json
@@ -79,8 +79,8 @@ def read_results(path: Path) -> dict[int | str, str]:
     content = read_json(path, "where the results are: eval.py writes RUN/val/results.json")
     if not isinstance(content, list):
         raise UserError(
-            f"{path} should hold a list of results, got a json {type(content).__name__}; give COCO's result format first, and after it "
-            "the captions file of the references"
+            f'{path} should hold a list of results, [{{"image_id": 1, "caption": "a dog"}}, ...], got {_kind_of(content)}; give '
+            "the results first, and after them the captions file of the references"
         )
     captions: dict[int | str, str] = {}
     for entry in content:
@@ -99,8 +99,20 @@ def read_results(path: Path) -> dict[int | str, str]:
     return captions
 
 
+def _kind_of(content: Any) -> str:
+    """What a JSON file holds that is not the list that was wanted."""
+    if isinstance(content, dict) and _KEYS.keys() <= content.keys():
+        return "a captions file, which holds references"
+    if isinstance(content, dict) and content:
+        return f"a json object with the keys {_start(', '.join(content))}"
+    if isinstance(content, list) and content:
+        return f"a json list of {len(content):,}, first {_start(content[0])}"
+    return f"{_start(json.dumps(content))}, which holds nothing that is wanted"
+
+
 def _start(entry: Any) -> str:
-    return shorten(str(entry), 100, placeholder=" ...")
+    text = " ".join(str(entry).split())
+    return text if len(text) <= 100 else f"{text[:100]} ..."
 
 
 def _in_split(name: str, split: str) -> str:
@@ -143,8 +155,9 @@ def _read_captions(path: Path) -> dict[str, list[dict]]:
 
 def _check_entries(path: Path, name: str, keys: Sequence[str], content: Any) -> None:
     if not isinstance(content, dict) or not isinstance(content.get(name), list):
-        came = ", ".join(content) or "nothing" if isinstance(content, dict) else f"a json {type(content).__name__}"
-        raise UserError(f"{path} should hold a list `{name}`, got {came}; give a captions file as COCO has them")
+        raise UserError(
+            f"{path} should hold a list `{name}`, got {_kind_of(content)}; give a captions file as COCO has them"
+        )
     for entry in content[name]:
         if not isinstance(entry, dict) or not all(isinstance(entry.get(key), _type(key)) for key in keys):
             wanted = ", ".join(f"{key} ({'text' if _type(key) is str else 'number or text'})" for key in keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -40,6 +41,17 @@ def whitespace_words(caption: str) -> list[str]:
 def character_words(caption: str) -> list[str]:
     """Every character except white space is a word, for languages without spaces."""
     return list("".join(caption.split()))
+
+
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
+)
+_LONGEST_WORD = 4  # characters; captions in these scripts that were cut into words have fewer per word
+
+
+def lacks_spaces(caption: str) -> bool:
+    """Is the caption in a script that is written without spaces (Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan), and not cut?"""
+    return len(_WITHOUT_SPACES.findall(caption)) > _LONGEST_WORD * max(1, len(caption.split()))
 
 
 TOKENS: dict[str, Callable[[str], list[str]]] = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from captioner import metrics
 from captioner.commands.evaluate.evaluation import PAGE, Evaluation
 from captioner.commands.evaluate.report import Entry, report_page
+from captioner.commands.evaluate.score_tables import warnings
 from captioner.commands.evaluate.system import ScoredSystems
 from captioner.commands.photo_sources import with_placement
 from captioner.files import write_text_atomically
@@ -43,7 +44,7 @@ def scores_page(entries: list[Entry], scored: ScoredSystems, title: str) -> str:
         name = " minus ".join(scored.names)
         tables += metrics.grouped({name: {metric: difference for metric, (difference, _, _) in differences.items()}})
         intervals[name] = {metric: (low, high) for metric, (_, low, high) in differences.items()}
-    signature, notes = scored.protocol.signature(), metrics.dashes(scored.rows)
+    signature, notes = scored.protocol.signature(), [*warnings(scored), *metrics.dashes(scored.rows)]
     return report_page(entries, tables, signature, title, intervals, MAX_PHOTOS, notes)
 
 

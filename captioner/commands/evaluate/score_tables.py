@@ -8,6 +8,7 @@ from captioner.metrics.clip import CLIP_SCORE, PREFIX
 from captioner.metrics.coco_scores import Captions, word_rule
 from captioner.metrics.java import lacking
 from captioner.progress import console
+from captioner.text.tokens import lacks_spaces
 
 
 def print_scores(scored: ScoredSystems, java: bool) -> None:
@@ -20,8 +21,22 @@ def print_scores(scored: ScoredSystems, java: bool) -> None:
     notes = [note for name, captions in own.items() for note in _empty_captions(name, captions, scored.protocol.tokens)]
     if notes and any(CLIP_SCORE in scored.rows[name] for name in own):
         notes.append(f"{CLIP_SCORE} scores captions without words as {PREFIX.strip()!r}")
-    for note in [*notes, *(_unavailable(scored.protocol.tokens) if java else [])]:
+    for note in [*warnings(scored), *notes, *(_unavailable(scored.protocol.tokens) if java else [])]:
         console.print(note, soft_wrap=True)
+
+
+def warnings(scored: ScoredSystems) -> list[str]:
+    """Why scores are low that should not be: the tokeniser does not cut the language, or there is one photo."""
+    tokens, texts = scored.protocol.tokens, [text for own in scored.systems.values() for text in own.values()]
+    noted = []
+    if tokens != "characters" and 2 * sum(map(lacks_spaces, texts)) > len(texts):
+        noted.append(
+            f"these captions are in a script that is written without spaces, which tokens: {tokens} does not cut into words: a whole "
+            "caption counts as one word, so that scores are near 0; score with --tokens characters"
+        )
+    if scored.protocol.num_photos == 1:
+        noted.append("CIDEr-D of one photo is always 0, since all its words occur in every photo's references")
+    return noted
 
 
 def _empty_captions(name: str, captions: Captions, tokens: str) -> list[str]:

@@ -171,3 +171,70 @@ def test_baselines_come_from_captions_as_they_were_written(write, references, tm
     references.write_text(json.dumps(train))
     row = score_files(write(CAPTIONS), references, train=tmp_path / "train.json").system_scores["most frequent"].scores
     assert row["BLEU-4"] == pytest.approx(1)
+
+
+UNSPACED = {
+    "Chinese": "一个男人骑着一匹棕色的马在海滩上",
+    "Japanese": "公園で茶色の犬が走っています",
+    "Thai": "ผู้ชายกำลังขี่ม้าบนชายหาด",
+    "Khmer": "បុរសម្នាក់កំពុងជិះសេះនៅលើឆ្នេរ",
+}
+
+
+def score_texts(tmp_path, texts: list[str], *options, capsys) -> tuple[int, str, str]:
+    entries = [{"image_id": photo, "caption": text} for photo, text in enumerate(texts)]
+    references = [{"id": entry["image_id"], **entry, "caption": f"{entry['caption']}的"} for entry in entries]
+    images = [{"id": entry["image_id"], "file_name": "a.jpg"} for entry in entries]
+    (tmp_path / "results.json").write_text(json.dumps(entries), encoding="utf-8")
+    captions = tmp_path / "captions.json"
+    captions.write_text(json.dumps({"images": images, "annotations": references}), encoding="utf-8")
+    return run(capsys, cli.score, tmp_path / "results.json", captions, "--no-java", *options)
+
+
+@pytest.mark.parametrize("language", UNSPACED)
+@pytest.mark.parametrize("tokens", ["ptb", "simple", "whitespace"])
+def test_a_tokeniser_that_does_not_cut_a_language_says_so_and_names_another(tmp_path, capsys, language, tokens):
+    page, texts = tmp_path / "out.html", [UNSPACED[language], f"{UNSPACED[language]} 2"]
+    status, out, _ = score_texts(tmp_path, texts, "--tokens", tokens, "--page", page, capsys=capsys)
+    assert status == 0
+    assert f"tokens: {tokens} does not cut into words" in out
+    assert "--tokens characters" in out
+    assert "--tokens characters" in page.read_text(encoding="utf-8")
+    assert "does not cut" not in score_texts(tmp_path, texts, "--tokens", "characters", capsys=capsys)[1]
+
+
+@pytest.mark.parametrize(
+    "text", ["رجل يركب حصانا على الشاطئ", "한 남자가 말을 타고 있다", "一个 男人 骑着 一匹 马", "a man on a horse"]
+)
+def test_languages_with_spaces_and_captions_that_are_cut_are_scored_without_a_word(tmp_path, capsys, text):
+    status, out, _ = score_texts(tmp_path, [text, f"{text} 2"], capsys=capsys)
+    assert status == 0
+    assert "does not cut" not in out
+
+
+def test_one_photo_has_no_cider(tmp_path, capsys):
+    assert "CIDEr-D of one photo is always 0" in score_texts(tmp_path, ["a dog"], capsys=capsys)[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ({str(photo): ["a dog"] for photo in range(5000)}, "a json object with the keys 0, 1, 2,"),
+        ({"images": [], "annotations": []}, "a captions file, which holds references"),
+        ([], "every photo with references needs a caption"),
+        ("x" * 100_000, 'got "xxx'),
+        ([["a dog"] * 5000], "each result should have image_id"),
+        ([{"image_id": 1, "caption": ["x" * 9000]}], "each result should have image_id"),
+        ([{"image_id": "9" * 5000, "caption": "a"}] * 2, "got image_id '999"),
+    ],
+)
+def test_another_kind_of_file_is_named_in_a_short_line(write, references, tmp_path, capsys, content, named):
+    (tmp_path / "other.json").write_text(json.dumps(content), encoding="utf-8")
+    status, _, err = run(capsys, cli.score, tmp_path / "other.json", references)
+    assert status == 2
+    assert named in err
+    assert len(err) < 1000
+    status, _, err = run(capsys, cli.score, write(CAPTIONS), tmp_path / "other.json")
+    assert status == 2
+    assert "should hold" in err
+    assert len(err) < 1000

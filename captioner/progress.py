@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,7 @@ class Report:
         map_change: float | None,
         term: tuple[str, float] | None = None,
     ) -> None:
-        """The validation split was scored after `epoch` epochs; `better` says that the score is the best so far.
-
-        `term` is the mean of the first term of the loss over the steps of the last epoch.
-        """
+        """The validation split was scored after `epoch` epochs. `better`: best so far; `term`: first term of the loss, the epoch's mean."""
 
     def stopping(self) -> None:
         """A signal asked training to stop."""
@@ -138,7 +136,8 @@ class TerminalReport(Report):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.bar.stop()
+        with suppress(OSError):  # the terminal was closed
+            self.bar.stop()
 
     def training_started(self, folder: Path, num_photos: int, num_words: int, device: object) -> None:
         console.print(f"training {folder} on {device}: {num_photos:,} photos, {num_words:,} words")

@@ -15,6 +15,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, NoReturn
@@ -115,4 +116,5 @@ def _print_once(*parts: Text | str) -> None:
 
         if not is_first_to_say(" ".join(map(str, parts))):
             return
-    errors.print(*parts, soft_wrap=True)
+    with suppress(OSError):  # the terminal was closed; the exit status is told to schedulers all the same
+        errors.print(*parts, soft_wrap=True)

@@ -51,7 +51,7 @@ class Processes:
         if self.count == 1:
             return [value]
         values: list[Any] = [None] * self.count
-        with _others_alive():
+        with others_alive():
             distributed.all_gather_object(values, value, group=self.group)
         return values
 
@@ -67,7 +67,7 @@ class Processes:
                 error = raised
         known = isinstance(error, UserError | OSError | Interrupted | None)
         sent = [value, error if known else UserError("the first process ended; its message says why")]
-        with _others_alive():
+        with others_alive():
             distributed.broadcast_object_list(sent, group=self.group)
         if error is not None or sent[1] is not None:
             raise error or sent[1]
@@ -78,17 +78,19 @@ class Processes:
         if self.count == 1:
             return flag
         value = torch.tensor(int(flag), device=self.device)
-        with _others_alive():
+        with others_alive():
             distributed.all_reduce(value, distributed.ReduceOp.MAX)
         return bool(value)
 
 
 @contextmanager
-def _others_alive() -> Iterator[None]:
+def others_alive() -> Iterator[None]:
     """Say so in one line if another process ends while all should exchange values."""
     try:
         yield
     except RuntimeError as error:
+        if not (isinstance(error, distributed.DistError) or "onnection" in str(error)):
+            raise
         raise UserError("another process of this training ended; its message says why, or it was killed") from error
 
 

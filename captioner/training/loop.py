@@ -24,7 +24,7 @@ from captioner.training import alarms
 from captioner.training.averaging import WeightAverage
 from captioner.training.checkpoints import BEST, NEWEST, model_tensors, not_finite, save_checkpoint
 from captioner.training.contract import Objective, Totals
-from captioner.training.distributed import Processes
+from captioner.training.distributed import Processes, others_alive
 from captioner.training.optimisation import Constant, scale_learning_rates
 from captioner.training.plan import Changes, Plan, Progress, Validation
 from captioner.training.resuming import Nested, Resumable
@@ -148,7 +148,8 @@ class Trainer:
         num_words = sum(len(caption) - 1 for caption in captions)
         totals = Totals(num_words, len(captions), len(indices), self.progress.step)
         parts = (self._checked(next(batches)) for _ in range(self.plan.accumulate))
-        terms, norm = self.training_step(parts, totals)
+        with others_alive():  # DistributedDataParallel exchanges gradients
+            terms, norm = self.training_step(parts, totals)
         if self.training_step.scaler.is_enabled():  # a scaler skips steps whose gradient is not finite
             norm = torch.zeros_like(norm)
         self.unchecked = self.unchecked + torch.cat([terms, norm.to(terms).reshape(1)])

@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
+from captioner.errors import UserError
 from captioner.features import store
+from captioner.training.distributed import others_alive
 from tests.commands.train.test_resume import without_encoder
 from tests.commands.train.test_training_run import FROZEN
 from tests.helpers import CONFIGS, DRAWN, losses, tiny_settings
@@ -65,6 +67,14 @@ def test_an_error_while_regions_are_stored_ends_both(pictures, tmp_path):
     assert refused.returncode != 0
     assert "search: " in refused.stderr
     assert "training_run.py" not in refused.stderr  # no traceback of ours
+
+
+@pytest.mark.parametrize("text", ["Connection closed by peer", "out of memory"])
+def test_a_process_that_ended_is_told_from_other_errors(text):
+    wanted = UserError if "Connection" in text else RuntimeError
+    with pytest.raises(wanted) as raised, others_alive():
+        raise RuntimeError(text)
+    assert type(raised.value) is wanted
 
 
 def test_regions_that_another_machine_cannot_see_are_an_error(tmp_path):

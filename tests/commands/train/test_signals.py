@@ -12,6 +12,7 @@ from captioner.commands import photo_sources
 from captioner.commands.train import training_run as runs
 from captioner.errors import Interrupted
 from captioner.features import store
+from captioner.progress import Report
 from captioner.training.checkpoints import NEWEST, load_checkpoint
 from tests.commands.train.test_resume import assert_same_end, without_encoder
 from tests.commands.train.test_training_run import FROZEN
@@ -84,3 +85,41 @@ def test_a_validation_that_was_logged_and_not_saved_is_logged_once(settings, tmp
     runs.train(DRAWN, settings)
     validations = [line["step"] for line in losses(tmp_path / "run") if line["kind"] == "validation"]
     assert validations == [6, 12, 18]
+
+
+class Means(Report):
+    """Keeps the loss of every step, and what is printed for each epoch."""
+
+    def __init__(self):
+        self.losses, self.printed = [], []
+
+    def step(self, step, epoch, batch, steps_per_epoch, num_photos, term=None):
+        self.losses.append(term[1])
+
+    def validation(self, epoch, monitor, score, better, distinct_captions, map_change, term=None):
+        self.printed.append(term[1])
+
+
+def test_the_loss_of_an_epoch_is_its_mean_also_if_it_was_interrupted(settings, monkeypatch):
+    monkeypatch.setattr("captioner.training.loop._LOG_EVERY", 1)
+    report = Means()
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):  # noqa: PT012
+        patch.setattr(runs.CaptionedPhotos, "captions_of", stopped_at(9))
+        runs.train(DRAWN, settings, report)
+    runs.train(DRAWN, settings, report)
+    means = [sum(report.losses[start : start + 6]) / 6 for start in (0, 6, 12)]
+    assert len(report.losses) == 18
+    assert report.printed == pytest.approx(means, rel=1e-6)
+
+
+def stopped_at(step: int):
+    """The captions of a photo; at the first photo of that step the signal comes."""
+    captions_of, calls = runs.CaptionedPhotos.captions_of, []
+
+    def asked(photos, item):
+        calls.append(item)
+        if len(calls) == 8 * (step - 1) + 1:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return captions_of(photos, item)
+
+    return asked

@@ -74,6 +74,11 @@ def system_error(error: OSError) -> str:
     return why if error.filename is None else f"{error.filename}: {why}"
 
 
+def too_large(error: Exception) -> bool:
+    """Whether the error says that a tensor does not fit into memory, in the words of Python, PyTorch or CUDA."""
+    return isinstance(error, MemoryError) or bool(re.search(r"overflow|\bmemory\b", str(error), re.IGNORECASE))
+
+
 def library(name: str, wanted_by: str, extra: str) -> Any:
     """Import an optional package.
 

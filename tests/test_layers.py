@@ -19,7 +19,7 @@ LAYERS = [  # top to bottom; names in one row do not import each other
     ["model", "features"],
     ["decoders", "encoders", "data"],
     ["attention", "text"],
-    ["layers", "regions", "files", "ranges", "progress", "moved"],
+    ["layers", "regions", "readers", "files", "ranges", "progress", "moved"],
     ["errors"],
 ]
 HEIGHT = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}

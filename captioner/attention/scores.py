@@ -73,25 +73,20 @@ class DotScore(Score):
     r"""The dot product of query and region: $h^\top r$.
 
     Source: Luong et al. 2015, section 3.1, "dot".
+    Differs: where D is not H, regions are first projected to H by a learned matrix, which makes it the general score. The paper's
+    sizes are always equal.
 
     Args:
         query_size: size of the decoder's state (H).
-        region_size: size of one region's feature (D); the same as H.
-
-    Raises:
-        ValueError: the sizes differ.
+        region_size: size of one region's feature (D).
     """
 
     def __init__(self, query_size: int, region_size: int):
         super().__init__()
-        if query_size != region_size:
-            raise ValueError(
-                f"dot score needs query_size == region_size, got {query_size} and {region_size}; "
-                "make them equal, or choose score: general, which learns a map from one to the other"
-            )
+        self.from_region = None if query_size == region_size else nn.Linear(region_size, query_size, bias=False)
 
     def remember(self, features: Tensor) -> Tensor:
-        return features
+        return features if self.from_region is None else self.from_region(features)  # (B, R, H)
 
     def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
         return _products(hidden, keys)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
+import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,30 +20,13 @@ import pydantic
 import yaml
 
 from captioner.errors import UserError
+from captioner.readers import parse_yaml, read_text
 
 Nested = dict[str, Any]
 """Settings as in a config file: sections, each with values by key."""
 Lasting = Callable[[str, Any, Any], Collection[str]]
 """The keys of a section that have the same meaning for its kind before a change and for its kind after it."""
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which `4e-4` is a number (YAML 1.1 reads it as text)."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*\.?\d*([eE][-+]?\d+)|\.\d+([eE][-+]?\d+)?|\d[\d_]*\.\d*|\.inf|\.nan)$", re.IGNORECASE),
-    list("-+0123456789."),
-)
-
-
-def parse_yaml(text: str, origin: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise UserError(f"{origin} is not YAML: {' '.join(str(error).split())}") from error
 
 
 def read_settings(
@@ -62,6 +46,8 @@ def read_settings(
     settings = translate(_read_file(path))
     base = settings.pop("base", None)
     if base is not None:
+        if not isinstance(base, str):
+            raise UserError(f"base of {path} should be the path of another config, got {reprlib.repr(base)}")
         below = translate(_read_file(path.parent / base))
         if "base" in below:
             raise UserError(f"{path.parent / base} has a base too; only one level is allowed, so copy its settings")
@@ -79,8 +65,8 @@ def parse_override(override: str) -> Nested:
     if not (equals and dot and section and name):
         raise UserError(f"an override has the form section.key=value, such as run.epochs=4, got {override!r}")
     try:
-        return {section: {name: yaml.load(value, _Loader)}}
-    except yaml.YAMLError:
+        return {section: {name: parse_yaml(value, override)}}
+    except UserError:
         return {section: {name: value}}
 
 
@@ -156,7 +142,7 @@ def check_values(
     for key in values:
         if key in supplied:
             raise UserError(f"{section}.{key} is not a setting: it follows from the other parts; leave it out")
-    schemas = [_schema(constructor, supplied) for constructor in constructors]
+    schemas = [_schema(constructor, frozenset(supplied)) for constructor in constructors]
     known = [*named, *(name for schema in schemas for name in schema.model_fields)]
     check_keys(values, known, f"key in {section}:", hint)
     resolved: Nested = {}
@@ -182,7 +168,8 @@ def argument_types(constructor: Callable) -> dict[str, Any]:
     return get_type_hints(part.__init__ if is_plain_class else part, include_extras=True)
 
 
-def _schema(constructor: Callable, supplied: Collection[str]) -> type[pydantic.BaseModel]:
+@lru_cache
+def _schema(constructor: Callable, supplied: frozenset[str]) -> type[pydantic.BaseModel]:
     part, hints = getattr(constructor, "func", constructor), argument_types(constructor)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
@@ -200,7 +187,7 @@ def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydan
         return f"{key} is missing; give it in the config or as {key}=..."
     wanted = first["msg"].removeprefix("Input should be ")
     more = "" if first["type"] == "literal_error" else f"; for example {key}={_example(schema, str(first['loc'][0]))}"
-    return f"{key} should be {wanted}, got {first['input']!r}{more}"
+    return f"{key} should be {wanted}, got {reprlib.repr(first['input'])}{more}"
 
 
 def _example(schema: type[pydantic.BaseModel], name: str) -> str:
@@ -217,18 +204,15 @@ def _example(schema: type[pydantic.BaseModel], name: str) -> str:
 
 
 def _read_file(path: Path) -> Nested:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UserError(f"no config at {path}; check the path{_neighbours(path)}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        if path.is_dir():
-            own = path / "settings.yaml"
-            raise UserError(
-                f"a config is a file such as configs/drawn.yaml, got the folder {path}"
-                + (f"; the settings of this run are in {own}" if own.is_file() else _inside(path))
-            ) from error
-        raise UserError(f"the config {path} cannot be read ({error})") from error
+    if path.is_dir():
+        own = path / "settings.yaml"
+        raise UserError(
+            f"a config is a file such as configs/drawn.yaml, got the folder {path}"
+            + (f"; the settings of this run are in {own}" if own.is_file() else _inside(path))
+        )
+    if not path.exists():
+        raise UserError(f"no config at {path}; check the path{_neighbours(path)}")
+    text = read_text(path, "check the path of the config")
     settings = parse_yaml(text, str(path))
     if not isinstance(settings, dict):
         raise UserError(f"{path} should hold sections such as `decoder: {{kind: lstm}}`, got {type(settings).__name__}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from captioner.builder.schema import part
 from captioner.builder.sections import PartSettings, Settings
 from captioner.data.contract import Example, Splits, present
 from captioner.encoders import Refiner, Vision
-from captioner.errors import UserError
+from captioner.errors import UserError, too_large
 from captioner.model import CaptionModel
 from captioner.search import Limits
 from captioner.text.endings import BAD_ENDINGS
@@ -28,14 +28,30 @@ from captioner.training.self_critical import Reward, SelfCritical
 
 
 def _make(section: str, chosen: PartSettings, **supplied: Any) -> Any:
-    """The part that a section names; its constructor's ValueError becomes a UserError."""
+    """The part that a section names."""
     constructor = part(section, chosen.kind)
+    return _call(section, constructor, arguments(constructor, chosen.options) | supplied)
+
+
+def _call(section: str, constructor: Callable, values: Mapping[str, Any]) -> Any:
+    """The part that a constructor makes.
+
+    Raises:
+        UserError: the constructor refuses the values, or the part is too large for this computer.
+    """
     try:
-        return constructor(**(arguments(constructor, chosen.options) | supplied))
+        return constructor(**values)
     except UserError:
         raise
     except ValueError as error:
         raise UserError(f"{section}: {error}") from error
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
+        if not too_large(error):
+            raise
+        why = next(iter(str(error).splitlines()), "out of memory")[:150]
+        raise UserError(
+            f"{section} should fit into memory, got sizes that do not ({why}); make them smaller"
+        ) from error
 
 
 def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
@@ -86,10 +102,7 @@ def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
     """The refiner; None without layers and without projection."""
     if settings.refiner["layers"] == 0 and not settings.refiner["project"]:
         return None
-    try:
-        return Refiner(region_size, **settings.refiner)
-    except ValueError as error:
-        raise UserError(f"refiner: {error}") from error
+    return _call("refiner", Refiner, {"region_size": region_size, **settings.refiner})
 
 
 def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
@@ -99,13 +112,13 @@ def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
     supplied = arguments(kind, sizes)
     if chosen.score is not None:
         score = attention.SCORES[chosen.score]
-        supplied["score"] = score(**arguments(score, sizes | chosen.options))
+        supplied["score"] = _call("attention", score, arguments(score, sizes | chosen.options))
     made = _make("attention", chosen, **supplied)
     if not chosen.on_attention:
         return made
     from captioner.attention.on_attention import AttentionOnAttention
 
-    return AttentionOnAttention(made, sizes["query_size"])
+    return _call("attention", AttentionOnAttention, {"attention": made, "query_size": sizes["query_size"]})
 
 
 def make_objective(
@@ -191,8 +204,6 @@ def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
 
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
     """The search, with the limits on captions."""
-    try:
-        limits = Limits(**arguments(Limits, settings.search.options), bad_words=bad_words(vocabulary))
-    except ValueError as error:
-        raise UserError(f"search: {error}") from error
+    options = arguments(Limits, settings.search.options)
+    limits = _call("search", Limits, {**options, "bad_words": bad_words(vocabulary)})
     return _make("search", settings.search, limits=limits)

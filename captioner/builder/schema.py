@@ -7,6 +7,7 @@ The `kind` of a section names a part in a table. The constructor of the part is 
 from __future__ import annotations
 
 import inspect
+import reprlib
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -103,7 +104,7 @@ def resolve(settings: Nested) -> dict[str, Nested]:
         values = settings.get(section) or {}
         if not isinstance(values, dict):
             raise UserError(
-                f"{section} should hold keys such as `kind:`, got {values!r}; write {section}: {{kind: ...}}"
+                f"{section} should hold keys such as `kind:`, got {reprlib.repr(values)}; write {section}: {{kind: ...}}"
             )
         resolved[section] = _resolve_section(section, dict(values))
     return resolved
@@ -172,7 +173,7 @@ def _lookup(key: str, name: Any, table: dict[str, Callable]) -> Callable:
         return table[name]
     more = " or any torchvision network" if key == "encoder.kind" else ""
     known = [*table, *(encoders.network_names() if more else [])]
-    came = "nothing" if name is None else repr(name)
+    came = "nothing" if name is None else reprlib.repr(name)
     raise UserError(f"{key} should be one of {', '.join(table)}{more}, got {came}{suggestion(name, known)}")
 
 

@@ -23,7 +23,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.text import Text
 
-from captioner.errors import Interrupted, UserError, system_error
+from captioner.errors import Interrupted, UserError, system_error, too_large
 from captioner.files import VERSION
 from captioner.progress import errors
 
@@ -98,6 +98,14 @@ def main(command: Callable[[], object] = run_app) -> NoReturn:
         sys.exit(2)
     except OSError as error:
         _print_error(f"{system_error(error)}; no half-written file is left")
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not too_large(error):
+            raise
+        why = next(iter(str(error).splitlines()), "out of memory")[:200]
+        _print_error(
+            f"this needs more memory than there is ({why}); make run.batch_size or the sizes of the parts smaller"
+        )
         sys.exit(2)
     except (Interrupted, KeyboardInterrupt):
         _print_once("stopped; run the same command again to resume from the last checkpoint")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from captioner import readers
 from captioner.errors import UserError
 
 
@@ -63,20 +63,8 @@ def data_folder(root: str) -> Path:
 
 def read_text(path: Path, named_by: str) -> str:
     """The text of a file in UTF-8, with or without a byte order mark; errors ask to check `named_by`."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"cannot read {path.absolute()} ({error.strerror}); check {named_by}") from error
-    except ValueError as error:
-        raise UserError(
-            f"{path} should be text in UTF-8, but is not ({error}); check {named_by}, or save it as UTF-8"
-        ) from error
+    return readers.read_text(path, f"check {named_by}")
 
 
 def read_json(path: Path, named_by: str) -> Any:
-    try:
-        return json.loads(read_text(path, named_by))
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path} should be json, but is not ({error}); check {named_by}, or make the file anew"
-        ) from error
+    return readers.read_json(path, f"check {named_by}")

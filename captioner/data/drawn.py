@@ -21,6 +21,7 @@ from captioner.data.coco import read_splits
 from captioner.data.contract import Splits
 from captioner.errors import UserError
 from captioner.ranges import Count, Size
+from captioner.readers import read_json
 
 SPLITS = ["train", "val", "unseen"]
 
@@ -106,10 +107,7 @@ def _check_recipe(folder: Path, recipe: dict[str, int]) -> None:
 
 
 def _read_recipe(path: Path) -> dict[str, int]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); delete its folder to draw it anew") from error
+    return read_json(path, "delete its folder to draw it anew", dict[str, int])
 
 
 def _remove_stale(folder: Path) -> None:

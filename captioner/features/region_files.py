@@ -6,8 +6,6 @@ Shapes: B photos, R regions at most, n regions of one photo, D region feature.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from torch import Tensor
 from captioner.encoders.contract import Vision
 from captioner.errors import UserError
 from captioner.ranges import Size
+from captioner.readers import parsing
 from captioner.regions import Boxes, Grid, Placement, Regions
 
 _ORIENTATION = 0x0112  # EXIF; values 5 to 8 swap width and height
@@ -60,6 +59,10 @@ class RegionFiles(Vision):
             UserError: there is no file, or its content does not fit.
         """
         path = self._file(photo)
+        with parsing(path, "the regions of a photo", "compute it again, or leave its photo out"):
+            return self._read(path, photo)
+
+    def _read(self, path: Path, photo: Path) -> tuple[Tensor, Tensor]:
         arrays = _load(path)
         features = _first(arrays, _FEATURES)
         if features is None:
@@ -161,14 +164,9 @@ class PublishedRegions:
 
 def _load(path: Path) -> dict:
     """The arrays of a file by name; that of an .npy file is called `features`."""
-    try:
-        with path.open("rb") as file:
-            content = numpy.load(file, allow_pickle=False)
-            return {"features": content} if isinstance(content, numpy.ndarray) else dict(content)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(
-            f"{path} cannot be read as regions ({error}); give .npz or .npy files without pickles"
-        ) from error
+    from captioner.readers.arrays import read_arrays
+
+    return read_arrays(path, "give .npz or .npy files without pickles")
 
 
 def _size_of(photo: Path) -> tuple[int, int]:

@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -66,6 +67,11 @@ def _about(encoder: Encoder, precision: torch.dtype) -> dict:
 def store_row_bytes(encoder: Encoder) -> int:
     """Bytes on disk of one photo in one view, with its line in the index."""
     return 2 * encoder.layout.num_regions * encoder.packed_size + LINE_BYTES
+
+
+def checksum(rows: Tensor) -> int:
+    """CRC-32 of the bytes of rows."""
+    return zlib.crc32(rows.numpy().tobytes())
 
 
 @dataclass
@@ -190,7 +196,7 @@ class FeatureStore:
             if not (self.folder / "about.json").exists():
                 write_text_atomically(self.folder / "about.json", json.dumps(self.about, indent=1) + "\n")
             self._write_rows(self.index.num_rows, features.numpy())
-            self.index.add(marks, unreadable)
+            self.index.add(marks, [checksum(row) for row in features], unreadable)
         self._mapped = {}
 
     @contextmanager
@@ -223,9 +229,8 @@ class FeatureStore:
         for index, number in enumerate(rows):
             shard, row = divmod(number, self.rows_per_shard)
             if shard not in self._mapped:
-                flat = numpy.memmap(self._shard(shard), numpy.float16, "r")
-                num_rows = len(flat) // (self.shape[0] * self.shape[1])
-                self._mapped[shard] = flat[: num_rows * self.shape[0] * self.shape[1]].reshape(num_rows, *self.shape)
+                flat, size = numpy.memmap(self._shard(shard), numpy.float16, "r"), self.shape[0] * self.shape[1]
+                self._mapped[shard] = flat[: len(flat) // size * size].reshape(-1, *self.shape)
             features[index] = self._mapped[shard][row]
         return torch.from_numpy(features)
 

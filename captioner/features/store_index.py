@@ -8,13 +8,30 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
-from captioner.errors import UserError
+from typing_extensions import NotRequired, TypedDict
 
-LINE_BYTES = 260  # of one line, about
+from captioner.ranges import Count
+from captioner.readers import parsing, read_json_lines
+
+LINE_BYTES = 280  # of one line, about
 _DIGEST = 32  # hexadecimal digits
 Mark = tuple[str, int, int, int]
 """A photo in a view: absolute path, size in bytes, time of change in nanoseconds, view."""
+
+
+class _Line(TypedDict):
+    """A line of the index."""
+
+    photo: str
+    bytes: int
+    changed: int
+    view: int
+    row: NotRequired[Count]
+    crc32: NotRequired[int]  # of the row's bytes
+    digest: NotRequired[str]  # of the photo's bytes
+    unreadable: NotRequired[str]  # the reason, in place of a row
 
 
 def mark_of(photo: Path, view: int) -> Mark:
@@ -45,6 +62,7 @@ class StoreIndex:
     rows: dict[Mark, int] = field(default_factory=dict)
     unreadable: dict[Mark, str] = field(default_factory=dict)
     contents: dict[tuple[str, int], int] = field(default_factory=dict)  # rows by digest of the photo, and view
+    checksums: dict[int, int] = field(default_factory=dict)  # by row; stores of earlier versions have none
 
     @property
     def num_rows(self) -> int:
@@ -57,25 +75,23 @@ class StoreIndex:
         Raises:
             UserError: a line is damaged.
         """
-        self.rows, self.unreadable, self.contents = {}, {}, {}
+        self.rows, self.unreadable, self.contents, self.checksums = {}, {}, {}, {}
         if not self.path.exists():
             return
-        text = self.path.read_bytes()
-        try:
-            lines = [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
-        except ValueError as error:
-            raise UserError(
-                f"{self.path} is damaged ({error}); delete {self.path.parent}, and its regions are computed again"
-            ) from error
-        for line in lines:
-            self._note(line)
+        advice = f"delete {self.path.parent}, and its regions are computed again"
+        lines = read_json_lines(self.path, advice, _Line, unfinished=True)
+        with parsing(self.path, "the index of a feature store", advice):
+            for line in lines:
+                self._note(line)
 
-    def _note(self, line: dict) -> None:
+    def _note(self, line: _Line) -> None:
         mark = (line["photo"], line["bytes"], line["changed"], line["view"])
         if "row" not in line:
-            self.unreadable[mark] = line["unreadable"]
+            self.unreadable[mark] = line["unreadable"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
             return
         self.rows[mark] = line["row"]
+        if "crc32" in line:
+            self.checksums[line["row"]] = line["crc32"]
         if "digest" in line:
             self.contents[line["digest"], mark[3]] = line["row"]
 
@@ -83,12 +99,14 @@ class StoreIndex:
         """Indices of marks that have no row and are not listed as unreadable."""
         return [index for index, mark in enumerate(marks) if mark not in self.rows and mark not in self.unreadable]
 
-    def add(self, marks: Sequence[Mark], unreadable: dict[Mark, str]) -> None:
-        """Give marks the next rows, and list unreadable ones; both are on the disk on return."""
+    def add(self, marks: Sequence[Mark], checksums: Sequence[int], unreadable: dict[Mark, str]) -> None:
+        """Give marks the next rows, with the checksums of their bytes, and list unreadable ones; all are on the disk on return."""
         photos = {mark[0]: mark for mark in marks}
         digests = {path: digest for path, mark in photos.items() if (digest := content_digest(mark))}
-        lines = [_line(mark) | {"row": row} for row, mark in enumerate(marks, start=self.num_rows)]
-        lines = [line | ({"digest": digests[line["photo"]]} if line["photo"] in digests else {}) for line in lines]
+        lines = []
+        for row, (mark, checksum) in enumerate(zip(marks, checksums, strict=True), start=self.num_rows):
+            content = {"digest": digests[mark[0]]} if mark[0] in digests else {}
+            lines.append(_line(mark) | {"row": row, "crc32": checksum} | content)
         self._append(lines + [_line(mark) | {"unreadable": reason} for mark, reason in unreadable.items()])
 
     def recognise(self, marks: Sequence[Mark]) -> None:
@@ -100,11 +118,13 @@ class StoreIndex:
         lines = []
         for mark in stored:
             digest = str(digests[mark[0]])
-            lines.append(_line(mark) | {"digest": digest, "row": self.contents[digest, mark[3]]})
+            row = self.contents[digest, mark[3]]
+            checksum = {"crc32": self.checksums[row]} if row in self.checksums else {}
+            lines.append(_line(mark) | {"digest": digest, "row": row} | checksum)
         if lines:
             self._append(lines)
 
-    def _append(self, lines: list[dict]) -> None:
+    def _append(self, lines: list[dict[str, Any]]) -> None:
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode(errors="backslashreplace")
         self.path.touch()
         with self.path.open("r+b") as file:
@@ -114,7 +134,7 @@ class StoreIndex:
             file.flush()
             os.fsync(file.fileno())
         for line in lines:
-            self._note(line)
+            self._note(cast(_Line, line))
 
     def _end_of_lines(self) -> int:
         """The end of the last complete line, in bytes."""
@@ -125,5 +145,5 @@ class StoreIndex:
             return start + file.read().rfind(b"\n") + 1
 
 
-def _line(mark: Mark) -> dict:
+def _line(mark: Mark) -> dict[str, Any]:
     return dict(zip(("photo", "bytes", "changed", "view"), mark, strict=True))

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy
 from numpy import ndarray
 
-from captioner.errors import UserError
 from captioner.files import replacing
 from captioner.metrics.sequences import LONGEST, CountedReferences, Layer, Numbering, ReferencesOf
+from captioner.readers import parsing
+from captioner.readers.arrays import read_arrays
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,11 @@ class DocumentFrequencies:
         Raises:
             UserError: the file cannot be read.
         """
-        try:
-            with numpy.load(path, allow_pickle=False) as stored:
-                about = json.loads(stored["about"].tobytes())
-                keys = [stored[f"keys_{length}"] for length in range(1, LONGEST + 1)]
-                photos_with = stored["photos_with"]
-            words = {word: number for number, word in enumerate(about["words"], start=1)}
-            return cls(about["num_photos"], Numbering([Layer(words, keys)]), photos_with, about["end_mark"])
-        except (BadZipFile, EOFError, KeyError, TypeError, ValueError, OSError) as error:
-            raise UserError(
-                f"{path} should hold document frequencies saved by this program, but reading it failed ({error}); count them again"
-            ) from error
+        advice = "delete it, and it is counted again"
+        arrays = read_arrays(path, advice)
+        with parsing(path, "document frequencies saved by this program", advice):
+            about = json.loads(arrays["about"].tobytes())
+            keys = [arrays[f"keys_{length}"] for length in range(1, LONGEST + 1)]
+            words: dict[Hashable, int] = {word: number for number, word in enumerate(about["words"], start=1)}
+            layer = Layer(words, keys)
+            return cls(int(about["num_photos"]), Numbering([layer]), arrays["photos_with"], bool(about["end_mark"]))

@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.layers.topk import largest
 from captioner.ranges import NonNegative, OneOf, Size
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.length_rules import LENGTH_RULES
@@ -119,6 +118,8 @@ def _best(
 
     The best of all are among the best `beams` of each beam. Length rules divide, so that they can be applied to a single word.
     """
+    from captioner.layers.topk import largest  # training takes its first steps without it
+
     rule, length = LENGTH_RULES[length_rule], state.length + 1
     values = log_probs if penalty is None else rule(log_probs, length) - penalty[:, None]
     words = largest(values, min(beams, log_probs.shape[-1])).indices  # (n, K, k)

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.layers.topk import largest
 from captioner.ranges import Count, Positive, Share, Size
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.limits import DEFAULT, Limits
@@ -73,6 +72,8 @@ def likeliest(log_probs: Tensor, count: int) -> Tensor:
     """Log-probabilities (..., V) of the likeliest words, minus infinity for the others; 0 keeps all."""
     if count == 0 or count >= log_probs.shape[-1]:
         return log_probs
+    from captioner.layers.topk import largest  # training takes its first steps without it
+
     kept = largest(log_probs, count).indices
     return torch.full_like(log_probs, -torch.inf).scatter(-1, kept, log_probs.gather(-1, kept))
 

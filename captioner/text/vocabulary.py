@@ -11,12 +11,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from typing_extensions import TypedDict
+
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+from captioner.readers import read_json
 from captioner.text.tokens import TOKENS
 
 PAD, START, END, UNK = range(4)
 MARKS = ["<pad>", "<start>", "<end>", "<unk>"]
+
+
+class _Stored(TypedDict):
+    """What a vocabulary's file holds."""
+
+    tokens: str
+    words: list[str]
 
 
 class Vocabulary:
@@ -80,8 +90,10 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Vocabulary:
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            return cls(stored["words"], stored["tokens"])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is not a vocabulary saved by this program ({error})") from error
+        """Read a file that `save` wrote.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        stored = read_json(path, "restore an intact copy from the same run, or train again", _Stored)
+        return cls(stored["words"], stored["tokens"])

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn, optim
 
 from captioner.errors import UserError
 from captioner.files import replacing
+from captioner.training.plan import Progress
 
 State = dict[str, Any]
 NEWEST, BEST = "newest.safetensors", "best.safetensors"
@@ -34,7 +36,10 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: State) -> 
         raise UserError(f"{path} is not written, since {name} holds values that are infinite or not numbers")
     with replacing(path) as beside:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, beside, metadata={"state": json.dumps(state)})
+        try:
+            save_file(contiguous, beside, metadata={"state": json.dumps(state)})
+        except SafetensorError as error:  # such as a full disk
+            raise OSError(f"{path} cannot be written ({error}); the earlier file is kept") from error
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
@@ -54,8 +59,10 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
 
 
 def checkpoint_state(path: Path) -> State:
-    """The state alone, without reading the tensors."""
+    """The state of a training run alone, without reading the tensors."""
     with _opened(path) as (_, state):
+        if "progress" not in state:
+            raise KeyError("progress")
         return state
 
 
@@ -65,8 +72,13 @@ def _opened(path: Path) -> Iterator[tuple[Any, State]]:
         raise UserError(f"no checkpoint at {path}; train first, or check the path")
     try:
         with safe_open(path, framework="pt") as file:
-            yield file, json.loads((file.metadata() or {})["state"])
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+            state = json.loads((file.metadata() or {})["state"])
+            if not isinstance(state, dict):
+                raise TypeError("the state is no object")
+            if "progress" in state:
+                TypeAdapter(Progress).validate_python(state["progress"], strict=False)
+            yield file, state
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:  # RuntimeError: nested too deeply
         raise UserError(
             f"{path} {_problem_with(path)}; delete it and train again, or restore an intact copy"
         ) from error

@@ -125,7 +125,7 @@ def choose_device(name: str = "auto", local_rank: int = 0) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(f"cuda:{local_rank}" if name == "cuda" else name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # a device such as meta computes nothing, and raises here
     except (RuntimeError, AssertionError) as error:
         raise UserError(
             f"no device {name!r} here ({str(error).splitlines()[0]}); choose auto, cpu, cuda or mps"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from captioner.errors import UserError
+from captioner.readers import parsing
 from captioner.training.averaging import WeightAverage
 from captioner.training.checkpoints import (
     State,
@@ -75,16 +76,17 @@ class Resumable:
             self._check_own("objective/", self._own_buffers(), tensors, path)
         if "run.ema_decay" not in changes:
             self._check_own("average/", self.average.averages, tensors, path)
-        fill_model(self.objective.model, tensors_of(tensors, "model/"), path, self.frozen)
-        self.average.fill(tensors_of(tensors, "average/"))
-        for name, buffer in self._own_buffers().items():
-            buffer.copy_(tensors.get(f"objective/{name}", buffer))
-        fill_optimiser(self.optimiser, self.objective.model, tensors_of(tensors, "optimiser/"))
-        if not changes.keys() & {"schedule.kind", "run.monitor"}:  # of scores, and of its own kind
-            self.schedule.restore(state["schedule"])
-        if state["scaler"]:  # empty where the run was computed in a type that needs no scaler
-            self.scaler.load_state_dict(state["scaler"])
-        progress = Progress(**state["progress"])
+        with parsing(path, "a checkpoint of this run", "delete it and train again, or restore an intact copy"):
+            fill_model(self.objective.model, tensors_of(tensors, "model/"), path, self.frozen)
+            self.average.fill(tensors_of(tensors, "average/"))
+            for name, buffer in self._own_buffers().items():
+                buffer.copy_(tensors.get(f"objective/{name}", buffer))
+            fill_optimiser(self.optimiser, self.objective.model, tensors_of(tensors, "optimiser/"))
+            if not changes.keys() & {"schedule.kind", "run.monitor"}:  # of scores, and of its own kind
+                self.schedule.restore(state["schedule"])
+            if state["scaler"]:  # empty where the run was computed in a type that needs no scaler
+                self.scaler.load_state_dict(state["scaler"])
+            progress = Progress(**state["progress"])
         if changes:
             self._adapt(progress, changes)
         return progress, changes

@@ -16,14 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from typing_extensions import TypedDict
 
 from captioner.files import write_text_atomically
+from captioner.readers import read_json_lines
 from captioner.training.plan import Changes
 
 _NAME = "log.jsonl"
+_ADVICE = "remove that line, or move the log away"
 
 Samples = Callable[[], Sequence[tuple[Image.Image, str]]]
 """Makes pictures with their captions."""
+
+
+class _Line(TypedDict, extra_items=Any):
+    """A line of the log, with values by name."""
+
+    kind: str
+    step: int
+    time: float
 
 
 class RunLog:
@@ -78,10 +89,9 @@ class RunLog:
     def _drop_after(self, step: int, validated: bool) -> None:
         """Keep the lines of what the run starts from. A validation is logged before it is part of a checkpoint."""
         if self.path.exists():
-            lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-            read = [(line, json.loads(line)) for line in lines if line.endswith("\n")]
             last = {"validation": step if validated else step - 1}
-            kept = [line for line, values in read if values["step"] <= last.get(values["kind"], step)]
+            rows = read_json_lines(self.path, _ADVICE, _Line, unfinished=True)
+            kept = [json.dumps(row) + "\n" for row in rows if row["step"] <= last.get(row["kind"], step)]
             write_text_atomically(self.path, "".join(kept) if step else "")
 
 
@@ -90,8 +100,8 @@ def run_seconds(folder: Path) -> float | None:
 
     The time between the last line before an interruption and the next start is not counted, so up to ten steps of each are missing.
     """
-    lines = [json.loads(line) for line in (folder / _NAME).read_text(encoding="utf-8").splitlines()]
-    if lines[0]["kind"] != "start":
+    lines = read_json_lines(folder / _NAME, _ADVICE, _Line)
+    if not lines or lines[0]["kind"] != "start":
         return None
     return sum(after["time"] - before["time"] for before, after in pairwise(lines) if after["kind"] != "start")
 

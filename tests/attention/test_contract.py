@@ -112,9 +112,13 @@ def test_concat_is_the_additive_score_without_its_bias():
     torch.testing.assert_close(first, second)
 
 
-def test_the_dot_score_says_what_to_do_where_sizes_differ():
-    with pytest.raises(ValueError, match=r"query_size == region_size, got 5 and 7; .* score: general"):
-        SCORES["dot"](QUERY, REGION)
+def test_where_sizes_differ_the_dot_score_projects_regions_and_is_the_general_score():
+    assert not list(SCORES["dot"](REGION, REGION).parameters())
+    dot, general = (SCORES[name](QUERY, REGION).double() for name in ("dot", "general"))
+    general.load_state_dict(dot.state_dict())
+    features, hidden = make_regions().features, make_query().hidden
+    first, second = (part(hidden, part.remember(features)) for part in (dot, general))
+    torch.testing.assert_close(first, second)
 
 
 class Both(nn.Module):

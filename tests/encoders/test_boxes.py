@@ -195,7 +195,7 @@ def test_published_regions_of_a_wrong_format_are_named(tmp_path, kind):
 @pytest.mark.parametrize("suffix", [".npz", ".npy"])
 def test_a_damaged_file_of_regions_is_named(tmp_path, content, suffix):
     (tmp_path / f"one{suffix}").write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read as regions"):
+    with pytest.raises(UserError, match="should be a file of numpy arrays, but is not"):
         RegionFiles(str(tmp_path), 6).read(tmp_path / "one.png")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -253,6 +254,63 @@ def test_a_shard_that_was_cut_short_is_an_error(tmp_path):
     shard = store.folder / "regions-00000.bin"
     shard.write_bytes(shard.read_bytes()[:-1])
     with pytest.raises(UserError, match=r"should hold .* bytes, got .*; delete"):
+        store_of(encoder, tmp_path)
+
+
+def damage(store, how: str) -> None:
+    shard, index = store.folder / "regions-00000.bin", store.folder / "photos.jsonl"
+    if how == "zeroed":
+        shard.write_bytes(bytes(shard.stat().st_size))
+    elif how == "one bit":
+        content = bytearray(shard.read_bytes())
+        content[-1] ^= 1
+        shard.write_bytes(content)
+    else:
+        text = index.read_text(encoding="utf-8")
+        index.write_text(
+            text.replace('"row": 1,', '"row": 9,').replace('"row": 2,', '"row": 1,').replace('"row": 9,', '"row": 2,'),
+            encoding="utf-8",
+        )
+
+
+@pytest.mark.parametrize("how", ["zeroed", "one bit", "rows exchanged"])
+def test_rows_that_are_not_what_was_stored_are_an_error(tmp_path, how):
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    store = store_of(encoder, tmp_path)
+    store_regions(encoder, files, store)
+    damage(store, how)
+    with pytest.raises(UserError, match=r"regions of .*\.png are damaged: row \d .*; delete .*computed again"):
+        store_regions(encoder, files, store_of(encoder, tmp_path))
+
+
+def test_rows_without_a_checksum_are_taken_from_stores_of_earlier_versions(tmp_path, report):
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    store_regions(encoder, files, store_of(encoder, tmp_path))
+    index = store_of(encoder, tmp_path).folder / "photos.jsonl"
+    index.write_text(re.sub(r'"crc32": \d+, ', "", index.read_text(encoding="utf-8")), encoding="utf-8")
+    files.paths[0].rename(tmp_path / "photos" / "moved.png")
+    moved = PhotoFiles([tmp_path / "photos" / "moved.png", *files.paths[1:]], files.preprocess)
+    source, _ = store_regions(encoder, moved, store_of(encoder, tmp_path), report=report)
+    assert len(source) == len(files)
+    assert not report.events
+
+
+INDEX_LINES = {
+    "no row": '{"photo": "a", "bytes": 1, "changed": 1, "view": 0}',
+    "a negative row": '{"photo": "a", "bytes": 1, "changed": 1, "view": 0, "row": -1}',
+    "a row as text": '{"photo": "a", "bytes": 1, "changed": 1, "view": 0, "row": "1"}',
+    "no object": "[1]",
+    "no json": "photos",
+}
+
+
+@pytest.mark.parametrize("case", INDEX_LINES)
+def test_a_damaged_line_of_the_index_is_an_error(tmp_path, case):
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    store_regions(encoder, files, store_of(encoder, tmp_path))
+    with (store_of(encoder, tmp_path).folder / "photos.jsonl").open("a", encoding="utf-8") as file:
+        file.write(INDEX_LINES[case] + "\n")
+    with pytest.raises(UserError, match=r"photos\.jsonl.*; delete .*computed again"):
         store_of(encoder, tmp_path)
 
 

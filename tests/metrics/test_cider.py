@@ -152,5 +152,7 @@ def test_a_file_that_holds_no_frequencies_is_named(tmp_path, content):
         numpy.savez(path, about=numpy.frombuffer(json.dumps({}).encode(), dtype=numpy.uint8))
     else:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=r"frequencies\.npz should hold document frequencies saved by this program"):
+    with pytest.raises(
+        UserError, match=r"frequencies\.npz should be .*, but is not .*; delete it, and it is counted again"
+    ):
         DocumentFrequencies.load(path)

@@ -62,5 +62,5 @@ def test_bad_vocabularies_are_named(tmp_path):
     with pytest.raises(UserError, match="tokens must be one of"):
         Vocabulary(["a"], "ptb3")
     (tmp_path / "v.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(UserError, match="is not a vocabulary"):
+    with pytest.raises(UserError, match="should be as this program writes it"):
         Vocabulary.load(tmp_path / "v.json")

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import nn
 
 from captioner.errors import UserError
 from captioner.training.checkpoints import (
+    checkpoint_state,
     fill_model,
     fill_optimiser,
     load_checkpoint,
@@ -86,3 +91,54 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 def test_a_checkpoint_from_another_config_names_the_first_difference(tmp_path):
     with pytest.raises(UserError, match=r"another config: 0\.bias is \[3\] there and \[5\] in this model"):
         fill_model(make_model(5), model_tensors(make_model(3)), tmp_path)
+
+
+STATES = {
+    "no state": None,
+    "no object": "[]",
+    "no progress": "{}",
+    "a number": "5",
+    "not json": "{",
+    "nested": "[" * 100_000,
+    "progress of another type": '{"progress": 5}',
+    "a step as text": '{"progress": {"step": "many"}}',
+}
+
+
+@pytest.mark.parametrize("case", STATES)
+def test_a_checkpoint_with_a_damaged_state_is_named(tmp_path, case):
+    path, state = tmp_path / "newest.safetensors", STATES[case]
+    save_file({"a": torch.ones(1)}, path, metadata={"state": state} if state is not None else None)
+    for read in (load_checkpoint, checkpoint_state) if case != "no progress" else (checkpoint_state,):
+        with pytest.raises(UserError, match=r"newest\.safetensors .*delete it and train again"):
+            read(path)
+
+
+def test_a_disk_that_is_full_while_a_checkpoint_is_written_is_an_error_of_the_system(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, {"a": torch.ones(1)}, {"step": 1})
+
+    def full(*arguments, **options):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("captioner.training.checkpoints.save_file", full)
+    with pytest.raises(OSError, match=r"No space left.*the earlier file is kept"):
+        save_checkpoint(path, {"a": torch.zeros(1)}, {"step": 2})
+    assert load_checkpoint(path)[1] == {"step": 1}
+
+
+@settings(max_examples=50, deadline=2000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=some.integers(0, 400), piece=some.binary(min_size=1, max_size=4))
+def test_a_mutated_checkpoint_is_read_or_named(tmp_path, position, piece):
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, {"a": torch.ones(3), "b": torch.zeros(2, 2)}, {"progress": {"step": 1}})
+    content = path.read_bytes()
+    position %= len(content)
+    path.write_bytes(content[:position] + piece + content[position + len(piece) :])
+    try:
+        load_checkpoint(path)
+    except UserError as error:
+        message = str(error)
+    else:
+        message = path.name
+    assert path.name in message

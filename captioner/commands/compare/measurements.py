@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from captioner import builder, metrics
 from captioner.commands.compare.timing import Times
 from captioner.commands.compare.variants import Variant
@@ -20,7 +22,25 @@ from captioner.explain.shape import map_shape
 from captioner.files import write_text_atomically
 from captioner.metrics.bootstrap import paired_interval
 from captioner.progress import Report
+from captioner.readers import read_json
 from captioner.training.run_log import run_seconds
+
+_ADVICE = "delete it, and it is measured again"
+
+
+class _Scored(TypedDict):
+    """What is stored of a baseline."""
+
+    scores: dict[str, float]
+    each: list[float]  # CIDEr-D of every photo
+
+
+class _Measured(_Scored):
+    """What is stored of a run."""
+
+    shape: dict[str, float | None]
+    right: float | None
+    lift: float | None
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,7 @@ def line_of(variant: Variant, split: str, first: Variant, num_seeds: int, folder
 def baseline_lines(split: str, first: Variant, num_seeds: int, folder: Path) -> list[Line]:
     """The lines of the baselines."""
     first_scores = _mean_by_photo(_measured(first, split, num_seeds, folder))
-    baselines = json.loads((folder / f"baselines_{split}.json").read_text(encoding="utf-8"))
+    baselines = read_json(folder / f"baselines_{split}.json", _ADVICE, dict[str, _Scored])
     return [
         Line(name, split, [scored["scores"]["CIDEr-D"]], paired_interval(scored["each"], first_scores))
         for name, scored in baselines.items()
@@ -126,7 +146,7 @@ def _measured_path(run: Path, split: str) -> Path:
 
 def _measured(variant: Variant, split: str, num_seeds: int, folder: Path) -> list[dict[str, Any]]:
     runs = [variant.folder(folder, seed) for seed in range(num_seeds)]
-    return [json.loads(_measured_path(run, split).read_text(encoding="utf-8")) for run in runs]
+    return [read_json(_measured_path(run, split), _ADVICE, _Measured) for run in runs]
 
 
 def _mean_by_photo(runs: list[dict[str, Any]]) -> list[float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from typing_extensions import TypedDict
 
 from captioner import builder
 from captioner.captioner import Captioner
@@ -19,6 +20,7 @@ from captioner.commands.photo_sources import photo_source, read_splits
 from captioner.data.batches import Batch, encode_references, pad_words
 from captioner.files import write_text_atomically
 from captioner.model import CaptionModel
+from captioner.readers import read_json
 from captioner.search import Greedy
 from captioner.text.vocabulary import PAD
 from captioner.training.contract import Totals
@@ -36,13 +38,22 @@ class Times:
     word_ms: float
 
 
+class _Stored(TypedDict):
+    """`Times` in the file."""
+
+    num_parameters: int
+    step_ms: float
+    word_ms: float
+
+
 def measure_times(variants: Sequence[Variant], folder: Path) -> dict[str, Times]:
     """Milliseconds for 16 training photos in fp32: forward and backward of a step, and one word of greedy decoding.
 
     Medians of 7 rounds over all variants. All are measured again if a variant is new; delete times.json to repeat the measurement.
     """
     path = folder / "times.json"
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    advice = "delete it, and the kinds are timed again"
+    stored = read_json(path, advice, dict[str, _Stored]) if path.exists() else {}
     if not all(variant.name in stored for variant in variants):
         stored |= {name: asdict(times) for name, times in _measure(variants, folder).items()}
         write_text_atomically(path, json.dumps(stored, indent=1) + "\n")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from captioner import builder
 from captioner.attention import Attended, Attention, Memory, Score
+from captioner.attention.scores import DotScore
 from captioner.builder.sections import Settings
 from captioner.decoders import Decoder
 from captioner.encoders import Vision
@@ -72,6 +73,7 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
         notes.append(f"mixed precision on this machine: {precision_text('mixed', choose_device())}")
     model = builder.make_model(settings, vocabulary, download=False).eval()
     decoder = model.decoder
+    notes += _projections(model)
     regions, parts = _vision_parts(model)
     memory, words = decoder.remember(regions), torch.full((_PHOTOS, _CAPTIONS), START)
     output, attended, _ = decoder.step(words, decoder.start(memory, _CAPTIONS), memory)
@@ -84,6 +86,16 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
         for name, chosen in (("objective", settings.objective), ("search", settings.search))
     ]
     return parts + [Part(name, part.__name__, _file(part), 0, 0, "") for name, part in used], notes
+
+
+def _projections(model: CaptionModel) -> list[str]:
+    """A note if the dot score projects the regions."""
+    layers = [module.from_region for module in model.decoder.modules() if isinstance(module, DotScore)]
+    sizes = [(layer.in_features, layer.out_features) for layer in layers if layer is not None]
+    return [
+        f"attention.score=dot projects regions from {before} to {after}, the size of the decoder's state, since these sizes differ"
+        for before, after in dict.fromkeys(sizes)
+    ]
 
 
 def _vision_parts(model: CaptionModel) -> tuple[Regions, list[Part]]:

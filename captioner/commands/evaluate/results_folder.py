@@ -16,6 +16,7 @@ from captioner.builder.sections import Settings
 from captioner.data.contract import Splits
 from captioner.errors import UserError, system_error
 from captioner.files import write_text_atomically
+from captioner.readers import read_json
 from captioner.text.vocabulary import Vocabulary
 
 DATA = "dataset.json"
@@ -92,8 +93,8 @@ def results_folder(runs: Sequence[Path], split: str, settings: Settings, own_dat
 
 def _recorded(folder: Path) -> dict[str, Any] | None:
     try:
-        return json.loads((folder / DATA).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return read_json(folder / DATA, "")
+    except UserError:
         return None
 
 

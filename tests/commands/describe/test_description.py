@@ -57,6 +57,15 @@ def test_a_config_is_described_even_if_its_data_are_missing(settings, tmp_path):
     assert "a vocabulary of 9,000 words is assumed" in note
 
 
+def test_the_projection_of_the_dot_score_is_noted(settings):
+    others = [one for one in settings if not one.startswith(("attention.", "decoder.hidden_size"))]
+    assert not describe(DRAWN, [*others, "attention.score=dot", "decoder.hidden_size=8"])[1]
+    assert (
+        "dot projects regions from 8 to 16"
+        in describe(DRAWN, [*others, "attention.score=dot", "decoder.hidden_size=16"])[1][0]
+    )
+
+
 def test_a_kind_from_elsewhere_has_its_whole_path(settings, monkeypatch, tmp_path):
     from captioner import attention
     from captioner.attention import NoAttention

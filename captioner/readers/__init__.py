@@ -1,0 +1,185 @@
+"""Reading files that people and other programs wrote: a damaged one is named, with the place in it.
+
+Each reader returns what the file holds, or raises a UserError of one line that says which file, where in it, what was wanted and what
+to do. No other module parses such files, so that none lets an error of a parser through.
+
+This file reads text, JSON, JSON lines and YAML, and arrays.py arrays of numpy.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+
+from captioner.errors import UserError
+
+_MAX_YAML = 2**18  # characters; the parser reads about as many in a second
+_MAX_DIGITS = 300  # of a whole number; more do not fit into a float
+
+
+@contextmanager
+def parsing(origin: object, wanted: str, advice: str) -> Iterator[None]:
+    """Turn every error of a parser into a UserError.
+
+    Args:
+        origin: the file, with the place in it if that is known.
+        wanted: what the file should hold.
+        advice: what to do.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # parsers raise many kinds; whatever it is, the file is not what was wanted
+        raise UserError(f"{origin} should be {wanted}, but is not ({reason(error)}); {advice}") from error
+
+
+def reason(error: Exception) -> str:
+    """What a parser complains about, in one short line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it does not fit into memory"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    if isinstance(error, UnicodeEncodeError):
+        return "it holds half of a character, such as \\ud83d"
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    if isinstance(error, pydantic.ValidationError):
+        first = error.errors(include_url=False)[0]
+        return " ".join([".".join(map(str, first["loc"])), first["msg"]]).strip()
+    if "int_max_str_digits" in str(error):
+        return "a number has thousands of digits"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def read_text(path: Path, advice: str, unfinished: bool = False) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark.
+
+    Args:
+        unfinished: leave out a last line without an end, which a killed program left.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path.absolute()} should be a file, got a {_kind(path)}; {advice}")
+        content = path.read_bytes()
+        return content[: content.rfind(b"\n") + 1 if unfinished else None].decode("utf-8-sig")
+    except UserError:
+        raise
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} should be text in UTF-8, but is not ({reason(error)}); {advice}, or save it as UTF-8"
+        ) from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise UserError(f"cannot read {path.absolute()} ({getattr(error, 'strerror', error)}); {advice}") from error
+
+
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() else "pipe, socket or device"
+
+
+def read_json(path: Path, advice: str, shape: Any = Any) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        shape: the type that the content should have, such as `dict[str, int]`; values are not converted.
+    """
+    with parsing(path, "json", f"{advice}, or make the file anew"):
+        content = _loads(read_text(path, advice))
+    with parsing(path, "as this program writes it", advice):
+        return pydantic.TypeAdapter(shape).validate_python(content, strict=True)
+
+
+def _loads(text: str) -> Any:
+    """The content of JSON text. Every whole number fits into a float, and all text can be written as UTF-8."""
+    long = re.search(rf"\d{{{_MAX_DIGITS}}}", text) is not None
+    content = json.loads(text, parse_int=_integer if long else None)
+    if re.search(r"\\u[dD][89a-fA-F]", text):  # a pair of these is one character, and half of a pair is none
+        json.dumps(content, ensure_ascii=False).encode(
+            "utf-8", "surrogateescape"
+        )  # file names of other encodings are taken
+    return content
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > _MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits.lstrip('-')):,} digits")
+    return int(digits)
+
+
+def read_json_lines(path: Path, advice: str, shape: Any = dict[str, Any], unfinished: bool = False) -> list[Any]:
+    """The objects of a file with one JSON object per line; empty lines are passed over. See `read_text` for `unfinished`."""
+    return [row for _, row in parse_json_lines(read_text(path, advice, unfinished), path, advice, shape)]
+
+
+def parse_json_lines(text: str, path: Path, advice: str, shape: Any = dict[str, Any]) -> Iterator[tuple[int, Any]]:
+    """The object of each line, with the number of the line."""
+    adapter = pydantic.TypeAdapter(shape)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            with parsing(f"{path}, line {number}:", "a json object", advice):
+                row = adapter.validate_python(_loads(line), strict=True)
+            yield number, row
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which `4e-4` is a number (YAML 1.1 reads it as text), and in which a key that occurs twice is an error."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except yaml.YAMLError:
+            raise
+        except Exception as error:  # such as the ValueError of a month 13, which does not say where it is
+            value = f"{reprlib.repr(node.value)}: " if isinstance(node, yaml.ScalarNode) else ""
+            raise yaml.constructor.ConstructorError(
+                problem=value + reason(error), problem_mark=node.start_mark
+            ) from error
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> str:
+        text = super().construct_scalar(node)
+        str(text).encode("utf-8", "surrogateescape")
+        return text
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if (key.tag, str(key.value)) in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{reprlib.repr(key.value)} occurs twice", problem_mark=key.start_mark
+                )
+            seen.add((key.tag, str(key.value)))
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*\.?\d*([eE][-+]?\d+)|\.\d+([eE][-+]?\d+)?|\d[\d_]*\.\d*|\.inf|\.nan)$", re.IGNORECASE),
+    list("-+0123456789."),
+)
+
+
+def parse_yaml(text: str, origin: object) -> Any:
+    """The content of YAML text."""
+    advice = "correct it, or start from a config in configs/"
+    if len(text) > _MAX_YAML:
+        raise UserError(f"{origin} should be a config of a few lines, got {len(text):,} characters; check the path")
+    try:
+        with parsing(origin, "YAML", advice):
+            return yaml.load(text, _Loader)
+    except UserError as error:
+        fault = error.__cause__
+        if not (isinstance(fault, yaml.MarkedYAMLError) and fault.problem_mark):
+            raise
+        line = fault.problem_mark.line + 1
+        raise UserError(f"{origin}, line {line}: should be YAML, but is not ({fault.problem}); {advice}") from error

@@ -1,0 +1,19 @@
+"""Arrays in numpy's files: .npy, and .npz, which holds several by name. Files with pickles are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+
+from captioner.readers import parsing
+
+
+def read_arrays(path: Path, advice: str) -> dict[str, numpy.ndarray]:
+    """The arrays of numbers in a file, by name; that of an .npy file is called `features`. Arrays of text are left out."""
+    with parsing(path, "a file of numpy arrays", advice), path.open("rb") as file:
+        if not file.peek(6).startswith((b"\x93NUMPY", b"PK")):
+            raise ValueError("it starts as neither .npy nor .npz, and pickles are never read")
+        content = numpy.load(file, allow_pickle=False)
+        arrays = {"features": content} if isinstance(content, numpy.ndarray) else dict(content)
+    return {name: array for name, array in arrays.items() if array.dtype.kind in "biuf"}

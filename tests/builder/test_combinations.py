@@ -1,0 +1,65 @@
+"""Every attention, score and decoder in every config: a model, or an error of one line."""
+
+from __future__ import annotations
+
+from itertools import cycle
+
+import pytest
+
+from captioner import attention, builder, decoders
+from captioner.builder import parts
+from captioner.encoders import Vision
+from captioner.errors import UserError
+from captioner.text.vocabulary import Vocabulary
+from tests.helpers import CONFIGS, DRAWN, takes_score
+
+EXPERIMENTS = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem != "base")
+PAIRS = [(kind, score) for kind in attention.KINDS for score in (attention.SCORES if takes_score(kind) else [None])]
+SIZES = {"decoder": {"hidden_size": 16, "word_size": 8, "feedforward_size": 8}, "attention": {"size": 8}}
+ENCODERS: dict[str, Vision] = {}
+"""By their settings. Large networks take seconds, and several configs have the same."""
+
+
+def small(kind: str, score: str | None, decoder: str) -> list[str]:
+    """Overrides for small parts of these kinds."""
+    names = [f"attention.kind={kind}", f"decoder.kind={decoder}"]
+    names += [f"attention.score={score}"] if score else []
+    keys = {
+        "attention": builder.keys_of("attention", kind, score or ""),
+        "decoder": builder.keys_of("decoder", decoder),
+    }
+    sizes = [f"{part}.{key}={size}" for part, own in SIZES.items() for key, size in own.items() if key in keys[part]]
+    return names + [size for size in sizes if not (decoder == "transformer" and "word_size" in size)]
+
+
+@pytest.mark.parametrize("config", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_kind_score_and_decoder_makes_a_model_or_a_short_error(config, monkeypatch):
+    """Each config meets every kind with every score; the decoders take turns, and start with another one in each config."""
+    settings = builder.read(config)
+    encoder = ENCODERS.get(repr(settings.encoder)) or parts.make_encoder(settings, download=False)
+    ENCODERS[repr(settings.encoder)] = encoder
+    monkeypatch.setattr(parts, "make_encoder", lambda settings, download: encoder)
+    turn = EXPERIMENTS.index(config) % len(decoders.KINDS)
+    names = [*decoders.KINDS][turn:] + [*decoders.KINDS][:turn]
+    errors = [error_of(config, small(*pair, decoder)) for pair, decoder in zip(PAIRS, cycle(names), strict=False)]
+    assert errors.count("") > len(PAIRS) / 2
+    assert not [error for error in errors if "\n" in error or len(error) > 400]
+
+
+def error_of(config, overrides: list[str]) -> str:
+    """What is wrong with a model; nothing if it is made."""
+    try:
+        builder.make_model(builder.read(config, overrides), Vocabulary(list("abc")), download=False)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "override", ["decoder.hidden_size=1000000000", f"decoder.hidden_size={10**30}", "attention.size=1000000000000"]
+)
+def test_a_part_beyond_memory_is_a_short_error(override):
+    settings = builder.read(DRAWN, [override])
+    with pytest.raises(UserError, match=r"should fit into memory.*make them smaller") as caught:
+        builder.make_model(settings, Vocabulary(list("abc")))
+    assert "\n" not in str(caught.value)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
@@ -18,6 +17,7 @@ from typing import Any
 from captioner.data.contract import Example, Splits, clean, data_folder, read_text
 from captioner.errors import UserError
 from captioner.ranges import Count, Fraction
+from captioner.readers import parse_json_lines
 
 _DELIMITERS = ("\t", ",", ";", "|")
 _JSON_LINES = {".jsonl", ".ndjson"}
@@ -74,9 +74,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The number of each line, and its values by column."""
     text = read_text(path, "data.root and data.captions")
     if path.suffix in _JSON_LINES:
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                yield number, _json_row(path, number, line)
+        yield from parse_json_lines(text, path, "check data.captions")
         return
     yield from _separated(path, text)
 
@@ -135,16 +133,6 @@ def _unbalanced(path: Path, start: int, end: int, why: str) -> UserError:
         f"{path}, {lines}: the value that starts with a quote mark in line {start} should end with one, but does not ({why}); close it, or "
         "remove the quote mark. A quote mark inside a quoted caption is written twice"
     )
-
-
-def _json_row(path: Path, number: int, line: str) -> Mapping[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"{path}, line {number}: should be a json object, but reading it failed ({error})") from error
-    if not isinstance(row, dict):
-        raise UserError(f"{path}, line {number}: should be a json object, got {line[:100]!r}")
-    return row
 
 
 def _read_row(path: Path, number: int, row: Mapping[str, Any]) -> tuple[str, list[str]]:

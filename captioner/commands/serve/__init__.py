@@ -3,6 +3,7 @@
 requests.py  limits of a request, and its answer; independent of gradio
 choices.py   decoding options on the page
 web_page.py  the page, in gradio
+allowed_hosts.py  refuses requests under other names than this machine's
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import Any
 
 from captioner import builder
 from captioner.commands.caption.photos import as_json
+from captioner.commands.serve.allowed_hosts import AllowedHosts
 from captioner.commands.serve.choices import RANGES, choices_for, first_choices
 from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.errors import UserError, library
@@ -85,6 +86,13 @@ def make_page(service: Service, folder: Path) -> Any:
     return page.queue(max_size=_WAITING, default_concurrency_limit=1)
 
 
+def served_only_at(host: str) -> dict[str, Any]:
+    """Arguments of the web application that make it refuse requests under other names than the host's."""
+    from starlette.middleware import Middleware
+
+    return {"middleware": [Middleware(AllowedHosts, host=host)]}
+
+
 def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
     """Serve the page at an address; return the page.
 
@@ -98,6 +106,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
         page.launch(
             server_name=host, server_port=port, max_file_size=f"{allowed.megabytes}mb", theme=theme, css=_STYLE,
             state_session_capacity=_REMEMBERED, prevent_thread_lock=True, quiet=True,
+            app_kwargs=served_only_at(host),
             share=False, ssr_mode=False, mcp_server=False, pwa=False, enable_monitoring=False, run_history=False, footer_links=[],
         )  # fmt: skip
     except OSError as error:

@@ -110,6 +110,8 @@ def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newes
     frozen = model.encoder if (run / ENCODER).exists() else None
     if frozen is not None:
         fill_model(frozen, load_checkpoint(run / ENCODER)[0], run / ENCODER)
+    elif model.encoder.frozen and any(True for _ in model.encoder.parameters()):
+        raise UserError(f"{run} lacks {ENCODER}, as if it was not copied whole; copy it from where the run was trained")
     fill_model(model, *_weights(run, checkpoint), frozen)
 
 

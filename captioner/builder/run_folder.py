@@ -14,7 +14,7 @@ from captioner.builder.config import Nested, check_keys, parse_override
 from captioner.builder.schema import SECTIONS, read, save_settings
 from captioner.builder.sections import Settings
 from captioner.encoders import Vision
-from captioner.errors import UserError
+from captioner.errors import UserError, system_error
 from captioner.files import existing, remove_unfinished, write_text_atomically
 from captioner.model import CaptionModel
 from captioner.text.vocabulary import Vocabulary
@@ -124,7 +124,7 @@ def check_folder(folder: Path, settings: Settings, change: bool = False) -> None
             pass
     except OSError as error:
         raise UserError(
-            f"cannot write into {folder} ({error}); set run.folder to a folder that you may write to"
+            f"cannot write into {folder} ({system_error(error)}); set run.folder to a folder that you may write to"
         ) from error
 
 

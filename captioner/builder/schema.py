@@ -28,7 +28,7 @@ from captioner.builder.sections import (
     Settings,
     Words,
 )
-from captioner.encoders import Refiner, TorchvisionNetwork
+from captioner.encoders import Refiner
 from captioner.errors import UserError
 from captioner.features.region_files import RegionFiles
 from captioner.search import Limits
@@ -56,7 +56,7 @@ BESIDE: dict[str, list[Callable]] = {
 }
 """Keys of a section besides the arguments of the part that its kind names."""
 SUPPLIED: dict[str, set[str]] = {
-    "encoder": {"network", "download"},
+    "encoder": {"download"},
     "refiner": {"region_size"},
     "attention": {"query_size", "region_size", "cell_input_size", "score"},
     "decoder": {"attention", "region_size", "vocabulary_size"},
@@ -124,7 +124,7 @@ def _resolve_section(section: str, values: Nested) -> Nested:
                 f"attention.kind={names['kind']} takes no score, got attention.score={values['score']}; "
                 f"leave it out, or choose a kind that takes one: {takers}"
             )
-    supplied = SUPPLIED.get(section, set())
+    supplied = supplied_to(section, constructors[0])
     return names | check_values(section, values, constructors, supplied, partial(_meant, section), [*names])
 
 
@@ -158,13 +158,19 @@ def keys_of(section: str, kind: str, score: str = "") -> set[str]:
     keys = set(inspect.signature(made).parameters)
     if section == "attention" and takes_score(made):
         keys |= set(inspect.signature(_lookup("attention.score", score or "additive", attention.SCORES)).parameters)
-    return keys - SUPPLIED.get(section, set())
+    return keys - supplied_to(section, made)
+
+
+def supplied_to(section: str, constructor: Callable) -> set[str]:
+    """Arguments that a config cannot set: those that follow from other parts, and those that the kind's name gives."""
+    return SUPPLIED.get(section, set()) | set(getattr(constructor, "keywords", ()))
 
 
 def part(section: str, kind: Any) -> Callable:
     """The constructor that a kind names: a class or a function."""
-    if section == "encoder" and kind in encoders.network_names():
-        return partial(TorchvisionNetwork, network=kind)
+    if section == "encoder" and isinstance(kind, str) and kind not in TABLES[section]:
+        if kind in encoders.network_names():
+            return partial(encoders.TorchvisionNetwork, network=kind)
     return _lookup(f"{section}.kind", kind, TABLES[section])
 
 

@@ -14,16 +14,29 @@ Besides the names in KINDS, the name of any torchvision classification network i
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from captioner.encoders.contract import Encoder, Vision
 from captioner.encoders.detector import Detector
 from captioner.encoders.refiner import Refiner
 from captioner.encoders.small_cnn import SmallCNN
-from captioner.encoders.torchvision_network import TorchvisionNetwork, network_names
+from captioner.encoders.timm_network import TimmNetwork
+
+if TYPE_CHECKING:
+    from captioner.encoders.torchvision_network import TorchvisionNetwork, network_names
 
 KINDS: dict[str, Callable[..., Encoder]] = {
     "small_cnn": SmallCNN,
     "detector": Detector,
+    "timm": TimmNetwork,
 }
 
-__all__ = ["KINDS", "Encoder", "Refiner", "TorchvisionNetwork", "Vision", "network_names"]
+__all__ = ["KINDS", "Encoder", "Refiner", "TimmNetwork", "TorchvisionNetwork", "Vision", "network_names"]
+
+
+def __getattr__(name: str) -> Any:
+    """Torchvision's networks, imported on first use."""
+    if name in ("TorchvisionNetwork", "network_names"):
+        return getattr(import_module("captioner.encoders.torchvision_network"), name)
+    raise AttributeError(f"module 'captioner.encoders' has no attribute {name!r}")

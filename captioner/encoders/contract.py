@@ -91,3 +91,17 @@ class Encoder(Vision):
 
     def train(self, mode: bool = True) -> Encoder:
         return super().train(mode and not self.frozen)
+
+
+class PretrainedNetwork(Encoder):
+    """An encoder around a network that others trained.
+
+    The network stays in evaluation mode, even if it is trained, so that batch norm keeps its pretrained statistics.
+    """
+
+    network: nn.Module
+
+    def train(self, mode: bool = True) -> PretrainedNetwork:
+        super().train(mode)
+        self.network.eval()
+        return self

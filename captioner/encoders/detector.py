@@ -136,7 +136,7 @@ def unpack_boxes(stored: Tensor) -> Regions:
 
 
 def _make(weights: FasterRCNN_MobileNet_V3_Large_320_FPN_Weights | None):
-    from captioner.encoders.weights import downloading
+    from captioner.encoders.weights import downloading, where_to_put
 
-    with downloading(weights, "the detector"):
+    with downloading("the detector", *where_to_put(weights)):
         return fasterrcnn_mobilenet_v3_large_320_fpn(weights=weights, weights_backbone=None, rpn_score_thresh=0.0)

@@ -9,12 +9,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.fx import GraphModule
 from torchvision import models
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 from torchvision.transforms._presets import ImageClassification
 
-from captioner.encoders.contract import Encoder
+from captioner.encoders.contract import PretrainedNetwork
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError
 from captioner.ranges import Size
@@ -29,7 +28,7 @@ def network_names() -> list[str]:
     return models.list_models(module=models)
 
 
-class TorchvisionNetwork(Encoder):
+class TorchvisionNetwork(PretrainedNetwork):
     """The last feature map before pooling; each cell is a region. Preprocessing is that of the pretrained weights.
 
     The network stays in evaluation mode, even if it is trained, so that batch norm keeps its pretrained statistics.
@@ -70,13 +69,11 @@ class TorchvisionNetwork(Encoder):
         self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
         self.frozen = not train_from
         if train_from:
-            _train_from(self.network, train_from)
-        self.eval()
+            from captioner.encoders import pretrained
 
-    def train(self, mode: bool = True) -> TorchvisionNetwork:
-        super().train(mode)
-        self.network.eval()
-        return self
+            used = [node.target for node in self.network.graph.nodes if node.op in ("call_module", "get_attr")]
+            pretrained.train_from(self.network, train_from, used)
+        self.eval()
 
     def features(self, pixels: Tensor) -> Tensor:
         return self.network(pixels)["regions"].flatten(2).transpose(1, 2)  # (B, R, D)
@@ -96,36 +93,27 @@ def _weights(network: str, name: str) -> models.WeightsEnum | None:
 def _make(network: str, weights: models.WeightsEnum | None, shifted: bool) -> nn.Module:
     """The network. `shifted`: its weights are, or will be, torchvision's, for which some networks shift their input."""
     options = {"transform_input": True} if shifted and network in _SHIFTED else {}
-    from captioner.encoders.weights import downloading
+    from captioner.encoders.weights import downloading, where_to_put
 
-    with downloading(weights, network):
+    with downloading(network, *where_to_put(weights)):
         return models.get_model(network, weights=weights, **options)
 
 
 def _preprocess(weights: models.WeightsEnum | None, input_size: int | list[int] | None, fit: str) -> Preprocess:
     """The preprocessing of the weights, scaled to the input size; ImageNet's usual one without weights."""
+    from captioner.encoders.pretrained import OwnView
+
     own = weights.transforms() if weights else ImageClassification(crop_size=224)
-    size = own.crop_size[0] if input_size is None else input_size
-    edges = [size, size] if isinstance(size, int) else size
-    if len(edges) != 2:
-        raise ValueError(f"input_size should be one edge or [width, height], got {edges}")
-    view = (edges[0], edges[1])
-    with_margin = round(view[0] * own.resize_size[0] / own.crop_size[0]) if view[0] == view[1] else "cover"
-    fits = {"crop": with_margin, "stretch": view, "letterbox": "inside"}
-    return Preprocess(fits[fit], view, tuple(own.mean), tuple(own.std), own.interpolation.value)
-
-
-def _train_from(network: GraphModule, stage: str) -> None:
-    """Train the parameters of a stage, and of everything that the network computes after it."""
-    used = [node.target for node in network.graph.nodes if node.op in ("call_module", "get_attr")]
-    first = next((index for index, name in enumerate(used) if f"{name}.".startswith(f"{stage}.")), None)
-    if first is None:
-        stages = dict.fromkeys(".".join(name.split(".")[:2]) for name in used)
-        raise ValueError(f"train_from should name a stage of the network, got {stage!r}; it has {', '.join(stages)}")
-    for name in used[first:]:
-        for key, parameter in network.named_parameters():
-            if key == name or key.startswith(f"{name}."):
-                parameter.requires_grad_(True)
+    edge = own.crop_size[0]
+    view = OwnView(
+        size=(edge, edge),
+        with_margin=lambda size: round(size * own.resize_size[0] / edge),
+        fit="crop",
+        mean=tuple(own.mean),
+        std=tuple(own.std),
+        interpolation=own.interpolation.value,
+    )
+    return view.at(input_size, fit)
 
 
 def _last_feature_map(model: nn.Module, network: str, size: tuple[int, int]) -> tuple[str, torch.Size]:
@@ -136,15 +124,11 @@ def _last_feature_map(model: nn.Module, network: str, size: tuple[int, int]) -> 
         for name in get_graph_node_names(model, suppress_diff_warning=True)[1]
         if not name.startswith(_HEADS) and name not in pools
     ]
-    try:
-        with torch.no_grad():
-            outputs = create_feature_extractor(model, names, suppress_diff_warning=True).eval()(
-                torch.zeros(1, 3, size[1], size[0])
-            )
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"{network} does not accept {size[0]} x {size[1]} pixels ({error}); give another input_size"
-        ) from error
+    from captioner.encoders.pretrained import at_size
+
+    with at_size(network, size), torch.no_grad():
+        extractor = create_feature_extractor(model, names, suppress_diff_warning=True).eval()
+        outputs = extractor(torch.zeros(1, 3, size[1], size[0]))
     for name in reversed(names):
         shape = outputs[name].shape if isinstance(outputs[name], Tensor) else ()
         if len(shape) == 3:  # tokens, not a map

@@ -13,7 +13,10 @@ from captioner.errors import UserError
 from captioner.regions import Grid
 
 NETWORKS = ["squeezenet1_1", "mobilenet_v3_small", "resnet18", "shufflenet_v2_x0_5", "alexnet"]
-SMALL = {"detector": lambda: KINDS["detector"](weights="none", input_size=96)}
+SMALL = {
+    "detector": lambda: KINDS["detector"](weights="none", input_size=96),
+    "timm": lambda: KINDS["timm"]("test_efficientnet", weights="none"),
+}
 MAKERS = {**KINDS, **SMALL, **{name: lambda name=name: TorchvisionNetwork(name, weights="none") for name in NETWORKS}}
 
 

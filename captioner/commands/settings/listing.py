@@ -108,7 +108,7 @@ def _group(section: str, name: str, constructor: Callable) -> Group:
 def _settings(section: str, constructor: Callable) -> list[Setting]:
     hints = argument_types(constructor)
     meanings = argument_lines(constructor)
-    hidden = SUPPLIED.get(section, set()) | ({"network"} if section == "encoder" else set())
+    hidden = SUPPLIED.get(section, set()) | ({"network"} if constructor is TorchvisionNetwork else set())
     return [
         Setting(
             f"{section}.{name}",

@@ -1,0 +1,241 @@
+"""Any network of timm, convolutional or a transformer, as a grid of regions, frozen or fine-tuned.
+
+Shapes: B photos, R regions, D region feature, h and w pixels.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from captioner.encoders.contract import PretrainedNetwork
+from captioner.encoders.preprocess import Preprocess
+from captioner.errors import UserError
+from captioner.ranges import Size
+from captioner.regions import Grid
+
+_HEADS = {"head", "head_dist", "classifier", "fc", "last_linear", "conv_head", "norm_head", "pre_logits", "attn_pool"}
+"""What networks may have after their last map."""
+
+
+class TimmNetwork(PretrainedNetwork):
+    """The last feature map of a network of timm; each cell is a region. Preprocessing is that of the pretrained weights.
+
+    Of a vision transformer, each patch token is a region; class and register tokens are left out. Its position embeddings are resampled
+    to the input size. The network stays in evaluation mode, even if it is trained, so that batch norm keeps its pretrained statistics.
+
+    Args:
+        network: timm's name of the network, such as tf_efficientnet_lite2, or with the name of its weights, such as
+            vit_small_patch14_dinov2.lvd142m.
+        weights: DEFAULT for those that timm downloads for this name; none for random ones; or a file of them, safetensors or a state dict
+            of torch.save.
+        input_size: edge of the view in pixels, or [width, height]; by default, that of the weights. It sets the number of regions.
+        fit: how a photo becomes the view: `own` as for the weights, for most networks `crop`; `crop` cuts out the centre, for a square view
+            with the margin of the weights; `stretch` resizes to the view, whatever the aspect; `letterbox` shows the whole photo between
+            bars.
+        stride: take the last map that has a region for every 8, 16 or 32 pixels; `both` joins those of 16 and 32, the second upsampled to
+            the grid of the first. By default, the network's last map.
+        train_from: the first stage that is trained, such as blocks.5, stages.3 or layer4, with all later ones; none if empty.
+        download: whether to fetch or read weights. A model that loads its own weights needs none.
+
+    Raises:
+        UserError: timm has no such network; or the weights cannot be downloaded, or do not fit.
+        ValueError: the network does not accept this input size, or has no map of this stride, or no such stage.
+    """
+
+    def __init__(
+        self,
+        network: str,
+        weights: str = "DEFAULT",
+        input_size: Size | list[Size] | None = None,
+        fit: Literal["own", "crop", "stretch", "letterbox"] = "own",
+        stride: Literal[8, 16, 32, "both"] | None = None,
+        train_from: str = "",
+        download: bool = True,
+    ):
+        super().__init__()
+        from captioner.encoders import pretrained
+
+        self.preprocess = preprocess_of(network, input_size, fit)
+        width, height = self.preprocess.crop
+        with pretrained.at_size(network, self.preprocess.crop):
+            model = _make(network, weights if download else "none", (height, width)).eval().requires_grad_(False)
+        maps = [stage["reduction"] for stage in model.feature_info]
+        self.taken = [_index(network, maps, one) for one in ([16, 32] if stride == "both" else [stride])]
+        self.to_the_end = self.taken[-1] == len(maps) - 1
+        self.norm = _norm_after_pooling(model) if self.to_the_end else nn.Identity()
+        if not self.to_the_end:
+            model.prune_intermediate_layers(self.taken, prune_norm=True, prune_head=True)
+        self.network: Any = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        with pretrained.at_size(network, self.preprocess.crop), torch.no_grad(), pretrained.calls_of(model) as called:
+            shape = self._map(torch.zeros(1, 3, height, width)).shape
+        _check_patches(network, model, self.preprocess.crop)
+        for name in _HEADS & dict(model.named_children()).keys() - set(called):
+            setattr(model, name, nn.Identity())
+        self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
+        self.frozen = not train_from
+        if train_from:
+            pretrained.train_from(model, train_from, called)
+            self.norm.requires_grad_(True)
+        self.eval()
+
+    def features(self, pixels: Tensor) -> Tensor:
+        return self._map(pixels).flatten(2).transpose(1, 2)  # (B, R, D)
+
+    def choices(self) -> dict[str, Any]:
+        return {"taken": self.taken}
+
+    def _map(self, pixels: Tensor) -> Tensor:
+        """The feature map (B, D, rows, columns)."""
+        if not self.to_the_end:
+            return self.network.forward_intermediates(
+                pixels, indices=self.taken, intermediates_only=True, stop_early=True
+            )[0]
+        last, maps = self.network.forward_intermediates(pixels, indices=self.taken)
+        coarse = self.norm(_grid(last, maps[-1]).movedim(1, -1)).movedim(-1, 1)
+        if len(maps) == 1:
+            return coarse
+        return torch.cat([maps[0], nn.functional.interpolate(coarse, maps[0].shape[2:], mode="bilinear")], 1)
+
+
+def _norm_after_pooling(model: Any) -> nn.Module:
+    """The last normalisation of transformers that have it after pooling, removed from the network; it serves each region as well."""
+    norm = getattr(model, "fc_norm", None) or nn.Identity()
+    model.fc_norm = nn.Identity()
+    return norm
+
+
+def _grid(output: Any, last: Tensor) -> Tensor:
+    """A network's output before pooling as a map (B, D, rows, columns), given the output of its last stage as such a map."""
+    if not isinstance(output, Tensor):
+        return last
+    size, cells = last.shape[2:], last.shape[2] * last.shape[3]
+    if output.ndim == 4:
+        return output if output.shape[2:] == size else output.movedim(-1, 1)
+    if output.shape[1] < cells:  # the class token alone
+        return last
+    return output[:, -cells:].transpose(1, 2).unflatten(2, size)  # class and register tokens stand before the patches
+
+
+def _index(network: str, strides: list[int], wanted: int | None) -> int:
+    """The last map of this stride."""
+    if wanted is None:
+        return len(strides) - 1
+    if wanted not in strides:
+        known = ", ".join(map(str, sorted(set(strides))))
+        raise ValueError(f"{network} has no map of stride {wanted}; it has {known}; leave stride out for the last")
+    return len(strides) - 1 - strides[::-1].index(wanted)
+
+
+def _check_patches(network: str, model: Any, size: tuple[int, int]) -> None:
+    """Raise a ValueError if patches do not fill the view, which some transformers would cut off in silence."""
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+    edges = (patch, patch) if isinstance(patch, int) else patch
+    if edges and (size[0] % edges[1] or size[1] % edges[0]):
+        raise ValueError(
+            f"{network} cuts the view into patches of {edges[1]} x {edges[0]} pixels; "
+            f"input_size should be a multiple of that, got {size[0]} x {size[1]}"
+        )
+
+
+def preprocess_of(network: str, input_size: int | list[int] | None, fit: str) -> Preprocess:
+    """The preprocessing of a network's weights, at another size or with another fit."""
+    from timm.data import resolve_data_config
+
+    from captioner.encoders.pretrained import OwnView
+
+    own = resolve_data_config(pretrained_cfg=_about(network))
+    fits: dict[str, Literal["crop", "stretch", "letterbox"]] = {"squash": "stretch", "border": "letterbox"}
+    view = OwnView(
+        size=(own["input_size"][2], own["input_size"][1]),
+        with_margin=lambda edge: int(edge / own["crop_pct"]),
+        fit=fits.get(own["crop_mode"], "crop"),
+        mean=tuple(own["mean"]),
+        std=tuple(own["std"]),
+        interpolation=own["interpolation"],
+    )
+    return view.at(input_size, fit)
+
+
+def _about(network: str) -> dict[str, Any]:
+    """What timm says of a network and its weights."""
+    import timm
+
+    if timm.is_model(network.partition(".")[0]):
+        try:
+            about = timm.get_pretrained_cfg(network)
+            return about.to_dict() if about is not None else {}
+        except RuntimeError:  # no such weights
+            pass
+    names = difflib.get_close_matches(network, [*timm.list_pretrained(), *timm.list_models()])
+    like = f"; did you mean {' or '.join(map(repr, names))}?" if names else ""
+    raise UserError(f"encoder.network should be the name of a network of timm, got {network!r}{like}")
+
+
+def _make(network: str, weights: str, size: tuple[int, int]) -> Any:
+    """The network for a view of this height and width, with its weights."""
+    import timm
+
+    about = _about(network)
+    options: dict[str, Any] = {"img_size": size} if about.get("fixed_input_size") else {}
+    if weights.lower() == "none":
+        return timm.create_model(network, **options)
+    if weights == "DEFAULT":
+        if not any(about.get(key) for key in ("hf_hub_id", "url")):
+            raise UserError(f"timm has no weights of {network!r}{_with_weights(network)}; or give a file, or none")
+        return _download(network, about, options)
+    if not Path(weights).is_file():
+        raise UserError(
+            f"encoder.weights should be DEFAULT, none or a file of weights, and there is no file {weights!r}"
+        )
+    return _from_file(network, Path(weights), about, options)
+
+
+def _from_file(network: str, path: Path, about: dict[str, Any], options: dict[str, Any]) -> Any:
+    """The network with the weights of a file. timm converts them where it has to, for example position embeddings of another size."""
+    import timm
+
+    from captioner.encoders.weights import fitted, tensors_of_file
+
+    classifier = about.get("classifier") or ()
+    head = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    wanted = timm.create_model(network, **options).state_dict()
+    tensors = fitted(tensors_of_file(path), wanted, head)
+    try:
+        return timm.create_model(network, True, pretrained_cfg_overlay={"state_dict": dict(tensors)}, **options)
+    except (RuntimeError, KeyError) as error:
+        lacking = [name for name in wanted if name not in tensors]
+        other = [name for name in wanted if name in tensors and tensors[name].shape != wanted[name].shape]
+        which = f"it has no {lacking[0]}" if lacking else f"its {other[0]} has another shape" if other else str(error)
+        raise UserError(
+            f"encoder.weights: {path} is not of {network} ({' '.join(which.split())}); give the network that it is of"
+        ) from error
+
+
+def _download(network: str, about: dict[str, Any], options: dict[str, Any]) -> Any:
+    """The network with the weights of the hub, which are downloaded unless an earlier download is on the disk."""
+    import timm
+
+    from captioner.encoders.weights import downloading, from_hub
+
+    repository, name = about.get("hf_hub_id"), about.get("hf_hub_filename")
+    url = (
+        f"https://huggingface.co/{repository}/resolve/main/{name or 'model.safetensors'}"
+        if repository
+        else about["url"]
+    )
+    with downloading(network, url, "give it as encoder.weights=PATH"):
+        file = from_hub(repository, name) if repository else None
+        overlay = {"file": file, "custom_load": False} if file else None
+        return timm.create_model(network, pretrained=True, pretrained_cfg_overlay=overlay, **options)
+
+
+def _with_weights(network: str) -> str:
+    import timm
+
+    names = difflib.get_close_matches(network, timm.list_pretrained())
+    return f"; choose a network that has, such as {' or '.join(names)}" if names else ""

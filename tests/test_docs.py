@@ -34,7 +34,7 @@ COMMANDS = commands()
 SPANS = [span for page in PAGES for span in code_spans(page)]
 CLI = typer.main.get_command(app)
 CONTEXT = CLI.make_context("captioner", ["train", "CONFIG"])
-NEEDED = {"region_files": ["encoder.folder=PATH"]}
+NEEDED = {"region_files": ["encoder.folder=PATH"], "timm": ["encoder.network=test_vit"]}
 """Settings without a default that a kind needs."""
 NOT_SETTINGS = {".safetensors", ".jsonl", ".py", ".yaml"}
 EXAMPLE_FILES = {"captioner/attention/top.py"}

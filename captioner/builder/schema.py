@@ -168,9 +168,9 @@ def supplied_to(section: str, constructor: Callable) -> set[str]:
 
 def part(section: str, kind: Any) -> Callable:
     """The constructor that a kind names: a class or a function."""
-    if section == "encoder" and isinstance(kind, str) and kind not in TABLES[section]:
-        if kind in encoders.network_names():
-            return partial(encoders.TorchvisionNetwork, network=kind)
+    own = isinstance(kind, str) and kind in TABLES[section]
+    if section == "encoder" and not own and kind in encoders.network_names():
+        return partial(encoders.TorchvisionNetwork, network=kind)
     return _lookup(f"{section}.kind", kind, TABLES[section])
 
 

@@ -146,11 +146,6 @@ class DataSettings(PartSettings, Photos, Words):
 class EncoderSettings(PartSettings, EncoderStart):
     """The section `encoder`."""
 
-    @property
-    def name(self) -> str:
-        """The network of `timm`; of other encoders the kind."""
-        return self.options.get("network", self.kind)
-
 
 @dataclass(frozen=True)
 class AttentionSettings(PartSettings, AroundAttention):

@@ -115,7 +115,8 @@ def _stored(
 
     precision = number_type(settings.run.precision, next(encoder.parameters()).device)
     also = (torch.bfloat16, torch.float16, torch.float32) if settings.run.precision == "mixed" else ()
-    root, name = Path(settings.run.features), settings.encoder.name
+    root = Path(settings.run.features)
+    name = settings.encoder.options.get("network", settings.encoder.kind)
 
     def compute() -> tuple[list[list[int]], dict[int, str]]:
         store = FeatureStore.of(encoder, root, name, precision, also)

@@ -3,9 +3,11 @@
 contract.py             what an encoder takes and returns
 preprocess.py           from a photo to pixels, and their Placement
 torchvision_network.py  any torchvision classification network
+timm_network.py         any network of timm
+pretrained.py           what both share: views, training from a stage
 small_cnn.py            a small CNN, trained from scratch
 detector.py             boxes of a detector
-weights.py              downloads of pretrained weights
+weights.py              downloads and files of pretrained weights
 refiner.py              self-attention among regions, after any encoder
 
 Besides the names in KINDS, the name of any torchvision classification network is a kind: `encoder: {kind: resnet101}`.

@@ -342,9 +342,9 @@ def test_an_unknown_name_is_answered_with_similar_ones_in_one_line(name, message
 
 def test_the_network_is_a_setting_of_this_kind_alone():
     settings = builder.read(DRAWN, ["encoder.kind=timm", "encoder.network=test_vit", "encoder.stride=both"])
-    assert settings.encoder.name == "test_vit"
+    assert settings.encoder.options["network"] == "test_vit"
     assert settings.encoder.options["stride"] == "both"
-    assert builder.read(DRAWN, ["encoder.kind=resnet18"]).encoder.name == "resnet18"
+    assert "network" not in builder.read(DRAWN, ["encoder.kind=resnet18"]).encoder.options
     with pytest.raises(UserError, match=r"encoder\.network is missing"):
         builder.read(DRAWN, ["encoder.kind=timm"])
     with pytest.raises(UserError, match=r"encoder\.network"):

@@ -122,7 +122,7 @@ def _head(service: Service) -> str:
     kinds = {
         "attention": settings.attention.kind,
         "decoder": settings.decoder.kind,
-        "encoder": settings.encoder.name,
+        "encoder": settings.encoder.options.get("network", settings.encoder.kind),
     }
     facts = [f"{section}: {kind}" for section, kind in kinds.items()]
     return f"<h1>{escape(service.run.resolve().name)}</h1><p>{escape(' · '.join([*facts, f'{words:,} words']))}</p>"

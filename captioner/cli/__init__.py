@@ -90,7 +90,7 @@ def main(command: Callable[[], object] = run_app) -> NoReturn:
     """Run a command and turn its outcome into an exit status."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # letters that the output's encoding lacks; errors are escaped already
-    warnings.filterwarnings("ignore", "Image size .* exceeds limit")  # Pillow's; such photos get an error of ours
+    warnings.filterwarnings("ignore", module=r"PIL\b")  # a photo that Pillow doubts is read, or gets an error of ours
     try:
         command()
     except UserError as error:

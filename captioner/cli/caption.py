@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from captioner.cli.options import MostPixels
 from captioner.errors import UserError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def caption(
         typer.Option("--set", help="Change a setting of decoding: search.max_length=12. Repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of search.kind=sample.")] = 0,
+    most_pixels: MostPixels = None,
 ) -> None:
     """Caption photos. Ends with status 1 if some of several photos could not be read."""
     import torch

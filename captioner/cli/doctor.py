@@ -6,13 +6,14 @@ import sys
 
 from rich.text import Text
 
-from captioner.cli.options import Config, Overrides
+from captioner.cli.options import Config, MostPixels, Overrides
 from captioner.progress import TerminalReport, console
 
 
 def doctor(
     config: Config,
     overrides: Overrides = None,
+    most_pixels: MostPixels = None,
 ) -> None:
     """Check a data set before training: photos, captions, splits, vocabulary. Ends with status 1 if a finding is bad."""
     from captioner.commands import doctor as command

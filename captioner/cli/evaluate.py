@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java, Overrides, Run, long_work
+from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java, MostPixels, Overrides, Run, long_work
 from captioner.progress import console
 
 
@@ -37,6 +37,7 @@ def evaluate(
     page: Annotated[
         bool, typer.Option(help="Write report.html: every photo with its caption and maps, worst first.")
     ] = True,
+    most_pixels: MostPixels = None,
 ) -> None:
     """Caption a split, score the captions, and write results.json, scores.json and report.html. `eval` is short for it."""
     from captioner.commands import evaluate as command

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import Config, Overrides, long_work
+from captioner.cli.options import Config, MostPixels, Overrides, long_work
 
 
 def train(
@@ -20,6 +20,7 @@ def train(
             "or train a finished one for more epochs.",
         ),
     ] = False,
+    most_pixels: MostPixels = None,
 ) -> None:
     """Train a model from a config. Run the same command again to resume.
 

@@ -5,6 +5,9 @@ The same code preprocesses photos for training and for captioning.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -16,52 +19,104 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from captioner.errors import Unreachable, UserError
+from captioner.errors import Unreachable, UserError, library
+from captioner.readers import check_regular, reason
 from captioner.regions import Placement
 
+MOST_PIXELS = "CAPTIONER_MOST_PIXELS"
+"""The environment variable that `--most-pixels` sets, for all processes that read photos."""
+_MOST_PIXELS = 250_000_000  # phones take photos of 200 megapixels
+_ORIENTATION = 0x0112  # of EXIF
+_HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
+
+
+def most_pixels() -> int:
+    """The largest number of pixels of a photo that is read: that of `--most-pixels`, or else 250 million."""
+    text = os.environ.get(MOST_PIXELS, "")
+    if not text:
+        return _MOST_PIXELS
+    if not text.isdecimal() or int(text) == 0:
+        raise UserError(f"{MOST_PIXELS} should be a number of pixels, such as {_MOST_PIXELS}, got {text!r}")
+    return int(text)
 
 
 def open_photo(path: str | Path, formats: tuple[str, ...] | None = None, max_pixels: int | None = None) -> Image.Image:
     """The photo as 8-bit RGB, turned upright by its EXIF rotation.
 
     Args:
-        formats: Pillow's names of the formats to read; all by default.
-        max_pixels: maximum number of pixels; by default, Pillow's limit for a warning.
+        formats: Pillow's names of the formats to read; all by default, and HEIC if pillow-heif is installed.
+        max_pixels: maximum number of pixels; by default `most_pixels`.
 
     Raises:
         UserError: the file is missing, is not a complete picture, or is too large.
     """
-    limit = Image.MAX_IMAGE_PIXELS if max_pixels is None else max_pixels
+    with _opened(path, formats, max_pixels) as file:
+        return as_rgb(file)
+
+
+def photo_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of the upright photo, without reading its pixels; errors as those of `open_photo`."""
+    with _opened(path) as file:
+        width, height = file.size
+        return (height, width) if file.getexif().get(_ORIENTATION, 1) >= 5 else (width, height)
+
+
+@contextmanager
+def _opened(
+    path: str | Path, formats: tuple[str, ...] | None = None, max_pixels: int | None = None
+) -> Iterator[Image.Image]:
+    """The file of a photo. Whatever goes wrong while it is read becomes a UserError."""
+    limit = most_pixels() if max_pixels is None else max_pixels
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels is None:
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, limit)  # Pillow raises at twice its limit
     try:
-        with Image.open(path, formats=formats) as file:
-            _check_size(path, file.size, limit)
-            return as_rgb(file)
+        check_regular(Path(path), "give a photo")
+        with _identified(path, formats) as file:
+            if file.width * file.height > limit:
+                size = f"{file.width:,} x {file.height:,} pixels"
+                raise UserError(f"{path} is too large: {size}, {_allowed(limit, max_pixels is None)}")
+            yield file
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(f"no photo at {path}; check the path") from error
     except UnidentifiedImageError as error:
         raise UserError(f"{path} is not a picture that can be read; give {_listed(formats)}") from error
     except Image.DecompressionBombError as error:
-        raise UserError(
-            f"{path} is too large to be a photo: at most {limit:,} pixels are read; make it smaller first"
-        ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} is too large: {_allowed(limit, max_pixels is None)}") from error
+    except Exception as error:  # decoders raise many kinds, MemoryError and RuntimeError among them
         if isinstance(error, OSError) and error.errno is not None:  # an error of the system, not of the decoder
             raise Unreachable(f"{path} cannot be opened ({error.strerror}); check it and try again") from error
-        raise UserError(f"{path} cannot be read as a photo ({error}); it may be cut off or damaged") from error
+        raise UserError(f"{path} cannot be read as a photo ({reason(error)}); it may be cut off or damaged") from error
+
+
+def _identified(path: str | Path, formats: tuple[str, ...] | None) -> Image.Image:
+    """The opened file. pillow-heif is imported at the first HEIC photo."""
+    try:
+        return Image.open(path, formats=formats)
+    except UnidentifiedImageError:
+        if formats is not None or "HEIF" in Image.OPEN or not _is_heic(path):
+            raise
+    try:
+        library("pillow_heif", f"{path} is a HEIC photo, which", "heic").register_heif_opener()
+    except UserError as error:
+        raise UserError(f"{error}, or convert the photo to JPEG first") from error
+    return Image.open(path)
+
+
+def _is_heic(path: str | Path) -> bool:
+    with Path(path).open("rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS
 
 
 def _listed(formats: tuple[str, ...] | None) -> str:
     return "a JPEG, PNG, or another photo format" if formats is None else f"one of {', '.join(formats)}"
 
 
-def _check_size(path: str | Path, size: tuple[int, int], limit: int | None) -> None:
-    """Refuse photos at the size at which Pillow only warns; it raises at twice that size."""
-    if limit is not None and size[0] * size[1] > limit:
-        raise UserError(
-            f"{path} is too large to be a photo: {size[0]:,} x {size[1]:,} pixels, at most {limit:,} are read; "
-            "make it smaller first"
-        )
+def _allowed(limit: int, is_users: bool) -> str:
+    return f"at most {limit:,} are read; make it smaller" + (", or allow more with --most-pixels" if is_users else "")
 
 
 def as_rgb(photo: Image.Image) -> Image.Image:
@@ -70,7 +125,7 @@ def as_rgb(photo: Image.Image) -> Image.Image:
     Raises:
         ValueError: grey values are fractions or exceed 16 bits, so that the value of white is unknown.
     """
-    photo = ImageOps.exif_transpose(photo)
+    photo = _upright(photo)
     if photo.mode == "F" or (photo.mode == "I" and not 0 <= photo.getextrema()[0] <= photo.getextrema()[1] < 2**16):  # pyright: ignore
         raise ValueError("its grey values are not 8 or 16 bits wide; convert it to an 8-bit picture first")
     if photo.mode.startswith("I"):
@@ -79,6 +134,15 @@ def as_rgb(photo: Image.Image) -> Image.Image:
         photo = photo.convert("RGBA")
         photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo)
     return photo.convert("RGB")
+
+
+def _upright(photo: Image.Image) -> Image.Image:
+    """The photo turned by its EXIF rotation; as it is if its EXIF data are damaged, which say nothing about its pixels."""
+    photo.load()
+    try:
+        return ImageOps.exif_transpose(photo)
+    except Exception:  # Pillow's parser of EXIF raises many kinds
+        return photo
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.encoders.contract import Vision
+from captioner.encoders.preprocess import photo_size
 from captioner.errors import UserError
 from captioner.ranges import Size
 from captioner.readers import parsing
 from captioner.regions import Boxes, Grid, Placement, Regions
 
-_ORIENTATION = 0x0112  # EXIF; values 5 to 8 swap width and height
 _FEATURES = ("features", "feat", "x", "att_feat")
 _BOXES = ("boxes", "bbox")
 _WIDTHS, _HEIGHTS = ("image_w", "image_width", "width"), ("image_h", "image_height", "height")
@@ -95,7 +95,7 @@ class RegionFiles(Vision):
             came = "none" if boxes is None else f"shape {boxes.shape}"
             raise UserError(f"{path} needs boxes (n, 4) under boxes or bbox, or in encoder.boxes, got {came}")
         width, height = _first(arrays, _WIDTHS), _first(arrays, _HEIGHTS)
-        size = _size_of(photo) if width is None or height is None else (float(width), float(height))
+        size = photo_size(photo) if width is None or height is None else (float(width), float(height))
         return torch.from_numpy(boxes.astype(numpy.float32)) / torch.tensor([*size, *size])
 
     def _file(self, photo: Path) -> Path:
@@ -159,7 +159,7 @@ class PublishedRegions:
         return PublishedRegions([path for index, path in enumerate(self.paths) if index not in excluded], self.files)
 
     def placement(self, index: int) -> Placement:
-        return Placement.whole(_size_of(self.paths[index]))
+        return Placement.whole(photo_size(self.paths[index]))
 
 
 def _load(path: Path) -> dict:
@@ -167,16 +167,6 @@ def _load(path: Path) -> dict:
     from captioner.readers.arrays import read_arrays
 
     return read_arrays(path, "give .npz or .npy files without pickles")
-
-
-def _size_of(photo: Path) -> tuple[int, int]:
-    """Width and height of the upright photo, without reading its pixels."""
-    try:
-        with Image.open(photo) as file:
-            width, height = file.size
-            return (height, width) if file.getexif().get(_ORIENTATION, 1) >= 5 else (width, height)
-    except OSError as error:
-        raise UserError(f"{photo} cannot be read as a photo ({error}), and its region file states no size") from error
 
 
 def _first(arrays: dict, names: Sequence[str]) -> numpy.ndarray | None:

@@ -70,8 +70,7 @@ def read_text(path: Path, advice: str, unfinished: bool = False) -> str:
         unfinished: leave out a last line without an end, which a killed program left.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path.absolute()} should be a file, got a {_kind(path)}; {advice}")
+        check_regular(path, advice)
         content = path.read_bytes()
         return content[: content.rfind(b"\n") + 1 if unfinished else None].decode("utf-8-sig")
     except UserError:
@@ -84,8 +83,15 @@ def read_text(path: Path, advice: str, unfinished: bool = False) -> str:
         raise UserError(f"cannot read {path.absolute()} ({getattr(error, 'strerror', error)}); {advice}") from error
 
 
-def _kind(path: Path) -> str:
-    return "folder" if path.is_dir() else "pipe, socket or device"
+def check_regular(path: Path, advice: str) -> None:
+    """Refuse folders, pipes, sockets and devices, which can keep a reader waiting for ever. A missing file is no matter of this check.
+
+    Raises:
+        UserError: the path is one of these.
+    """
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "pipe, socket or device"
+        raise UserError(f"{path.absolute()} should be a file, got a {kind}; {advice}")
 
 
 def read_json(path: Path, advice: str, shape: Any = Any) -> Any:

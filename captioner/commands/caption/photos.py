@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.captioner import Captioner
-from captioner.data.folder import photos_in
+from captioner.data.folder import note_others, photos_in
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
@@ -40,11 +40,12 @@ def find_photos(names: Sequence[str]) -> list[Path]:
         if not path.exists() and _SETTING.fullmatch(name):
             raise UserError(f"{name} is no photo; to change a setting of decoding write --set {name}")
         if path.is_dir():
-            matches = photos_in(path)
+            matches, others = photos_in(path)
+            note_others(path, others)
         elif path.exists() or not glob.has_magic(name):
             matches = [path]
         else:
-            matches = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]
+            matches = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if not Path(match).is_dir()]
         if not matches:
             raise UserError(f"no photo in {name}; give files, folders that hold photos, or patterns that match some")
         photos.update(dict.fromkeys(matches))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from captioner.encoders.preprocess import open_photo
-from captioner.errors import UserError
+from captioner.errors import UserError, visible
 from captioner.progress import console
 from captioner.search import Caption
 from captioner.visualize.animation import LARGE, save_animation
@@ -19,6 +20,7 @@ from captioner.visualize.sheet import contact, sheet
 from captioner.visualize.strips import SMALL, heads, side_by_side, strip
 
 _ON_ONE_PICTURE = 16
+_MAX_STEM = 200  # bytes
 Captions = Mapping[str, Caption]
 """The captions of one photo, by the name of the model."""
 Draw = Callable[[Image.Image, Captions, Style, str], Drawing]
@@ -63,12 +65,17 @@ def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style
     if not path.suffix:
         ending = ".gif" if option == "gif" else ".png"
         for number, (photo, captions) in enumerate(found):
-            _write_one(option, path / f"{number:04}_{photo.stem}{ending}", photo, captions, style)
+            _write_one(option, path / f"{number:04}_{_file_stem(photo)}{ending}", photo, captions, style)
     elif len(found) == 1:
         _write_one(option, path, *found[0], style)
     else:
         contact([_drawn(option, photo, captions, style, photo.name) for photo, captions in found]).save(path)
     console.print(f"written: {path}", soft_wrap=True)
+
+
+def _file_stem(photo: Path) -> str:
+    """The stem of a photo's name, cut where a longer name would be too long for a file system, which allows 255 bytes."""
+    return os.fsencode(visible(photo.stem))[:_MAX_STEM].decode(errors="ignore")
 
 
 def _write_one(option: str, path: Path, photo: Path, captions: Captions, style: Style) -> None:

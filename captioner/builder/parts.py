@@ -65,6 +65,16 @@ def make_all_splits(settings: Settings) -> Splits:
 
 
 def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
+    """The words of the training captions.
+
+    Raises:
+        UserError: there is no training split.
+    """
+    if not splits.get("train"):
+        raise UserError(
+            f"data.kind={settings.data.kind} gives no photos to train on, got the splits {', '.join(splits)}; training needs captions: "
+            "set data.kind=table, with data.captions=.txt data.images=. if a text lies beside each photo"
+        )
     captions = [reference for example in splits["train"] for reference in example.references]
     return Vocabulary.from_captions(captions, settings.data.min_count, settings.data.tokens)
 

@@ -4,7 +4,8 @@ contract.py     what every data set returns
 coco.py         COCO's captions files
 karpathy.py     Karpathy's splits of COCO and Flickr
 flickr.py       token files of Flickr8k and Flickr30k
-table.py        CSV files and JSON lines, such as Kaggle's Flickr8k
+table.py        tables of captions, such as Kaggle's Flickr8k
+table_files.py  their rows: CSV, JSON lines, JSON lists, texts beside photos
 folder.py       a folder of photos without captions
 drawn.py        drawn pictures of coloured shapes
 drawn_split.py  writes a split of drawn pictures

@@ -10,9 +10,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from captioner.data.contract import Example, Splits, clean, data_folder, read_json
+from captioner.data.contract import Example, Splits, clean, data_folder, in_split, name_of_split, read_json
 from captioner.errors import UserError
+from captioner.progress import print_note
 
+_ADVICE = "give a captions file as COCO has them"
 _KEYS = {"images": ("id", "file_name"), "annotations": ("id", "image_id", "caption")}
 """The parts of a captions file that are read: its lists, and the keys of their entries."""
 
@@ -36,15 +38,16 @@ def coco(root: str, captions: str = "captions_{split}.json", images: str = "imag
         raise UserError(
             f"data.captions should hold {{split}}, got {captions!r}; write it as in captions_{{split}}.json"
         )
-    test = ["test"] if (folder / _in_split(captions, "test")).is_file() else []
+    test = ["test"] if (folder / in_split(captions, name_of_split(folder, captions, "test"))).is_file() else []
     return read_splits(folder, ["train", "val", *test], captions, images)
 
 
 def read_splits(folder: Path, splits: Sequence[str], captions: str, images: str) -> Splits:
     """Several splits, each from its captions file; see `coco`."""
+    names = {split: name_of_split(folder, captions, split) for split in splits}
     return {
-        split: _read_split(folder / _in_split(captions, split), folder / _in_split(images, split), split == "test")
-        for split in splits
+        split: _read_split(folder / in_split(captions, name), folder / in_split(images, name), split == "test")
+        for split, name in names.items()
     }
 
 
@@ -115,16 +118,14 @@ def _start(entry: Any) -> str:
     return text if len(text) <= 100 else f"{text[:100]} ..."
 
 
-def _in_split(name: str, split: str) -> str:
-    return name.replace("{split}", split)
-
-
 def _read_split(captions: Path, photos: Path, may_lack_captions: bool) -> list[Example]:
-    index = _read_index(captions)
+    index = _read_index(captions, may_lack_captions)
     images = sorted(index.imgs.values(), key=lambda image: (isinstance(image["id"], str), image["id"]))
     examples = [_example(image, index.imgToAnns.get(image["id"], []), photos) for image in images]
-    if not may_lack_captions:
-        _check_captions(captions, examples)
+    if may_lack_captions:
+        return examples
+    examples = [example for example in examples if example.references or example.id not in index.rejected]
+    _check_captions(captions, examples)
     return examples
 
 
@@ -134,19 +135,27 @@ def _example(image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]],
     return Example(image["id"], photos / image["file_name"], references, size)
 
 
-def _read_index(path: Path):
+def _read_index(path: Path, may_lack_captions: bool = False):
     """pycocotools' index of a captions file, which is read here: pycocotools would use the system's encoding, and print."""
     from pycocotools.coco import COCO
 
     index = COCO()
-    index.dataset = _read_captions(path)  # pyright: ignore[reportAttributeAccessIssue]
+    content = _read_captions(path, may_lack_captions)
+    rejected = [annotation for annotation in content["annotations"] if annotation.get("is_rejected") is True]
+    if rejected:  # as in VizWiz
+        print_note(f"{path}: {len(rejected):,} captions that are marked as rejected are left out")
+        content["annotations"] = [entry for entry in content["annotations"] if entry.get("is_rejected") is not True]
+    index.rejected = {annotation["image_id"] for annotation in rejected}  # pyright: ignore[reportAttributeAccessIssue]
+    index.dataset = content  # pyright: ignore[reportAttributeAccessIssue]
     with redirect_stdout(io.StringIO()):
         index.createIndex()
     return index
 
 
-def _read_captions(path: Path) -> dict[str, list[dict]]:
+def _read_captions(path: Path, may_lack_captions: bool = False) -> dict[str, list[dict]]:
     content = read_json(path, "the path of the captions file (in a config: data.root and data.captions)")
+    if may_lack_captions and isinstance(content, dict) and "images" in content:
+        content.setdefault("annotations", [])  # COCO's image_info files, nocaps and VizWiz
     for name, keys in _KEYS.items():
         _check_entries(path, name, keys, content)
     _check_ids(path, content)
@@ -155,9 +164,10 @@ def _read_captions(path: Path) -> dict[str, list[dict]]:
 
 def _check_entries(path: Path, name: str, keys: Sequence[str], content: Any) -> None:
     if not isinstance(content, dict) or not isinstance(content.get(name), list):
-        raise UserError(
-            f"{path} should hold a list `{name}`, got {_kind_of(content)}; give a captions file as COCO has them"
-        )
+        advice = "for a list of images with captions set data.kind=table" if isinstance(content, list) else _ADVICE
+        raise UserError(f"{path} should hold a list `{name}`, got {_kind_of(content)}; {advice}")
+    if name == "annotations" and content[name] and _is_instances(content[name][0]):
+        raise UserError(f"{path} says where objects are (bbox, category_id) and holds no captions; {_ADVICE}")
     for entry in content[name]:
         if not isinstance(entry, dict) or not all(isinstance(entry.get(key), _type(key)) for key in keys):
             wanted = ", ".join(f"{key} ({'text' if _type(key) is str else 'number or text'})" for key in keys)
@@ -165,6 +175,12 @@ def _check_entries(path: Path, name: str, keys: Sequence[str], content: Any) -> 
                 f"{path}: each of `{name}` should have {wanted}, got {_start(entry)}; "
                 "give a captions file as COCO has them"
             )
+
+
+def _is_instances(annotation: Any) -> bool:
+    return (
+        isinstance(annotation, dict) and "caption" not in annotation and bool({"bbox", "category_id"} & {*annotation})
+    )
 
 
 def _type(key: str) -> type | tuple[type, ...]:

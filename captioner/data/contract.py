@@ -23,6 +23,28 @@ class Example:
 
 Splits = dict[str, list[Example]]
 """Examples by name of the split."""
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "val": ("val", "validation", "valid", "dev"),
+    "test": ("test", "testing"),
+}
+"""What data sets call the splits, by the names used here."""
+
+
+def split_name(name: str) -> str | None:
+    """The name used here of a split that a data set names; None if there is none."""
+    return next((split for split, names in SPLIT_NAMES.items() if name.strip().lower() in names), None)
+
+
+def in_split(name: str, split: str) -> str:
+    """The name of a file or folder in which `{split}` stands for the name of the split."""
+    return name.replace("{split}", split)
+
+
+def name_of_split(folder: Path, captions: str, split: str) -> str:
+    """What the captions files below `folder` call a split; the name used here if none exists."""
+    names = SPLIT_NAMES.get(split, (split,))
+    return next((name for name in names if (folder / in_split(captions, name)).exists()), split)
 
 
 def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Example]]:

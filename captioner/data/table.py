@@ -1,47 +1,53 @@
-"""Captions in a table: text with commas, semicolons, tabs or bars between the values, or JSON lines.
+"""Captions in a table: delimited text, JSON lines, a JSON list, or a text beside each photo.
 
 Kaggle's Flickr8k is such a table: `captions.txt` with the header `image,caption`.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import re
-from collections.abc import Iterator, Mapping
-from itertools import zip_longest
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from captioner.data.contract import Example, Splits, clean, data_folder, read_text
+from captioner.data.contract import (
+    SPLIT_NAMES,
+    Example,
+    Splits,
+    clean,
+    data_folder,
+    in_split,
+    name_of_split,
+    split_name,
+)
+from captioner.data.table_files import COLUMNS, Row, rows, sidecars
 from captioner.errors import UserError
 from captioner.ranges import Count, Fraction
-from captioner.readers import parse_json_lines
-
-_DELIMITERS = ("\t", ",", ";", "|")
-_JSON_LINES = {".jsonl", ".ndjson"}
-_FILE_NAME = re.compile(r"[^\n]*\S\.\w{2,5}")
 
 
 def table(
     root: str,
     captions: str = "captions.csv",
     images: str = "images",
+    columns: dict[str, str] | None = None,
     val_share: Fraction = 0.1,
     test_share: Fraction = 0.1,
     split_seed: Count = 0,
 ) -> Splits:
     """A table of captions, such as a CSV file, with the splits of its column `split`, or else with random splits.
 
-    Columns: `image`, the file name below `images`; `caption`, or `captions`, a list, in JSON lines; `split` (train, val or test), if
-    any. Lines with the same image are captions of one photo, whose id is that name.
+    Columns: `image`, the file name below `images`; `caption`, or `captions`, a list, in JSON; `split` (train, val or test), if any. Other
+    usual names, such as `file_name` and `text`, are understood too. Lines with the same image are captions of one photo, whose id is
+    that name.
 
     Args:
         root: folder of the data.
-        captions: table, below `root`, with commas, semicolons, tabs or bars, as its header has them; or .jsonl with one JSON object per
-            line.
-        images: folder of the photos, below `root`.
+        captions: table, below `root`: text with commas, semicolons, tabs or bars, which start with a header; .jsonl with one JSON object
+            per line; or .json with a list of objects. With `{split}` in its name there is a table for each split. `.txt`, or another
+            ending alone, reads a text file beside each photo, with a caption on each line.
+        images: folder of the photos, below `root`; may contain `{split}`.
+        columns: names of the columns, such as `{image: file, caption: title, split: part}`; the usual names if not given.
         val_share: share of validation photos, if the table has no splits.
         test_share: share of test photos, if the table has no splits.
         split_seed: seed of the random splits.
@@ -50,14 +56,20 @@ def table(
         UserError: a file is missing, or a line is incomplete.
     """
     folder = data_folder(root)
-    path = folder / captions
-    references: dict[str, list[str]] = {}
-    split_of: dict[str, str] = {}
-    for number, row in _rows(path):
-        image, texts = _read_row(path, number, row)
-        references.setdefault(image, []).extend(clean(text) for text in texts)
-        if row.get("split"):
-            _note_split(split_of, image, row["split"], path, number)
+    strange = [name for name in columns or {} if name not in COLUMNS]
+    if strange:
+        raise UserError(f"data.columns should name {', '.join(COLUMNS)}, got {strange[0]!r}")
+    if "{split}" in captions:
+        return _table_of_each_split(folder, captions, images, columns or {})
+    if captions.startswith(".") and "/" not in captions:
+        path = folder / images
+        found = sidecars(path if path.is_dir() or images != "images" else folder, captions)
+        photos = path if path.is_dir() else folder
+    else:
+        path, photos = folder / captions, folder / images
+        _check_there(folder, path)
+        found = rows(path, columns or {})
+    references, split_of = _read(found)
     if not references:
         raise UserError(f"{path} should hold captions, got none; check data.captions")
     if split_of and len(split_of) < len(references):
@@ -66,93 +78,69 @@ def table(
     split_of = split_of or _random_splits(list(references), val_share, test_share, split_seed)
     splits: Splits = {"train": [], "val": [], "test": []}
     for image, texts in references.items():
-        splits[split_of[image]].append(Example(image, folder / images / image, texts))
+        splits[split_of[image]].append(Example(image, photos / image, texts))
     return splits
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The number of each line, and its values by column."""
-    text = read_text(path, "data.root and data.captions")
-    if path.suffix in _JSON_LINES:
-        yield from parse_json_lines(text, path, "check data.captions")
+def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> Splits:
+    splits: Splits = {}
+    for split in SPLIT_NAMES:
+        name = name_of_split(folder, captions, split)
+        path = folder / in_split(captions, name)
+        if split == "test" and not path.exists():
+            continue
+        references, _ = _read(rows(path, columns))
+        if not references:
+            raise UserError(f"{path} should hold captions, got none; check data.captions")
+        photos = folder / in_split(images, name)
+        splits[split] = [Example(image, photos / image, texts) for image, texts in references.items()]
+    return splits
+
+
+def _check_there(folder: Path, path: Path) -> None:
+    """Say how to read a folder without a table, if its photos have texts beside them."""
+    if path.exists():
         return
-    yield from _separated(path, text)
+    tables = [other.name for other in folder.iterdir() if other.name.startswith(("metadata.", "captions."))]
+    if tables:
+        more = f"it has {tables[0]}: set data.captions={tables[0]}, and data.images=. if the photos lie beside it"
+    elif any(other.suffix == ".txt" for other in islice(folder.iterdir(), 1000)):
+        more = "to read a text beside each photo, set data.captions=.txt"
+    else:
+        return
+    raise UserError(f"there is no {path.name} in {folder.absolute()}; {more}")
 
 
-def _separated(path: Path, text: str) -> Iterator[tuple[int, Mapping[Any, Any]]]:
-    """The number of each row's first line, and its values by column."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    names: list[str] = []
-    start = 1
-    try:
-        for values in reader:
-            if not values:
-                pass
-            elif not names:
-                names = _header(path, values)
-            else:
-                _check_quotes(path, names, values, start, reader)
-                row: dict[Any, Any] = dict(zip_longest(names, values[: len(names)]))
-                yield start, row | ({None: values[len(names) :]} if len(values) > len(names) else {})
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise _unbalanced(path, start, reader.line_num, str(error)) from error
-    if not names:
-        _header(path, [])
+def _read(found: Iterable[Row]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """The captions of each photo, and its split, if any."""
+    references: dict[str, list[str]] = {}
+    split_of: dict[str, str] = {}
+    for place, row in found:
+        image, texts = _read_row(place, row)
+        references.setdefault(image, []).extend(clean(text) for text in texts)
+        if row.get("split"):
+            _note_split(split_of, image, str(row["split"]), place)
+    return references, split_of
 
 
-def _delimiter(text: str) -> str:
-    """The delimiter that cuts the header into the most columns."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    return max(_DELIMITERS, key=header.count)
-
-
-def _header(path: Path, values: list[str]) -> list[str]:
-    names = [name.strip() for name in values]
-    if not {"image", "caption"} <= set(names):
-        raise UserError(
-            f"{path} should start with a header that names the columns image and caption, got {', '.join(names) or 'nothing'}; "
-            "rename its columns, or put the line image,caption first where there is no header"
-        )
-    return names
-
-
-def _check_quotes(path: Path, names: list[str], values: list[str], start: int, reader: Any) -> None:
-    """Refuse a value over several lines that holds a row of its own: a quote mark is missing or superfluous before it."""
-    column = names.index("image")
-    for value in values:
-        for line in value.splitlines()[1:]:
-            cells = line.split(reader.dialect.delimiter)
-            if len(cells) > column and _FILE_NAME.fullmatch(cells[column].strip(' "')):
-                raise _unbalanced(path, start, reader.line_num, f"it holds the row {line[:60]!r}")
-
-
-def _unbalanced(path: Path, start: int, end: int, why: str) -> UserError:
-    lines = f"line {start}" if end <= start else f"lines {start} to {end}"
-    return UserError(
-        f"{path}, {lines}: the value that starts with a quote mark in line {start} should end with one, but does not ({why}); close it, or "
-        "remove the quote mark. A quote mark inside a quoted caption is written twice"
-    )
-
-
-def _read_row(path: Path, number: int, row: Mapping[str, Any]) -> tuple[str, list[str]]:
-    image, texts = row.get("image"), row.get("captions", row.get("caption"))
+def _read_row(place: str, row: Mapping[str, Any]) -> tuple[str, list[str]]:
+    image, texts = row.get("image"), row.get("caption")
     texts = [texts] if isinstance(texts, str) else texts
-    if not (isinstance(image, str) and image.strip() and isinstance(texts, list)) or None in row:
+    if not (isinstance(image, str) and image.strip() and isinstance(texts, list)):
         raise UserError(
-            f"{path}, line {number}: should have an image and a caption, got {str(dict(row))[:200]}; "
-            "quote captions that hold the delimiter"
+            f"{place}: should have an image and a caption, got {str(dict(row))[:200]}; complete the row, or leave it out"
         )
     if not all(isinstance(text, str) for text in texts):
-        raise UserError(f"{path}, line {number}: captions should be text, got {str(texts)[:200]}")
+        raise UserError(f"{place}: captions should be text, got {str(texts)[:200]}")
     return image.strip(), texts
 
 
-def _note_split(split_of: dict[str, str], image: str, split: str, path: Path, number: int) -> None:
-    if split not in ("train", "val", "test"):
-        raise UserError(f"{path}, line {number}: split should be train, val or test, got {split!r}")
+def _note_split(split_of: dict[str, str], image: str, name: str, place: str) -> None:
+    split = split_name(name)
+    if split is None:
+        raise UserError(f"{place}: split should be train, val or test, got {name!r}")
     if split_of.setdefault(image, split) != split:
-        raise UserError(f"{path}, line {number}: {image} is in {split_of[image]} and in {split}; a photo has one split")
+        raise UserError(f"{place}: {image} is in {split_of[image]} and in {split}; a photo has one split")
 
 
 def _random_splits(images: list[str], val_share: float, test_share: float, seed: int) -> dict[str, str]:

@@ -218,7 +218,7 @@ BAD = {
     "quoted word": ("csv", "captions.csv", 'image,caption\na.jpg,"a" b', "line 2: .* quote mark"),
     "quoted name": ("csv", "captions.csv", 'image,caption\n"a.jpg,a\nb.jpg",b', "lines 2 to 3: .* row"),
     "quote in a long table": ("csv", "captions.csv", 'image,caption\na.jpg,"' + "a\n" * 70_000, "lines 2 to"),
-    "bad split": ("csv", "captions.csv", "image,caption,split\na,b,dev", "got 'dev'"),
+    "bad split": ("csv", "captions.csv", "image,caption,split\na,b,extra", "got 'extra'"),
     "two splits": ("csv", "captions.csv", "image,caption,split\na,b,val\na,b,train", "is in val and in train"),
     "some splits": ("csv", "captions.csv", "image,caption,split\na,b,val\nc,b,", "got none for c"),
     "no object": ("json lines", "captions.jsonl", "[]", "should be a json object"),

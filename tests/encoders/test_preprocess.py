@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 
 import numpy
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from captioner.encoders.preprocess import Preprocess, as_rgb, open_photo
+from captioner.encoders.preprocess import MOST_PIXELS, Preprocess, as_rgb, open_photo
 from captioner.errors import UserError
 from captioner.regions import Boxes, Grid, Placement
 
@@ -135,13 +137,47 @@ def test_a_photo_cut_off_is_named(tmp_path):
         open_photo(tmp_path / "photo.jpg")
 
 
-@pytest.mark.filterwarnings("ignore:Image size")
-@pytest.mark.parametrize("side", [11, 20], ids=["Pillow warns", "Pillow refuses"])
-def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch, side):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    Image.new("L", (side, side)).save(tmp_path / "bomb.png")
-    with pytest.raises(UserError, match="too large to be a photo"):
-        open_photo(tmp_path / "bomb.png")
+@pytest.mark.parametrize("side", [11, 20])
+def test_the_limit_of_pixels_is_the_users(tmp_path, monkeypatch, side):
+    Image.new("L", (side, side)).save(tmp_path / "photo.png")
+    monkeypatch.setenv(MOST_PIXELS, "100")
+    with pytest.raises(UserError, match="at most 100 are read; make it smaller, or allow more with --most-pixels"):
+        open_photo(tmp_path / "photo.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # Pillow refuses twice as many
+    monkeypatch.setenv(MOST_PIXELS, "400")
+    assert open_photo(tmp_path / "photo.png").size == (side, side)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_what_is_no_regular_file_is_refused(tmp_path, kind):
+    path = tmp_path / "photo.jpg"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(UserError, match=f"should be a file, got a {kind}"):
+        open_photo(path)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bad planes"), MemoryError(), IndexError("x"), KeyError("x")])
+def test_whatever_a_decoder_raises_names_the_photo(tmp_path, monkeypatch, error):
+    Image.new("L", (4, 4)).save(tmp_path / "photo.png")
+    monkeypatch.setattr(Image.Image, "convert", lambda *arguments: (_ for _ in ()).throw(error))
+    with pytest.raises(UserError, match=r"photo\.png cannot be read as a photo"):
+        open_photo(tmp_path / "photo.png")
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03\xff\xff\xff\xff"])
+def test_damaged_exif_leaves_the_photo_as_it_is(tmp_path, exif):
+    Image.new("RGB", (6, 4)).save(tmp_path / "photo.jpg", exif=exif)
+    assert open_photo(tmp_path / "photo.jpg").size == (6, 4)
+
+
+def test_heic_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "photo.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr(Image, "OPEN", {name: opener for name, opener in Image.OPEN.items() if name != "HEIF"})
+    with pytest.raises(UserError, match=r"\[heic\].*convert the photo to JPEG"):
+        open_photo(tmp_path / "photo.jpg")
 
 
 @pytest.mark.parametrize("mode", ["I", "I;16"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 
 import numpy
 import pytest
@@ -124,7 +125,7 @@ def test_a_results_file_with_an_image_twice_is_refused(tmp_path):
     with pytest.raises(UserError, match="got image_id 1 twice"):
         read_results(path)
     path.write_text(json.dumps({"1": "a"}))
-    with pytest.raises(UserError, match="should hold a list of results, got a json dict"):
+    with pytest.raises(UserError, match="should hold a list of results, .* got a json object"):
         read_results(path)
     path.write_text(json.dumps([{"image": 1, "words": ["long"] * 100}]))
     with pytest.raises(
@@ -205,3 +206,16 @@ def test_models_stand_beside_one_another_on_a_sheet(captioner, photos, tmp_path,
 def test_pictures_that_cannot_be_drawn_are_errors(captioner, photos, tmp_path, wanted, message):
     with pytest.raises(UserError, match=message):
         captioning.run(captioner, [str(photos)], {option: tmp_path / name for option, name in wanted.items()})
+
+
+def test_names_that_are_long_or_not_utf8_get_every_file(captioner, tmp_path):
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    for name in (b"\xe9t\xe9.png", b"a" * 240 + b".png", "é".encode() * 118 + b".png"):
+        Image.effect_noise((40, 30), 80).convert("RGB").save(tmp_path / "photo.png")
+        (tmp_path / "photo.png").rename(folder / os.fsdecode(name))
+    wanted = {"sheet": out / "sheets", "strip": out / "strips.png", "gif": out / "gifs"}
+    captioning.run(captioner, [str(folder)], wanted, out / "a.csv", out / "a.json", out / "a.html")
+    assert len(list((out / "sheets").iterdir())) == len(list((out / "gifs").iterdir())) == 3
+    assert len(json.loads((out / "a.json").read_text())) == 3
+    assert all((out / name).exists() for name in ("a.csv", "a.html", "strips.png"))

@@ -1,0 +1,164 @@
+"""Rows of a table of captions, in the formats that people have: delimited text, JSON lines, a JSON list, and text beside photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from captioner.data.contract import read_json, read_text
+from captioner.errors import UserError
+
+Row = tuple[str, Mapping[str, Any]]
+"""The place of a row, such as `captions.csv, line 2`, and its values by column."""
+COLUMNS = {
+    "image": ("image", "file_name", "filename", "image_name", "image_path", "image_id"),
+    "caption": ("caption", "captions", "text", "comment"),
+    "split": ("split",),
+}
+"""The usual names of the columns, in lower case."""
+_DELIMITERS = "\t,;|"
+_FILE_NAME = re.compile(r"[^\n]*\S\.\w{2,5}")
+_JSON_LINES = (".jsonl", ".ndjson")
+
+
+def rows(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
+    """The rows of a table; image, caption and split, if it has them, have these names.
+
+    Args:
+        columns: the table's own names of the columns, by these names.
+
+    Raises:
+        UserError: the file cannot be read as its ending says, or lacks a column.
+    """
+    if path.suffix in _JSON_LINES:
+        from captioner.readers import parse_json_lines
+
+        text = read_text(path, "data.root and data.captions")
+        found = ((f"{path}, line {number}", row) for number, row in parse_json_lines(text, path, "check data.captions"))
+    elif path.suffix == ".json":
+        found = _json_list(path)
+    else:
+        found = _delimited(path, columns)
+    names: tuple[str, ...] = ()
+    renamed: dict[str, str] = {}
+    for place, row in found:
+        if tuple(row) != names:
+            names = tuple(row)
+            renamed = _renamed(names, columns, place)
+        yield place, {renamed.get(name, name): value for name, value in row.items()}
+
+
+def sidecars(photos: Path, ending: str) -> Iterator[Row]:
+    """A row for each photo below a folder that has a text file of the same name beside it; each line of that file is a caption.
+
+    Raises:
+        UserError: no photo has such a file.
+    """
+    from captioner.data.folder import photos_in
+
+    beside = [(photo, photo.with_suffix(ending)) for photo in photos_in(photos)[0]]
+    beside = [(photo, text) for photo, text in beside if text.exists()]
+    if not beside:
+        raise UserError(
+            f"no photo in {photos.absolute()} has a {ending} file beside it; check data.root and data.images"
+        )
+    for photo, text in beside:
+        lines = [line for line in read_text(text, "data.captions").split("\n") if line.strip()]
+        yield str(text), {"image": photo.relative_to(photos).as_posix(), "caption": lines or [""]}
+
+
+def _json_list(path: Path) -> Iterator[Row]:
+    content = read_json(path, "data.root and data.captions")
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        keys = ", ".join(map(str, content)) if isinstance(content, dict) else ""
+        came = f"an object with {shorten(keys, 100)}" if keys else "something else"
+        raise UserError(
+            f"{path} should hold a list of objects with image and caption, got {came}; "
+            "for COCO's captions files set data.kind=coco, for Karpathy's data.kind=karpathy"
+        )
+    yield from ((f"{path}, entry {number}", entry) for number, entry in enumerate(content, start=1))
+
+
+def _delimited(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
+    """The rows of delimited text; the place of a row is its first line."""
+    text = read_text(path, "data.root and data.captions")
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(_DELIMITERS, key=header.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    names: list[str] = []
+    image, start = 0, 1
+    try:
+        for values in reader:
+            if values and names:
+                yield f"{path}, line {start}", _row(path, names, image, values, (start, reader.line_num), delimiter)
+            elif values:
+                names = [name.strip() for name in values]
+                own = _renamed(names, columns, str(path))
+                image = next(index for index, name in enumerate(names) if own.get(name) == "image")
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise _unbalanced(path, (start, reader.line_num), str(error)) from error
+    if not names:
+        _renamed([], columns, str(path))
+
+
+def _row(
+    path: Path, names: list[str], image: int, values: list[str], lines: tuple[int, int], delimiter: str
+) -> dict[str, Any]:
+    """A row by column.
+
+    Raises:
+        UserError: it has too many values, or a value over several lines holds a row of its own, since a quote mark before it is missing or
+            superfluous.
+    """
+    if len(values) > len(names):
+        raise UserError(
+            f"{path}, line {lines[0]}: should have {len(names)} columns, got {str(values)[:200]}; "
+            "quote captions that hold the delimiter"
+        )
+    for line in [line for value in values for line in value.splitlines()[1:]]:
+        cells = line.split(delimiter)
+        if len(cells) > image and _FILE_NAME.fullmatch(cells[image].strip(' "')):
+            raise _unbalanced(path, lines, f"it holds the row {line[:60]!r}")
+    return dict(zip_longest(names, values))
+
+
+def _unbalanced(path: Path, lines: tuple[int, int], why: str) -> UserError:
+    start, end = lines
+    where = f"line {start}" if end <= start else f"lines {start} to {end}"
+    return UserError(
+        f"{path}, {where}: the value that starts with a quote mark in line {start} should end with one, but does not ({why}); close it, or "
+        "remove the quote mark. A quote mark inside a quoted caption is written twice"
+    )
+
+
+def _renamed(names: Collection[str], columns: Mapping[str, str], place: str) -> dict[str, str]:
+    """The names of columns in this program, by the table's own.
+
+    Raises:
+        UserError: there is no image or no caption.
+    """
+    own: dict[str, str] = {}
+    for wanted, usual in COLUMNS.items():
+        given = columns.get(wanted)
+        choices = [name for name in names if name == given] if given else _usual(names, usual)
+        if choices:
+            own[choices[0]] = wanted
+        elif given or wanted != "split":
+            came = shorten(", ".join(map(str, names)), 200) or "nothing"
+            raise UserError(
+                f"{place} should start with a header that names the columns image and caption, got {came}; rename its columns, say which "
+                "is which as in data.columns='{image: file, caption: title}', or put the line image,caption first where there is no header"
+            )
+    return own
+
+
+def _usual(names: Iterable[str], usual: tuple[str, ...]) -> list[str]:
+    by_name = {str(name).strip().lower(): name for name in reversed(list(names))}
+    return [by_name[name] for name in usual if name in by_name]

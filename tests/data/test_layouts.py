@@ -1,0 +1,117 @@
+"""Layouts in which people keep captioned photos are read, and what is left out is counted."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+from PIL import Image
+
+from captioner.data import KINDS
+from captioner.data.checks import examine
+from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
+from captioner.text.vocabulary import Vocabulary
+
+ROWS = [("a.jpg", "a dog, running"), ("b.jpg", "a cat"), ("c.jpg", "two birds")]
+CSV = {
+    "file_name,text": ("metadata.csv", ",", "file_name,text", {}),
+    "semicolons": ("captions.csv", ";", "image;caption", {}),
+    "bars": ("results.csv", "| ", "image_name| comment", {}),
+    "tabs": ("captions.txt", "\t", "Image\tCaption", {}),
+    "own names": ("own.csv", ";", "id;photo;title", {"image": "photo", "caption": "title"}),
+}
+
+
+def read(root, **arguments):
+    splits = KINDS["table"](str(root), **{"images": ".", "val_share": 0.0, "test_share": 0.0} | arguments)
+    return {example.image.name: example.references for example in splits["train"]}
+
+
+WANTED = {name: [caption] for name, caption in ROWS}
+
+
+@pytest.mark.parametrize("layout", CSV)
+def test_delimiters_and_names_of_columns(tmp_path, layout):
+    name, delimiter, header, columns = CSV[layout]
+    lines = [delimiter.join([*(["7"] if columns else []), photo, f'"{caption}"']) for photo, caption in ROWS]
+    if delimiter == "| ":
+        lines = [f"{photo}| {caption}" for photo, caption in ROWS]
+    (tmp_path / name).write_text("\n".join([header, *lines]))
+    assert read(tmp_path, captions=name, columns=columns) == WANTED
+
+
+def test_json_lines_and_lists_of_other_projects(tmp_path):
+    lines = [json.dumps({"file_name": photo, "text": caption}) for photo, caption in ROWS]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
+    entries = [{"caption": caption, "image": photo, "image_id": "coco_1"} for photo, caption in ROWS]
+    (tmp_path / "train.json").write_text(json.dumps(entries))
+    assert read(tmp_path, captions="metadata.jsonl") == read(tmp_path, captions="train.json") == WANTED
+
+
+def test_a_table_of_each_split_under_its_usual_names(tmp_path):
+    for split, (photo, caption) in zip(("train", "validation", "test"), ROWS, strict=True):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "metadata.csv").write_text(f'file_name,text\n{photo},"{caption}"\n')
+    splits = KINDS["table"](str(tmp_path), captions="{split}/metadata.csv", images="{split}")
+    assert [example.id for example in splits["val"]] == ["b.jpg"]
+    assert splits["val"][0].image == tmp_path / "validation" / "b.jpg"
+    (tmp_path / "one.csv").write_text("image,caption,split\na.jpg,a,train\nb.jpg,b,validation\nc.jpg,c,dev\n")
+    assert len(KINDS["table"](str(tmp_path), captions="one.csv")["val"]) == 2
+
+
+def test_a_text_beside_each_photo(tmp_path):
+    for photo, caption in ROWS:
+        (tmp_path / photo).write_bytes(b"")
+        (tmp_path / photo).with_suffix(".txt").write_text(f"{caption}\n")
+    assert read(tmp_path, captions=".txt") == WANTED
+    with pytest.raises(UserError, match=r"set data\.captions=\.txt"):
+        read(tmp_path)
+
+
+def test_a_test_file_without_annotations_and_rejected_captions(tmp_path, capsys):
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    annotations = [
+        {"id": 1, "image_id": 1, "caption": "a dog", "is_rejected": False},
+        {"id": 2, "image_id": 1, "caption": "Quality issues are too severe", "is_rejected": True},
+        {"id": 3, "image_id": 2, "caption": "Quality issues are too severe", "is_rejected": True},
+    ]
+    for split in ("train", "valid"):
+        (tmp_path / f"{split}.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    (tmp_path / "test.json").write_text(json.dumps({"info": {}, "images": images}))
+    splits = KINDS["coco"](str(tmp_path), "{split}.json")
+    assert [(example.id, example.references) for example in splits["val"]] == [(1, ["a dog"])]
+    assert [example.references for example in splits["test"]] == [[], []]
+    assert "2 captions that are marked as rejected are left out" in capsys.readouterr().err
+
+
+def test_an_instances_file_and_a_list_of_captions_are_named(tmp_path):
+    content = {"images": [], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}]}
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match="where objects are"):
+        KINDS["coco"](str(tmp_path), "{split}.json")
+    (tmp_path / "train.json").write_text(json.dumps([{"image": "a.jpg", "caption": "a"}]))
+    with pytest.raises(UserError, match=r"data\.kind=table"):
+        KINDS["coco"](str(tmp_path), "{split}.json")
+
+
+@pytest.mark.timeout(20)
+def test_every_file_of_a_folder_is_a_photo_or_counted(tmp_path, capsys):
+    for name in ("a.HEIC", "b.mpo", "c.tga", "d.ico", "notes.txt", ".hidden.jpg", "e.mov"):
+        (tmp_path / name).write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    splits = KINDS["folder"](str(tmp_path))
+    assert [example.id for example in splits["test"]] == ["a.HEIC", "b.mpo", "c.tga", "d.ico", "pipe.jpg"]
+    said = capsys.readouterr().err
+    assert all(part in said for part in ("1 hidden", "1 .txt", "1 .mov"))
+
+
+def test_captions_without_spaces_are_a_bad_finding(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    (tmp_path / "captions.csv").write_text("image,caption\na.png,一个男人骑着马在海滩上奔跑。\n", encoding="utf-8")
+    splits = KINDS["table"](str(tmp_path), images=".", val_share=0.0, test_share=0.0)
+    for tokens, bad in (("simple", True), ("characters", False)):
+        vocabulary = Vocabulary.from_captions(splits["train"][0].references, 1, tokens)
+        found = examine(splits, vocabulary, 1, 50, open_photo)
+        assert any("data.tokens=characters" in finding.what and finding.bad for finding in found) == bad

@@ -10,6 +10,11 @@ import typer
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java, MostPixels, Overrides, Run, long_work
 from captioner.progress import console
 
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the results. Default: RUN/SPLIT, or RUN/SPLIT-ROOT for other data than the run's."),
+]
+
 
 def evaluate(
     run: Run,
@@ -28,12 +33,7 @@ def evaluate(
     instances: Instances = None,
     java: Java = True,
     clip: Clip = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the results. Default: RUN/SPLIT, or RUN/SPLIT-ROOT for other data than the run's."
-        ),
-    ] = None,
+    out: Out = None,
     page: Annotated[
         bool, typer.Option(help="Write report.html: every photo with its caption and maps, worst first.")
     ] = True,

@@ -193,6 +193,7 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
     long = [
         f"{name}: {len(words)} words, {text[:60]!r}..." for name, text, words in captions if len(words) > max_length
     ]
+    many = _TOO_MANY_UNKNOWN * len(captions)
     uncut = [f"{name}: {text[:60]!r}" for name, text, words in captions if lacks_spaces(" ".join(words))]
     repeating = [
         f"{_named(split, example)}: {example.references[0][:60]!r}"
@@ -204,7 +205,7 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
             "photos without a caption that has a word", [_named(*pair) for pair in wordless], len(examples), bad=needed
         ),
         _finding("captions without a word", empty, len(captions)),
-        _finding("captions without spaces between words; set data.tokens=characters", uncut, len(captions), bad=len(uncut) > _TOO_MANY_UNKNOWN * len(captions)),
+        _finding("captions without spaces; set data.tokens=characters", uncut, len(captions), len(uncut) > many),
         _finding(f"captions of more than {max_length} words, which training cuts off", long, len(captions)),
         _finding("photos with copies among their references", repeating, len(examples)),
     ]

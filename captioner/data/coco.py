@@ -124,7 +124,7 @@ def _read_split(captions: Path, photos: Path, may_lack_captions: bool) -> list[E
     examples = [_example(image, index.imgToAnns.get(image["id"], []), photos) for image in images]
     if may_lack_captions:
         return examples
-    examples = [example for example in examples if example.references or example.id not in index.rejected]
+    examples = [example for example in examples if example.references or example.id not in index.rejected]  # pyright: ignore[reportAttributeAccessIssue]
     _check_captions(captions, examples)
     return examples
 

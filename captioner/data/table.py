@@ -61,14 +61,7 @@ def table(
         raise UserError(f"data.columns should name {', '.join(COLUMNS)}, got {strange[0]!r}")
     if "{split}" in captions:
         return _table_of_each_split(folder, captions, images, columns or {})
-    if captions.startswith(".") and "/" not in captions:
-        path = folder / images
-        found = sidecars(path if path.is_dir() or images != "images" else folder, captions)
-        photos = path if path.is_dir() else folder
-    else:
-        path, photos = folder / captions, folder / images
-        _check_there(folder, path)
-        found = rows(path, columns or {})
+    path, photos, found = _rows_of(folder, captions, images, columns or {})
     references, split_of = _read(found)
     if not references:
         raise UserError(f"{path} should hold captions, got none; check data.captions")
@@ -80,6 +73,16 @@ def table(
     for image, texts in references.items():
         splits[split_of[image]].append(Example(image, photos / image, texts))
     return splits
+
+
+def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> tuple[Path, Path, Iterable[Row]]:
+    """The path of the captions, the folder of the photos, and the rows."""
+    path, photos = folder / captions, folder / images
+    if captions.startswith(".") and "/" not in captions:
+        photos = photos if photos.is_dir() else folder
+        return photos, photos, sidecars(photos, captions)
+    _check_there(folder, path)
+    return path, photos, rows(path, columns)
 
 
 def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> Splits:

@@ -25,6 +25,8 @@ def values_of(annotation: Any) -> str:
         return "; or ".join([*map(values_of, parts), *(["null"] if NoneType in get_args(annotation) else [])])
     if origin in (tuple, list):
         return "a list of such values"
+    if origin is dict:
+        return "such values by name"
     return _TYPES[annotation]
 
 

@@ -125,7 +125,7 @@ def test_a_results_file_with_an_image_twice_is_refused(tmp_path):
     with pytest.raises(UserError, match="got image_id 1 twice"):
         read_results(path)
     path.write_text(json.dumps({"1": "a"}))
-    with pytest.raises(UserError, match="should hold a list of results, .* got a json object"):
+    with pytest.raises(UserError, match=r"should hold a list of results, .* got a json object"):
         read_results(path)
     path.write_text(json.dumps([{"image": 1, "words": ["long"] * 100}]))
     with pytest.raises(

@@ -37,6 +37,21 @@ ALIASES = {"eval": "evaluate"}
 _HELP = "Image captioning with attention: train a model, caption photos, and see where it attends."
 
 
+def _allow_pixels(pixels: int | None) -> None:
+    if pixels is not None:
+        os.environ["CAPTIONER_MOST_PIXELS"] = str(pixels)  # processes that read photos for this one see it too
+
+
+MostPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        callback=_allow_pixels,
+        help="Read photos of at most this many pixels. Default: 250 million. Large photos need 3 to 12 bytes a pixel.",
+    ),
+]
+
+
 def make_app(wanted: str | None = None) -> typer.Typer:
     """The program; with `wanted`, of that command alone, so that the other commands are not imported."""
     made = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=True, callback=_app_options)

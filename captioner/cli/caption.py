@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from captioner.cli.options import MostPixels
+from captioner.cli import MostPixels
 from captioner.errors import UserError
 
 if TYPE_CHECKING:

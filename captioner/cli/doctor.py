@@ -6,7 +6,8 @@ import sys
 
 from rich.text import Text
 
-from captioner.cli.options import Config, MostPixels, Overrides
+from captioner.cli import MostPixels
+from captioner.cli.options import Config, Overrides
 from captioner.progress import TerminalReport, console
 
 

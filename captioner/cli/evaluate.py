@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java, MostPixels, Overrides, Run, long_work
+from captioner.cli import MostPixels
+from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java, Overrides, Run, long_work
 from captioner.progress import console
 
 Out = Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,21 +20,6 @@ Java = Annotated[bool, typer.Option(help="Compute METEOR and SPICE if Java is in
 Clip = Annotated[
     str | None,
     typer.Option(help="Folder of a CLIP model, or its name in the cache of transformers. Adds CLIPScore."),
-]
-
-
-def _allow_pixels(pixels: int | None) -> None:
-    if pixels is not None:
-        os.environ["CAPTIONER_MOST_PIXELS"] = str(pixels)  # processes that read photos for this one see it too
-
-
-MostPixels = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        callback=_allow_pixels,
-        help="Read photos of at most this many pixels. Default: 250 million. Large photos need 3 to 12 bytes a pixel.",
-    ),
 ]
 TOKENS_HELP = f"Tokeniser for scoring: {', '.join(TOKENS)}; ptb is coco-caption's"
 

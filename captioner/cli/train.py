@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import Config, MostPixels, Overrides, long_work
+from captioner.cli import MostPixels
+from captioner.cli.options import Config, Overrides, long_work
 
 
 def train(

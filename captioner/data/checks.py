@@ -193,19 +193,19 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
     long = [
         f"{name}: {len(words)} words, {text[:60]!r}..." for name, text, words in captions if len(words) > max_length
     ]
-    many = _TOO_MANY_UNKNOWN * len(captions)
     uncut = [f"{name}: {text[:60]!r}" for name, text, words in captions if lacks_spaces(" ".join(words))]
     repeating = [
         f"{_named(split, example)}: {example.references[0][:60]!r}"
         for split, example in examples
         if len({tuple(vocabulary.split(text)) for text in example.references}) < len(example.references)
     ]
+    total = len(captions)
     return [
         _finding(
             "photos without a caption that has a word", [_named(*pair) for pair in wordless], len(examples), bad=needed
         ),
         _finding("captions without a word", empty, len(captions)),
-        _finding("captions without spaces; set data.tokens=characters", uncut, len(captions), len(uncut) > many),
+        _finding("captions without spaces; set data.tokens=characters", uncut, total, 5 * len(uncut) > total),
         _finding(f"captions of more than {max_length} words, which training cuts off", long, len(captions)),
         _finding("photos with copies among their references", repeating, len(examples)),
     ]

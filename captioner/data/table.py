@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from captioner.data.contract import (
     SPLIT_NAMES,
@@ -21,9 +21,11 @@ from captioner.data.contract import (
     name_of_split,
     split_name,
 )
-from captioner.data.table_files import COLUMNS, Row, rows, sidecars
 from captioner.errors import UserError
 from captioner.ranges import Count, Fraction
+
+if TYPE_CHECKING:
+    from captioner.data.table_files import Row
 
 
 def table(
@@ -55,6 +57,8 @@ def table(
     Raises:
         UserError: a file is missing, or a line is incomplete.
     """
+    from captioner.data.table_files import COLUMNS
+
     folder = data_folder(root)
     strange = [name for name in columns or {} if name not in COLUMNS]
     if strange:
@@ -77,6 +81,8 @@ def table(
 
 def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> tuple[Path, Path, Iterable[Row]]:
     """The path of the captions, the folder of the photos, and the rows."""
+    from captioner.data.table_files import rows, sidecars
+
     path, photos = folder / captions, folder / images
     if captions.startswith(".") and "/" not in captions:
         photos = photos if photos.is_dir() else folder
@@ -86,6 +92,8 @@ def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str
 
 
 def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> Splits:
+    from captioner.data.table_files import rows
+
     splits: Splits = {}
     for split in SPLIT_NAMES:
         name = name_of_split(folder, captions, split)

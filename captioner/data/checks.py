@@ -188,7 +188,7 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
         for text in example.references
     ]
     wordless = [(split, example) for split, example in examples if not any(map(vocabulary.split, example.references))]
-    needed = any(split in ("train", "val") for split, _ in wordless)
+    needed, total = any(split in ("train", "val") for split, _ in wordless), len(captions)
     empty = [name for name, _, words in captions if not words]
     long = [
         f"{name}: {len(words)} words, {text[:60]!r}..." for name, text, words in captions if len(words) > max_length
@@ -199,7 +199,6 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
         for split, example in examples
         if len({tuple(vocabulary.split(text)) for text in example.references}) < len(example.references)
     ]
-    total = len(captions)
     return [
         _finding(
             "photos without a caption that has a word", [_named(*pair) for pair in wordless], len(examples), bad=needed

@@ -18,9 +18,8 @@ LAYERS = [  # top to bottom; names in one row do not import each other
     ["metrics", "search", "ensemble"],
     ["model", "features"],
     ["decoders", "encoders", "data"],
-    ["attention", "text"],
-    ["layers", "regions", "readers", "files", "ranges", "progress", "moved"],
-    ["errors"],
+    ["attention", "text", "readers", "progress"],
+    ["layers", "regions", "files", "errors", "ranges", "moved"],
 ]
 HEIGHT = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from captioner.builder import read_vocabulary
 from captioner.data.coco import read_references, read_results
 from captioner.data.instances import read_instances
 from captioner.data.table import table
@@ -19,7 +20,6 @@ from captioner.features.store_index import StoreIndex
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.readers import parse_yaml, read_json, read_json_lines, read_text
 from captioner.readers.arrays import read_arrays
-from captioner.text.vocabulary import Vocabulary
 
 PACKAGE = Path(__file__).parents[1] / "captioner"
 PARSERS = {
@@ -203,7 +203,7 @@ def lines(rows: list) -> str:
 
 
 def vocabulary(path: Path) -> None:
-    loaded = Vocabulary.load(path)
+    loaded = read_vocabulary(path)
     loaded.join(loaded.words)
 
 

@@ -9,7 +9,7 @@ run_folder.py the files of a run folder, its lock, and reading its settings and 
 loading.py    models: new, initialised from another run, or trained
 """
 
-from captioner.builder.loading import load, make_start
+from captioner.builder.loading import load, make_start, read_vocabulary
 from captioner.builder.parts import (
     check_training_parts,
     make_all_splits,
@@ -47,5 +47,6 @@ __all__ = [
     "part",
     "read",
     "read_run_settings",
+    "read_vocabulary",
     "save_settings",
 ]

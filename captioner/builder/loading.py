@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from typing_extensions import TypedDict
 
 from captioner.builder.parts import make_model, make_search, make_vocabulary
 from captioner.builder.run_folder import ENCODER, VOCABULARY, read_run_settings
@@ -15,6 +16,7 @@ from captioner.captioner import Captioner
 from captioner.data.contract import Splits
 from captioner.errors import UserError
 from captioner.model import CaptionModel
+from captioner.readers import read_json
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.checkpoints import BEST, NEWEST, fill_model, load_checkpoint, tensors_of
 from captioner.training.distributed import choose_device
@@ -32,7 +34,7 @@ def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionM
         vocabulary = make_vocabulary(settings, splits)
         return vocabulary, make_model(settings, vocabulary)
     before = read_run_settings(earlier)
-    vocabulary = Vocabulary.load(earlier / VOCABULARY)
+    vocabulary = read_vocabulary(earlier / VOCABULARY)
     if vocabulary.tokens != settings.data.tokens:
         raise UserError(
             f"run.from_run={earlier} has data.tokens={vocabulary.tokens}, got {settings.data.tokens}; use the same"
@@ -78,7 +80,7 @@ def load(
     if twice:
         raise UserError(f"the models of an ensemble should be different runs, got {twice[0]} twice; give each once")
     settings = read_run_settings(folders[0], overrides)
-    vocabulary = Vocabulary.load(folders[0] / VOCABULARY)
+    vocabulary = read_vocabulary(folders[0] / VOCABULARY)
     models = [_open(folder, checkpoint, vocabulary) for folder in folders]
     model = models[0] if len(models) == 1 else _ensemble(models)
     model.to(choose_device(device)).eval()
@@ -93,7 +95,7 @@ def _ensemble(models: Sequence[CaptionModel]) -> Ensemble:
 
 def _open(folder: Path, checkpoint: Literal["best", "newest"], vocabulary: Vocabulary) -> CaptionModel:
     """The model of a run, which must have this vocabulary."""
-    settings, own = read_run_settings(folder), Vocabulary.load(folder / VOCABULARY)
+    settings, own = read_run_settings(folder), read_vocabulary(folder / VOCABULARY)
     if own.words != vocabulary.words or own.tokens != vocabulary.tokens:
         odd = next((word for word in own.words if word not in vocabulary.number_of), "their order, or data.tokens")
         raise UserError(
@@ -121,3 +123,20 @@ def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Pa
     if checkpoint == "newest":
         tensors = tensors_of(tensors, "model/") | tensors_of(tensors, "average/")
     return tensors, path
+
+
+class _StoredVocabulary(TypedDict):
+    """What `Vocabulary.save` writes."""
+
+    tokens: str
+    words: list[str]
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """The vocabulary that `Vocabulary.save` wrote.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    stored = read_json(path, "restore an intact copy from the same run, or train again", _StoredVocabulary)
+    return Vocabulary(stored["words"], stored["tokens"])

@@ -20,7 +20,6 @@ from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError, too_large
 from captioner.model import CaptionModel
 from captioner.search import Limits
-from captioner.text.endings import BAD_ENDINGS
 from captioner.text.vocabulary import Vocabulary
 from captioner.training import optimisation
 from captioner.training.contract import Objective
@@ -209,6 +208,8 @@ def make_schedule(settings: Settings) -> optimisation.Constant:
 
 def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
     """Numbers of the words that no caption should end with."""
+    from captioner.text.endings import BAD_ENDINGS
+
     return tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
 
 

@@ -196,6 +196,8 @@ def _check_same(folder: Path, settings: Settings, change: bool = False) -> None:
 
 def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
     """Write the files that do not change during a run. If this is interrupted, the next start writes them again."""
+    from captioner.builder.loading import read_vocabulary
+
     remove_unfinished(folder)
     (folder / ".writable").unlink(missing_ok=True)  # of an earlier version
     if not has_weights(folder):  # what is there is of a start that ended before its first checkpoint
@@ -206,7 +208,7 @@ def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model:
         save_checkpoint(folder / ENCODER, model_tensors(model.encoder), {})
     if not (folder / VOCABULARY).exists():
         vocabulary.save(folder / VOCABULARY)
-    elif (stored := Vocabulary.load(folder / VOCABULARY)).words != vocabulary.words:
+    elif (stored := read_vocabulary(folder / VOCABULARY)).words != vocabulary.words:
         changed = sorted(set(stored.words) ^ set(vocabulary.words))
         raise UserError(
             f"the training captions have changed since {folder} was started: {len(stored)} words then, {len(vocabulary)} now"

@@ -11,22 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from typing_extensions import TypedDict
-
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
-from captioner.readers import read_json
 from captioner.text.tokens import TOKENS
 
 PAD, START, END, UNK = range(4)
 MARKS = ["<pad>", "<start>", "<end>", "<unk>"]
-
-
-class _Stored(TypedDict):
-    """What a vocabulary's file holds."""
-
-    tokens: str
-    words: list[str]
 
 
 class Vocabulary:
@@ -87,13 +77,3 @@ class Vocabulary:
     def save(self, path: Path) -> None:
         text = json.dumps({"tokens": self.tokens, "words": self.words[len(MARKS) :]}, ensure_ascii=False, indent=0)
         write_text_atomically(path, text + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> Vocabulary:
-        """Read a file that `save` wrote.
-
-        Raises:
-            UserError: the file is damaged.
-        """
-        stored = read_json(path, "restore an intact copy from the same run, or train again", _Stored)
-        return cls(stored["words"], stored["tokens"])

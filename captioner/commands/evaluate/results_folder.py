@@ -17,7 +17,6 @@ from captioner.data.contract import Splits
 from captioner.errors import UserError, system_error
 from captioner.files import write_text_atomically
 from captioner.readers import read_json
-from captioner.text.vocabulary import Vocabulary
 
 DATA = "dataset.json"
 """Names the data of results that are not of the run's own data."""
@@ -58,7 +57,7 @@ def is_own_data(run: Path, settings: Settings, splits: Splits) -> bool:
     moved = (given | {"root": ""}) == (own | {"root": ""}) and not Path(own["root"]).exists()
     if not (moved and splits.get("train")):
         return False
-    return builder.make_vocabulary(settings, splits).words == Vocabulary.load(run / builder.VOCABULARY).words
+    return builder.make_vocabulary(settings, splits).words == builder.read_vocabulary(run / builder.VOCABULARY).words
 
 
 def _data(settings: Settings) -> dict[str, Any]:

@@ -40,11 +40,15 @@ FORMATS |= {
 HANG = 10
 
 
+class Hang(BaseException):
+    """Not an Exception, since readers turn those into a UserError."""
+
+
 def limited(work: Callable[[], object]) -> None:
     """Run the work; a UserError is an answer. It may take 10 seconds."""
 
     def late(*event: object) -> None:
-        raise AssertionError(f"it took more than {HANG} s")
+        raise Hang(f"it took more than {HANG} s")
 
     signal.signal(signal.SIGALRM, late)
     signal.alarm(HANG)

@@ -147,7 +147,11 @@ def check_values(
     check_keys(values, known, f"key in {section}:", hint)
     resolved: Nested = {}
     for schema in schemas:
-        own = {name: value for name, value in values.items() if name in schema.model_fields}
+        own = {
+            name: "{split}" if value == {"split": None} else value  # what YAML makes of {split} without quotes
+            for name, value in values.items()
+            if name in schema.model_fields
+        }
         try:
             resolved |= schema(**own).model_dump()
         except pydantic.ValidationError as error:

@@ -8,11 +8,14 @@ import os
 import pytest
 from PIL import Image
 
+from captioner import builder
+from captioner.commands.doctor import diagnose
 from captioner.data import KINDS
 from captioner.data.checks import examine
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.text.vocabulary import Vocabulary
+from tests.helpers import CONFIGS
 
 ROWS = [("a.jpg", "a dog, running"), ("b.jpg", "a cat"), ("c.jpg", "two birds")]
 CSV = {
@@ -115,3 +118,14 @@ def test_captions_without_spaces_are_a_bad_finding(tmp_path):
         vocabulary = Vocabulary.from_captions(splits["train"][0].references, 1, tokens)
         found = examine(splits, vocabulary, 1, 50, open_photo)
         assert any("data.tokens=characters" in finding.what and finding.bad for finding in found) == bad
+
+
+def test_split_in_braces_needs_no_quotes():
+    settings = builder.read(CONFIGS / "pascal_soft.yaml", ["data.captions={split}/a.json", "data.images={split}"])
+    assert settings.data.options["images"] == "{split}"
+
+
+def test_a_folder_without_captions_says_how_to_train_on_it(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"")
+    with pytest.raises(UserError, match=r"data\.captions=\.txt data\.images=\."):
+        diagnose(CONFIGS / "own_photos.yaml", ["data.kind=folder", f"data.root={tmp_path}"])

@@ -110,10 +110,15 @@ def _check_captions(splits: Splits, settings: Settings) -> None:
         examples = splits.get(split, [])
         empty = [example for example in examples if not any(map(split_words, example.references))]
         if empty or not examples:
-            problem = f"{len(empty)} of {len(examples)} photos without, first {empty[0].image}" if empty else "no photo"
-            raise UserError(
-                f"training needs captions for every photo of {split}, got {problem}; caption them or leave them out"
+            problem = (
+                f"{len(empty)} of {len(examples)} photos without, first {empty[0].image}"
+                if empty
+                else "no photo with a caption"
             )
+            advice = "caption them or leave them out"
+            if settings.data.kind == "folder":
+                advice = "set data.kind=table, with data.captions=.txt data.images=. if a text lies beside each photo"
+            raise UserError(f"training needs captions for every photo of {split}, got {problem}; {advice}")
 
 
 def make_trainer(

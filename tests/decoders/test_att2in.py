@@ -56,5 +56,5 @@ def test_settings_of_before_that_say_the_defaults_are_dropped():
 
 @pytest.mark.parametrize("options", [["candidate=maxout"], ["enters=candidate"], [*EARLIER, "cell=gru"]])
 def test_other_combinations_of_before_are_refused(options):
-    with pytest.raises(UserError, match=r"no longer exist except as decoder.kind=att2in"):
+    with pytest.raises(UserError, match=r"no longer has decoder\.enters=.* needs version 0\.1\.0"):
         read(options)

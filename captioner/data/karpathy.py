@@ -48,7 +48,7 @@ def _entries(path: Path) -> list[dict[str, Any]]:
                 f"{path}: each of `images` should have filename, split and sentences, got {str(entry)[:200]}; "
                 "give a dataset_*.json as Karpathy published them"
             )
-        if entry["split"] not in _SPLITS:
+        if str(entry["split"]) not in _SPLITS:
             raise UserError(f"{path}: a split should be one of {', '.join(_SPLITS)}, got {entry['split']!r}")
     return entries
 

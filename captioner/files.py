@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 try:
     import fcntl
@@ -28,7 +29,7 @@ _next_look: dict[Path, float] = {}  # by folder: when to look again for what kil
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path, then flush the file and rename it to `path`.
 
-    After a crash there is the old file or the new one, never a part of it. The temporary file lies in a folder of its own beside
+    After a crash there is the old file or the new one, never a part of it. The temporary file is in a folder of its own beside
     `path`, since some writers put more files beside theirs. That folder is locked, so that a later write can remove what a killed
     program left without touching what another program is writing. The folder of `path` is created if it does not exist.
     """
@@ -64,6 +65,16 @@ def write_text_atomically(path: Path, text: str) -> None:
 def existing(path: Path) -> Path:
     """The path itself, or the nearest folder above it that exists."""
     return next(folder for folder in [path.absolute(), *path.absolute().parents] if folder.exists())
+
+
+def try_writing(folder: Path) -> None:
+    """Write and delete a file in the folder, or in the nearest one above it that exists.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    with TemporaryFile(dir=existing(folder)):
+        pass
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -16,6 +16,7 @@ from captioner.builder.run_folder import FREQUENCIES, fill_encoder
 from captioner.builder.schema import part
 from captioner.builder.sections import PartSettings, Settings
 from captioner.data.contract import Example, Splits, present
+from captioner.data.folder import READ_TEXTS
 from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError, too_large
 from captioner.model import CaptionModel
@@ -72,7 +73,7 @@ def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
     if not splits.get("train"):
         raise UserError(
             f"data.kind={settings.data.kind} gives no photos to train on, got the splits {', '.join(splits)}; training needs captions: "
-            "set data.kind=table, with data.captions=.txt data.images=. if a text lies beside each photo"
+            f"{READ_TEXTS}"
         )
     captions = [reference for example in splits["train"] for reference in example.references]
     return Vocabulary.from_captions(captions, settings.data.min_count, settings.data.tokens)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
@@ -15,7 +14,7 @@ from captioner.builder.schema import SECTIONS, read, save_settings
 from captioner.builder.sections import Settings
 from captioner.encoders import Vision
 from captioner.errors import UserError, system_error
-from captioner.files import existing, remove_unfinished, write_text_atomically
+from captioner.files import remove_unfinished, try_writing, write_text_atomically
 from captioner.model import CaptionModel
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.checkpoints import (
@@ -120,8 +119,7 @@ def check_folder(folder: Path, settings: Settings, change: bool = False) -> None
     elif not (folder / SETTINGS).exists() and folder.is_dir() and any(map(_is_foreign, folder.iterdir())):
         raise UserError(f"{folder} holds other files and no run; give run.folder=... another name, or empty it")
     try:
-        with TemporaryFile(dir=existing(folder)):
-            pass
+        try_writing(folder)
     except OSError as error:
         raise UserError(
             f"cannot write into {folder} ({system_error(error)}); set run.folder to a folder that you may write to"

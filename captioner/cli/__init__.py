@@ -39,7 +39,9 @@ _HELP = "Image captioning with attention: train a model, caption photos, and see
 
 def _allow_pixels(pixels: int | None) -> None:
     if pixels is not None:
-        os.environ["CAPTIONER_MOST_PIXELS"] = str(pixels)  # processes that read photos for this one see it too
+        from captioner.encoders.preprocess import MOST_PIXELS
+
+        os.environ[MOST_PIXELS] = str(pixels)  # processes that read photos for this one see it too
 
 
 MostPixels = Annotated[
@@ -139,5 +141,5 @@ def _print_once(*parts: Text | str) -> None:
 
         if not is_first_to_say(" ".join(map(str, parts))):
             return
-    with suppress(OSError):  # the terminal was closed; the exit status is told to schedulers all the same
+    with suppress(OSError):  # the terminal was closed; schedulers still see the exit status
         errors.print(*parts, soft_wrap=True)

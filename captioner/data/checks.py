@@ -46,7 +46,7 @@ def examine(
     open_photo: Callable[[Path], Image.Image],
     tick: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Finding]:
-    """All findings, bad ones first. Reads every photo.
+    """The result of every check, bad ones first; the count of most is 0. Reads every photo.
 
     Args:
         splits: examples whose photos may be missing.
@@ -56,26 +56,14 @@ def examine(
         open_photo: reads a photo; raises UserError if it cannot be read.
         tick: called with the number of photos done and the number of all.
     """
-    findings = every_check(splits, vocabulary, min_count, max_length, open_photo, tick)
-    return sorted((finding for finding in findings if finding.count), key=lambda finding: not finding.bad)
-
-
-def every_check(
-    splits: Splits,
-    vocabulary: Vocabulary,
-    min_count: int,
-    max_length: int,
-    open_photo: Callable[[Path], Image.Image],
-    tick: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Finding]:
-    """The result of every check, most of them with a count of 0; arguments as those of `examine`."""
-    return [
+    findings = [
         *_photos(splits, open_photo, tick),
         *_few(splits),
         *_captions(splits, vocabulary, max_length),
         *_dropped(splits, vocabulary, min_count),
         *_leaks(splits),
     ]
+    return sorted(findings, key=lambda finding: not finding.bad)
 
 
 def _named(split: str, example: Example) -> str:

@@ -114,7 +114,7 @@ def _check_there(folder: Path, path: Path) -> None:
         return
     tables = [other.name for other in folder.iterdir() if other.name.startswith(("metadata.", "captions."))]
     if tables:
-        more = f"it has {tables[0]}: set data.captions={tables[0]}, and data.images=. if the photos lie beside it"
+        more = f"it has {tables[0]}: set data.captions={tables[0]}, and data.images=. if the photos are beside it"
     elif any(other.suffix == ".txt" for other in islice(folder.iterdir(), 1000)):
         more = "to read a text beside each photo, set data.captions=.txt"
     else:

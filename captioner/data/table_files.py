@@ -13,6 +13,7 @@ from typing import Any
 
 from captioner.data.contract import read_json, read_text
 from captioner.errors import UserError
+from captioner.readers import parse_json_lines
 
 Row = tuple[str, Mapping[str, Any]]
 """The place of a row, such as `captions.csv, line 2`, and its values by column."""
@@ -37,8 +38,6 @@ def rows(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
         UserError: the file cannot be read as its ending says, or lacks a column.
     """
     if path.suffix in _JSON_LINES:
-        from captioner.readers import parse_json_lines
-
         text = read_text(path, "data.root and data.captions")
         found = ((f"{path}, line {number}", row) for number, row in parse_json_lines(text, path, "check data.captions"))
     elif path.suffix == ".json":

@@ -196,7 +196,7 @@ def _make(network: str, weights: str, size: tuple[int, int]) -> Any:
 
 
 def _from_file(network: str, path: Path, about: dict[str, Any], options: dict[str, Any]) -> Any:
-    """The network with the weights of a file. timm converts them where it has to, for example position embeddings of another size."""
+    """The network with the weights of a file. timm converts what does not fit, such as position embeddings of another size."""
     import timm
 
     from captioner.encoders.weights import fitted, tensors_of_file

@@ -52,7 +52,7 @@ def check_loss(loss: float, step: int, saved: str | None = None) -> None:
 
 
 def diverged(what: str, step: int, saved: str | None) -> UserError:
-    """The error of a training whose loss or weights are no longer finite.
+    """The error that ends a training run whose loss or weights are no longer finite.
 
     Args:
         what: what is not finite, as a sentence without its end.

@@ -59,7 +59,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
 
 
 def checkpoint_state(path: Path) -> State:
-    """The state of a training run alone, without reading the tensors."""
+    """The state of a training run, without its tensors."""
     with _opened(path) as (_, state):
         if "progress" not in state:
             raise KeyError("progress")

@@ -1,4 +1,4 @@
-"""The processes of a training run (one, or several under torchrun), its device, and the number type of its products there."""
+"""Processes, device and number type of a training run: one process, or several under torchrun."""
 
 from __future__ import annotations
 

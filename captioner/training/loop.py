@@ -234,6 +234,7 @@ class Trainer:
             due = self.processes.any(due)
             self.stop.asked = self.processes.any(self.stop.asked)
         if due or self.stop.asked:
+            self._check_numbers()
             self._save()
         self.stop.check()
 
@@ -242,6 +243,5 @@ class Trainer:
         self.stop.check()
 
     def _save(self) -> None:
-        self._check_numbers()
         self.processes.from_first(lambda: self.resumable.save(self.folder / NEWEST, self.progress))
         self.saved_at, self.saved_step = time.monotonic(), self.progress.step

@@ -1,4 +1,4 @@
-"""The newest checkpoint: everything from which a training run resumes as if it had not stopped, also with changed settings."""
+"""The newest checkpoint: everything that a training run needs to resume as if it had not stopped, also with changed settings."""
 
 from __future__ import annotations
 

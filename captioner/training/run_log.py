@@ -59,23 +59,21 @@ class RunLog:
         changed: Changes | None = None,
     ):
         self.path = folder / _NAME
-        self._drop_after(step, validated)
+        kept = self._drop_after(step, validated)
         self.samples = samples
         self.wandb = None
         if wandb is not None:
             from captioner.training.wandb_log import WandbRun
 
-            self.wandb = WandbRun(folder, wandb, resumed=step > 0)
+            self.wandb = WandbRun(folder, wandb, kept, resumed=step > 0)
         self._append("start", step, {"changed": changed} if changed else {})
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         values = {name: value if _is_json(value) else None for name, value in values.items()}
         self._append(kind, step, values)
         if self.wandb is not None:
-            validated = kind == "validation"
-            self.wandb.write(kind, step, values, self.samples() if validated and self.samples is not None else ())
-            if validated:
-                self.wandb.write_best(self.path)
+            pictures = self.samples() if kind == "validation" and self.samples is not None else ()
+            self.wandb.write(kind, step, values, pictures)
 
     def close(self) -> None:
         if self.wandb is not None:
@@ -86,13 +84,15 @@ class RunLog:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def _drop_after(self, step: int, validated: bool) -> None:
-        """Keep the lines of what the run starts from. A validation is logged before it is part of a checkpoint."""
-        if self.path.exists():
-            last = {"validation": step if validated else step - 1}
-            rows = read_json_lines(self.path, _ADVICE, _Line, unfinished=True)
-            kept = [json.dumps(row) + "\n" for row in rows if row["step"] <= last.get(row["kind"], step)]
-            write_text_atomically(self.path, "".join(kept) if step else "")
+    def _drop_after(self, step: int, validated: bool) -> list[_Line]:
+        """Keep the lines of what the run starts from, and return them. A validation is logged before it is part of a checkpoint."""
+        if not self.path.exists():
+            return []
+        last = {"validation": step if validated else step - 1}
+        rows = read_json_lines(self.path, _ADVICE, _Line, unfinished=True)
+        kept = [row for row in rows if step and row["step"] <= last.get(row["kind"], step)]
+        write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        return kept
 
 
 def run_seconds(folder: Path) -> float | None:

@@ -6,10 +6,10 @@ use, since it takes a second.
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,17 @@ class WandbRun:
     Args:
         folder: the run folder.
         settings: all settings, by section.
+        logged: the lines of `log.jsonl` from which the run goes on.
         resumed: whether the run goes on from a checkpoint.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, dict[str, Any]], resumed: bool = False):
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, dict[str, Any]],
+        logged: Sequence[Mapping[str, Any]] = (),
+        resumed: bool = False,
+    ):
         self.wandb, self.folder, self.monitor = _library(), folder, settings["run"]["monitor"]
         # wandb's own files; without the second variable it stages pictures in the home folder
         self.variables = {"WANDB_DIR", "WANDB_DATA_DIR"} - os.environ.keys()
@@ -66,6 +73,10 @@ class WandbRun:
         except self.wandb.errors.Error as error:
             raise UserError(_help(error)) from error
         self.run.define_metric(f"validation/{self.monitor}", summary="max")
+        self.best = -math.inf  # of the monitored score, over the whole run
+        for line in logged:
+            if line["kind"] == "validation":
+                self._note_best(line["step"], line)
 
     def write(
         self, kind: str, step: int, values: dict[str, Any], pictures: Sequence[tuple[Image.Image, str]] = ()
@@ -73,16 +84,15 @@ class WandbRun:
         numbers = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
         samples = [self.wandb.Image(picture, caption=caption) for picture, caption in pictures]
         self.run.log({**numbers, **({"samples": samples} if samples else {})}, step=step)
+        if kind == "validation":
+            self._note_best(step, values)
 
-    def write_best(self, log: Path) -> None:
-        """Show the best validation of the whole run, which `log.jsonl` has, in the summary."""
-        lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
-        scored = [line for line in lines if line["kind"] == "validation" and line.get(self.monitor) is not None]
-        if scored:
-            best = max(scored, key=lambda line: line[self.monitor])
-            self.run.summary.update(
-                {f"best/{self.monitor}": best[self.monitor], "best/epoch": best["epoch"], "best/step": best["step"]}
-            )
+    def _note_best(self, step: int, values: Mapping[str, Any]) -> None:
+        """Show the best validation of the whole run in the summary."""
+        score = values.get(self.monitor)
+        if score is not None and score > self.best:
+            self.best = score
+            self.run.summary.update({f"best/{self.monitor}": score, "best/epoch": values["epoch"], "best/step": step})
 
     def close(self) -> None:
         self.run.finish()

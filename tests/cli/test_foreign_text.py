@@ -21,22 +21,19 @@ from torch.distributed import TCPStore
 from captioner import cli
 from captioner.errors import LONGEST_MESSAGE, UserError
 from captioner.progress import Report, TerminalReport, console
+from tests.builder.test_renamed import OLD_RUN
+from tests.cli.test_cli import run as run_command
 from tests.helpers import DRAWN
 
-OLD_RUN = Path(__file__).parents[1] / "builder" / "old_run"
 HOSTILE = "\x1b[31m\x9b2J[red]x[red]:smile:\u202e\n\r\t\udce9"
 HARMLESS = "\\x1b[31m\\x9b2J[red]x[red]:smile:\\u202e\\n\\r\\t\\udce9"
 
 
 def run(capsys, command, *arguments) -> tuple[int, str, str]:
-    app = typer.Typer()
-    app.command()(command)
-    with pytest.raises(SystemExit) as ended:
-        cli.main(lambda: app([str(argument) for argument in arguments], standalone_mode=False))
-    captured = capsys.readouterr()
-    assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(captured.out + captured.err)
-    assert "Traceback" not in captured.err
-    return ended.value.code, captured.out, captured.err
+    status, out, err = run_command(capsys, command, *arguments)
+    assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(out + err)
+    assert "Traceback" not in err
+    return status, out, err
 
 
 @pytest.fixture

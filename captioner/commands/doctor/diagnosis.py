@@ -36,6 +36,7 @@ def diagnose(
         "precision": precision_text(settings.run.precision, choose_device(settings.run.device)),
         "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB" if is_stored(encoder) else "none",
     }
-    return examine(
+    results = examine(
         splits, vocabulary, settings.data.min_count, settings.data.max_length, open_photo, report.checked_photos
-    ), sizes
+    )
+    return [finding for finding in results if finding.count], sizes

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from captioner import builder
 from captioner.builder.sections import Settings
 from captioner.data.contract import Splits
 from captioner.errors import UserError, system_error
-from captioner.files import write_text_atomically
+from captioner.files import try_writing, write_text_atomically
 from captioner.readers import read_json
 
 DATA = "dataset.json"
@@ -104,10 +103,8 @@ def record_data(folder: Path, settings: Settings) -> None:
 
 def check_writable(folder: Path) -> None:
     """Refuse a folder in which results cannot be written, before anything is computed."""
-    exists = next(parent for parent in [folder.absolute(), *folder.absolute().parents] if parent.exists())
     try:
-        with TemporaryFile(dir=exists):
-            pass
+        try_writing(folder)
     except OSError as error:
         raise UserError(
             f"the results cannot be written into {folder} ({system_error(OSError(error.errno, error.strerror))}); give --out FOLDER"

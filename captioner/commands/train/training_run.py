@@ -19,6 +19,7 @@ from captioner.captioner import Captioner
 from captioner.commands.photo_sources import decode, num_batches, photo_source, read_splits, with_placement
 from captioner.data.batches import CaptionedPhotos, encode_references
 from captioner.data.contract import Example, Splits
+from captioner.data.folder import READ_TEXTS
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.features.sources import Source
@@ -115,9 +116,7 @@ def _check_captions(splits: Splits, settings: Settings) -> None:
                 if empty
                 else "no photo with a caption"
             )
-            advice = "caption them or leave them out"
-            if settings.data.kind == "folder":
-                advice = "set data.kind=table, with data.captions=.txt data.images=. if a text lies beside each photo"
+            advice = READ_TEXTS if settings.data.kind == "folder" else "caption them or leave them out"
             raise UserError(f"training needs captions for every photo of {split}, got {problem}; {advice}")
 
 

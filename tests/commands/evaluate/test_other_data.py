@@ -99,7 +99,7 @@ def test_a_run_that_cannot_be_written_is_scored_into_another_folder(trained, tmp
     def refuse(dir):
         raise OSError(30, "Read-only file system", str(dir))
 
-    monkeypatch.setattr("captioner.commands.evaluate.results_folder.TemporaryFile", refuse)
+    monkeypatch.setattr("captioner.files.TemporaryFile", refuse)
     status, _, err = run(capsys, cli.evaluate, trained)
     assert status == 2
     assert f"cannot be written into {trained / 'val'}" in err

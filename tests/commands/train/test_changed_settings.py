@@ -14,7 +14,7 @@ from captioner.commands.train import training_run as runs
 from captioner.errors import Interrupted, UserError
 from captioner.training import loop
 from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint, save_checkpoint
-from tests.commands.train.test_resume import StopAfter
+from tests.commands.train.test_resume import Powerless, StopAfter
 from tests.helpers import DRAWN, losses
 
 
@@ -119,14 +119,6 @@ def test_a_change_that_was_killed_before_its_first_checkpoint_is_made_again(stop
         runs.train(DRAWN, [*stopped, *changes], Powerless(), change=True)
     runs.train(DRAWN, [*stopped, *changes])  # settings.yaml has them now
     assert load_checkpoint(tmp_path / "run" / NEWEST)[1]["progress"]["step"] == 8 + 3 + 3
-
-
-class Powerless(StopAfter):
-    def __init__(self):
-        super().__init__(0)
-
-    def step(self, *arguments, **options):
-        raise RuntimeError("the power went")
 
 
 def test_a_finished_run_is_trained_for_more_epochs(settings, tmp_path):

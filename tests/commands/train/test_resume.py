@@ -35,6 +35,16 @@ class StopAfter(Report):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+class Powerless(StopAfter):
+    """Fails at the first step, as a program that is killed there."""
+
+    def __init__(self):
+        super().__init__(0)
+
+    def step(self, *arguments, **options):
+        raise RuntimeError("the power went")
+
+
 def assert_same_end(one, two):
     assert losses(one) == losses(two)
     for name in (NEWEST, BEST):

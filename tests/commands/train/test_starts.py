@@ -8,7 +8,7 @@ from captioner.builder import run_folder
 from captioner.commands.train import training_run as runs
 from captioner.errors import Interrupted, UserError
 from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint
-from tests.commands.train.test_resume import StopAfter
+from tests.commands.train.test_resume import Powerless, StopAfter
 from tests.helpers import DRAWN, tiny_settings
 
 REFUSED = {
@@ -55,14 +55,6 @@ def test_a_start_without_a_checkpoint_is_corrected_by_the_next(settings, tmp_pat
     runs.train(DRAWN, [*settings, "run.epochs=1", "data.min_count=3", "decoder.hidden_size=20"])
     assert run_folder.read_run_settings(folder).decoder.options["hidden_size"] == 20
     assert (folder / BEST).exists()
-
-
-class Powerless(StopAfter):
-    def __init__(self):
-        super().__init__(0)
-
-    def step(self, *arguments, **options):
-        raise RuntimeError("the power went")
 
 
 def test_a_folder_with_files_of_others_is_still_refused(settings, tmp_path):

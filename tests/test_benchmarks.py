@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+
+import numpy
+import pytest
 import torch
 from torch import nn
 
+from benchmarks import judgements
 from benchmarks.textbook import same_layers, textbook_of, torchs_order
 from captioner.data.batches import Batch, pad_words
+from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.regions import Regions
 from captioner.search import BeamSearch, Limits
@@ -48,3 +54,67 @@ def test_both_textbook_beam_searches_find_our_captions():
     textbook = textbook_of(ours)
     assert [textbook.beam(photo, 3, 6) for photo in features] == found
     assert textbook.beams(features, 3, 6) == found
+
+
+# Judgements
+
+
+OWN = {"dog.jpg": ["a dog runs on grass", "a dog is running"], "cat.jpg": ["a cat sleeps", "the cat is asleep"]}
+TOKEN_LINES = [f"{photo}#{number}\t{text} ." for photo, texts in OWN.items() for number, text in enumerate(texts)]
+TOKEN_LINES += ["bird.jpg.1#0\ta dog runs on a green field ."]
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """The two files: a caption of the photo itself, a near one, and two wrong ones."""
+    (tmp_path / "tokens.txt").write_text("\n".join(TOKEN_LINES), encoding="utf-8")
+    lines = ["dog.jpg\tdog.jpg#1\t4\t4\t4", "dog.jpg\tbird.jpg.1#0\t4\t3\t3", "dog.jpg\tcat.jpg#0\t1\t1\t1"]
+    lines += ["bird.jpg\tcat.jpg#1\t1\t1\t2"]
+    (tmp_path / "experts.txt").write_text("\n".join(lines), encoding="utf-8")
+    captions = judgements.read_captions(tmp_path / "tokens.txt")
+    return tmp_path / "experts.txt", captions, judgements.references_of(captions)
+
+
+def test_captions_of_the_photo_itself_are_left_out_of_the_judged_pairs(judged):
+    pairs = judgements.read_pairs(*judged)
+    assert [(pair.photo, pair.caption) for pair in pairs] == [
+        ("dog.jpg", "a dog runs on a green field ."),
+        ("dog.jpg", "a cat sleeps ."),
+        ("bird.jpg", "the cat is asleep ."),
+    ]
+    assert [pair.judgements for pair in pairs] == [[4, 3, 3], [1, 1, 1], [1, 1, 2]]
+
+
+def test_every_score_ranks_the_judged_captions(judged, monkeypatch):
+    monkeypatch.setattr(judgements, "java_tallies", lambda *arguments: [])
+    pairs = judgements.read_pairs(*judged)
+    scores = judgements.scores_of(pairs, judged[2], "", None)
+    assert set(scores) <= {*judgements.PUBLISHED, "BLEU-2", "BLEU-3"}
+    assert {len(values) for values in scores.values()} == {3}
+    assert judgements.agreement(scores["BLEU-1"], pairs) > 0.5
+
+
+def test_agreement_is_tau_c_of_all_judgements():
+    marks = [[1, 1, 2], [3, 2, 3], [4, 4, 4], [1, 2, 1]]
+    pairs = [judgements.Pair("dog.jpg", "a dog", of_pair) for of_pair in marks]
+    values = numpy.array([0.1, 0.4, 0.3, 0.1])
+    expected = tau_c(numpy.repeat(values, 3).tolist(), [mark for pair in pairs for mark in pair.judgements])
+    assert judgements.agreement(values, pairs) == pytest.approx(expected)
+
+
+def tau_c(left, right):
+    """2 m (concordant - discordant) / ((m - 1) n^2), with m the smaller number of different values."""
+    pairs = itertools.combinations(zip(left, right, strict=True), 2)
+    excess = sum(numpy.sign(a - c) * numpy.sign(b - d) for (a, b), (c, d) in pairs)
+    classes = min(len({*left}), len({*right}))
+    return 2 * classes * excess / ((classes - 1) * len(left) ** 2)
+
+
+@pytest.mark.parametrize(
+    "line", ["dog.jpg\tcat.jpg#0\t1\t1\t5", "dog.jpg\tcat.jpg#9\t1\t1\t1", "dog.jpg cat.jpg#0 1 1 1"]
+)
+def test_a_line_that_is_no_judgement_is_named(judged, line):
+    path, captions, references = judged
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"experts\.txt, line 5: should be a photo"):
+        judgements.read_pairs(path, captions, references)

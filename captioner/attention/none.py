@@ -24,4 +24,4 @@ class NoAttention(Attention):
         return Memory(mean[:, None], mean[:, None], regions.mask, mean, regions.layout)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
-        return Attended(memory.mean[:, None].expand(-1, query.hidden.shape[1], -1))
+        return Attended(memory.values.expand(-1, query.hidden.shape[1], -1))

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.cells import lstm, open_forget_gate
-from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, in_float32
+from captioner.decoders.recurrent import MeanDropout, RecurrentDecoder, RecurrentState, for_captions, in_float32
 from captioner.layers.aligned_linear import AlignedLinear
 from captioner.layers.loop_linear import LoopLinear
-from captioner.ranges import Fraction, Size
+from captioner.ranges import Fraction, Probability, Size
 
 
 class Att2inDecoder(RecurrentDecoder):
@@ -34,6 +34,8 @@ class Att2inDecoder(RecurrentDecoder):
         word_size: size of a word's vector (E).
         dropout: dropout on word vectors and on the output.
         context_to: what the context reaches: the cell's candidate alone, or its gates too.
+        mean_dropout: fraction of training photos whose mean region is replaced by a learned vector, so that words have to come from what
+            is attended to; with 1, every photo's, also outside training.
 
     Raises:
         ValueError: the attention needs the memory cell of an LSTM that has read the previous word.
@@ -50,6 +52,7 @@ class Att2inDecoder(RecurrentDecoder):
         word_size: Size = 512,
         dropout: Fraction = 0.5,
         context_to: Literal["candidate", "gates"] = "candidate",
+        mean_dropout: Probability = 0.0,
     ):
         super().__init__()
         if attention.needs_cell:
@@ -68,6 +71,7 @@ class Att2inDecoder(RecurrentDecoder):
         self.from_hidden = LoopLinear(hidden_size, all_gates, bias=False)
         self.from_photo = LoopLinear(attention.context_size, all_gates - self.skipped, bias=False)
         self.dropout = nn.Dropout(dropout)
+        self.mean_dropout = MeanDropout.of(region_size, mean_dropout)
         self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
         self._initialise()
         open_forget_gate(self.from_word.bias, hidden_size)

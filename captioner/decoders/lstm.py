@@ -13,10 +13,17 @@ from torch import Tensor, nn
 
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.cells import CELLS, open_forget_gate
-from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, for_words, in_float32
+from captioner.decoders.recurrent import (
+    MeanDropout,
+    RecurrentDecoder,
+    RecurrentState,
+    for_captions,
+    for_words,
+    in_float32,
+)
 from captioner.layers.aligned_linear import AlignedLinear
 from captioner.layers.loop_linear import LoopLinear
-from captioner.ranges import Fraction, OneOf, Size
+from captioner.ranges import Fraction, OneOf, Probability, Size
 
 
 class LSTMDecoder(RecurrentDecoder):
@@ -44,6 +51,8 @@ class LSTMDecoder(RecurrentDecoder):
         attend: whether the state attends before or after it reads the previous word.
         output: what the next word is predicted from: `deep`, the previous word, the state and the context; `state`, the state alone.
         cell: the recurrent cell; a GRU (Cho et al. 2014) and a plain RNN have no memory cell.
+        mean_dropout: fraction of training photos whose mean region is replaced by a learned vector, so that words have to come from what
+            is attended to; with 1, every photo's, also outside training.
 
     Raises:
         ValueError: the arguments do not fit each other.
@@ -61,6 +70,7 @@ class LSTMDecoder(RecurrentDecoder):
         attend: Literal["before", "after"] = "before",
         output: Literal["deep", "state"] = "deep",
         cell: Annotated[str, OneOf(CELLS)] = "lstm",
+        mean_dropout: Probability = 0.0,
     ):
         super().__init__()
         if attend == "after" and output == "state":
@@ -89,6 +99,7 @@ class LSTMDecoder(RecurrentDecoder):
             self.hidden_to_output = nn.Linear(hidden_size, word_size)
             self.context_to_output = nn.Linear(context_size, word_size, bias=False)
         self.dropout = nn.Dropout(dropout)
+        self.mean_dropout = MeanDropout.of(region_size, mean_dropout)
         self.to_vocabulary = AlignedLinear(word_size if output == "deep" else hidden_size, vocabulary_size)
         self._initialise()
         if self.cell.has_memory:

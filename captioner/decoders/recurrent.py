@@ -54,6 +54,10 @@ class RecurrentDecoder(Decoder):
     dropout: nn.Dropout
     to_vocabulary: nn.Linear
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean_dropout: MeanDropout | None = None
+
     def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
         """The words' share (..., G) of the cell's gates, for word vectors (B, Q, E) or (B, Q, T, E); computed before the loop."""
         raise NotImplementedError
@@ -69,7 +73,8 @@ class RecurrentDecoder(Decoder):
         raise NotImplementedError
 
     def remember(self, regions: Regions) -> Memory:
-        return self.attention.remember(regions)
+        memory = self.attention.remember(regions)
+        return memory if self.mean_dropout is None else replace(memory, mean=self.mean_dropout(memory.mean))
 
     def attentions(self) -> list[Attention]:
         return [self.attention]
@@ -120,6 +125,36 @@ class RecurrentDecoder(Decoder):
         nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         nn.init.uniform_(self.to_vocabulary.weight, -0.1, 0.1)
         nn.init.zeros_(self.to_vocabulary.bias)
+
+
+class MeanDropout(nn.Module):
+    """A learned vector in place of the mean region, for a fraction of the photos in training, or for every photo.
+
+    A decoder that reads the mean region can name what is in a photo without attending to it. What attention gives is not changed.
+
+    Args:
+        region_size: size of one region's feature (D).
+        fraction: of the photos of a batch; with 1, also outside training.
+    """
+
+    def __init__(self, region_size: int, fraction: float):
+        super().__init__()
+        self.fraction = fraction
+        self.learned = nn.Parameter(torch.zeros(region_size))
+
+    @classmethod
+    def of(cls, region_size: int, fraction: float) -> MeanDropout | None:
+        return cls(region_size, fraction) if fraction else None
+
+    def forward(self, mean: Tensor) -> Tensor:
+        """Mean regions (B, D), some of them replaced."""
+        learned = self.learned.to(mean.dtype)
+        if self.fraction == 1:
+            return learned.expand_as(mean)
+        if not self.training:
+            return mean
+        replaced = torch.rand(len(mean), 1, device=mean.device) < self.fraction
+        return torch.where(replaced, learned, mean)
 
 
 def for_captions(value: Tensor, num_captions: int) -> Tensor:

@@ -12,10 +12,17 @@ from torch import Tensor, nn
 
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.cells import lstm, open_forget_gate
-from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, for_words, in_float32
+from captioner.decoders.recurrent import (
+    MeanDropout,
+    RecurrentDecoder,
+    RecurrentState,
+    for_captions,
+    for_words,
+    in_float32,
+)
 from captioner.layers.aligned_linear import AlignedLinear
 from captioner.layers.loop_linear import LoopLinear
-from captioner.ranges import Fraction, Size
+from captioner.ranges import Fraction, Probability, Size
 
 
 class TopDownDecoder(RecurrentDecoder):
@@ -32,6 +39,8 @@ class TopDownDecoder(RecurrentDecoder):
         hidden_size: size of both states (H).
         word_size: size of a word's vector (E).
         dropout: dropout on word vectors and on the output.
+        mean_dropout: fraction of training photos whose mean region is replaced by a learned vector, so that words have to come from what
+            is attended to; with 1, every photo's, also outside training.
     """
 
     attend = "after"
@@ -44,6 +53,7 @@ class TopDownDecoder(RecurrentDecoder):
         hidden_size: Size = 512,
         word_size: Size = 512,
         dropout: Fraction = 0.5,
+        mean_dropout: Probability = 0.0,
     ):
         super().__init__()
         self.hidden_size = hidden_size
@@ -55,6 +65,7 @@ class TopDownDecoder(RecurrentDecoder):
         self.from_seen = LoopLinear(attention.context_size, 4 * hidden_size)
         self.from_states = LoopLinear(2 * hidden_size, 4 * hidden_size, bias=False)  # h1 and h2 into the language LSTM
         self.dropout = nn.Dropout(dropout)
+        self.mean_dropout = MeanDropout.of(region_size, mean_dropout)
         self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
         self._initialise()
         open_forget_gate(self.from_word.bias, hidden_size)

@@ -87,8 +87,10 @@ def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settin
 
 def _lasting(section: str, before: Any, now: Any) -> set[str]:
     """Keys that have the same meaning for every kind of a section, or for these two kinds."""
-    table = _JOINABLE if section == "data" and "joined" not in (before, now) else TABLES.get(section, {})
+    table = _JOINABLE if section == "data" else TABLES.get(section, {})
     kinds = [set(inspect.signature(one).parameters) for one in table.values()]
+    if section == "data" and "joined" in (before, now):  # whose root is the folder of several data sets
+        kinds = []
     if section == "decoder" and {before, now} == {"lstm", "att2in"}:  # Att2in was options of the LSTM decoder
         kinds = [set(inspect.signature(TABLES["decoder"][kind]).parameters) for kind in (before, now)]
     if section == "encoder":

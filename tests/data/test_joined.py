@@ -70,7 +70,7 @@ def test_one_part_alone_has_its_own_ids(parts, tmp_path):
 
 def test_a_part_may_take_some_of_its_splits(parts, tmp_path):
     parts[0]["splits"] = ["val"]
-    assert [example.id for example in joined(parts, str(tmp_path))["train"]][0] == "cats/1"
+    assert joined(parts, str(tmp_path))["train"][0].id == "cats/1"
     parts[0] = {"kind": "drawn", "splits": ["unseen"], "num_train": 1, "num_val": 1, "num_unseen": 1}
     splits = joined(parts, str(tmp_path))
     assert [len(splits[split]) for split in ("train", "val", "unseen")] == [5, 1, 1]
@@ -199,3 +199,9 @@ def test_an_index_beyond_the_parts_is_refused(parts, tmp_path):
         UserError, match=r"data\.parts\[3\]\.share is not a setting: the data has 3 parts, counted from 0"
     ):
         read(parts, tmp_path, "data.parts[3].share=1")
+
+
+def test_the_root_of_one_data_set_is_not_that_of_several(parts, tmp_path):
+    overrides = [f"data.parts={json.dumps(parts)}", "data.kind=joined"]
+    assert builder.read(DRAWN, overrides).data.options["root"] == "."
+    assert builder.read(DRAWN, ["data.kind=coco"]).data.options["root"] == "data/drawn"

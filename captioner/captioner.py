@@ -28,6 +28,7 @@ from captioner.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from captioner.ensemble import Ensemble
+    from captioner.features.training_photos import TrainingPhotos
 
 Photo = str | Path | Image.Image
 
@@ -45,6 +46,7 @@ class Captioner:
     vocabulary: Vocabulary
     search: Search
     precision: torch.dtype = torch.float32
+    training_photos: TrainingPhotos | None = None  # of a packed model
 
     def with_search(self, search: Search) -> Captioner:
         return replace(self, search=search)
@@ -95,11 +97,11 @@ class Captioner:
     ) -> list[list[Caption]]:
         """The best captions of each photo of a batch, at most `max_captions`, best first."""
         with self._evaluation():
-            memory = self.model.remember(photos.to(self.device))
+            memory, unlike = self._remember(photos.to(self.device))
             hypotheses = write(self.search, self.model.decoder, memory, max_captions)
         placements = placements or [None] * len(hypotheses)
         return [
-            [self._caption(hypothesis, memory, photo, placement) for hypothesis in of_photo]
+            [self._caption(hypothesis, memory, photo, placement, unlike[photo]) for hypothesis in of_photo]
             for photo, (of_photo, placement) in enumerate(zip(hypotheses, placements, strict=True))
         ]
 
@@ -121,7 +123,17 @@ class Captioner:
         finally:
             self.model.train(was_training)
 
-    def _caption(self, hypothesis: Hypothesis, memory: Memory, photo: int, placement: Placement | None) -> Caption:
+    def _remember(self, photos: Tensor | Regions) -> tuple[Memory, Sequence[float | None]]:
+        """What the decoder needs of photos, and how unlike the training photos they are."""
+        if self.training_photos is None:
+            memory = self.model.remember(photos)
+            return memory, [None] * len(memory.mask)
+        regions = self.model.regions(photos)  # once, for both
+        return self.model.remember(regions), self.training_photos.unlike(regions)
+
+    def _caption(
+        self, hypothesis: Hypothesis, memory: Memory, photo: int, placement: Placement | None, unlike: float | None
+    ) -> Caption:
         candidates = [
             (self.vocabulary.join(self.vocabulary.decode(words.tolist())), log_prob)
             for words, log_prob in hypothesis.candidates
@@ -137,4 +149,5 @@ class Captioner:
             placement=placement,
             ended=hypothesis.ended,
             candidates=candidates,
+            unlike_training=unlike,
         )

@@ -6,10 +6,10 @@ renamed.py    settings under their earlier names
 schema.py     settings checked against the constructors of the parts they name
 parts.py      makes the parts, with the sizes that follow from one another
 run_folder.py the files of a run folder, its lock, and reading its settings and weights
-loading.py    models: new, initialised from another run, or trained
+loading.py    models: new, initialised from another run, or trained; the model in the box
 """
 
-from captioner.builder.loading import load, make_start, read_vocabulary
+from captioner.builder.loading import NATURAL, load, make_start, model_folder, read_vocabulary, results_root
 from captioner.builder.parts import (
     check_training_parts,
     make_all_splits,
@@ -28,6 +28,7 @@ from captioner.builder.sections import Settings
 
 __all__ = [
     "ENCODER",
+    "NATURAL",
     "SETTINGS",
     "VOCABULARY",
     "Settings",
@@ -44,9 +45,11 @@ __all__ = [
     "make_splits",
     "make_start",
     "make_vocabulary",
+    "model_folder",
     "part",
     "read",
     "read_run_settings",
     "read_vocabulary",
+    "results_root",
     "save_settings",
 ]

@@ -10,12 +10,13 @@ import torch
 from typing_extensions import TypedDict
 
 from captioner.builder.parts import make_model, make_search, make_vocabulary
-from captioner.builder.run_folder import ENCODER, VOCABULARY, read_run_settings
+from captioner.builder.run_folder import ENCODER, SETTINGS, VOCABULARY, read_run_settings
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Splits
 from captioner.errors import UserError
 from captioner.model import CaptionModel
+from captioner.progress import errors
 from captioner.readers import read_json
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.checkpoints import BEST, NEWEST, fill_model, load_checkpoint, tensors_of
@@ -23,16 +24,53 @@ from captioner.training.distributed import choose_device
 
 if TYPE_CHECKING:
     from captioner.ensemble import Ensemble
+    from captioner.features.training_photos import TrainingPhotos
 
-_REGULARISE = {"dropout", "train_from", "download"}  # keys that may differ from the run whose weights are taken
+NATURAL = "natural"
+"""The name of the model in the box: a packed model of natural photos that the package holds."""
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+ABOUT, TRAINING_PHOTOS = "about.json", "training_photos.npz"
+"""Files that only packed models have: what the model was trained on, and how to recognise photos that are unlike those."""
+_FREE = {"dropout", "train_from", "download", "weights", "from_run"}  # may differ from the run whose weights are taken
+
+
+def model_folder(name: str | Path | None = None) -> Path:
+    """The folder of a model: of a run, or of the model in the box if the name is `natural`; without a name, that one, which is said.
+
+    Raises:
+        UserError: the model in the box is asked for, and this installation has none.
+    """
+    if name is not None and (str(name) != NATURAL or Path(name).exists()):
+        return Path(name)
+    folder = PRETRAINED / NATURAL
+    if not (folder / SETTINGS).is_file():
+        raise UserError(
+            f"this installation has no model in the box ({NATURAL}); train one, and give its folder, such as runs/demo"
+        )
+    if name is None:
+        errors.print(f"model: {NATURAL} (in the box){trained_on(folder)}", soft_wrap=True)
+    return folder
+
+
+def trained_on(folder: Path) -> str:
+    """What a packed model was trained on, to be put after its name; empty for other models."""
+    if not (folder / ABOUT).is_file():
+        return ""
+    about = read_json(folder / ABOUT, "restore an intact copy of the folder", _About)
+    return f", trained on {about['trained_on']}"
+
+
+def results_root(run: Path) -> Path:
+    """Where commands write the results of a model: its folder; for a model in the box, a folder of its name in `runs`."""
+    return Path("runs") / run.name if run.parent.resolve() == PRETRAINED.resolve() else run
 
 
 def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionModel]:
     """The vocabulary and the model at the start of training: new, or from another run."""
-    earlier = Path(settings.run.from_run)
     if not settings.run.from_run:
         vocabulary = make_vocabulary(settings, splits)
         return vocabulary, make_model(settings, vocabulary)
+    earlier = model_folder(settings.run.from_run)
     before = read_run_settings(earlier)
     vocabulary = read_vocabulary(earlier / VOCABULARY)
     if vocabulary.tokens != settings.data.tokens:
@@ -49,7 +87,7 @@ def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionM
 def _check_same_part(section: str, earlier: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     """Refuse settings of a part that differ from those of the run whose weights it takes."""
     for key, value in before.items():
-        if now.get(key) != value and key not in _REGULARISE:
+        if now.get(key) != value and key not in _FREE:
             raise UserError(
                 f"run.from_run={earlier} has {section}.{key}={value}, got {now.get(key)}; use the same, "
                 "so that its weights fit"
@@ -57,7 +95,7 @@ def _check_same_part(section: str, earlier: Path, before: dict[str, Any], now: d
 
 
 def load(
-    run: str | Path | Sequence[str | Path],
+    run: str | Path | Sequence[str | Path] | None = None,
     checkpoint: Literal["best", "newest"] = "best",
     device: str = "auto",
     overrides: Sequence[str] = (),
@@ -65,7 +103,8 @@ def load(
     """Load a trained model, ready to caption photos.
 
     Args:
-        run: run folder; several make an ensemble, which decodes with the settings of the first.
+        run: folder of a run or of a packed model, or `natural`, the model in the box, which is also the default; several make an ensemble,
+            which decodes with the settings of the first.
         checkpoint: `best` by `run.monitor`, or `newest`.
         device: auto, cpu, cuda, cuda:1, mps.
         overrides: changes of the settings of decoding, such as `search.beams=5`.
@@ -73,7 +112,8 @@ def load(
     Raises:
         UserError: there is no run, its files are damaged or inconsistent, or runs are the same or differ in vocabulary.
     """
-    folders = [Path(run)] if isinstance(run, (str, Path)) else [Path(folder) for folder in run]
+    names = [run] if run is None or isinstance(run, (str, Path)) else run
+    folders = [model_folder(name) for name in names]
     if not folders:
         raise UserError("load needs a run, got none; give the folder that train.py wrote, such as runs/demo")
     twice = [folder for index, folder in enumerate(folders) if folder.resolve() in map(Path.resolve, folders[:index])]
@@ -84,7 +124,20 @@ def load(
     models = [_open(folder, checkpoint, vocabulary) for folder in folders]
     model = models[0] if len(models) == 1 else _ensemble(models)
     model.to(choose_device(device)).eval()
-    return Captioner(model, vocabulary, make_search(settings, vocabulary))
+    known = _training_photos(folders[0], models[0]) if len(models) == 1 else None
+    return Captioner(model, vocabulary, make_search(settings, vocabulary), training_photos=known)
+
+
+def _training_photos(folder: Path, model: CaptionModel) -> TrainingPhotos | None:
+    """What a packed model keeps of its training photos; None for others."""
+    if not (folder / TRAINING_PHOTOS).is_file():
+        return None
+    from captioner.features.training_photos import TrainingPhotos
+
+    known = TrainingPhotos.load(folder / TRAINING_PHOTOS)
+    if known.directions.shape[1] != model.encoder.region_size:
+        raise UserError(f"{folder / TRAINING_PHOTOS} is of another model; restore an intact copy of the folder")
+    return known
 
 
 def _ensemble(models: Sequence[CaptionModel]) -> Ensemble:
@@ -123,6 +176,12 @@ def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Pa
     if checkpoint == "newest":
         tensors = tensors_of(tensors, "model/") | tensors_of(tensors, "average/")
     return tensors, path
+
+
+class _About(TypedDict):
+    """What `captioner pack` writes about a model."""
+
+    trained_on: str
 
 
 class _StoredVocabulary(TypedDict):

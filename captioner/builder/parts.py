@@ -86,7 +86,9 @@ def make_encoder(settings: Settings, download: bool = True) -> Vision:
     supplied = {"download": download and not chosen.from_run} if takes_download else {}
     encoder = _make("encoder", chosen, **supplied)
     if download and chosen.from_run:
-        fill_encoder(encoder, Path(chosen.from_run))
+        from captioner.builder.loading import model_folder
+
+        fill_encoder(encoder, model_folder(chosen.from_run))
     return encoder
 
 

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 
+Models = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Folder of a model, such as runs/demo. Several decode as an ensemble. Default: natural, the model in the box.",
+        show_default=False,
+    ),
+]
 Beside = Annotated[
     list[Path] | None,
     typer.Option(help="Another run folder, drawn beside the first on the sheet. Repeatable."),
 ]
+Smooth = Annotated[bool, typer.Option("--smooth", help="Interpolate maps between cells; the picture says so.")]
 Page = Annotated[
     Path | None,
     typer.Option(help="Write out.html: point at a word to see its map; with heads and the other candidate captions."),
@@ -29,7 +37,7 @@ Page = Annotated[
 
 def caption(
     photos: Annotated[list[str], typer.Argument(help="Photos: files, folders, or patterns such as 'trip/*.jpg'.")],
-    model: Annotated[list[Path], typer.Option(help="Run folder, such as runs/demo. Several decode as an ensemble.")],
+    model: Models = None,
     sheet: Annotated[
         Path | None,
         typer.Option(help="Draw each word's attention map over the photo: out.png, out.pdf or a folder."),
@@ -42,9 +50,7 @@ def caption(
     ] = None,
     gif: Annotated[Path | None, typer.Option(help="Animate the caption word by word: out.gif or a folder.")] = None,
     beside: Beside = None,
-    smooth: Annotated[
-        bool, typer.Option("--smooth", help="Interpolate maps between cells; the picture says so.")
-    ] = False,
+    smooth: Smooth = False,
     scale: Annotated[
         Scale, typer.Option(help="What the colours span up to: the largest weight of the caption, or of each word.")
     ] = Scale.caption,
@@ -66,15 +72,17 @@ def caption(
 
     if beside and sheet is None:
         raise UserError("--beside draws several models on one sheet; add --sheet out.png")
-    _check_different(model, beside or [])
+    _check_different(model or [Path(builder.NATURAL)], beside or [])
     pictures = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
     wanted = {option: path for option, path in pictures.items() if path is not None}
     _check_style(smooth, scale, wanted, page)
     others = {str(run): builder.load(run, overrides=override or []) for run in beside or []}
     style = _style(smooth, scale) if wanted or page is not None else None
     torch.manual_seed(seed)
-    captioner = builder.load(model, overrides=override or [])
-    if command.run(captioner, photos, wanted, csv, json, page, others, style, name=" + ".join(map(str, model))):
+    captioner = builder.load(model or None, overrides=override or [])
+    if command.run(
+        captioner, photos, wanted, csv, json, page, others, style, name=" + ".join(map(str, model or [builder.NATURAL]))
+    ):
         sys.exit(1)
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from captioner.cli.options import Config, Overrides
+from typing import Annotated
+
+import typer
+
+from captioner.cli.options import Overrides, model_and_overrides
 from captioner.progress import console
 
 
 def describe(
-    config: Config,
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            help="Config, such as configs/drawn.yaml, or folder of a model. Default: natural, the model in the box.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Show the model of a config: each part with its file, its parameters and the shapes of its tensors."""
+    """Show the model of a config or of a folder: each part with its file, its parameters and the shapes of its tensors."""
     from captioner.commands import describe as command
 
-    parts, notes = command.describe(config, overrides or [])
+    chosen, changes = model_and_overrides(config, overrides)
+    parts, notes = command.describe(chosen, changes)
     console.print(command.table(parts))
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from captioner.cli import MostPixels
-from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java, Overrides, Run, long_work
+from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java, Overrides, Run, long_work, model_and_overrides
 from captioner.progress import console
 
 Out = Annotated[
@@ -18,7 +18,7 @@ Out = Annotated[
 
 
 def evaluate(
-    run: Run,
+    run: Run = None,
     overrides: Overrides = None,
     split: Annotated[str, typer.Option(help="train, val, test, or another split of the data.")] = "val",
     others: Annotated[
@@ -43,11 +43,12 @@ def evaluate(
     """Caption a split, score the captions, and write results.json, scores.json and report.html. `eval` is short for it."""
     from captioner.commands import evaluate as command
 
+    model, changes = model_and_overrides(run, overrides)
     with long_work() as report:
         system = command.evaluate(
-            run,
+            model,
             split,
-            overrides or [],
+            changes,
             report,
             java=java,
             tokens=tokens,

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import Overrides, Run, long_work
+from captioner.cli.options import Overrides, Run, long_work, model_and_overrides
 from captioner.progress import console
 
 
 def inspect(
-    run: Run,
     instances: Annotated[Path, typer.Option(help="Objects in the photos, in COCO's instances format.")],
+    run: Run = None,
     overrides: Overrides = None,
     captions: Annotated[
         Path | None, typer.Option(help="References. Default for instances_x.json: captions_x.json beside it.")
@@ -28,9 +28,10 @@ def inspect(
     """Measure attention: is it on the named object, does it matter, how sharp is it? Writes inspect.json and inspect.png."""
     from captioner.commands import inspect as command
 
+    model, changes = model_and_overrides(run, overrides)
     with long_work() as report:
         request = command.Request(instances, captions, images, masks, words, first)
-        card = command.inspect(run, request, overrides or [], report)
+        card = command.inspect(model, request, changes, report)
     command.save(card)
     for table in command.tables(card):
         console.print(table)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,12 @@ from captioner.progress import TerminalReport
 from captioner.text.tokens import TOKENS
 
 Config = Annotated[Path, typer.Argument(help="Config: a YAML file of settings, such as configs/drawn.yaml.")]
-Run = Annotated[Path, typer.Argument(help="Run folder, such as runs/demo.")]
+Run = Annotated[
+    str | None,
+    typer.Argument(
+        help="Folder of a model, such as runs/demo. Default: natural, the model in the box.", show_default=False
+    ),
+]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings to change: section.key=value ...")]
 Instances = Annotated[Path | None, typer.Option(help="Objects in the photos, in COCO's instances format. Adds CHAIR.")]
 Java = Annotated[bool, typer.Option(help="Compute METEOR and SPICE if Java is installed.")]
@@ -21,7 +27,18 @@ Clip = Annotated[
     str | None,
     typer.Option(help="Folder of a CLIP model, or its name in the cache of transformers. Adds CLIPScore."),
 ]
+_SETTING = re.compile(r"\w+\.\w+\s*=")
 TOKENS_HELP = f"Tokeniser for scoring: {', '.join(TOKENS)}; ptb is coco-caption's"
+
+
+def model_and_overrides(run: str | None, overrides: Sequence[str] | None) -> tuple[Path, list[str]]:
+    """The folder of the chosen model, and the settings to change; without a model, the first argument may be a setting."""
+    from captioner import builder
+
+    changes = list(overrides or [])
+    if run is not None and _SETTING.match(run) and not Path(run).exists():
+        run, changes = None, [run, *changes]
+    return builder.model_folder(run), changes
 
 
 @contextmanager

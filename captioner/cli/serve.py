@@ -9,7 +9,12 @@ import typer
 
 
 def serve(
-    model: Annotated[Path, typer.Option(help="Run folder, such as runs/demo.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a model, such as runs/demo. Default: natural, the model in the box.", show_default=False
+        ),
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines connect.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")] = None,
 ) -> None:

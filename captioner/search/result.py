@@ -33,6 +33,7 @@ class Caption:
     layout: Layout  # what the R columns are
     placement: Placement | None  # position of the network's view on the photo; None for captions of stored regions
     candidates: list[tuple[str, float]] = field(default_factory=list)  # (text, log-probability), best first
+    unlike_training: float | None = None  # distance of the photo; 1 is what 99 % of validation photos do not reach
 
     @classmethod
     def of(
@@ -47,6 +48,7 @@ class Caption:
         placement: Placement | None,
         ended: bool = True,
         candidates: Sequence[tuple[str, float]] = (),
+        unlike_training: float | None = None,
     ) -> Caption:
         """The caption of one photo of a batch. Padding among boxes is removed: every photo has its own number of boxes.
 
@@ -61,10 +63,9 @@ class Caption:
             placement: position of the network's view on the photo.
             ended: False: cut at the maximum length.
             candidates: texts and log-probabilities, best first.
+            unlike_training: the photo's distance; None if the model does not know it.
         """
-        length = len(words)
-        log_probs = log_probs.float().cpu()
-        kept = {name: None if values is None else values[:length].float().cpu() for name, values in maps.items()}
+        kept = {name: None if values is None else values[: len(words)].float().cpu() for name, values in maps.items()}
         layout = memory.layout.of_photo(photo)
         if isinstance(layout, Boxes):
             real = memory.mask[photo].cpu()
@@ -75,13 +76,14 @@ class Caption:
         return cls(
             text=vocabulary.join(list(words)),
             words=list(words),
-            word_log_probs=log_probs[:length],
-            end_log_prob=float(log_probs[length]),
+            word_log_probs=log_probs[: len(words)].float().cpu(),
+            end_log_prob=float(log_probs[len(words)]),
             ended=ended,
             attend=attend,
             layout=layout,
             placement=placement,
             candidates=list(candidates),
+            unlike_training=unlike_training,
             **kept,  # pyright: ignore[reportArgumentType]
         )
 
@@ -98,6 +100,13 @@ class Caption:
     def confidence(self) -> float:
         """The geometric mean of the words' probabilities, 0 to 1."""
         return float(self.word_log_probs.mean().exp()) if self.words else 0.0
+
+    @property
+    def warning(self) -> str:
+        """What to say where the photo is unlike the training photos; empty otherwise, and where the model does not know."""
+        if self.unlike_training is None or self.unlike_training <= 1:
+            return ""
+        return f"unlike the photos that the model was trained on (distance {self.unlike_training:.2f}; 99 % of validation photos: under 1)"
 
     def as_json(self) -> dict[str, Any]:
         """All fields as plain lists and numbers; the placement as the regions' corners on the photo."""
@@ -116,6 +125,7 @@ class Caption:
             "end_log_prob": self.end_log_prob,
             "ended": self.ended,
             "attend": self.attend,
+            "unlike_training": self.unlike_training,
             "regions": regions,
             **{name: _as_list(getattr(self, name)) for name in ("weights", "head_weights", "sentinel", "gate")},
             "candidates": [{"caption": text, "log_prob": log_prob} for text, log_prob in self.candidates],

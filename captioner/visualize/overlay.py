@@ -134,6 +134,7 @@ def caption_metadata(caption: Caption, style: Style) -> dict[str, str]:
         "drawn": "smooth" if style.smooth else "cells",
         "colour scale": f"one for each {style.scale}",
         "words": json.dumps(caption.words, ensure_ascii=False),
+        **({"unlike training": f"{caption.unlike_training:.3f}"} if caption.unlike_training is not None else {}),
         "probabilities": _as_json(caption.word_log_probs.exp()),
         **{name: _as_json(values) for name, values in shares.items() if values is not None},
     }

@@ -83,9 +83,10 @@ def _section(item: PageItem, key: str, smooth: bool) -> str:
     width, height = item.photo.size
     shape = "view wide" if width > WIDE * height else "view"
     text = escape(item.caption.text or "(a caption without words)")
-    name = escape(item.name)
+    name, warning = escape(item.name), item.caption.warning
+    note = f'<p class="faint">The photo is {escape(warning)}.</p>' if warning else ""
     return (
-        f'<section class="item" id="{key}" aria-labelledby="{key}-name"><h2 id="{key}-name" dir="auto">{name}</h2>'
+        f'<section class="item" id="{key}" aria-labelledby="{key}-name"><h2 id="{key}-name" dir="auto">{name}</h2>{note}'
         f'<div class="{shape}"><div class="frame"><div class="stage" style="--aspect:{width / height:.5f}">'
         f'<img src="{as_data(_fit(item.photo))}" width="{width}" height="{height}" alt="photo {name}"></div></div>'
         f'<p class="sentence" lang="" dir="auto">{text}</p></div>{embedded(data)}</section>'

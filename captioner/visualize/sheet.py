@@ -56,6 +56,8 @@ def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str 
         body = even_rows([first, *tiles], columns, gap)
     width = max(2 * panel + gap, *(block.width for block in body))
     head = lines([caption.text or "(a caption without words)"], width, panel / 9, INK)
+    if caption.warning:
+        head = column([head, lines([f"The photo is {caption.warning}."], width, panel / 14, FAINT)], panel // 40)
     if name:
         head = column([lines([name], width, panel / 14, FAINT), head], panel // 40)
     below = [] if maps[0] is None else [foot([caption], maps, width, style)]

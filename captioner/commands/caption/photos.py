@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from captioner.builder import NATURAL, SETTINGS
 from captioner.captioner import Captioner
 from captioner.data.folder import note_others, photos_in
 from captioner.encoders.preprocess import open_photo
@@ -39,6 +40,8 @@ def find_photos(names: Sequence[str]) -> list[Path]:
         path = Path(name)
         if not path.exists() and _SETTING.fullmatch(name):
             raise UserError(f"{name} is no photo; to change a setting of decoding write --set {name}")
+        if (path / SETTINGS).is_file() or (name == NATURAL and not path.exists()):
+            raise UserError(f"{name} is a model and no photo; write --model {name}, and give photos too")
         if path.is_dir():
             matches, others = photos_in(path)
             note_others(path, others)
@@ -168,6 +171,8 @@ def _caption(
             if with_heads:
                 _check_heads(caption)
             console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
+            if caption.warning:
+                errors.print(f"{photo} is {caption.warning}", soft_wrap=True)
         elif len(photos) == 1:
             raise captions
         else:

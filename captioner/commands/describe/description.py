@@ -62,13 +62,21 @@ def table(parts: Sequence[Part]) -> Table:
 
 @torch.inference_mode()
 def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], list[str]]:
-    """The parts in the order of computation, and notes. Nothing is downloaded or trained.
+    """The parts of a config's model, or of a trained one, in the order of computation, and notes. Nothing is downloaded or trained.
+
+    Args:
+        config: a config, or the folder of a trained model.
+        overrides: settings to change.
 
     Raises:
         UserError: the config is invalid.
     """
-    settings = builder.read(config, overrides)
-    vocabulary, notes = _vocabulary(settings)
+    if (config / builder.SETTINGS).is_file():
+        settings = builder.read(config / builder.SETTINGS, overrides, note=False)
+        vocabulary, notes = builder.read_vocabulary(config / builder.VOCABULARY), []
+    else:
+        settings = builder.read(config, overrides)
+        vocabulary, notes = _vocabulary(settings)
     if settings.run.precision == "mixed":
         notes.append(f"mixed precision on this machine: {precision_text('mixed', choose_device())}")
     model = builder.make_model(settings, vocabulary, download=False).eval()

@@ -115,7 +115,8 @@ def evaluate(
         clip: a CLIP model's folder, or its name in the cache of transformers, for CLIPScore.
         out: the folder of the results. Default: one in the run's folder, which `place_of` names.
     """
-    settings, runs = builder.read_run_settings(run, overrides), [run, *others]
+    run, *others = runs = [builder.model_folder(folder) for folder in (run, *others)]
+    settings = builder.read_run_settings(run, overrides)
     splits = read_splits(settings, report)
     check_split(splits, split)
     place = place_of(runs, split, settings, splits, out)

@@ -111,7 +111,10 @@ def read_inputs(run: Path, request: Request, overrides: Sequence[str], report: R
 
 def _folder(run: Path, request: Request) -> Path:
     suffix = f"-first-{request.first}" if request.first else ""
-    return run / f"inspect-{request.instances.absolute().parent.name}-{request.instances.stem}{suffix}"
+    return (
+        builder.results_root(run)
+        / f"inspect-{request.instances.absolute().parent.name}-{request.instances.stem}{suffix}"
+    )
 
 
 def _split(examples: Sequence[Example], vocabulary: Vocabulary, max_length: int) -> list[list[list[str]]]:

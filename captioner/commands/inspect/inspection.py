@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from captioner import builder
 from captioner.commands.inspect.findings import Card
 from captioner.commands.inspect.inputs import Inputs, Request, read_inputs
 from captioner.commands.inspect.measures import (
@@ -29,6 +30,7 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
     Raises:
         UserError: a file is missing or does not fit, or the run has no attention.
     """
+    run = builder.model_folder(run)
     inputs = read_inputs(run, request, overrides, report)
     captioner, regions, references = inputs.captioner, inputs.regions, inputs.references
     vocabulary, seed = captioner.vocabulary, inputs.settings.run.seed

@@ -21,11 +21,11 @@ from captioner.progress import console
 __all__ = ["Allowed", "Answer", "Service", "make_page", "run"]
 
 
-def run(model: Path, host: str = "127.0.0.1", port: int | None = None) -> None:
+def run(model: Path | None = None, host: str = "127.0.0.1", port: int | None = None) -> None:
     """Serve a run until interrupted; uploads and results are in a temporary folder, removed at the end.
 
     Args:
-        model: the run folder.
+        model: the folder of the model; by default, the model in the box.
         host: the address to listen on; 0.0.0.0 for everyone who can reach this machine.
         port: by default the first free one from 7860.
 
@@ -33,11 +33,12 @@ def run(model: Path, host: str = "127.0.0.1", port: int | None = None) -> None:
         UserError: gradio is not installed, there is no such run, or the address cannot be taken.
     """
     gradio_library()  # fails before the model is loaded
-    service = Service(model, builder.load(model))
+    run_folder = builder.model_folder(model)
+    service = Service(run_folder, builder.load(run_folder))
     with tempfile.TemporaryDirectory(prefix="captioner-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio stores uploads
         app = start(make_page(service, Path(folder)), service.allowed, host, port)
-        console.print(f"{model} is served at {app.local_url} until Ctrl+C", soft_wrap=True)
+        console.print(f"{model or service.name} is served at {app.local_url} until Ctrl+C", soft_wrap=True)
         if host not in ("127.0.0.1", "localhost", "::1"):
             console.print("everyone who can reach this address can send photos: there is no password", soft_wrap=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder is removed then too

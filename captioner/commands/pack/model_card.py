@@ -1,0 +1,138 @@
+"""The model card of a packed model: README.md in its folder.
+
+The part between two marks is written by the program, and replaced when the model is packed again. The rest is for its author.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from captioner.builder.sections import Settings
+from captioner.captioner import Captioner
+from captioner.errors import UserError
+from captioner.features.training_photos import TrainingPhotos
+from captioner.files import write_text_atomically
+from captioner.metrics.protocol import grouped
+from captioner.metrics.units import metrics_of, shown, unit_of
+from captioner.model import CaptionModel
+from captioner.readers import read_json, read_text
+
+CARD = "README.md"
+_START = "<!-- The lines from here to the next mark are written by `captioner pack`. -->"
+_END = "<!-- The lines from here on are the author's. -->"
+_TO_WRITE = """## Use
+
+```bash
+captioner caption photo.jpg --model FOLDER --sheet sheet.png
+```
+
+## Data and terms
+
+Not written yet: where photos and captions come from, and what their licences and those of the encoder's weights permit.
+
+## What it does not know
+
+Not written yet: photos on which it fails, and what its captions should not be used for.
+
+## Bias
+
+Not written yet: whom and what the training captions name, and how.
+"""
+
+
+def write_card(
+    folder: Path, run: Path, settings: Settings, captioner: Captioner, trained_on: str, known: TrainingPhotos | None
+) -> None:
+    """Write the card, or replace the program's part of an earlier one."""
+    facts = [_about(settings, captioner, trained_on), _recipe(settings), _scores(run), _unlike(known)]
+    own = "\n".join([_START, "", *(part for part in facts if part), _END])
+    path = folder / CARD
+    text = (
+        read_text(path, "move it away")
+        if path.exists()
+        else f"# {folder.resolve().name}\n\n{_START}\n{_END}\n\n{_TO_WRITE}"
+    )
+    if text.count(_START) != 1 or text.count(_END) != 1 or text.index(_START) > text.index(_END):
+        raise UserError(
+            f"{path} lacks the marks between which `captioner pack` writes; move it away, and copy its text into the new one afterwards"
+        )
+    write_text_atomically(path, text[: text.index(_START)] + own + text[text.index(_END) + len(_END) :])
+
+
+def _about(settings: Settings, captioner: Captioner, trained_on: str) -> str:
+    model = captioner.model
+    assert isinstance(model, CaptionModel)
+    parts = {"encoder": model.encoder, "refiner": model.refiner, "decoder": model.decoder}
+    sizes = {name: sum(one.numel() for one in part.parameters()) for name, part in parts.items() if part is not None}
+    encoder, attention, decoder = (settings.resolved[section] for section in ("encoder", "attention", "decoder"))
+    layout, (width, height) = model.encoder.layout, model.encoder.preprocess.crop
+    rows = {
+        "trained on": trained_on,
+        "encoder": f"{encoder.get('network', encoder['kind'])}, {width} x {height} pixels, {layout.num_regions} regions of "
+        f"{model.encoder.region_size} numbers, {'frozen' if model.encoder.frozen else 'trained'}",
+        "attention": " ".join(str(attention[key]) for key in ("kind", "score") if attention.get(key)),
+        "decoder": f"{decoder['kind']}, state of {decoder['hidden_size']}",
+        "words": f"{len(captioner.vocabulary):,}",
+        "parameters": ", ".join(f"{name} {size:,}" for name, size in sizes.items()),
+        "weights": "stored in half precision, computed in float32",
+    }
+    return _table(["", ""], rows.items())
+
+
+def _recipe(settings: Settings) -> str:
+    run, objective = settings.run, settings.objective.kind
+    return (
+        "## Recipe\n\n"
+        f"`{objective}`, {run.epochs} epochs of batches of {run.batch_size}, `{settings.optimiser.kind}` with a learning rate of "
+        f"{settings.optimiser.options.get('learning_rate')}, schedule `{settings.schedule.kind}`; the epoch with the best {run.monitor} "
+        "on `val` was kept. `settings.yaml` has every setting, and trains the model again:\n\n"
+        "```bash\ncaptioner train settings.yaml run.folder=runs/again data.root=PATH\n```\n"
+    )
+
+
+def _scores(run: Path) -> str:
+    """The tables of every evaluation in the run's folder, with 95 % intervals."""
+    parts = []
+    for path in sorted(run.glob("*/scores.json")):
+        stored = read_json(path, "score the run again, or delete it", dict[str, Any])
+        rows, intervals = stored["scores"], stored.get("intervals", {})
+        if not all(isinstance(row, dict) for row in rows.values()):
+            continue
+        parts.append(f"### {stored['protocol']['split']}\n")
+        parts += [_score_table(group, intervals) for group in grouped(rows)]
+        parts.append(f"`{stored['signature']}`\n")
+    return "\n".join(["## Scores\n", "± is half the width of the 95 % interval.\n", *parts]) if parts else ""
+
+
+def _score_table(rows: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Any]) -> str:
+    names = metrics_of(rows)
+    lines = [
+        [name, *(_cell(row, metric, intervals.get(name, {}).get(metric)) for metric in names)]
+        for name, row in rows.items()
+    ]
+    return _table([unit_of(names), *names], lines)
+
+
+def _cell(row: Mapping[str, float], metric: str, interval: list[float] | None) -> str:
+    if metric not in row:
+        return "-"
+    half = "" if interval is None else f" ± {shown((interval[1] - interval[0]) / 2, metric)}"
+    return shown(row[metric], metric) + half
+
+
+def _unlike(known: TrainingPhotos | None) -> str:
+    if known is None:
+        return ""
+    return (
+        "## Photos unlike its training data\n\n"
+        f"With x the mean region of a photo, and V the {len(known.directions)} directions that hold most of the unit vectors x / |x| of "
+        f"{known.num_train:,} training photos, the distance is 1 - |Vx|² / |x|². It is divided by the distance that 99 % of "
+        f"{known.num_val:,} validation photos do not reach. `captioner caption` says so where it is above 1.\n"
+    )
+
+
+def _table(head: list[str], rows: Any) -> str:
+    lines = [head, ["---"] * len(head), *([*map(str, row)] for row in rows)]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)

@@ -1,0 +1,184 @@
+"""A packed model: everything that captioning needs of a run, and nothing else.
+
+Matrices are stored in half precision; vectors, such as those of batch norm, as they are. Models compute in float32 in any case.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from captioner import builder
+from captioner.builder.loading import ABOUT, TRAINING_PHOTOS
+from captioner.builder.run_folder import has_weights
+from captioner.builder.sections import Settings
+from captioner.captioner import Captioner
+from captioner.commands.evaluate.baseline_captions import mean_regions
+from captioner.commands.pack.model_card import CARD, write_card
+from captioner.commands.photo_sources import photo_source, read_splits
+from captioner.data.contract import Example
+from captioner.errors import UserError
+from captioner.features.training_photos import TrainingPhotos
+from captioner.files import VERSION, write_text_atomically
+from captioner.progress import Report, silent
+from captioner.training.checkpoints import BEST, load_checkpoint, save_checkpoint
+
+FILES = {
+    builder.SETTINGS: "the settings, without paths of the machine that trained it",
+    builder.VOCABULARY: "words and tokeniser",
+    BEST: "weights; matrices in half precision",
+    builder.ENCODER: "the frozen encoder without its classifier; absent if the encoder was trained",
+    TRAINING_PHOTOS: "how to recognise photos that are unlike the training photos; not with `--no-photos`",
+    ABOUT: "what it was trained on, and when it was packed",
+    CARD: "the model card",
+}
+"""Every file of a packed model, and what it holds."""
+_MOST_PHOTOS = 2_000  # of a split, that are compared with new photos
+
+
+def pack(
+    run: Path,
+    folder: Path,
+    overrides: Sequence[str] = (),
+    report: Report = silent,
+    trained_on: str = "",
+    photos: bool = True,
+) -> int:
+    """Pack a run into a folder; returns the size of its files in bytes. Packing again replaces them; hand-written text of the card stays.
+
+    Args:
+        run: the run's folder.
+        folder: is created, or holds an earlier packed model.
+        overrides: settings of decoding that the packed model should have, and where its data lie.
+        report: shows progress.
+        trained_on: the names of the training data; by default, from the settings.
+        photos: look at photos of the training data, so that the model can say which photos are unlike them.
+
+    Raises:
+        UserError: there is no such run, or the folder holds something else.
+    """
+    _check_folder(folder, run)
+    settings = builder.read_run_settings(run, overrides)
+    captioner = builder.load(run, overrides=overrides, device=settings.run.device)
+    known = _training_photos(settings, captioner, report) if photos else None
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (
+        builder.SETTINGS,
+        builder.ENCODER,
+        TRAINING_PHOTOS,
+    ):  # without settings, the folder is no model until all is written
+        (folder / name).unlink(missing_ok=True)
+    for name in (BEST, builder.ENCODER):
+        if (run / name).exists():
+            tensors, state = load_checkpoint(run / name)
+            save_checkpoint(folder / name, {key: _half(tensor) for key, tensor in tensors.items()}, state)
+    captioner.vocabulary.save(folder / builder.VOCABULARY)
+    if known is not None:
+        known.save(folder / TRAINING_PHOTOS)
+    about = {"trained_on": trained_on or _names(settings), "packed": date.today().isoformat(), "version": VERSION}
+    write_text_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
+    packed = Settings.of(_portable(settings.resolved))
+    write_card(folder, run, packed, captioner, about["trained_on"], known)
+    write_text_atomically(folder / builder.SETTINGS, builder.save_settings(packed))
+    return sum((folder / name).stat().st_size for name in FILES if (folder / name).exists())
+
+
+def _check_folder(folder: Path, run: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"a packed model is a folder, and {folder} is a file; give another name")
+    if folder.resolve() == run.resolve() or (has_weights(folder) and not (folder / ABOUT).exists()):
+        raise UserError(f"{folder} is a run, which packing would overwrite; give the packed model a folder of its own")
+    if folder.is_dir() and (others := [path.name for path in folder.iterdir() if not _is_own(path)]):
+        raise UserError(f"{folder} holds other files, such as {others[0]}; give the packed model a folder of its own")
+
+
+def _is_own(path: Path) -> bool:
+    return path.name in FILES or (path.name.startswith(".") and path.name.endswith(".tmp"))
+
+
+def _half(tensor: Tensor) -> Tensor:
+    """A matrix in half precision, unless a value is too large for it; other tensors as they are."""
+    if tensor.dim() < 2 or not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if half.isfinite().all() else tensor
+
+
+def _training_photos(settings: Settings, captioner: Captioner, report: Report) -> TrainingPhotos:
+    """What is kept of the training photos. Stored regions of a frozen encoder are read; others are computed.
+
+    Raises:
+        UserError: the data is not there.
+    """
+    try:
+        splits = read_splits(settings, report)
+        chosen = {split: _some(splits.get(split, [])) for split in ("train", "val")}
+        with tempfile.TemporaryDirectory(prefix="captioner-") as lists:
+            sources = {
+                split: photo_source(settings, captioner.model, examples, split, Path(lists), report)[0]
+                for split, examples in chosen.items()
+            }
+            means = {split: mean_regions(captioner, source, report, split) for split, source in sources.items()}
+    except UserError as error:
+        raise UserError(
+            f"the photos of training and validation are needed, to recognise photos that are unlike them: {error}; "
+            "say where they lie (data.root=PATH), or leave this out with --no-photos"
+        ) from error
+    return TrainingPhotos.of(means["train"], means["val"])
+
+
+def _some(examples: Sequence[Example]) -> list[Example]:
+    """At most `_MOST_PHOTOS`, drawn with a fixed seed."""
+    order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))[:_MOST_PHOTOS]
+    return [examples[index] for index in sorted(order.tolist())]
+
+
+def _portable(resolved: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings without what belongs to the machine: paths lose all but their last part, and devices and logs are the defaults."""
+    packed = {section: {key: _without_path(value) for key, value in of.items()} for section, of in resolved.items()}
+    packed["data"] = {key: _below_data(value) for key, value in resolved["data"].items()}
+    packed["run"] |= {"folder": "", "device": "auto", "features": "features"}
+    packed["log"] |= {"wandb": False, "group": ""}
+    weights = resolved["encoder"].get("weights")
+    if isinstance(weights, str) and _is_path(weights):  # a file of this machine; the hub has those of the same name
+        packed["encoder"]["weights"] = "DEFAULT"
+    return packed
+
+
+def _is_path(value: str) -> bool:
+    return PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute() or ".." in Path(value).parts
+
+
+def _without_path(value: Any) -> Any:
+    return PureWindowsPath(value).name if isinstance(value, str) and _is_path(value) else value
+
+
+def _below_data(value: Any) -> Any:
+    """Settings of data, in which `/home/me/flickr8k` becomes `data/flickr8k`."""
+    if isinstance(value, dict):
+        return {key: _below_data(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_below_data(inner) for inner in value]
+    if not (isinstance(value, str) and _is_path(value)):
+        return value
+    name = _without_path(value)
+    return name if name == "data" else f"data/{name}"
+
+
+def _names(settings: Settings) -> str:
+    """The names of the folders of the data."""
+    return " and ".join(dict.fromkeys(Path(root).name for root in _roots(settings.resolved["data"]))) or "its data"
+
+
+def _roots(value: Any) -> Iterator[str]:
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
+    below = [root for part in inner for root in _roots(part)]
+    own = value.get("root") if isinstance(value, dict) else None
+    yield from below or ([own] if isinstance(own, str) else [])  # the root of joined data holds those of its parts

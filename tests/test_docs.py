@@ -34,7 +34,11 @@ COMMANDS = commands()
 SPANS = [span for page in PAGES for span in code_spans(page)]
 CLI = typer.main.get_command(app)
 CONTEXT = CLI.make_context("captioner", ["train", "CONFIG"])
-NEEDED = {"region_files": ["encoder.folder=PATH"], "timm": ["encoder.network=test_vit"]}
+NEEDED = {
+    "region_files": ["encoder.folder=PATH"],
+    "timm": ["encoder.network=test_vit"],
+    "joined": ["data.parts=[{kind: coco, root: one}, {kind: coco, root: two}]"],
+}
 """Settings without a default that a kind needs."""
 NOT_SETTINGS = {".safetensors", ".jsonl", ".py", ".yaml"}
 EXAMPLE_FILES = {"captioner/attention/top.py"}
@@ -228,8 +232,8 @@ def accepted(overrides: list[str]) -> bool:
 
 def _reads(overrides: list[str]) -> bool:
     given = {override.partition("=")[0] for override in overrides}
-    kind = next((override.partition("=")[2] for override in overrides if override.startswith("encoder.kind=")), "")
-    needed = [need for need in NEEDED.get(kind, []) if need.partition("=")[0] not in given]
+    kinds = [override.partition("=")[2] for override in overrides if re.match(r"\w+\.kind=", override)]
+    needed = [need for kind in kinds for need in NEEDED.get(kind, []) if need.partition("=")[0] not in given]
     try:
         builder.read(DRAWN, [*overrides, *needed])
     except UserError:

@@ -101,6 +101,19 @@ def _changes(name: str, old: Nested, new: Nested) -> bool:
     return name in old and name in new and old[name] != new[name]
 
 
+def single_keys(values: Nested) -> Nested:
+    """A section whose lists of settings are taken apart, with keys such as `parts[0].share`."""
+    single: Nested = {}
+    for key, value in values.items():
+        if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
+            single |= {
+                f"{key}[{index}].{name}": own for index, entry in enumerate(value) for name, own in entry.items()
+            }
+        else:
+            single[key] = value
+    return single
+
+
 def suggestion(word: object, known: Collection[str]) -> str:
     close = nearest(word, known)
     return f"; did you mean {close!r}?" if close is not None else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from captioner.builder.config import Nested, check_keys, parse_override
+from captioner.builder.config import Nested, check_keys, parse_override, single_keys
 from captioner.builder.schema import SECTIONS, read, save_settings
 from captioner.builder.sections import Settings
 from captioner.encoders import Vision
@@ -29,8 +29,7 @@ from captioner.training.checkpoints import (
 )
 
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
-FREQUENCIES = "document_frequencies.npz"
-LOCK = ".lock"
+FREQUENCIES, LOCK = "document_frequencies.npz", ".lock"
 FILES = {
     "settings.yaml": "the resolved settings",
     "vocabulary.json": "words and tokeniser",
@@ -162,10 +161,14 @@ def _is_foreign(file: Path) -> bool:
 def lasting(settings: Settings) -> Nested:
     """The settings that affect training, as they come back from JSON."""
     resolved = {
-        section: {key: value for key, value in values.items() if key not in _FREE.get(section, ())}
+        section: {key: value for key, value in single_keys(values).items() if not _is_free(section, key)}
         for section, values in settings.resolved.items()
     }
     return json.loads(json.dumps(resolved))
+
+
+def _is_free(section: str, key: str) -> bool:
+    return key.rpartition("].")[2] in _FREE.get(section, ())
 
 
 def _may_change(section: str, key: str) -> bool:
@@ -175,10 +178,10 @@ def _may_change(section: str, key: str) -> bool:
 def _check_same(folder: Path, settings: Settings, change: bool = False) -> None:
     earlier = read_run_settings(folder).resolved
     for section, values in settings.resolved.items():
-        keys = values.keys() | earlier[section].keys()
-        for key in sorted(keys, key="kind".__ne__):  # other keys follow from the kind
-            before, now = (resolved[section].get(key, "nothing") for resolved in (earlier, settings.resolved))
-            if before == now or key in _FREE.get(section, ()) or (change and _may_change(section, key)):
+        both = [single_keys(earlier[section]), single_keys(values)]
+        for key in sorted(both[0] | both[1], key="kind".__ne__):  # other keys follow from the kind
+            before, now = (own.get(key, "nothing") for own in both)
+            if before == now or _is_free(section, key) or (change and _may_change(section, key)):
                 continue
             differs = f"{folder} was started with {section}.{key}={before}, now it is {now}"
             if change:

@@ -7,6 +7,7 @@ The `kind` of a section names a part in a table. The constructor of the part is 
 from __future__ import annotations
 
 import inspect
+import re
 import reprlib
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -64,6 +65,9 @@ SUPPLIED: dict[str, set[str]] = {
     "optimiser": {"parameters"},
     "search": {"limits", "bad_words"},
 }
+_JOINABLE = {kind: part for kind, part in data.KINDS.items() if kind != "joined"}
+_COMMON = {name for record in BESIDE["data"] for name in inspect.signature(record).parameters} - {"missing"}
+"""Keys of the section data that hold for all parts of joined data."""
 DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule": "constant", "search": "beam"}
 SECTIONS = [*TABLES, "refiner", "run", "log"]
 
@@ -83,7 +87,10 @@ def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settin
 
 def _lasting(section: str, before: Any, now: Any) -> set[str]:
     """Keys that have the same meaning for every kind of a section, or for these two kinds."""
-    kinds = [set(inspect.signature(one).parameters) for one in TABLES.get(section, {}).values()]
+    table = _JOINABLE if section == "data" else TABLES.get(section, {})
+    kinds = [set(inspect.signature(one).parameters) for one in table.values()]
+    if section == "data" and "joined" in (before, now):  # whose root is the folder of several data sets
+        kinds = []
     if section == "decoder" and {before, now} == {"lstm", "att2in"}:  # Att2in was options of the LSTM decoder
         kinds = [set(inspect.signature(TABLES["decoder"][kind]).parameters) for kind in (before, now)]
     if section == "encoder":
@@ -111,6 +118,47 @@ def resolve(settings: Nested) -> dict[str, Nested]:
 
 
 def _resolve_section(section: str, values: Nested) -> Nested:
+    joined = section == "data" and values.get("kind") == "joined"
+    resolved = _resolve_values(section, _with_parts(values) if joined else values)
+    return resolved | {"parts": _resolve_parts(resolved["parts"], resolved["root"])} if joined else resolved
+
+
+def _with_parts(values: Nested) -> Nested:
+    """The settings of joined data, with keys such as `parts[0].share` put into their parts."""
+    parts = values.get("parts")
+    if not (isinstance(parts, list) and all(isinstance(part, dict) for part in parts)):
+        from captioner.data.joined import FORM
+
+        raise UserError(f"data.parts should be a list of data sets, got {reprlib.repr(parts)}; {FORM}")
+    changed, rest = [dict(part) for part in parts], {}
+    for key, value in values.items():
+        single = re.fullmatch(r"parts\[(\d+)\]\.(\w+)", key)
+        if single is None:
+            rest[key] = value
+        elif int(single[1]) < len(changed):
+            changed[int(single[1])][single[2]] = value
+        else:
+            raise UserError(f"data.{key} is not a setting: the data has {len(changed)} parts, counted from 0")
+    return rest | {"parts": changed}
+
+
+def _resolve_parts(parts: Sequence[Nested], root: str) -> list[Nested]:
+    """The parts of joined data with defaults filled in."""
+    from captioner.data.joined import with_names
+
+    resolved = []
+    for index, part_values in enumerate(parts):
+        section, values = f"data.parts[{index}]", dict(part_values)
+        constructor = _lookup(f"{section}.kind", values.pop("kind", None), _JOINABLE)
+        common = next((key for key in values if key in _COMMON), None)
+        if common is not None:
+            raise UserError(f"{section}.{common} is not a setting: all parts have the same data.{common}; set that one")
+        checked = check_values(section, values, [constructor, data.Part], (), partial(_meant, "data"), ["kind"])
+        resolved.append({"kind": part_values["kind"], **checked})
+    return with_names(resolved, root)
+
+
+def _resolve_values(section: str, values: Nested) -> Nested:
     names, constructors = {}, list(BESIDE.get(section, []))
     if section in TABLES:
         names["kind"] = values.pop("kind", DEFAULT_KINDS.get(section))

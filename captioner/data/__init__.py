@@ -7,6 +7,7 @@ flickr.py       token files of Flickr8k and Flickr30k
 table.py        tables of captions, such as Kaggle's Flickr8k
 table_files.py  their rows: CSV, JSON lines, JSON lists, texts beside photos
 folder.py       a folder of photos without captions
+joined.py       several data sets as one
 drawn.py        drawn pictures of coloured shapes
 drawn_split.py  writes a split of drawn pictures
 shapes.py       composes, describes and draws the shapes
@@ -20,14 +21,34 @@ To add one: write a function that returns `Splits` and whose arguments are its s
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from captioner.data.coco import coco
-from captioner.data.contract import Example, Splits
+from captioner.data.contract import Example, Part, Splits
 from captioner.data.drawn import drawn
 from captioner.data.flickr import flickr
 from captioner.data.folder import folder
 from captioner.data.karpathy import karpathy
 from captioner.data.table import table
+
+
+def joined(parts: list[dict[str, Any]], root: str = ".", only: str = "") -> Splits:
+    """Several data sets as one: train joins their training photos, val their validation photos, and so on.
+
+    The id of a photo is the name of its part, a slash, and its own id there.
+
+    Args:
+        parts: the data sets; each has a `kind`, the settings of that kind, and those of `data.parts`.
+        root: folder that `root` of each part is below; a part may also give an absolute path.
+        only: name of the single part that is read, with the photos' own ids; empty for all.
+
+    Raises:
+        UserError: a part cannot be read, or lacks a split that it should have.
+    """
+    from captioner.data.joined import join
+
+    return join(parts, root, only)
+
 
 KINDS: dict[str, Callable[..., Splits]] = {
     "drawn": drawn,
@@ -36,6 +57,7 @@ KINDS: dict[str, Callable[..., Splits]] = {
     "flickr": flickr,
     "table": table,
     "folder": folder,
+    "joined": joined,
 }
 
-__all__ = ["KINDS", "Example", "Splits"]
+__all__ = ["KINDS", "Example", "Part", "Splits", "joined"]

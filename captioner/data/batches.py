@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from captioner.data.contract import Example
+from captioner.data.contract import WHOLE, Example, Part
 from captioner.errors import UserError
 from captioner.regions import Regions
 from captioner.text.vocabulary import PAD, Vocabulary
@@ -113,31 +113,62 @@ def epoch_order(
     return [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]
 
 
+def epoch_photos(parts: Sequence[Part], seed: int, epoch: int) -> list[int]:
+    """The photos of an epoch, by index: all of them, or the share of each part of joined data sets, with repeats.
+
+    `parts` gives the part of each photo. The photos of a part stand in a random order that is repeated without end. Each epoch takes as
+    many as its share says, and the next epoch goes on from there; so over the epochs each photo of a part is taken equally often.
+    """
+    photos_of: dict[str, list[int]] = {}
+    for photo, part in enumerate(parts):
+        photos_of.setdefault(part.name, []).append(photo)
+    chosen: list[int] = []
+    for photos in photos_of.values():
+        part = parts[photos[0]]
+        if part.share == 1:
+            chosen += photos
+            continue
+        generator = torch.Generator().manual_seed(seed * 1_000_003)
+        order = torch.randperm(len(photos), generator=generator).tolist()
+        count = part.epoch_size(len(photos))
+        chosen += [photos[order[place % len(photos)]] for place in range(count * epoch, count * (epoch + 1))]
+    return sorted(chosen)
+
+
 class CaptionedPhotos(Dataset[Batch]):
     """A split as a data set whose items are whole batches: `photos[[3, 1, 4]]`.
 
     In a batch, photos are sorted by their longest reference, and the references of a photo by length: decoders drop finished captions
     from the end. `by_length` puts photos with captions of similar length into the same batch; see `epoch_order`. Each epoch draws one of
-    `num_views` views of every photo; an item is the index of a photo plus the number of photos times the view.
+    `num_views` views of every photo; an item is the index of a photo plus the number of photos times the view. `parts` gives the part of
+    each photo of joined data sets; an epoch takes the share of each; see `epoch_photos`.
     """
 
     def __init__(
-        self, source: PhotoSource, captions: list[list[list[int]]], by_length: bool = True, num_views: int = 1
+        self,
+        source: PhotoSource,
+        captions: list[list[list[int]]],
+        by_length: bool = True,
+        num_views: int = 1,
+        parts: Sequence[Part] | None = None,
     ):
         self.source = source
         self.by_length = by_length
         self.num_views = num_views
         self.captions = captions
+        self.parts = parts or [WHOLE] * len(captions)
         self.lengths = [len(photo[0]) for photo in captions]  # longest first
+        self.epoch_size = len(epoch_photos(self.parts, 0, 0))  # repeats counted
 
     def __len__(self) -> int:
         return len(self.captions)
 
     def order(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-        batches = epoch_order(self.lengths, batch_size, seed, epoch, self.by_length)
+        photos = epoch_photos(self.parts, seed, epoch)
+        batches = epoch_order([self.lengths[photo] for photo in photos], batch_size, seed, epoch, self.by_length)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        views = torch.randint(self.num_views, (len(self),), generator=generator).tolist()
-        return [[photo + len(self) * views[photo] for photo in batch] for batch in batches]
+        views = torch.randint(self.num_views, (len(photos),), generator=generator).tolist()
+        return [[photos[place] + len(self) * views[place] for place in batch] for batch in batches]
 
     def __getitem__(self, items: list[int]) -> Batch:
         pairs = [divmod(item, len(self)) for item in items]  # view, photo

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from captioner.data.contract import Example, Splits, clean, data_folder, in_split, name_of_split, read_json
 from captioner.errors import UserError
@@ -19,7 +19,12 @@ _KEYS = {"images": ("id", "file_name"), "annotations": ("id", "image_id", "capti
 """The parts of a captions file that are read: its lists, and the keys of their entries."""
 
 
-def coco(root: str, captions: str = "captions_{split}.json", images: str = "images") -> Splits:
+def coco(
+    root: str,
+    captions: str = "captions_{split}.json",
+    images: str = "images",
+    splits: list[Literal["train", "val", "test"]] | None = None,
+) -> Splits:
     """A captions file in COCO's format for each split: train, val and, if its file exists, test.
 
     COCO 2014 itself is `coco(root, "annotations/captions_{split}2014.json", "{split}2014")`. Examples are in the order of their image
@@ -29,15 +34,20 @@ def coco(root: str, captions: str = "captions_{split}.json", images: str = "imag
         root: folder of the data.
         captions: captions file, below `root`; `{split}` stands for the name of each split.
         images: folder of the photos, below `root`; may contain `{split}`.
+        splits: the splits that are read; train, val and, if its file exists, test if not given. The captions file of a single split,
+            such as `[train]`, may have any name.
 
     Raises:
         UserError: a file is missing, or not in COCO's format.
     """
     folder = data_folder(root)
-    if "{split}" not in captions:
+    if "{split}" not in captions and (splits is None or len(splits) > 1):
         raise UserError(
-            f"data.captions should hold {{split}}, got {captions!r}; write it as in captions_{{split}}.json"
+            f"data.captions should hold {{split}}, got {captions!r}; write it as in captions_{{split}}.json, or say which split "
+            "this file is with data.splits=[train], [val] or [test]"
         )
+    if splits is not None:
+        return read_splits(folder, list(dict.fromkeys(splits)), captions, images)
     test = ["test"] if (folder / in_split(captions, name_of_split(folder, captions, "test"))).is_file() else []
     return read_splits(folder, ["train", "val", *test], captions, images)
 

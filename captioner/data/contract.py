@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import Gt, Le
 
 from captioner import readers
 from captioner.errors import UserError
+
+
+@dataclass(frozen=True)
+class Part:
+    """How a data set is joined with others; see `captioner.data.joined`.
+
+    Args:
+        name: name of this part, in the ids of its photos and for `data.only`; the last part of its `root` if not given.
+        share: how often an epoch takes each training photo of this part. 1 takes each once, 3 three times; 0.25 takes a quarter of them,
+            another quarter in the next epoch, and so on. Validation and test take each photo once.
+        splits: names of the splits that are taken, such as `[train]`; all that the data set has if not given.
+        missing: `error` or `skip`, for this part; as `data.missing` if not given.
+    """
+
+    name: str = ""
+    share: Annotated[float, Gt(0), Le(1000)] = 1.0
+    splits: list[str] | None = None
+    missing: Literal["error", "skip"] | None = None
+
+    def skips_missing(self, others: bool) -> bool:
+        """Whether photos without a file are left out; `others`: those of other data are."""
+        return others if self.missing is None else self.missing == "skip"
+
+    def epoch_size(self, num_photos: int) -> int:
+        """How many photos an epoch takes from this part, repeats counted."""
+        return max(1, round(self.share * num_photos))
+
+
+WHOLE = Part()
+"""A data set that is not joined with others."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +53,7 @@ class Example:
     image: Path
     references: list[str]  # empty if the photo has no captions
     size: tuple[int, int] | None = None  # (width, height) that the data set states
+    part: Part = WHOLE  # of joined data sets
 
 
 Splits = dict[str, list[Example]]
@@ -51,24 +86,52 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
     """The examples whose photos have a file, and those whose have none.
 
     Raises:
-        UserError: a photo has no file and `skip_missing` was not asked for; or no photo of a split has one.
+        UserError: a photo has no file and is not to be skipped; or no photo of a split has one.
     """
-    kept = {split: [example for example in examples if example.image.is_file()] for split, examples in splits.items()}
-    missing = [example for examples in splits.values() for example in examples if not example.image.is_file()]
+    missing = [
+        (split, example) for split, examples in splits.items() for example in examples if not example.image.is_file()
+    ]
     if not missing:
         return splits, []
-    total = sum(map(len, splits.values()))
-    if not skip_missing:
-        raise UserError(
-            f"the captions name {total:,} photos, got {len(missing):,} of them without a file, first {missing[0].image.absolute()}; put "
-            "them there, set data.root and data.images to their folder, or leave them out with data.missing=skip"
-        )
-    bare = [split for split, examples in splits.items() if examples and not kept[split]]
-    if bare:
-        raise UserError(
-            f"no photo of {bare[0]} has a file, first {splits[bare[0]][0].image.absolute()}; check data.images"
-        )
-    return kept, missing
+    needed = [example for _, example in missing if not example.part.skips_missing(skip_missing)]
+    if needed:
+        raise _without_file(splits, needed)
+    totals = Counter((split, example.part.name) for split, examples in splits.items() for example in examples)
+    counts = Counter((split, example.part.name) for split, example in missing)
+    for split, example in missing:
+        if counts[split, example.part.name] == totals[split, example.part.name]:
+            raise UserError(
+                f"no photo of {split}{_of(example.part)} has a file, first {example.image.absolute()}; check data.images"
+            )
+    without = {id(example) for _, example in missing}
+    kept = {
+        split: [example for example in examples if id(example) not in without] for split, examples in splits.items()
+    }
+    return kept, [example for _, example in missing]
+
+
+def _without_file(splits: Splits, needed: Sequence[Example]) -> UserError:
+    part = needed[0].part
+    total, lacking = (
+        sum(example.part.name == part.name for example in examples)
+        for examples in ([example for listed in splits.values() for example in listed], needed)
+    )
+    settings = "its root and its images" if part.name else "data.root and data.images"
+    return UserError(
+        f"the captions{_of(part)} name {total:,} photos, got {lacking:,} of them without a file, first "
+        f"{needed[0].image.absolute()}; put them there, set {settings} to their folder, or leave them out with data.missing=skip"
+    )
+
+
+def _of(part: Part) -> str:
+    return f" of part {part.name}" if part.name else ""
+
+
+def epoch_sizes(examples: Iterable[Example]) -> dict[str, int]:
+    """How many photos an epoch takes from each part, repeats counted."""
+    counts = Counter(example.part.name for example in examples)
+    parts = {example.part.name: example.part for example in examples}
+    return {name: parts[name].epoch_size(count) for name, count in counts.items()}
 
 
 def clean(caption: str) -> str:

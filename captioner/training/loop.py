@@ -71,7 +71,7 @@ class Trainer:
         self.average, scaler = WeightAverage(objective.model, plan.ema_decay), self.training_step.scaler
         self.resumable = Resumable(objective, self.average, optimiser, schedule, scaler, frozen, plan, settings)
         self.progress = Progress()
-        self.steps_per_epoch = math.ceil(len(photos) / plan.batch_size)
+        self.steps_per_epoch = math.ceil(photos.epoch_size / plan.batch_size)
         self.unchecked = torch.zeros(len(objective.terms) + 1, device=processes.device)  # sums since the last check
         self.unchecked_steps = 0
         self.mean_loss = math.nan  # of the first term over the steps of the last epoch

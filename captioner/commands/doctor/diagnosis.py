@@ -8,6 +8,7 @@ from typing import Any
 
 from captioner import builder
 from captioner.data.checks import Finding, examine
+from captioner.data.contract import Splits, epoch_sizes
 from captioner.encoders.preprocess import open_photo
 from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
@@ -30,6 +31,7 @@ def diagnose(
     rows = VIEWS[settings.data.augment] * len(splits["train"]) + len(splits.get("val", []))
     sizes = {
         "photos": {split: len(examples) for split, examples in splits.items()},
+        **_sizes_of_parts(splits),
         "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
         "vocabulary": len(vocabulary),
         "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
@@ -40,3 +42,17 @@ def diagnose(
         splits, vocabulary, settings.data.min_count, settings.data.max_length, open_photo, report.checked_photos
     )
     return [finding for finding in results if finding.count], sizes
+
+
+def _sizes_of_parts(splits: Splits) -> dict[str, dict[str, int]]:
+    """The photos of each part of joined data, and how many of each an epoch takes."""
+    names = dict.fromkeys(example.part.name for examples in splits.values() for example in examples)
+    if not any(names):
+        return {}
+    counts = {
+        f"photos of {name}": {
+            split: sum(example.part.name == name for example in examples) for split, examples in splits.items()
+        }
+        for name in names
+    }
+    return counts | {"photos of an epoch": epoch_sizes(splits["train"])}

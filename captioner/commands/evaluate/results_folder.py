@@ -20,6 +20,9 @@ from captioner.readers import read_json
 DATA = "dataset.json"
 """Names the data of results that are not of the run's own data."""
 
+_IN_NAME = ("kind", "root", "parts", "only")
+"""Settings that `name_of` stands for."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -53,7 +56,7 @@ def is_own_data(run: Path, settings: Settings, splits: Splits) -> bool:
     given, own = _data(settings), _data(builder.read_run_settings(run))
     if given == own:
         return True
-    moved = (given | {"root": ""}) == (own | {"root": ""}) and not Path(own["root"]).exists()
+    moved = _without_roots(given) == _without_roots(own) and not any(map(Path.exists, _roots(own)))
     if not (moved and splits.get("train")):
         return False
     return builder.make_vocabulary(settings, splits).words == builder.read_vocabulary(run / builder.VOCABULARY).words
@@ -62,12 +65,27 @@ def is_own_data(run: Path, settings: Settings, splits: Splits) -> bool:
 def _data(settings: Settings) -> dict[str, Any]:
     """The settings that say which data is read."""
     options = {"kind": settings.data.kind, **settings.data.options}
-    return options | {"root": str(Path(options["root"]).resolve())}
+    root = Path(options["root"]).resolve()
+    parts = [part | {"root": str((root / part["root"]).resolve())} for part in options.get("parts", [])]
+    return options | {"root": str(root)} | ({"parts": parts} if parts else {})
+
+
+def _roots(data: dict[str, Any]) -> list[Path]:
+    """The folders that data is read from."""
+    return [Path(part["root"]) for part in data.get("parts", [data])]
+
+
+def _without_roots(data: dict[str, Any]) -> dict[str, Any]:
+    parts = [part | {"root": ""} for part in data.get("parts", [])]
+    return data | {"root": "", "parts": parts}
 
 
 def name_of(settings: Settings) -> str:
-    """A name for data: the last part of its root."""
-    return Path(settings.data.options["root"]).resolve().name or "root"
+    """A name for data: the last part of its root, or the names of its parts."""
+    options = settings.data.options
+    if "parts" in options:
+        return options["only"] or "+".join(part["name"] for part in options["parts"])
+    return Path(options["root"]).resolve().name or "root"
 
 
 def results_folder(runs: Sequence[Path], split: str, settings: Settings, own_data: bool) -> Path:
@@ -77,9 +95,7 @@ def results_folder(runs: Sequence[Path], split: str, settings: Settings, own_dat
     if own_data:
         return run / "-with-".join([split, *members])
     given, own = _data(settings), _data(builder.read_run_settings(runs[0]))
-    different = [
-        str(given[key]) for key in given if key in own and given[key] != own[key] and key not in ("kind", "root")
-    ]
+    different = [str(given[key]) for key in given if key in own and given[key] != own[key] and key not in _IN_NAME]
     name = "-".join([split, name_of(settings), *(re.sub(r"[^\w.-]+", "", value) for value in different)])
     for number in count(1):
         numbered = name if number == 1 else f"{name}-{number}"

@@ -13,6 +13,7 @@ from captioner.builder.config import argument_types, check_keys, suggestion
 from captioner.builder.renamed import REMOVED, RENAMED, note_once
 from captioner.builder.schema import BESIDE, DEFAULT_KINDS, SECTIONS, SUPPLIED, TABLES, takes_score
 from captioner.commands.settings.setting_values import default_of, values_of
+from captioner.data import Part
 from captioner.encoders import TorchvisionNetwork
 from captioner.errors import UserError
 
@@ -70,7 +71,9 @@ def find(name: str | None) -> list[Group]:
         if key in REMOVED.get(section, ()):
             raise UserError(f"{left} was removed; see captioner settings decoder.kind=att2in, which it became")
         raise UserError(f"no setting {left}{suggestion(key, names)}; {section} has {', '.join(names)}")
-    chosen = [(group, [setting for setting in group.settings if setting.key == left]) for group in of_section]
+    chosen = [
+        (group, [setting for setting in group.settings if left in (setting.key, group.name)]) for group in of_section
+    ]
     return [Group(group.section, group.name, group.summary, settings) for group, settings in chosen if settings]
 
 
@@ -85,6 +88,8 @@ def _of_choice(of_section: list[Group], section: str, key: str, value: str) -> l
         raise UserError(f"captioner settings takes section.kind=name, got {section}.{key}={value}; leave out ={value}")
     constructor = builder.part(section, value)
     names = [section, f"{section}.kind={value if value in TABLES[section] else NETWORKS}"]
+    if value == "joined":
+        names.append(_PARTS.name)
     if takes_score(constructor):
         names += [f"attention.score={score}" for score in attention.SCORES]
     return [group for group in of_section if group.name in names]
@@ -98,7 +103,8 @@ def _groups_of(section: str) -> list[Group]:
     kinds: dict[str, Callable] = {**table, **({NETWORKS: TorchvisionNetwork} if section == "encoder" else {})}
     scores = attention.SCORES if section == "attention" else {}
     listed += [_group(section, f"{section}.kind={kind}", part) for kind, part in kinds.items()]
-    return listed + [_group(section, f"{section}.score={score}", part) for score, part in scores.items()]
+    listed += [_group(section, f"{section}.score={score}", part) for score, part in scores.items()]
+    return listed + ([_PARTS] if section == "data" else [])
 
 
 def _group(section: str, name: str, constructor: Callable) -> Group:
@@ -152,6 +158,12 @@ def _first_sentence(constructor: Callable) -> str:
     return f"{before.strip().rstrip('.;:,')}."
 
 
+_PARTS = Group(
+    "data",
+    "data.parts",
+    "Settings of each part of joined data, besides its `kind` and the settings of that kind; N counts the parts from 0.",
+    _settings("data.parts[N]", Part),
+)
 _SUMMARIES = {
     "data": "The data set, its tokeniser and vocabulary, and how its photos are used.",
     "encoder": "The network that turns a photo into regions.",

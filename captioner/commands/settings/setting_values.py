@@ -24,7 +24,7 @@ def values_of(annotation: Any) -> str:
         parts = [inner for inner in get_args(annotation) if inner is not NoneType]
         return "; or ".join([*map(values_of, parts), *(["null"] if NoneType in get_args(annotation) else [])])
     if origin in (tuple, list):
-        return "a list of such values"
+        return _list_of(get_args(annotation)[0])
     if origin is dict:
         return "such values by name"
     return _TYPES[annotation]
@@ -37,6 +37,18 @@ def default_of(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "''" if value == "" else str(value)
+
+
+def _list_of(inner: Any) -> str:
+    if get_origin(inner) is Literal:
+        return f"a list of {values_of(inner)}"
+    return (
+        "a list of names"
+        if inner is str
+        else "a list of settings"
+        if get_origin(inner) is dict
+        else "a list of such values"
+    )
 
 
 def _constrained(base: type, constraints: list[Any]) -> str:

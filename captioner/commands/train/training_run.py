@@ -18,7 +18,7 @@ from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.photo_sources import decode, num_batches, photo_source, read_splits, with_placement
 from captioner.data.batches import CaptionedPhotos, encode_references
-from captioner.data.contract import Example, Splits
+from captioner.data.contract import Example, Splits, epoch_sizes
 from captioner.data.folder import READ_TEXTS
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
@@ -66,7 +66,7 @@ def train(
         here.from_first(lambda: check_folder(folder, settings, change))
         splits = read_splits(settings, report)
         _check_captions(splits, settings)
-        check_batch_size(settings.run, len(splits["train"]), here.count)
+        check_batch_size(settings.run, sum(epoch_sizes(splits["train"]).values()), here.count)
         torch.manual_seed(settings.run.seed)
         vocabulary, model = builder.make_start(settings, splits)
         model.to(here.device)
@@ -79,6 +79,7 @@ def train(
 
         here.from_first(start)
         report.training_started(folder, len(splits["train"]), len(vocabulary), here.device)
+        _note_parts(splits["train"], report)
         _note_precision(settings, here, report)
         make_trainer(settings, splits, vocabulary, model, folder, here, report, stop).run()
     report.training_finished(folder)
@@ -94,6 +95,14 @@ def _of_callable(call: Callable[..., object]) -> Report:
         arguments = inspect.signature(getattr(report, name))
         setattr(report, name, lambda *a, n=name, s=arguments, **k: call(n, **s.bind(*a, **k).arguments))
     return report
+
+
+def _note_parts(examples: Sequence[Example], report: Report) -> None:
+    """Say how many photos an epoch takes from each part of joined data."""
+    if any(example.part.name for example in examples):
+        sizes = epoch_sizes(examples)
+        parts = ", ".join(f"{size:,} of {name}" for name, size in sizes.items())
+        report.note(f"an epoch has {sum(sizes.values()):,} photos: {parts}")
 
 
 def _note_precision(settings: Settings, here: Processes, report: Report) -> None:
@@ -147,7 +156,9 @@ def make_trainer(
         objective=builder.make_objective(settings, model, vocabulary, examples, folder, here.first),
         optimiser=builder.make_optimiser(settings, model),
         schedule=builder.make_schedule(settings),
-        photos=CaptionedPhotos(train_source, captions, by_length=model.encoder.frozen, num_views=num_views),
+        photos=CaptionedPhotos(
+            train_source, captions, model.encoder.frozen, num_views, [example.part for example in examples]
+        ),
         validate=validator,
         plan=settings.run,
         folder=folder,

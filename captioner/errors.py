@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -72,6 +73,15 @@ def system_error(error: OSError) -> str:
         return str(error)
     why = _SYSTEM.get(error.errno, error.strerror)
     return why if error.filename is None else f"{error.filename}: {why}"
+
+
+@contextmanager
+def system_errors() -> Iterator[None]:
+    """Turn what the system refuses, such as a name that is too long, into a UserError; also a decorator."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(system_error(error)) from error
 
 
 def too_large(error: Exception) -> bool:

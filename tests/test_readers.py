@@ -185,6 +185,14 @@ def test_arrays_that_are_damaged_are_named(tmp_path, case, suffix):
     assert len(str(caught.value)) < 600
 
 
+def test_arrays_that_unpack_to_more_than_the_memory_are_refused(tmp_path, monkeypatch):
+    numpy.savez_compressed(tmp_path / "zeros.npz", features=numpy.zeros(1_000_000))
+    assert len(read_arrays(tmp_path / "zeros.npz", "")["features"]) == 1_000_000
+    monkeypatch.setattr("captioner.readers.arrays.free_memory", lambda: 1_000_000)
+    with pytest.raises(UserError, match=r"zeros\.npz .*does not fit into memory"):
+        read_arrays(tmp_path / "zeros.npz", "compute it again")
+
+
 COCO = {
     "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}],
     "annotations": [{"id": 1, "image_id": 1, "caption": "a cat"}, {"id": 2, "image_id": 2, "caption": "a caf\u00e9"}],

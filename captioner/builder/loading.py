@@ -14,7 +14,7 @@ from captioner.builder.run_folder import ENCODER, SETTINGS, VOCABULARY, read_run
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.data.contract import Splits
-from captioner.errors import UserError
+from captioner.errors import UserError, system_errors
 from captioner.model import CaptionModel
 from captioner.progress import errors
 from captioner.readers import read_json
@@ -94,6 +94,7 @@ def _check_same_part(section: str, earlier: Path, before: dict[str, Any], now: d
             )
 
 
+@system_errors()
 def load(
     run: str | Path | Sequence[str | Path] | None = None,
     checkpoint: Literal["best", "newest"] = "best",
@@ -197,5 +198,9 @@ def read_vocabulary(path: Path) -> Vocabulary:
     Raises:
         UserError: the file is missing or damaged.
     """
+    if not path.exists():
+        raise UserError(
+            f"{path.parent} lacks {path.name}, as if it was not copied whole; copy it from where the run was trained"
+        )
     stored = read_json(path, "restore an intact copy from the same run, or train again", _StoredVocabulary)
     return Vocabulary(stored["words"], stored["tokens"])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import optim
 
 from captioner import attention, decoders, search
@@ -18,13 +19,16 @@ from captioner.builder.sections import PartSettings, Settings
 from captioner.data.contract import Example, Splits, present
 from captioner.data.folder import READ_TEXTS
 from captioner.encoders import Refiner, Vision
-from captioner.errors import UserError, too_large
+from captioner.errors import UserError, system_errors, too_large
 from captioner.model import CaptionModel
 from captioner.search import Limits
 from captioner.text.vocabulary import Vocabulary
 from captioner.training import optimisation
 from captioner.training.contract import Objective
 from captioner.training.self_critical import Reward, SelfCritical
+
+_SIZED = ("encoder", "refiner", "attention", "decoder")
+"""Sections whose parts hold weights, of sizes that settings give."""
 
 
 def _make(section: str, chosen: PartSettings, **supplied: Any) -> Any:
@@ -40,6 +44,8 @@ def _call(section: str, constructor: Callable, values: Mapping[str, Any]) -> Any
         UserError: the constructor refuses the values, or the part is too large for this computer.
     """
     try:
+        if section in _SIZED and "download" not in inspect.signature(constructor).parameters:
+            _check_memory(constructor, values)
         return constructor(**values)
     except UserError:
         raise
@@ -54,11 +60,23 @@ def _call(section: str, constructor: Callable, values: Mapping[str, Any]) -> Any
         ) from error
 
 
+def _check_memory(constructor: Callable, values: Mapping[str, Any]) -> None:
+    """Raise a MemoryError if the weights of a part are larger than the free memory. Linux would promise it, and kill this process later."""
+    from captioner.layers.allocation import free_memory
+
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # sizes without memory
+        weights = constructor(**values).state_dict().values()
+    needed, free = sum(weight.nbytes for weight in weights) / 2**30, free_memory() / 2**30
+    if needed > free:
+        raise MemoryError(f"its weights need {needed:,.1f} GiB of memory, {free:,.1f} GiB are free")
+
+
 def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
     """The splits, and the examples that were left out because their photos are missing."""
     return present(make_all_splits(settings), settings.data.missing == "skip")
 
 
+@system_errors()
 def make_all_splits(settings: Settings) -> Splits:
     """The splits, including examples whose photos are missing."""
     return _make("data", settings.data)
@@ -219,5 +237,7 @@ def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
     """The search, with the limits on captions."""
     options = arguments(Limits, settings.search.options)
-    limits = _call("search", Limits, {**options, "bad_words": bad_words(vocabulary)})
+    if options["bad_endings"] == "forbid":
+        options["bad_words"] = bad_words(vocabulary)
+    limits = _call("search", Limits, options)
     return _make("search", settings.search, limits=limits)

@@ -13,7 +13,7 @@ from captioner.builder.config import Nested, check_keys, parse_override, single_
 from captioner.builder.schema import SECTIONS, read, save_settings
 from captioner.builder.sections import Settings
 from captioner.encoders import Vision
-from captioner.errors import UserError, system_error
+from captioner.errors import UserError, system_error, system_errors
 from captioner.files import remove_unfinished, try_writing, write_text_atomically
 from captioner.model import CaptionModel
 from captioner.text.vocabulary import Vocabulary
@@ -29,7 +29,7 @@ from captioner.training.checkpoints import (
 )
 
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
-FREQUENCIES, LOCK = "document_frequencies.npz", ".lock"
+FREQUENCIES, DATA, LOCK = "document_frequencies.npz", "data_digests.npz", ".lock"
 FILES = {
     "settings.yaml": "the resolved settings",
     "vocabulary.json": "words and tokeniser",
@@ -39,6 +39,7 @@ FILES = {
     "best.safetensors": "the weights with the best validation score; these are loaded",
     "encoder.safetensors": "the frozen encoder, stored once; absent if the encoder is trained",
     "document_frequencies.npz": "document frequencies of the reward; only with `objective.kind=self_critical`",
+    "data_digests.npz": "a digest of each photo and its captions, to see what has changed when the run is resumed",
     "unreadable_SPLIT.txt": "photos that could not be read, with the reason; only if there are any",
     ".lock": "keeps a second training run out of the folder",
     "wandb/": "only with `log.wandb=true`; `WANDB_DIR` puts it elsewhere",
@@ -71,6 +72,7 @@ _REGULARISING = {("decoder", "dropout"), ("attention", "dropout"), ("refiner", "
 _AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
 
 
+@system_errors()
 def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
     """The resolved settings of a run, with overrides.
 
@@ -202,12 +204,12 @@ def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model:
     remove_unfinished(folder)
     (folder / ".writable").unlink(missing_ok=True)  # of an earlier version
     if not has_weights(folder):  # what is there is of a start that ended before its first checkpoint
-        for name in (VOCABULARY, ENCODER, FREQUENCIES):
+        for name in (VOCABULARY, ENCODER, FREQUENCIES, DATA):
             (folder / name).unlink(missing_ok=True)
     write_text_atomically(folder / SETTINGS, save_settings(settings))  # first, since it marks the folder as a run
     if model.encoder.frozen and not (folder / ENCODER).exists():
         save_checkpoint(folder / ENCODER, model_tensors(model.encoder), {})
-    if not (folder / VOCABULARY).exists():
+    if not has_weights(folder) and not (folder / VOCABULARY).exists():
         vocabulary.save(folder / VOCABULARY)
     elif (stored := read_vocabulary(folder / VOCABULARY)).words != vocabulary.words:
         changed = sorted(set(stored.words) ^ set(vocabulary.words))

@@ -30,7 +30,7 @@ from captioner.builder.sections import (
     Words,
 )
 from captioner.encoders import Refiner
-from captioner.errors import UserError
+from captioner.errors import UserError, system_errors
 from captioner.features.region_files import RegionFiles
 from captioner.search import Limits
 from captioner.training import objectives, optimisation
@@ -72,6 +72,7 @@ DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule"
 SECTIONS = [*TABLES, "refiner", "run", "log"]
 
 
+@system_errors()
 def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settings:
     """Read the resolved settings of a config with overrides.
 

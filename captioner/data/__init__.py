@@ -6,6 +6,7 @@ karpathy.py     Karpathy's splits of COCO and Flickr
 flickr.py       token files of Flickr8k and Flickr30k
 table.py        tables of captions, such as Kaggle's Flickr8k
 table_files.py  their rows: CSV, JSON lines, JSON lists, texts beside photos
+packed.py       photos with captions in Parquet files and tars
 folder.py       a folder of photos without captions
 joined.py       several data sets as one
 drawn.py        drawn pictures of coloured shapes
@@ -14,6 +15,7 @@ shapes.py       composes, describes and draws the shapes
 instances.py    objects of photos, in COCO's format
 batches.py      from examples to batches
 checks.py       checks of a data set before training
+changes.py      what has changed since a run was started
 
 To add one: write a function that returns `Splits` and whose arguments are its settings, then add its line here.
 """

@@ -99,10 +99,8 @@ def _photos(
 ) -> list[Finding]:
     """Photos that are missing, unreadable, resized, tiny, very elongated, or identical to another photo."""
     examples = list(_all(splits))
-    missing = [
-        f"{_named(split, example)} at {example.image}" for split, example in examples if not example.image.is_file()
-    ]
-    present = [(split, example) for split, example in examples if example.image.is_file()]
+    missing = [f"{_named(split, example)} at {example.image}" for split, example in examples if not example.has_file]
+    present = [(split, example) for split, example in examples if example.has_file]
     photos, unreadable = _read_photos(present, open_photo, tick)
     across, within = _copies(photos)
     resized = [

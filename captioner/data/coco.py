@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -48,7 +49,7 @@ def coco(
         )
     if splits is not None:
         return read_splits(folder, list(dict.fromkeys(splits)), captions, images)
-    test = ["test"] if (folder / in_split(captions, name_of_split(folder, captions, "test"))).is_file() else []
+    test = ["test"] if os.path.isfile(folder / in_split(captions, name_of_split(folder, captions, "test"))) else []
     return read_splits(folder, ["train", "val", *test], captions, images)
 
 
@@ -134,7 +135,14 @@ def _read_split(captions: Path, photos: Path, may_lack_captions: bool) -> list[E
     examples = [_example(image, index.imgToAnns.get(image["id"], []), photos) for image in images]
     if may_lack_captions:
         return examples
-    examples = [example for example in examples if example.references or example.id not in index.rejected]  # pyright: ignore[reportAttributeAccessIssue]
+    without = {example.id for example in examples if not example.references}
+    rejected = without & index.rejected  # pyright: ignore[reportAttributeAccessIssue]
+    if rejected:
+        print_note(
+            f"{captions}: {len(rejected):,} photos are left out, since all of their captions are rejected; first "
+            f"id {min(rejected, key=str)}"
+        )
+        examples = [example for example in examples if example.id not in rejected]
     _check_captions(captions, examples)
     return examples
 

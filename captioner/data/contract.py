@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -55,7 +56,13 @@ class Example:
     size: tuple[int, int] | None = None  # (width, height) that the data set states
     part: Part = WHOLE  # of joined data sets
 
+    @property
+    def has_file(self) -> bool:
+        """Whether the photo is there. A name that no file can have is no error."""
+        return os.path.isfile(self.image)
 
+
+_LONGEST_PIECE = 1000  # characters; no word is longer
 Splits = dict[str, list[Example]]
 """Examples by name of the split."""
 SPLIT_NAMES = {
@@ -79,7 +86,7 @@ def in_split(name: str, split: str) -> str:
 def name_of_split(folder: Path, captions: str, split: str) -> str:
     """What the captions files below `folder` call a split; the name used here if none exists."""
     names = SPLIT_NAMES.get(split, (split,))
-    return next((name for name in names if (folder / in_split(captions, name)).exists()), split)
+    return next((name for name in names if os.path.exists(folder / in_split(captions, name))), split)
 
 
 def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Example]]:
@@ -88,9 +95,7 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
     Raises:
         UserError: a photo has no file and is not to be skipped; or no photo of a split has one.
     """
-    missing = [
-        (split, example) for split, examples in splits.items() for example in examples if not example.image.is_file()
-    ]
+    missing = [(split, example) for split, examples in splits.items() for example in examples if not example.has_file]
     if not missing:
         return splits, []
     needed = [example for _, example in missing if not example.part.skips_missing(skip_missing)]
@@ -136,7 +141,13 @@ def epoch_sizes(examples: Iterable[Example]) -> dict[str, int]:
 
 def clean(caption: str) -> str:
     """The caption in one line with single spaces, and accents composed (Unicode NFC), so that a word has one spelling."""
-    return " ".join(unicodedata.normalize("NFC", caption).split())
+    return " ".join(map(_composed, caption.split()))
+
+
+def _composed(word: str) -> str:
+    """NFC in pieces, since its time grows with the square of the number of marks on a letter."""
+    pieces = [word[start : start + _LONGEST_PIECE] for start in range(0, len(word), _LONGEST_PIECE)]
+    return "".join(unicodedata.normalize("NFC", piece) for piece in pieces)
 
 
 def data_folder(root: str) -> Path:

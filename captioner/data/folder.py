@@ -11,7 +11,7 @@ from captioner.data.contract import Example, Splits, data_folder
 from captioner.errors import UserError
 from captioner.progress import print_note
 
-READ_TEXTS = "set data.kind=table, with data.captions=.txt data.images=. if each photo has a text file beside it"
+READ_TEXTS = "set data.kind=table, with data.captions=.txt if each photo has a text file beside it"
 """What to do with photos whose captions are in text files."""
 _ENDINGS = (
     *(

@@ -1,11 +1,13 @@
-"""Captions in a table: delimited text, JSON lines, a JSON list, or a text beside each photo.
+"""Captions in a table: delimited text, JSON lines, a JSON list, a text beside each photo, or Parquet files and tars with the photos.
 
 Kaggle's Flickr8k is such a table: `captions.txt` with the header `image,caption`.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -18,7 +20,6 @@ from captioner.data.contract import (
     clean,
     data_folder,
     in_split,
-    name_of_split,
     split_name,
 )
 from captioner.errors import UserError
@@ -27,11 +28,14 @@ from captioner.ranges import Count, Fraction
 if TYPE_CHECKING:
     from captioner.data.table_files import Row
 
+_IMAGES = "images"
+_PACKED = (".parquet", ".tar")
+
 
 def table(
     root: str,
     captions: str = "captions.csv",
-    images: str = "images",
+    images: str = _IMAGES,
     columns: dict[str, str] | None = None,
     val_share: Fraction = 0.1,
     test_share: Fraction = 0.1,
@@ -46,9 +50,10 @@ def table(
     Args:
         root: folder of the data.
         captions: table, below `root`: text with commas, semicolons, tabs or bars, which start with a header; .jsonl with one JSON object
-            per line; or .json with a list of objects. With `{split}` in its name there is a table for each split. `.txt`, or another
-            ending alone, reads a text file beside each photo, with a caption on each line.
-        images: folder of the photos, below `root`; may contain `{split}`.
+            per line; or .json with a list of objects. `.parquet` and `.tar` hold the photos too, as those of Hugging Face and WebDataset;
+            they may be a pattern, such as `{split}-*.tar`, and are unpacked once, into `unpacked` or a folder given as `images`. With
+            `{split}` in the name there is a table for each split. `.txt`, or another ending alone, reads a text file beside each photo.
+        images: folder of the photos, below `root`; may contain `{split}`. Without a folder `images`, the photos lie beside the table.
         columns: names of the columns, such as `{image: file, caption: title, split: part}`; the usual names if not given.
         val_share: share of validation photos, if the table has no splits.
         test_share: share of test photos, if the table has no splits.
@@ -83,27 +88,56 @@ def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str
     """The path of the captions, the folder of the photos, and the rows."""
     from captioner.data.table_files import rows, sidecars
 
-    path, photos = folder / captions, folder / images
+    path = folder / captions
+    photos = _photos_of(path, folder, images)
+    if captions.endswith(_PACKED):
+        return _unpacked(folder, captions, images, "all", columns)
     if captions.startswith(".") and "/" not in captions:
-        photos = photos if photos.is_dir() else folder
         return photos, photos, sidecars(photos, captions)
     _check_there(folder, path)
     return path, photos, rows(path, columns)
 
 
-def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> Splits:
-    from captioner.data.table_files import rows
+def _photos_of(path: Path, folder: Path, images: str) -> Path:
+    """The folder of the photos; if none is named images, they lie beside the table."""
+    photos = folder / images
+    return path.parent if images == _IMAGES and not os.path.isdir(photos) else photos
 
+
+def _matching(folder: Path, captions: str) -> list[Path]:
+    """The file of that name below a folder; for Parquet files and tars, the name may be a pattern."""
+    if captions.endswith(_PACKED):
+        return [Path(name) for name in sorted(glob.glob(os.path.join(glob.escape(str(folder)), captions)))]
+    return [folder / captions] if os.path.exists(folder / captions) else []
+
+
+def _unpacked(
+    folder: Path, captions: str, images: str, split: str, columns: Mapping[str, str]
+) -> tuple[Path, Path, Iterable[Row]]:
+    """As `_rows_of`, of files that hold photos and captions."""
+    from captioner.data.packed import packed_rows
+
+    files = _matching(folder, captions)
+    if not files:
+        raise UserError(f"no file {captions} in {folder.absolute()}; check data.root and data.captions")
+    photos = folder / ("unpacked" if images == _IMAGES else images) / split
+    return files[0], photos, packed_rows(files, photos, columns)
+
+
+def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> Splits:
     splits: Splits = {}
-    for split in SPLIT_NAMES:
-        name = name_of_split(folder, captions, split)
-        path = folder / in_split(captions, name)
-        if split == "test" and not path.exists():
+    for split, names in SPLIT_NAMES.items():
+        name = next((name for name in names if _matching(folder, in_split(captions, name))), split)
+        own = in_split(captions, name)
+        if split == "test" and not _matching(folder, own):
             continue
-        references, _ = _read(rows(path, columns))
+        if captions.endswith(_PACKED):
+            path, photos, found = _unpacked(folder, own, in_split(images, name), name, columns)
+        else:
+            path, photos, found = _rows_of(folder, own, in_split(images, name), columns)
+        references, _ = _read(found)
         if not references:
             raise UserError(f"{path} should hold captions, got none; check data.captions")
-        photos = folder / in_split(images, name)
         splits[split] = [Example(image, photos / image, texts) for image, texts in references.items()]
     return splits
 
@@ -114,7 +148,7 @@ def _check_there(folder: Path, path: Path) -> None:
         return
     tables = [other.name for other in folder.iterdir() if other.name.startswith(("metadata.", "captions."))]
     if tables:
-        more = f"it has {tables[0]}: set data.captions={tables[0]}, and data.images=. if the photos are beside it"
+        more = f"it has {tables[0]}: set data.captions={tables[0]}"
     elif any(other.suffix == ".txt" for other in islice(folder.iterdir(), 1000)):
         more = "to read a text beside each photo, set data.captions=.txt"
     else:

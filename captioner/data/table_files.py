@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import zip_longest
@@ -13,6 +14,7 @@ from typing import Any
 
 from captioner.data.contract import read_json, read_text
 from captioner.errors import UserError
+from captioner.progress import print_note
 from captioner.readers import parse_json_lines
 
 Row = tuple[str, Mapping[str, Any]]
@@ -45,12 +47,12 @@ def rows(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     else:
         found = _delimited(path, columns)
     names: tuple[str, ...] = ()
-    renamed: dict[str, str] = {}
+    own: dict[str, str] = {}
     for place, row in found:
         if tuple(row) != names:
             names = tuple(row)
-            renamed = _renamed(names, columns, place)
-        yield place, {renamed.get(name, name): value for name, value in row.items()}
+            own = renamed(names, columns, place)
+        yield place, {own.get(name, name): value for name, value in row.items()}
 
 
 def sidecars(photos: Path, ending: str) -> Iterator[Row]:
@@ -61,11 +63,17 @@ def sidecars(photos: Path, ending: str) -> Iterator[Row]:
     """
     from captioner.data.folder import photos_in
 
-    beside = [(photo, photo.with_suffix(ending)) for photo in photos_in(photos)[0]]
-    beside = [(photo, text) for photo, text in beside if text.exists()]
+    found = photos_in(photos)[0]
+    beside = [(photo, text) for photo in found if os.path.exists(text := photo.with_suffix(ending))]
     if not beside:
         raise UserError(
             f"no photo in {photos.absolute()} has a {ending} file beside it; check data.root and data.images"
+        )
+    if len(beside) < len(found):
+        bare = next(photo for photo in found if not os.path.exists(photo.with_suffix(ending)))
+        print_note(
+            f"left out of {photos}, since no {ending} file is beside them: {len(found) - len(beside):,} of {len(found):,} photos; "
+            f"first {bare}"
         )
     for photo, text in beside:
         lines = [line for line in read_text(text, "data.captions").split("\n") if line.strip()]
@@ -98,13 +106,13 @@ def _delimited(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
                 yield f"{path}, line {start}", _row(path, names, image, values, (start, reader.line_num), delimiter)
             elif values:
                 names = [name.strip() for name in values]
-                own = _renamed(names, columns, str(path))
+                own = renamed(names, columns, str(path))
                 image = next(index for index, name in enumerate(names) if own.get(name) == "image")
             start = reader.line_num + 1
     except csv.Error as error:
         raise _unbalanced(path, (start, reader.line_num), str(error)) from error
     if not names:
-        _renamed([], columns, str(path))
+        renamed([], columns, str(path))
 
 
 def _row(
@@ -121,11 +129,18 @@ def _row(
             f"{path}, line {lines[0]}: should have {len(names)} columns, got {str(values)[:200]}; "
             "quote captions that hold the delimiter"
         )
+    own = values[image] if image < len(values) else ""
     for line in [line for value in values for line in value.splitlines()[1:]]:
         cells = line.split(delimiter)
-        if len(cells) > image and _FILE_NAME.fullmatch(cells[image].strip(' "')):
+        if len(cells) > image and _is_image(cells[image].strip(' "'), own):
             raise _unbalanced(path, lines, f"it holds the row {line[:60]!r}")
     return dict(zip_longest(names, values))
+
+
+def _is_image(cell: str, other: str) -> bool:
+    """Is a cell a file name, or a name with a number that is composed as that of another image, such as img_17 and img_18?"""
+    composed, as_other = (re.sub(r"[^\W_]+", "a", name.strip()) for name in (cell, other))
+    return bool(_FILE_NAME.fullmatch(cell)) or (composed == as_other and any(map(str.isdigit, cell)))
 
 
 def _unbalanced(path: Path, lines: tuple[int, int], why: str) -> UserError:
@@ -137,7 +152,7 @@ def _unbalanced(path: Path, lines: tuple[int, int], why: str) -> UserError:
     )
 
 
-def _renamed(names: Collection[str], columns: Mapping[str, str], place: str) -> dict[str, str]:
+def renamed(names: Collection[str], columns: Mapping[str, str], place: str) -> dict[str, str]:
     """The names of columns in this program, by the table's own.
 
     Raises:

@@ -5,6 +5,7 @@ Shapes: B photos, R regions at most, n regions of one photo, D region feature.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ class RegionFiles(Vision):
         names = [photo.stem, *([str(int(number.group(1)))] if number else [])]
         candidates = [self.folder / f"{name}{suffix}" for name in names for suffix in (".npz", ".npy")]
         for path in candidates:
-            if path.is_file():
+            if os.path.isfile(path):
                 return path
         raise UserError(
             f"no regions of {photo.name}: none of {', '.join(map(str, candidates))} exists; check encoder.folder"

@@ -1,10 +1,14 @@
-"""What the C library does with memory that tensors have freed."""
+"""The memory of this computer: what is free, and what the C library does with memory that tensors have freed."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+import re
 import sys
+from pathlib import Path
 
+_MEMINFO = Path("/proc/meminfo")
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
@@ -17,3 +21,14 @@ def keep_memory() -> bool:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     return mallopt is not None and mallopt(_MMAP_MAX, 0) == 1 and mallopt(_TRIM_THRESHOLD, -1) == 1
+
+
+def free_memory() -> float:
+    """Bytes that programs can still take: what Linux says is available, elsewhere all memory, infinite where that is unknown."""
+    try:
+        available = re.search(r"MemAvailable: *(\d+) kB", _MEMINFO.read_text(encoding="utf-8"))
+        return 1024 * int(available[1]) if available else float("inf")
+    except OSError:
+        names = getattr(os, "sysconf_names", {})
+        known = {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= names.keys()
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else float("inf")

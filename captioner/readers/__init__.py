@@ -57,6 +57,8 @@ def reason(error: Exception) -> str:
     if isinstance(error, pydantic.ValidationError):
         first = error.errors(include_url=False)[0]
         return " ".join([".".join(map(str, first["loc"])), first["msg"]]).strip()
+    if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+        return f"it goes on after its end in line {error.lineno}, as JSON lines do"
     if "int_max_str_digits" in str(error):
         return "a number has thousands of digits"
     text = " ".join(str(error).split()) or type(error).__name__

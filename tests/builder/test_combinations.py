@@ -10,6 +10,7 @@ from captioner import attention, builder, decoders
 from captioner.builder import parts
 from captioner.encoders import Vision
 from captioner.errors import UserError
+from captioner.layers import allocation
 from captioner.text.vocabulary import Vocabulary
 from tests.helpers import CONFIGS, DRAWN, takes_score
 
@@ -63,3 +64,23 @@ def test_a_part_beyond_memory_is_a_short_error(override):
     with pytest.raises(UserError, match=r"should fit into memory.*make them smaller") as caught:
         builder.make_model(settings, Vocabulary(list("abc")))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("override", ["decoder.hidden_size=1024", "attention.size=400000", "encoder.width=512"])
+def test_sizes_beyond_free_memory_are_refused_before_it_is_used(override, monkeypatch):
+    monkeypatch.setattr(allocation, "free_memory", lambda: 2**20)
+    settings = builder.read(
+        DRAWN,
+        [
+            "encoder.width=2",
+            "encoder.region_size=4",
+            "decoder.hidden_size=4",
+            "decoder.word_size=2",
+            "attention.size=4",
+            override,
+        ],
+    )
+    with pytest.raises(
+        UserError, match=rf"{override.partition('.')[0]} should fit into memory.* GiB are free.*make them smaller"
+    ):
+        builder.make_model(settings, Vocabulary(list("abc")))

@@ -10,6 +10,7 @@ from PIL import Image
 
 from captioner import builder
 from captioner.commands.doctor import diagnose
+from captioner.commands.evaluate import check_split
 from captioner.data import KINDS
 from captioner.data.checks import examine
 from captioner.encoders.preprocess import open_photo
@@ -89,6 +90,59 @@ def test_a_test_file_without_annotations_and_rejected_captions(tmp_path, capsys)
     assert "2 captions that are marked as rejected are left out" in capsys.readouterr().err
 
 
+def test_photos_without_captions_are_counted(tmp_path, capsys):
+    for photo, _ in ROWS:
+        (tmp_path / photo).write_bytes(b"")
+    (tmp_path / "b.txt").write_text("a cat")
+    assert read(tmp_path, captions=".txt") == {"b.jpg": ["a cat"]}
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no .txt file is beside them: 2 of 3 photos; first" in said
+    rejected = {"id": 1, "image_id": 1, "caption": "too dark", "is_rejected": True}
+    content = {"images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}],
+               "annotations": [rejected, {"id": 2, "image_id": 2, "caption": "a cat"}]}  # fmt: skip
+    (tmp_path / "val.json").write_text(json.dumps(content))
+    assert [example.id for example in KINDS["coco"](str(tmp_path), "val.json", splits=["val"])["val"]] == [2]
+    assert "1 photos are left out, since all of their captions are rejected" in " ".join(
+        capsys.readouterr().err.split()
+    )
+
+
+def test_a_test_file_with_a_name_of_its_own(tmp_path):
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    (tmp_path / "image_info_test2014.json").write_text(json.dumps({"images": images}))
+    splits = KINDS["coco"](str(tmp_path), "image_info_test2014.json", "test2014", ["test"])
+    assert [example.image for example in splits["test"]] == [tmp_path / "test2014" / "a.jpg"]
+    with pytest.raises(UserError, match=r"no split 'test'.*data\.splits=\[test\] data\.captions=NAME\.json"):
+        check_split({"train": [], "val": splits["test"]}, "test", "coco")
+
+
+@pytest.mark.parametrize("captions", ["captions.csv", "{split}/metadata.csv"])
+def test_photos_beside_a_table_need_no_setting(tmp_path, captions):
+    for split in ("train", "val"):
+        table = tmp_path / captions.replace("{split}", split)
+        table.parent.mkdir(exist_ok=True)
+        table.write_text("image,caption\na.jpg,a dog\n")
+    splits = KINDS["table"](str(tmp_path), captions, val_share=0.0, test_share=0.0)
+    assert splits["train"][0].image == (tmp_path / captions.replace("{split}", "train")).parent / "a.jpg"
+    (tmp_path / "images").mkdir()
+    splits = KINDS["table"](str(tmp_path), captions, val_share=0.0, test_share=0.0)
+    assert splits["train"][0].image == tmp_path / "images" / "a.jpg"
+
+
+@pytest.mark.parametrize("names", ["img_{}", "1000{}_69ab{}c", "{}", "photo{}.jpg"])
+def test_two_stray_quotes_do_not_swallow_rows(tmp_path, names):
+    rows = [f"{names.replace('{}', str(number))},{text}" for number, text in enumerate(
+        ["a cat", '"a dog runs', "two dogs", 'a "bird', "a fish"], start=11)]  # fmt: skip
+    rows[3] = rows[3].replace('a "bird', 'a bird"')
+    (tmp_path / "captions.csv").write_text("\n".join(["image,caption", *rows]))
+    with pytest.raises(
+        UserError, match=r"captions\.csv, lines 3 to 5: the value that starts with a quote mark in line 3"
+    ):
+        read(tmp_path)
+    (tmp_path / "captions.csv").write_text('image,caption\nimg_1,"two dogs,\nrunning, fast"\nimg_2,a cat\n')
+    assert read(tmp_path) == {"img_1": ["two dogs, running, fast"], "img_2": ["a cat"]}
+
+
 def test_an_instances_file_and_a_list_of_captions_are_named(tmp_path):
     content = {"images": [], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}]}
     (tmp_path / "train.json").write_text(json.dumps(content))
@@ -127,5 +181,5 @@ def test_split_in_braces_needs_no_quotes():
 
 def test_a_folder_without_captions_says_how_to_train_on_it(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
-    with pytest.raises(UserError, match=r"data\.captions=\.txt data\.images=\."):
+    with pytest.raises(UserError, match=r"data\.captions=\.txt"):
         diagnose(CONFIGS / "own_photos.yaml", ["data.kind=folder", f"data.root={tmp_path}"])

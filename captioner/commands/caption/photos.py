@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,14 +39,14 @@ def find_photos(names: Sequence[str]) -> list[Path]:
     photos: dict[Path, None] = {}
     for name in names:
         path = Path(name)
-        if not path.exists() and _SETTING.fullmatch(name):
+        if not os.path.exists(path) and _SETTING.fullmatch(name):
             raise UserError(f"{name} is no photo; to change a setting of decoding write --set {name}")
-        if (path / SETTINGS).is_file() or (name == NATURAL and not path.exists()):
+        if os.path.isfile(path / SETTINGS) or (name == NATURAL and not os.path.exists(path)):
             raise UserError(f"{name} is a model and no photo; write --model {name}, and give photos too")
-        if path.is_dir():
+        if os.path.isdir(path):
             matches, others = photos_in(path)
             note_others(path, others)
-        elif path.exists() or not glob.has_magic(name):
+        elif os.path.exists(path) or not glob.has_magic(name):
             matches = [path]
         else:
             matches = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if not Path(match).is_dir()]

@@ -118,7 +118,7 @@ def evaluate(
     run, *others = runs = [builder.model_folder(folder) for folder in (run, *others)]
     settings = builder.read_run_settings(run, overrides)
     splits = read_splits(settings, report)
-    check_split(splits, split)
+    check_split(splits, split, settings.data.kind)
     place = place_of(runs, split, settings, splits, out)
     objects = None if instances is None else read_instances(instances)
     if objects is not None:
@@ -199,11 +199,12 @@ def _scored(
     return evaluation
 
 
-def check_split(splits: Splits, split: str) -> None:
+def check_split(splits: Splits, split: str, kind: str = "") -> None:
     """Refuse a split that does not exist or is empty."""
     if not splits.get(split):
         names = ", ".join(name for name in splits if splits[name])
-        raise UserError(f"the data has no split {split!r} with photos; it has {names}")
+        named = f"; name its captions file with data.splits=[{split}] data.captions=NAME.json" if kind == "coco" else ""
+        raise UserError(f"the data has no split {split!r} with photos; it has {names}{named}")
 
 
 def _own_splits(settings: Settings, report: Report) -> Splits:

@@ -28,7 +28,7 @@ def save_page(evaluation: Evaluation) -> Path:
     shown = worst_photos(scores, [example.id for example in evaluation.examples])
     entries = []
     for index, (example, caption) in enumerate(zip(evaluation.examples, evaluation.captions, strict=True)):
-        photo = example.image if example.id in shown and example.image.is_file() else None
+        photo = example.image if example.id in shown and example.has_file else None
         if photo is not None:
             caption = with_placement(caption, evaluation.source, index)
         entries.append(Entry(photo, example.image.name, caption, example.references, scores.get(example.id, {})))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from captioner.commands.evaluate.pages import scores_by_photo, scores_page, worst_photos
@@ -31,6 +32,6 @@ def save_page_of_files(path: Path, scored: ScoredFiles, captions: Path, photos: 
     entries = []
     for photo, references in scored.references.items():
         image = photos / file_names[photo] if photos is not None and photo in shown else None
-        image = image if image is not None and image.is_file() else None
+        image = image if image is not None and os.path.isfile(image) else None
         entries.append(Entry(image, file_names[photo], written[photo], references, scores[photo]))
     write_text_atomically(path, scores_page(entries, scored, name))

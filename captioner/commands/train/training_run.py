@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from captioner import builder, metrics
-from captioner.builder.run_folder import check_folder, held, lasting, write_start
+from captioner.builder.run_folder import DATA, check_folder, held, lasting, write_start
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.photo_sources import decode, num_batches, photo_source, read_splits, with_placement
@@ -27,13 +27,15 @@ from captioner.features.views import VIEWS
 from captioner.model import CaptionModel
 from captioner.progress import Report, silent
 from captioner.search import Caption
-from captioner.text.tokens import TOKENS
+from captioner.text.tokens import TOKENS, lacks_spaces
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import Processes, number_type, precision_text, processes
 from captioner.training.loop import Trainer
 from captioner.training.plan import Changes, Progress, Validation, check_batch_size
 from captioner.training.run_log import RunLog
 from captioner.training.stopping import StopRequest
+
+_SAMPLE = 1000  # photos, whose captions show the script
 
 
 def train(
@@ -65,22 +67,23 @@ def train(
             here.from_first(check_login)
         here.from_first(lambda: check_folder(folder, settings, change))
         splits = read_splits(settings, report)
-        _check_captions(splits, settings)
+        _check_captions(splits, settings, report)
         check_batch_size(settings.run, sum(epoch_sizes(splits["train"]).values()), here.count)
         torch.manual_seed(settings.run.seed)
         vocabulary, model = builder.make_start(settings, splits)
         model.to(here.device)
         builder.check_training_parts(settings, model, vocabulary)
 
-        def start() -> None:
+        def start() -> str:
             stack.enter_context(held(folder))
             check_folder(folder, settings, change)  # again, since another start may have been faster
             write_start(folder, settings, vocabulary, model)
+            return _data_changes(folder, splits)
 
-        here.from_first(start)
+        changes = here.from_first(start)
         report.training_started(folder, len(splits["train"]), len(vocabulary), here.device)
         _note_parts(splits["train"], report)
-        _note_precision(settings, here, report)
+        _note_start(settings, here, report, changes)
         make_trainer(settings, splits, vocabulary, model, folder, here, report, stop).run()
     report.training_finished(folder)
     return folder
@@ -105,13 +108,37 @@ def _note_parts(examples: Sequence[Example], report: Report) -> None:
         report.note(f"an epoch has {sum(sizes.values()):,} photos: {parts}")
 
 
-def _note_precision(settings: Settings, here: Processes, report: Report) -> None:
-    """Say so where `mixed` is computed in float32."""
+def _data_changes(folder: Path, splits: Splits) -> str:
+    """What has changed since the run noted its data; it notes them at its first start."""
+    from captioner.data.changes import changes_since, write_digests
+
+    if (folder / DATA).exists():
+        changes = changes_since(folder / DATA, splits)
+        return changes and f"the data have changed since {folder} was started: {changes}; training goes on with them"
+    write_digests(folder / DATA, splits)
+    return ""
+
+
+def _note_start(settings: Settings, here: Processes, report: Report, changes: str) -> None:
+    """Say what has changed in the data, and where `mixed` is computed in float32."""
+    if changes:
+        report.note(changes)
     if settings.run.precision == "mixed" and number_type("mixed", here.device) == torch.float32:
         report.note(f"computing in {precision_text('mixed', here.device)}")
 
 
-def _check_captions(splits: Splits, settings: Settings) -> None:
+def _note_tokens(examples: Sequence[Example], settings: Settings, report: Report) -> None:
+    """Say so if the tokeniser leaves captions of a script without spaces whole."""
+    split_words = TOKENS[settings.data.tokens]
+    captions = [text for example in examples[:_SAMPLE] for text in example.references]
+    if 5 * sum(lacks_spaces(" ".join(split_words(text))) for text in captions) > len(captions):
+        report.note(
+            f"the captions are in a script without spaces, which data.tokens={settings.data.tokens} does not cut: a whole caption counts "
+            "as one word; set data.tokens=characters"
+        )
+
+
+def _check_captions(splits: Splits, settings: Settings, report: Report) -> None:
     """Training and validation need captions with words."""
     split_words = TOKENS[settings.data.tokens]
     if settings.run.monitor == "CIDEr-D" and len(splits.get("val", [])) == 1:
@@ -127,6 +154,7 @@ def _check_captions(splits: Splits, settings: Settings) -> None:
             )
             advice = READ_TEXTS if settings.data.kind == "folder" else "caption them or leave them out"
             raise UserError(f"training needs captions for every photo of {split}, got {problem}; {advice}")
+    _note_tokens(splits["train"], settings, report)
 
 
 def make_trainer(

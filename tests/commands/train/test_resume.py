@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -151,6 +152,42 @@ def test_a_checkpoint_that_does_not_fit_this_training_is_named(settings, tmp_pat
     save_checkpoint(path, *CHANGES[wrong](*load_checkpoint(path)))
     with pytest.raises(UserError, match=rf"newest\.safetensors .*{wrong}"):
         runs.train(DRAWN, options)
+
+
+class Notes(StopAfter):
+    """Keeps the notes of a run that stops after a step."""
+
+    def __init__(self, last: int):
+        super().__init__(last)
+        self.notes: list[str] = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_a_resumed_run_says_what_has_changed_in_its_data(pictures, tmp_path):
+    data = shutil.copytree(pictures, tmp_path / "data")
+    options, run = tiny_settings(data, tmp_path / "run"), tmp_path / "run"
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, options, Notes(2))
+    path = data / "captions_train.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    first, *_, last = content["annotations"]
+    first["caption"], last["caption"] = last["caption"], first["caption"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    copied, replaced = sorted((data / "images").glob("val_*.png"))[:2]
+    shutil.copy(copied, replaced)
+    report = Notes(4)
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, options, report)
+    [line] = [note for note in report.notes if "data have changed" in note]
+    assert "2 photos of train with other captions (first train_" in line
+    assert f"1 photo of val replaced (first {replaced.name})" in line
+    (run / "data_digests.npz").unlink()  # as runs of earlier versions
+    report = Notes(6)
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, options, report)
+    assert not [note for note in report.notes if "data have changed" in note]
 
 
 @pytest.mark.slow

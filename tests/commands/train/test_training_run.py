@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 
 from captioner import attention, builder
@@ -232,3 +233,26 @@ def test_a_callable_as_report_works_for_one_more_release(settings, tmp_path):
     assert {"training_started", "step", "validation", "training_finished"} <= {event for event, _ in events}
     assert events[-1] == ("training_finished", {"folder": tmp_path / "run"})
     assert dict(events)["training_started"]["num_photos"] == 48
+
+
+def test_training_says_that_its_captions_are_not_cut_into_words(tmp_path, settings):
+    for number in range(4):
+        Image.new("RGB", (40, 40), (60 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    rows = "".join(f"{number}.png,一个男人骑着马在海滩上奔跑{number % 2}\n" for number in range(4))
+    (tmp_path / "captions.csv").write_text(f"image,caption\n{rows}", encoding="utf-8")
+    own = [setting for setting in settings if not setting.startswith("data.")]
+    own += ["data.kind=table", f"data.root={tmp_path}", "data.val_share=0.5", "data.test_share=0", "data.min_count=1"]
+    for tokens, number in (("simple", 1), ("characters", 0)):
+        report = Notes()
+        runs.train(DRAWN, [*own, f"data.tokens={tokens}", "run.epochs=1", f"run.folder={tmp_path / tokens}"], report)
+        assert len([note for note in report.notes if "set data.tokens=characters" in note]) == number
+
+
+class Notes(Report):
+    """Keeps what was said."""
+
+    def __init__(self):
+        self.notes: list[str] = []
+
+    def note(self, text):
+        self.notes.append(text)

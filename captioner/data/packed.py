@@ -1,0 +1,123 @@
+"""Photos with captions inside Parquet files, as Hugging Face stores them, and inside the tars of WebDataset.
+
+They are unpacked once into a folder, since a photo is a file everywhere else: encoders, the feature store, checks and pictures read it
+again and again, in any order. pyarrow and webdataset read the packed files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from captioner.data.table_files import Row, renamed
+from captioner.errors import UserError, library
+from captioner.files import write_text_atomically
+from captioner.progress import print_note
+from captioner.readers import parsing, read_json
+
+_PHOTOS = ("jpg", "jpeg", "png", "webp", "avif", "gif", "bmp", "tif", "tiff", "jp2")
+_CAPTIONS = ("txt", "caption", "captions", "text")
+_ADVICE = "fetch it again"
+_AT_ONCE = 64  # rows that are read together
+Sample = tuple[str, bytes, Mapping[str, Any]]
+"""A name for the photo, its bytes, and caption and split."""
+
+
+def packed_rows(files: Sequence[Path], folder: Path, columns: Mapping[str, str]) -> Iterator[Row]:
+    """The rows of packed files as those of a table, after their photos were unpacked into a folder.
+
+    They are unpacked anew if the files are others than those that were unpacked, or if a program was killed there before.
+
+    Raises:
+        UserError: a file is damaged or holds no photos, or its library is not installed.
+    """
+    about = {"files": [_mark(path) for path in files], "columns": dict(columns)}
+    index = folder / "rows.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):  # of several processes, the first unpacks
+        stored = read_json(index, f"delete {index}", dict[str, Any]) if index.exists() else {}
+        if stored.get("about") != about:
+            print_note(f"unpacking the photos of {len(files):,} files into {folder}, once")
+            stored = {"about": about, "rows": _unpack(files, folder, columns)}
+            write_text_atomically(index, json.dumps(stored, ensure_ascii=False))
+    yield from ((f"{index}, row {number}", row) for number, row in enumerate(stored["rows"], start=1))
+
+
+def _mark(path: Path) -> list[Any]:
+    status = path.stat()
+    return [path.name, status.st_size, status.st_mtime_ns]
+
+
+def _unpack(files: Sequence[Path], folder: Path, columns: Mapping[str, str]) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for path in files:
+        for wanted, photo, row in _parquet(path, columns) if path.suffix == ".parquet" else _tar(path, columns):
+            name = _file_name(wanted, len(rows))
+            name = f"{len(rows):08}_{name}" if name in rows else name
+            (folder / name).write_bytes(photo)
+            rows[name] = {"image": name, **row}
+    if not rows:
+        raise UserError(f"{files[0]} should hold photos with captions, got none; check data.captions")
+    return list(rows.values())
+
+
+def _file_name(wanted: str, number: int) -> str:
+    """A name without folders and odd characters, since it is another's."""
+    name = re.sub(r"[^\w.-]", "_", Path(wanted).name)[-100:].lstrip(".")
+    return name if Path(name).suffix else f"{name or f'{number:08}'}.jpg"
+
+
+def _parquet(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
+    library("pyarrow", f"{path} is a Parquet file, which", "parquet")
+    parquet = import_module("pyarrow.parquet")
+    with parsing(path, "a Parquet file of photos and captions", _ADVICE):
+        file = parquet.ParquetFile(path)
+        own = renamed(file.schema_arrow.names, columns, str(path))
+        for batch in file.iter_batches(_AT_ONCE, columns=[*own]):
+            for values in batch.to_pylist():
+                row = {own[name]: value for name, value in values.items()}
+                photo = row.pop("image")
+                photo = photo if isinstance(photo, dict) else {"bytes": photo}
+                if not isinstance(photo.get("bytes"), bytes):
+                    raise UserError(
+                        f"{path} should hold photos in its column image, as bytes or as Hugging Face stores them, got "
+                        f"{str(photo.get('bytes') or photo.get('path'))[:100]!r}; photos are not fetched: give files that hold them"
+                    )
+                yield str(photo.get("path") or ""), photo["bytes"], row
+
+
+def _tar(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
+    library("webdataset", f"{path} is a tar of photos, which", "webdataset")
+    tars = import_module("webdataset.tariterators")
+    with parsing(path, "a tar of photos and captions as WebDataset has them", _ADVICE), path.open("rb") as file:
+        for sample in tars.group_by_keys(tars.tar_file_expander([{"url": path.name, "stream": file}])):
+            parts = {name.lower().rpartition(".")[2]: name for name in sample}
+            photo = next((parts[ending] for ending in _PHOTOS if ending in parts), None)
+            if photo is not None:
+                yield (
+                    f"{sample['__key__'].replace('/', '_')}.{photo}",
+                    sample[photo],
+                    _captions(sample, parts, columns, path),
+                )
+
+
+def _captions(
+    sample: Mapping[str, Any], parts: Mapping[str, str], columns: Mapping[str, str], path: Path
+) -> dict[str, Any]:
+    """The captions of a sample, from its text, each line one of them, or else from its JSON."""
+    texts = [sample[parts[ending]].decode() for ending in _CAPTIONS if ending in parts]
+    if texts:
+        return {"caption": [line for line in texts[0].splitlines() if line.strip()]}
+    if "json" not in parts:
+        raise UserError(
+            f"{path}: {sample['__key__']} should have a .txt or .json with its caption; add one, or leave it out"
+        )
+    values = {**json.loads(sample[parts["json"]]), "image": ""}
+    own = renamed([*values], columns, f"{path}, {sample['__key__']}.json")
+    return {own[name]: value for name, value in values.items() if own.get(name) in ("caption", "split")}

@@ -80,13 +80,8 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
         UserError: there is no run, or an override is not allowed after training.
     """
     if not (folder / SETTINGS).is_file():
-        why = (
-            f"it has no {SETTINGS}"
-            if folder.is_dir()
-            else "it is not a folder"
-            if folder.exists()
-            else "nothing is there"
-        )
+        other = "it is not a folder" if folder.exists() else "nothing is there"
+        why = f"it has no {SETTINGS}" if folder.is_dir() else other
         raise UserError(f"{folder} is not a run: {why}; give the folder that train.py wrote, such as runs/demo")
     for override in overrides:
         check_keys(parse_override(override), SECTIONS, "section")

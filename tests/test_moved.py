@@ -56,7 +56,7 @@ GONE = {
     "serve.answers": "Report",
     "training.optimisation": "mixed_precision",
     "training.stopping": "stop_signals",
-    "visualize.overlay": "told",
+    "visualize.overlay": "grey_of told",
 }
 """Names that no longer work under their earlier module; the changelog lists them."""
 CHANGELOG = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from captioner.visualize.overlay import Style
 
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
+Kind = Enum("Kind", {"reveal": "reveal", "cells": "cells", "ratio": "ratio"})
+Words = Enum("Words", {"content": "content", "all": "all"})
 
 Models = Annotated[
     list[Path] | None,
@@ -23,6 +25,25 @@ Models = Annotated[
         help="Folder of a model, such as runs/demo. Several decode as an ensemble. Default: natural, the model in the box.",
         show_default=False,
     ),
+]
+Picture = "out.png, .pdf, .svg or a folder"
+Sheet = Annotated[Path | None, typer.Option(help=f"Draw words' attention maps over the photo: {Picture}.")]
+Strip = Annotated[Path | None, typer.Option(help=f"Draw the caption as a figure for a paper: {Picture}.")]
+Heads = Annotated[Path | None, typer.Option(help=f"Draw the maps of each head for each word: {Picture}.")]
+KindOfStyle = Annotated[
+    Kind,
+    typer.Option(
+        help="How maps are drawn: reveal darkens the photo where a map has less weight than a uniform one, cells covers it "
+        "by colours from 0 to the largest weight, ratio by two colours for more and less than uniform."
+    ),
+]
+ScaleOfCells = Annotated[
+    Scale, typer.Option(help="With --style cells: colours up to the largest weight of the caption, or of each word.")
+]
+ShownWords = Annotated[Words, typer.Option(help="Which words get a map in pictures: content words, or all.")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting of decoding: search.max_length=12. Repeatable."),
 ]
 Beside = Annotated[
     list[Path] | None,
@@ -38,29 +59,20 @@ Page = Annotated[
 def caption(
     photos: Annotated[list[str], typer.Argument(help="Photos: files, folders, or patterns such as 'trip/*.jpg'.")],
     model: Models = None,
-    sheet: Annotated[
-        Path | None,
-        typer.Option(help="Draw each word's attention map over the photo: out.png, out.pdf or a folder."),
-    ] = None,
-    strip: Annotated[
-        Path | None, typer.Option(help="Draw small maps above the words: out.png, out.pdf or a folder.")
-    ] = None,
-    heads: Annotated[
-        Path | None, typer.Option(help="Draw the maps of each head for each word: out.png, out.pdf or a folder.")
-    ] = None,
+    sheet: Sheet = None,
+    strip: Strip = None,
+    heads: Heads = None,
     gif: Annotated[Path | None, typer.Option(help="Animate the caption word by word: out.gif or a folder.")] = None,
     beside: Beside = None,
     smooth: Smooth = False,
-    scale: Annotated[
-        Scale, typer.Option(help="What the colours span up to: the largest weight of the caption, or of each word.")
-    ] = Scale.caption,
+    style: KindOfStyle = Kind.reveal,
+    scale: ScaleOfCells = Scale.caption,
+    words: ShownWords = Words.content,
+    dark: Annotated[bool, typer.Option("--dark", help="Draw pictures on dark paper.")] = False,
     page: Page = None,
     csv: Annotated[Path | None, typer.Option(help="Write a table: photo, caption, confidence.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write words, log-probabilities and maps.")] = None,
-    override: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change a setting of decoding: search.max_length=12. Repeatable."),
-    ] = None,
+    override: Override = None,
     seed: Annotated[int, typer.Option(help="Random seed of search.kind=sample.")] = 0,
     most_pixels: MostPixels = None,
 ) -> None:
@@ -75,29 +87,38 @@ def caption(
     _check_different(model or [Path(builder.NATURAL)], beside or [])
     pictures = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
     wanted = {option: path for option, path in pictures.items() if path is not None}
-    _check_style(smooth, scale, wanted, page)
+    drawn = {"kind": style.value, "scale": scale.value, "words": words.value, "dark": dark}
+    _check_style(smooth, drawn, wanted, page)
     others = {str(run): builder.load(run, overrides=override or []) for run in beside or []}
-    style = _style(smooth, scale) if wanted or page is not None else None
+    how = _style(smooth, drawn) if wanted or page is not None else None
     torch.manual_seed(seed)
     captioner = builder.load(model or None, overrides=override or [])
     if command.run(
-        captioner, photos, wanted, csv, json, page, others, style, name=" + ".join(map(str, model or [builder.NATURAL]))
+        captioner, photos, wanted, csv, json, page, others, how, name=" + ".join(map(str, model or [builder.NATURAL]))
     ):
         sys.exit(1)
 
 
-def _check_style(smooth: bool, scale: Scale, wanted: dict[str, Path], page: Path | None) -> None:
-    """Refuse options for pictures without a picture."""
+def _check_style(smooth: bool, drawn: dict[str, Any], wanted: dict[str, Path], page: Path | None) -> None:
+    """Refuse options for pictures without a picture, and a scale that the style does not have."""
     if smooth and not wanted and page is None:
         raise UserError("--smooth applies to pictures and pages, got none to draw; give --sheet out.png too")
-    if scale is Scale.word and not wanted:
-        raise UserError("--scale applies to pictures, got none to draw; give --sheet out.png too")
+    usual = {"kind": "reveal", "scale": "caption", "words": "content", "dark": False}
+    changed = [name for name, value in drawn.items() if value != usual[name]]
+    if changed and not wanted:
+        option = changed[0].replace("kind", "style")
+        raise UserError(f"--{option} applies to pictures, got none to draw; give --sheet out.png too")
+    if drawn["scale"] == "word" and drawn["kind"] != "cells":
+        raise UserError(
+            f"--scale word needs --style cells, got {drawn['kind']}, whose scale is the same for all pictures; "
+            "add --style cells"
+        )
 
 
-def _style(smooth: bool, scale: Scale) -> Style:
+def _style(smooth: bool, drawn: dict[str, Any]) -> Style:
     from captioner.visualize.overlay import Style
 
-    return Style(smooth=smooth, scale=scale.value)
+    return Style(smooth=smooth, **drawn)
 
 
 def _check_different(model: list[Path], beside: list[Path]) -> None:

@@ -159,5 +159,6 @@ NAMES = {
     "explain.replacing.maps_of": "explain.replaced_maps.record_maps",
     "explain.replacing.of_other_words": "explain.replaced_maps.maps_of_other_words",
     "explain.replacing.replaced": "explain.replaced_maps.replace_maps",
+    "visualize.overlay.foot": "visualize.legend.foot",
 }
 """New names by earlier name, both below `captioner`, where they differ in more than the path of the module."""

@@ -6,6 +6,7 @@ ptb.py              coco-caption's tokeniser without Java
 ptb_rules.py        its rules
 ptb_alphabet.py     the alphabet of its rules
 endings.py          words that no caption ends with
+function_words.py   English words that name nothing one could see
 objects.py          finds the objects that a caption names
 object_synonyms.py  words for COCO's categories
 """

@@ -16,7 +16,8 @@ from captioner.files import replacing
 from captioner.search.result import Caption
 from captioner.visualize.drawing import FAINT, INK, Drawing, Text, column, framed, length, lines, patch
 from captioner.visualize.fonts import font_for
-from captioner.visualize.overlay import Style, caption_metadata, fit, foot, grey_of, maps_over, panel_side
+from captioner.visualize.legend import foot, shown_part, shown_words, word_notes
+from captioner.visualize.overlay import Style, caption_metadata, fit, maps_over, panel_side
 
 LARGE = Style(panel=400)
 SECONDS = 0.8  # that each word is shown
@@ -26,17 +27,20 @@ _LAST = 2.5  # seconds that the last word is shown
 def frames(photo: Image.Image, caption: Caption, style: Style = LARGE) -> list[Image.Image]:
     """The photo, then a picture for each word, all of the same size. Words still to come are faint."""
     small = fit(photo, round(panel_side(photo, style.panel) ** 0.5 * style.panel**0.5))
-    maps = maps_over(photo, [caption], small.size, style)
+    shown = shown_part(caption, style)
+    maps = maps_over(photo, [shown], small.size, style)
     width = max(small.width, style.panel)
-    legend = Style(max(64, style.panel // 2), style.smooth, style.scale)
+    legend = replace(style, panel=max(64, style.panel // 2))
     below = [] if maps[0] is None else [foot([caption], maps, width, legend)]
-    grey = grey_of(small)
-    blocks = []
-    for index in range(-1, len(caption.words)):
-        shown = small if maps[0] is None or index < 0 else maps[0].over(grey, index)
-        blocks.append(column([patch(shown), _sentence(caption, index, width, style), *below], style.panel // 25))
+    over = None if maps[0] is None else maps[0].on(small)
+    blocks = [column([patch(small), _sentence(caption, -1, " ", width, style), *below], style.panel // 25)]
+    for index, position in enumerate(shown_words(caption, style)):
+        picture = small if over is None else over(index)
+        words = _sentence(caption, position, _note(caption, position), width, style)
+        blocks.append(column([patch(picture), words, *below], style.panel // 25))
     tallest = max(block.height for block in blocks)
-    return [framed(replace(block, height=tallest), width, style.panel // 25).picture() for block in blocks]
+    drawn = [framed(replace(block, height=tallest), width, style.panel // 25) for block in blocks]
+    return [replace(drawing, dark=style.dark).picture() for drawing in drawn]
 
 
 def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style: Style = LARGE) -> None:
@@ -53,8 +57,8 @@ def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style
         )
 
 
-def _sentence(caption: Caption, index: int, width: int, style: Style) -> Drawing:
-    """The words, faint if still to come, and the numbers of the word that is shown."""
+def _sentence(caption: Caption, index: int, note: str, width: int, style: Style) -> Drawing:
+    """The words, faint if still to come, and a note on the word that is shown."""
     size, marks, left, line = style.panel / 20, [], 0.0, 0
     space = size / 3
     ascent, descent = font_for(caption.text, size).getmetrics()
@@ -64,13 +68,10 @@ def _sentence(caption: Caption, index: int, width: int, style: Style) -> Drawing
             left, line = 0.0, line + 1
         marks.append(Text(left, ascent + line * step, word, size, INK if position <= index else FAINT))
         left += length(word, size) + space
-    note = " " if index < 0 else _note(caption, index)
     below = lines([note], width, style.panel / 25, FAINT)
     return column([Drawing(width, ascent + descent + line * step, marks), below], style.panel // 50)
 
 
 def _note(caption: Caption, index: int) -> str:
-    notes = [caption.words[index], f"probability {float(caption.word_log_probs[index].exp()):.2f}"]
-    shares = {"sentinel": caption.sentinel, "gate": caption.gate}
-    notes += [f"{name} {float(values[index]):.2f}" for name, values in shares.items() if values is not None]
-    return " · ".join(notes)
+    probability = f"probability {float(caption.word_log_probs[index].exp()):.2f}"
+    return " · ".join([caption.words[index], probability, *word_notes(caption, index)])

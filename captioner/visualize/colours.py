@@ -1,9 +1,11 @@
-"""The colour scale of every map.
+"""The colours of maps in the styles `cells` and `ratio`, over the photo in grey.
 
-It is the inferno colour map in reverse, by Stéfan van der Walt and Nathaniel Smith (2015, for matplotlib, CC0). Lightness falls evenly from
-orange to dark purple, so equal steps look equal, also to colour-blind readers and in grey prints. Every 17th of its 256 colours is kept;
-linear interpolation between them stays within 7 of 255 of the original. Both ends are left out: on a light photo, yellow would look like
-no weight at all, and black like a shadow.
+The scale of `cells` is the inferno colour map in reverse, by Stéfan van der Walt and Nathaniel Smith (2015, for matplotlib, CC0). Lightness
+falls evenly from orange to dark purple, so equal steps look equal, also to colour-blind readers and in grey prints. Every 17th of its 256
+colours is kept; linear interpolation between them stays within 7 of 255 of the original. Both ends are left out: on a light photo, yellow
+would look like no weight at all, and black like a shadow.
+
+The scale of `ratio` is PuOr of ColorBrewer (Cynthia Brewer, Apache 2.0), the two sides of which colour-blind readers can tell apart.
 
 The photo below is lightened so much that even its black is lighter than the first colour: more weight is darker over every photo.
 """
@@ -37,6 +39,17 @@ def _table() -> Tensor:
 
 _TABLE = _table()
 
+RATIO_ENDS = 3
+"""The scale of `ratio` ends at 2 to the power of this, and at its inverse."""
+
+_BELOW, _ABOVE = (
+    torch.tensor(points, dtype=torch.float32)
+    for points in (
+        [(178, 171, 210), (128, 115, 172), (84, 39, 136), (45, 0, 75)],
+        [(253, 184, 99), (224, 130, 20), (179, 88, 6), (127, 59, 8)],
+    )
+)  # the sides of PuOr from the middle outwards: (4, 3) each
+
 
 def colour(values: Tensor) -> Tensor:
     """Map values (...) from 0 to 1 to (..., 3) uint8 red, green, blue. Values outside are clamped; NaN counts as 0."""
@@ -52,6 +65,20 @@ def covered(grey: Tensor, share: Tensor) -> Tensor:
     low, high = COVER
     cover = low + (high - low) * share.nan_to_num(0.0).clamp(0, 1).sqrt()[..., None]
     return torch.lerp(GROUND[0] + GROUND[1] * grey, colour(share).float(), cover)
+
+
+def diverging(grey: Tensor, steps: Tensor) -> Tensor:
+    """Cover the photo in grey (height, width, 1) by the colours of steps (height, width) from -1, the least, to 1: (height, width, 3).
+
+    The opacity grows as the square root of the distance from 0, as that of `covered` does.
+    """
+    steps = steps.nan_to_num(0.0).clamp(-1, 1)
+    position = steps.abs() * (len(_ABOVE) - 1)
+    index = position.long().clamp(max=len(_ABOVE) - 2)
+    share = (position - index)[..., None]
+    above, below = (torch.lerp(side[index], side[index + 1], share) for side in (_ABOVE, _BELOW))
+    cover = COVER[1] * steps.abs().sqrt()[..., None]
+    return torch.lerp(GROUND[0] + GROUND[1] * grey, torch.where(steps[..., None] > 0, above, below), cover)
 
 
 def hatched(grey: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures composed of texts and images with positions, painted as a PNG or written as a PDF.
+"""Pictures composed of texts and images with positions, on light or dark paper; drawing_files.py writes them.
 
 Sizes and positions are in pixels of the picture, (width, height) and from its top left corner.
 """
@@ -6,21 +6,27 @@ Sizes and positions are in pixels of the picture, (width, height) and from its t
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Literal
 
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw
 
-from captioner.errors import UserError, visible
-from captioner.files import replacing
-from captioner.visualize.fonts import font_bytes, font_for
+from captioner.errors import visible
+from captioner.visualize.fonts import font_for
 
-Ink = tuple[int, int, int]
-PAPER, INK, FAINT = (255, 255, 255), (28, 30, 34), (112, 117, 125)
-_POINTS = 0.5  # points of a PDF page in one pixel: a sheet is about as wide as a page
+Ink = Literal["paper", "ink", "faint"]
+PAPER: Ink = "paper"
+INK: Ink = "ink"
+FAINT: Ink = "faint"
+LIGHT: dict[Ink, tuple[int, int, int]] = {"paper": (255, 255, 255), "ink": (28, 30, 34), "faint": (100, 105, 113)}
+DARK: dict[Ink, tuple[int, int, int]] = {"paper": (22, 24, 28), "ink": (236, 238, 241), "faint": (160, 166, 174)}
+A4 = (8.27, 11.69)
+"""Inches; a drawing that has to fit a page fits this one, upright or turned."""
+_MARGIN = 0.4  # inches on each side of a page
 
 
 @dataclass(frozen=True)
@@ -45,36 +51,36 @@ class Patch:
 
 @dataclass(frozen=True, repr=False)
 class Drawing:
-    """A picture that is painted on demand. Jupyter shows it; `save` writes it as a PNG or a PDF."""
+    """A picture that is painted on demand. Jupyter shows it; `save` writes it as a PNG, PDF or SVG."""
 
     width: int
     height: int
     marks: Sequence[Text | Patch] = ()
     metadata: dict[str, str] = field(default_factory=dict)  # stored in the file as texts
+    dark: bool = False  # light text on dark paper
+    dpi: int = 144  # pixels in one inch of a printed page
+
+    @property
+    def inks(self) -> dict[Ink, tuple[int, int, int]]:
+        return DARK if self.dark else LIGHT
 
     def picture(self) -> Image.Image:
         """Paint the picture."""
-        painted = Image.new("RGB", (self.width, self.height), PAPER)
+        painted = Image.new("RGB", (self.width, self.height), self.inks["paper"])
         draw = ImageDraw.Draw(painted)
         for mark in self.marks:
             if isinstance(mark, Patch):
                 painted.paste(mark.picture, (round(mark.left), round(mark.top)))
             else:
-                draw.text(
-                    (mark.left, mark.top), visible(mark.text), mark.ink, font_for(mark.text, mark.size), anchor="ls"
-                )
+                font = font_for(mark.text, mark.size)
+                draw.text((mark.left, mark.top), visible(mark.text), self.inks[mark.ink], font, anchor="ls")
         return painted
 
     def save(self, path: str | Path) -> None:
-        """Write a PNG or a PDF, by the name's ending; a PDF keeps texts as texts. The file is written completely or not at all."""
-        path = Path(path)
-        writers = {".png": _write_png, ".pdf": _write_pdf}
-        if path.suffix.lower() not in writers:
-            raise UserError(
-                f"a picture is saved as PNG or PDF, got {path.name!r}; choose a name that ends in .png or .pdf"
-            )
-        with replacing(path) as temporary:
-            writers[path.suffix.lower()](self, temporary)
+        """Write a PNG, PDF or SVG, by the name's ending; PDF and SVG keep texts as texts. Written completely or not at all."""
+        from captioner.visualize.drawing_files import save
+
+        save(self, Path(path))
 
     def __repr__(self) -> str:
         return f"Drawing of {self.width} x {self.height} pixels: {self.metadata.get('caption', '')!r}"
@@ -83,54 +89,6 @@ class Drawing:
         stored = io.BytesIO()
         self.picture().save(stored, "PNG")
         return stored.getvalue()
-
-
-def _write_png(drawing: Drawing, path: Path) -> None:
-    texts = PngImagePlugin.PngInfo()
-    for name, value in drawing.metadata.items():
-        texts.add_text(name, visible(value))
-    drawing.picture().save(
-        path, format="PNG", pnginfo=texts, compress_level=3
-    )  # 3 % larger than by default, in a third of the time
-
-
-def _write_pdf(drawing: Drawing, path: Path) -> None:
-    """Keep images pixel for pixel; matplotlib positions them and embeds the fonts."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(drawing.width * _POINTS / 72, drawing.height * _POINTS / 72), dpi=72 / _POINTS)
-    canvas = FigureCanvasPdf(figure)
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, drawing.width), ylim=(drawing.height, 0), autoscale_on=False)
-    axes.set_axis_off()
-    texts = {name: visible(value) for name, value in drawing.metadata.items()}
-    about = {"Title": texts.pop("caption", ""), "Subject": texts.pop("convention", "")}
-    about["Keywords"] = "; ".join(f"{name}: {value}" for name, value in texts.items())
-    with TemporaryDirectory() as folder, rc_context({"pdf.fonttype": 42}):  # TrueType fonts, which journals ask for
-        for mark in drawing.marks:
-            if isinstance(mark, Patch):
-                right, bottom = mark.left + mark.picture.width, mark.top + mark.picture.height
-                extent = (mark.left, right, bottom, mark.top)
-                axes.imshow(mark.picture, extent=extent, interpolation="none", aspect="auto")
-            else:
-                _write_text(axes, mark, Path(folder))
-        canvas.print_pdf(path, metadata={name: value for name, value in about.items() if value})
-
-
-def _write_text(axes, mark: Text, folder: Path) -> None:
-    from matplotlib.font_manager import FontProperties
-
-    font = font_for(mark.text, mark.size)
-    file = font_bytes(font)
-    if isinstance(file, bytes):
-        (folder / "font.ttf").write_bytes(file)
-        file = folder / "font.ttf"
-    ink = tuple(part / 255 for part in mark.ink)
-    properties = FontProperties(fname=str(file), size=font.size * _POINTS)
-    axes.text(
-        mark.left, mark.top, visible(mark.text), color=ink, fontproperties=properties, va="baseline", parse_math=False
-    )
 
 
 def patch(picture: Image.Image) -> Drawing:
@@ -209,4 +167,12 @@ def flowing_rows(blocks: Sequence[Drawing], width: int, gap: int) -> list[Drawin
 
 def framed(drawing: Drawing, width: int, margin: int) -> Drawing:
     """The drawing with a margin around it."""
-    return Drawing(width + 2 * margin, drawing.height + 2 * margin, shifted(drawing, margin, margin), drawing.metadata)
+    size = {"width": width + 2 * margin, "height": drawing.height + 2 * margin}
+    return replace(drawing, **size, marks=shifted(drawing, margin, margin))
+
+
+def on_a_page(drawing: Drawing, dpi: int) -> Drawing:
+    """The drawing with this many pixels in an inch, or with as many more as it needs to fit a page."""
+    page = [side - 2 * _MARGIN for side in A4]
+    sizes = sorted((drawing.width, drawing.height))
+    return replace(drawing, dpi=max(dpi, *(math.ceil(size / side) for size, side in zip(sizes, page, strict=True))))

@@ -59,11 +59,11 @@ def check_photo(photo: Image.Image, caption: Caption) -> None:
         )
 
 
-def in_words(layout: Layout) -> str:
+def in_words(layout: Layout, overlap: str = "weights added where they overlap") -> str:
     """Describe the regions of a map."""
     if isinstance(layout, Grid):
         return f"{layout.rows} x {layout.columns} regions"
-    return f"{layout.num_regions} boxes, weights added where they overlap"
+    return f"{layout.num_regions} boxes, {overlap}"
 
 
 def _check(weights: Tensor, layout: Layout, size: tuple[int, int] | None) -> None:

@@ -1,7 +1,6 @@
-"""A picture of one caption: the photo, then for each word the photo under the word's map.
+"""A picture of one caption: the photo, then for each content word the photo under the word's map.
 
-All maps of a sheet share one colour scale, from 0 to the largest weight. Cells are drawn as cells in the photo's proportions; what the
-network did not see is hatched.
+All maps of a sheet share one scale. Cells are drawn as cells in the photo's proportions.
 
 Shapes: T words, R regions. Sizes are (width, height) in pixels of the sheet, unless said otherwise.
 """
@@ -9,13 +8,28 @@ Shapes: T words, R regions. Sizes are (width, height) in pixels of the sheet, un
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from captioner.search.result import Caption
-from captioner.visualize.drawing import FAINT, INK, Drawing, Text, column, even_rows, framed, length, lines, patch, row
+from captioner.visualize.drawing import (
+    FAINT,
+    INK,
+    Drawing,
+    Text,
+    column,
+    even_rows,
+    framed,
+    length,
+    lines,
+    on_a_page,
+    patch,
+    row,
+)
 from captioner.visualize.fonts import font_for
+from captioner.visualize.legend import foot, shown_part, word_notes
 from captioner.visualize.overlay import (
     USUAL,
     Maps,
@@ -23,19 +37,19 @@ from captioner.visualize.overlay import (
     caption_metadata,
     convention,
     fit,
-    foot,
-    grey_of,
     in_a_row,
     maps_over,
     panel_side,
 )
 
-COLUMNS = 6  # panels in a row, at most
+COLUMNS = 6  # panels in a row, at most, unless the caption is so long that its rows would not fit a page
+SHEET_DPI = 200  # a full row is as wide as a page
+_PAGE = 1.25  # height of rows over their width, at most: the caption and the legend need room too
 SMALLEST = 0.7  # a long word shrinks to this share of its size before it is truncated
 
 
 def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str = "") -> Drawing:
-    """The photo, then a panel for each word: the word, its probability, and its map.
+    """The photo, then a panel for each word: the word, its probability, its map, and the map's numbers.
 
     Args:
         photo: the original, its EXIF rotation already applied.
@@ -43,27 +57,36 @@ def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str 
         name: the photo's name, printed above the caption.
     """
     panel, gap = style.panel, style.panel // 12
-    small = fit(photo, panel_side(photo, panel))
-    maps = maps_over(photo, [caption], small.size, style)
+    small, shown = fit(photo, panel_side(photo, panel)), shown_part(caption, style)
+    maps = maps_over(photo, [shown], small.size, style)
     columns = in_a_row(COLUMNS, small.width, panel)
     first = tile(small, "photo", f"{photo.width} x {photo.height}", [], panel, quiet=True)
-    tiles = word_tiles(small, caption, maps[0], style)
+    tiles = word_tiles(small, shown, maps[0], style)
     if maps[0] is None:
         message = lines([convention(caption)], 2 * panel, panel / 14, FAINT)
         top = [row([first, message] if caption.weights is None else [first], gap, centred=True)]
-        body = [*top, *even_rows(tiles, columns, gap)]
     else:
-        body = even_rows([first, *tiles], columns, gap)
-    width = max(2 * panel + gap, *(block.width for block in body))
+        top, tiles = [], [first, *tiles]
+    body = column([*top, *page_rows(tiles, columns, gap)], round(1.2 * gap))
+    width = max(2 * panel + gap, body.width)
     head = lines([caption.text or "(a caption without words)"], width, panel / 9, INK)
     if caption.warning:
         head = column([head, lines([f"The photo is {caption.warning}."], width, panel / 14, FAINT)], panel // 40)
     if name:
         head = column([lines([name], width, panel / 14, FAINT), head], panel // 40)
     below = [] if maps[0] is None else [foot([caption], maps, width, style)]
-    drawing = framed(column([head, *body, *below], round(1.2 * gap)), width, round(1.5 * gap))
+    drawing = framed(column([head, body, *below], round(1.2 * gap)), width, round(1.5 * gap))
     metadata = caption_metadata(caption, style) | ({"photo": name} if name else {})
-    return Drawing(drawing.width, drawing.height, drawing.marks, metadata)
+    return on_a_page(replace(drawing, metadata=metadata, dark=style.dark), SHEET_DPI)
+
+
+def page_rows(tiles: Sequence[Drawing], columns: int, gap: int) -> list[Drawing]:
+    """Rows of tiles: of `columns`, or of more if the rows would be higher than a page is for their width."""
+    rows = even_rows(tiles, columns, gap)
+    while len(rows) > 1 and sum(block.height + gap for block in rows) > _PAGE * max(block.width for block in rows):
+        columns += 1
+        rows = even_rows(tiles, columns, gap)
+    return rows
 
 
 def save_sheet(path: str | Path, photo: Image.Image, caption: Caption, style: Style = USUAL) -> None:
@@ -78,19 +101,19 @@ def contact(sheets: Sequence[Drawing]) -> Drawing:
     together = column(sheets, 0)
     keys = dict.fromkeys(key for drawing in sheets for key in drawing.metadata)
     metadata = {key: "\n".join(drawing.metadata.get(key, "") for drawing in sheets) for key in keys}
-    return Drawing(together.width, together.height, together.marks, metadata)
+    return replace(together, metadata=metadata, dark=sheets[0].dark, dpi=max(drawing.dpi for drawing in sheets))
 
 
 def word_tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: Style) -> list[Drawing]:
     """A tile for each word: the photo at its drawn size under the word's map."""
-    grey = grey_of(photo)
-    shares = {"sentinel": caption.sentinel, "gate": caption.gate}
+    over = None if maps is None else maps.on(photo)
     tiles = []
     for index, (word, log_prob) in enumerate(zip(caption.words, caption.word_log_probs, strict=True)):
-        notes = [f"{name} {float(values[index]):.2f}" for name, values in shares.items() if values is not None]
+        notes = word_notes(caption, index)
+        notes = [" · ".join(notes[:2]), *notes[2:]] if caption.weights is not None else notes
         if maps is not None and style.scale == "word":
             notes.append(f"colours to {float(maps.tops[index]):.2g}")
-        picture = None if maps is None else maps.over(grey, index)
+        picture = None if over is None else over(index)
         tiles.append(tile(picture, word, f"{float(log_prob.exp()):.2f}", notes, style.panel))
     return tiles
 
@@ -102,7 +125,7 @@ def tile(
     width = max(picture.width if picture else panel // 2, round((0.75 if quiet else 0.55) * panel))
     blocks = [_label(word, number, width, panel, quiet)]
     blocks += [patch(picture)] if picture else []
-    blocks += [lines(notes, width, panel / 17, FAINT)] if notes else []
+    blocks += [lines(notes, width, panel / 17, FAINT)] if any(notes) else []
     return column(blocks, panel // 40)
 
 

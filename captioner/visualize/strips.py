@@ -1,6 +1,6 @@
 """Small maps over words: a caption as a strip, several models side by side, and the heads of one caption.
 
-All maps of a picture share one colour scale, also across models, unless the style gives each word its own.
+All maps of a picture share one scale, also across models, unless the style gives each word its own.
 
 Shapes: T words, N heads. Sizes are in pixels of the picture.
 """
@@ -8,38 +8,55 @@ Shapes: T words, N heads. Sizes are in pixels of the picture.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from PIL import Image
 
 from captioner.search.result import Caption
-from captioner.visualize.drawing import FAINT, INK, Drawing, Text, column, even_rows, framed, length, lines, patch, row
+from captioner.visualize.drawing import (
+    FAINT,
+    INK,
+    Drawing,
+    Text,
+    column,
+    even_rows,
+    framed,
+    length,
+    lines,
+    on_a_page,
+    patch,
+    row,
+)
 from captioner.visualize.fonts import font_for
+from captioner.visualize.legend import foot, shown_part, word_notes
 from captioner.visualize.overlay import (
     Maps,
     Style,
     caption_metadata,
     convention,
     fit,
-    foot,
-    grey_of,
     in_a_row,
     maps_over,
     panel_side,
 )
-from captioner.visualize.sheet import shortened
+from captioner.visualize.sheet import page_rows, shortened
 
 SMALL = Style(panel=96)
-WORDS = 12  # in a row, at most
+FIGURE = Style(panel=288)
+"""A strip of WORDS_OF_FIGURE panels is 7 inches wide at FIGURE_DPI, a page's text in two columns."""
+FIGURE_DPI = 300
+WORDS, WORDS_OF_FIGURE = 12, 7  # in a row, at most
 _GAP = 6
 
 
-def strip(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
-    """The caption as a sentence with a map above each word, for a figure in a text."""
-    small = fit(photo, panel_side(photo, style.panel))
-    maps = maps_over(photo, [caption], small.size, style)
-    tiles = [_photo_tile(small, style), *_tiles(small, caption, maps[0], style)]
-    body = even_rows(tiles, in_a_row(WORDS, small.width, style.panel), _GAP)
-    return _finished(body, [caption], maps, style)
+def strip(photo: Image.Image, caption: Caption, style: Style = FIGURE) -> Drawing:
+    """The caption, and below it small maps of its words in a row: a figure for a paper."""
+    small, shown = fit(photo, panel_side(photo, style.panel)), shown_part(caption, style)
+    maps = maps_over(photo, [shown], small.size, style)
+    tiles = [_photo_tile(small, style), *_tiles(small, shown, maps[0], style)]
+    body = page_rows(tiles, in_a_row(WORDS_OF_FIGURE, small.width, style.panel), 2 * _GAP)
+    head = _sentence(caption, max(4 * style.panel, *(block.width for block in body)), style)
+    return on_a_page(_finished([head, *body], [caption], maps, style), FIGURE_DPI)
 
 
 def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Style = SMALL) -> Drawing:
@@ -51,18 +68,18 @@ def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Sty
     if not captions:
         raise ValueError("side_by_side() needs at least one caption, got none; give it {name: caption}")
     small = fit(photo, panel_side(photo, style.panel))
-    maps = maps_over(photo, list(captions.values()), small.size, style)
+    shown = {name: shown_part(caption, style) for name, caption in captions.items()}
+    maps = maps_over(photo, list(shown.values()), small.size, style)
     width = WORDS * (min(max(small.width, style.panel // 2), style.panel) + _GAP)
     body = [patch(fit(photo, panel_side(photo, 2 * style.panel)))]
     for (name, caption), own in zip(captions.items(), maps, strict=True):
         note = f"{name} · {convention(caption)} · confidence {caption.confidence:.2f}"
         head = [lines([note], width, style.panel / 8, FAINT), _sentence(caption, width, style)]
-        tiles = [] if own is None else _tiles(small, caption, own, style)
+        tiles = [] if own is None else _tiles(small, shown[name], own, style)
         rows = even_rows(tiles, in_a_row(WORDS, small.width, style.panel), _GAP)
         body.append(column([*head, *rows], 2 * _GAP))
     drawing = _finished(body, list(captions.values()), maps, style, gap=4 * _GAP)
-    metadata = drawing.metadata | {"models": ", ".join(captions)}
-    return Drawing(drawing.width, drawing.height, drawing.marks, metadata)
+    return replace(drawing, metadata=drawing.metadata | {"models": ", ".join(captions)})
 
 
 def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
@@ -75,12 +92,12 @@ def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing
         raise ValueError(
             "this caption has no heads, since only multi-head attention has them; draw it with strip() or sheet()"
         )
-    small = fit(photo, panel_side(photo, style.panel))
-    maps = maps_over(photo, [caption], small.size, style, heads=True)
+    small, shown = fit(photo, panel_side(photo, style.panel)), shown_part(caption, style)
+    maps = maps_over(photo, [shown], small.size, style, heads=True)
     large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
     if maps[0] is None:
         return _finished([_sentence(caption, large.width, style), large], [caption], maps, style)
-    columns = _columns(small, caption, maps[0], style)
+    columns = _columns(small, shown, maps[0], style)
     num_rows = -(-len(columns) // in_a_row(WORDS, small.width, style.panel))
     in_row = -(-len(columns) // max(1, num_rows))
     names = _names(maps[0].drawn.shape[1], small, style)
@@ -89,45 +106,52 @@ def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing
     return _finished([head, large, *rows], [caption], maps, style, gap=3 * _GAP)
 
 
+def _word_size(style: Style) -> float:
+    """Of words in pixels: 8 points in a figure, and never too small for a screen."""
+    return max(15.0, style.panel / 8.5)
+
+
+def _note_size(style: Style) -> float:
+    return max(10.7, style.panel / 11)
+
+
 def _sentence(caption: Caption, width: int, style: Style) -> Drawing:
-    return lines([caption.text or "(a caption without words)"], width, style.panel / 6, INK)
+    return lines([caption.text or "(a caption without words)"], width, 1.1 * _word_size(style), INK)
 
 
 def _columns(photo: Image.Image, caption: Caption, maps: Maps, style: Style) -> list[Drawing]:
     """For each word, the mean of its heads' maps and every head's map, one below another."""
-    grey, num_heads = grey_of(photo), maps.drawn.shape[1]
-    mean = Maps(maps.drawn.mean(1), maps.tops.amax(1))
+    num_heads = maps.drawn.shape[1]
+    mean, over = replace(maps, drawn=maps.drawn.mean(1), tops=maps.tops.amax(1)).on(photo), maps.on(photo)
     columns = []
     for index, word in enumerate(caption.words):
-        pictures = [mean.over(grey, index), *(maps.over(grey, index, head) for head in range(num_heads))]
+        pictures = [mean(index), *(over(index, head) for head in range(num_heads))]
         label = _word(word, max(photo.width, style.panel // 2), style)
         columns.append(column([label, *map(patch, pictures)], _GAP, centred=True))
     return columns
 
 
 def _tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: Style) -> list[Drawing]:
-    """For each word, the photo under its map above the word, with the sentinel's or the gate's share if there is one."""
-    grey = grey_of(photo)
+    """For each word, the photo under its map above the word, and the map's numbers."""
+    over = None if maps is None else maps.on(photo)
     tiles = []
-    shares = [(name, getattr(caption, name)) for name in ("sentinel", "gate")]
     width = max(photo.width, style.panel // 2)
     for index, word in enumerate(caption.words):
-        parts = [] if maps is None else [patch(maps.over(grey, index))]
+        parts = [] if over is None else [patch(over(index))]
         parts.append(_word(word, width, style))
-        notes = [f"{name} {float(values[index]):.2f}" for name, values in shares if values is not None]
-        parts += [lines(notes, width, style.panel / 9, FAINT)] if notes else []
+        parts += [lines([note], width, _note_size(style), FAINT) for note in word_notes(caption, index)]
         tiles.append(column(parts, 2, centred=True))
     return tiles
 
 
 def _photo_tile(photo: Image.Image, style: Style) -> Drawing:
-    label = lines(["photo"], style.panel, style.panel / 6.5, FAINT)
+    label = lines(["photo"], style.panel, _word_size(style), FAINT)
     return column([patch(photo), label], 2, centred=True)
 
 
 def _word(word: str, width: int, style: Style) -> Drawing:
-    word, size = shortened(word, width, style.panel / 6.5)
-    ascent, descent = font_for(word, style.panel / 6.5).getmetrics()
+    word, size = shortened(word, width, _word_size(style))
+    ascent, descent = font_for(word, _word_size(style)).getmetrics()
     return Drawing(width, ascent + descent, [Text((width - length(word, size)) / 2, ascent, word, size, INK)])
 
 
@@ -150,10 +174,10 @@ def _finished(
 ) -> Drawing:
     """Add the legend below, a margin, and the metadata."""
     width = max(4 * style.panel, *(block.width for block in body))
-    legend = Style(max(150, style.panel), style.smooth, style.scale)
+    legend = replace(style, panel=round(16 * max(9.4, style.panel / 12)))
     below = [foot(captions, maps, width, legend)] if any(own is not None for own in maps) else []
     drawing = framed(column([*body, *below], gap), max(block.width for block in [*body, *below]), 2 * _GAP)
     parts = [caption_metadata(caption, style) for caption in captions]
     keys = dict.fromkeys(key for part in parts for key in part)
     joined = {key: "\n".join(part.get(key, "") for part in parts) for key in keys}
-    return Drawing(drawing.width, drawing.height, drawing.marks, joined)
+    return replace(drawing, metadata=joined, dark=style.dark)

@@ -345,11 +345,31 @@ def test_a_model_beside_itself_is_an_error(capsys, monkeypatch, pictures, traine
     assert not sheet.exists()
 
 
-@pytest.mark.parametrize("option", [("--smooth",), ("--scale", "word"), ("--scale", "word", "--page", "a.html")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--smooth",),
+        ("--scale", "word"),
+        ("--scale", "word", "--page", "a.html"),
+        ("--style", "ratio"),
+        ("--words", "all"),
+        ("--dark",),
+    ],
+)
 def test_options_for_pictures_without_a_picture_are_an_error(capsys, pictures, trained, option):
     status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", trained, *option)
     assert status == 2
     assert "got none to draw; give --sheet out.png too" in errors
+
+
+def test_a_scale_for_each_word_needs_the_style_that_has_one(capsys, pictures, trained, tmp_path):
+    sheet = tmp_path / "a.png"
+    status, _, errors = run(
+        capsys, cli.caption, photo_of(pictures), "--model", trained, "--scale", "word", "--sheet", sheet
+    )
+    assert status == 2
+    assert "--scale word needs --style cells, got reveal" in errors
+    assert not sheet.exists()
 
 
 def test_a_model_that_writes_with_itself_is_an_error(capsys, trained):

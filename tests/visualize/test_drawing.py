@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import warnings
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image, ImageFont
@@ -12,15 +15,16 @@ from PIL import Image, ImageFont
 from captioner.errors import UserError
 from captioner.regions import Placement
 from captioner.visualize import fonts
-from captioner.visualize.drawing import Drawing, Patch, Text
+from captioner.visualize.drawing import INK, Drawing, Patch, Text
 from captioner.visualize.fonts import font_for
 from captioner.visualize.sheet import sheet
+from captioner.visualize.strips import strip
 from tests.visualize.test_page import make_caption, photo
 
 
 def test_marks_are_painted_where_they_lie():
     red = Image.new("RGB", (3, 2), (255, 0, 0))
-    painted = Drawing(10, 8, [Patch(4, 5, red), Text(0, 4, "|", 8, (0, 0, 0))]).picture()
+    painted = Drawing(10, 8, [Patch(4, 5, red), Text(0, 4, "|", 8, INK)]).picture()
     assert [(x, y) for x in range(10) for y in range(8) if painted.getpixel((x, y)) == (255, 0, 0)] == [
         (x, y) for x in (4, 5, 6) for y in (5, 6)
     ]
@@ -29,20 +33,20 @@ def test_marks_are_painted_where_they_lie():
 
 
 def test_a_pdf_holds_its_maps_pixel_for_pixel_and_its_texts_as_texts(tmp_path):
-    caption = make_caption("a dog", Placement.whole((64, 48)))
+    caption = make_caption("a dog barks", Placement.whole((64, 48)))
     drawing = sheet(photo(), caption)
     drawing.save(tmp_path / "sheet.pdf")
     pdf = (tmp_path / "sheet.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert b"attended before reading the previous word" in pdf
-    assert b"a dog" in pdf
+    assert b"a dog barks" in pdf
     assert b"/FontFile2" in pdf
-    assert len(re.findall(rb"/Width 224 /Height 168", pdf)) == 3, "the photo, and a map for each word"
+    assert len(re.findall(rb"/Width 224 /Height 168", pdf)) == 3, "the photo, and a map for each content word"
 
 
-def test_a_picture_is_a_png_or_a_pdf(tmp_path):
-    with pytest.raises(UserError, match=r"got 'a\.svg'; choose a name that ends in \.png or \.pdf"):
-        Drawing(10, 10).save(tmp_path / "a.svg")
+def test_a_picture_is_a_png_a_pdf_or_an_svg(tmp_path):
+    with pytest.raises(UserError, match=r"got 'a\.jpg'; choose a name that ends in \.png, \.pdf or \.svg"):
+        Drawing(10, 10).save(tmp_path / "a.jpg")
     assert not list(tmp_path.iterdir())
 
 
@@ -87,3 +91,29 @@ def test_a_font_can_be_named(monkeypatch, tmp_path, nothing_installed):
     monkeypatch.setenv(fonts.SETTING, str(tmp_path / "no.ttf"))
     with pytest.raises(UserError, match=r"should name a font file, got .*no\.ttf"):
         font_for("ель", 20)
+
+
+def test_an_svg_holds_its_maps_pixel_for_pixel_and_its_texts_as_texts(tmp_path):
+    caption = make_caption("a dog <barks> & runs", Placement.whole((64, 48)))
+    drawing = strip(photo(), caption)
+    drawing.save(tmp_path / "strip.svg")
+    root = ElementTree.parse(tmp_path / "strip.svg").getroot()
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == [mark.text for mark in drawing.marks if isinstance(mark, Text)]
+    assert texts[0] == "a dog <barks> & runs"
+    images = [element.get("href").split(",")[1] for element in root.iter("{http://www.w3.org/2000/svg}image")]
+    first = Image.open(io.BytesIO(base64.b64decode(images[1])))
+    patches = [mark.picture for mark in drawing.marks if isinstance(mark, Patch)]
+    assert first.tobytes() == patches[1].tobytes()
+    assert root.get("width") == f"{drawing.width / 300:.4f}in"
+
+
+def test_a_strip_is_a_figure_of_300_pixels_an_inch_and_7_inches_at_most(tmp_path):
+    caption = make_caption(" ".join(f"w{number}" for number in range(9)), Placement.whole((64, 48)))
+    strip(photo(), caption).save(tmp_path / "strip.png")
+    with Image.open(tmp_path / "strip.png") as saved:
+        assert saved.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        assert saved.width / 300 <= 7.1
+    strip(photo(), caption).save(tmp_path / "strip.pdf")
+    (box,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", (tmp_path / "strip.pdf").read_bytes())
+    assert float(box[0]) == pytest.approx(72 * saved.width / 300, abs=1)

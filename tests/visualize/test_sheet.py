@@ -14,8 +14,9 @@ from PIL import Image
 from captioner.regions import Boxes, Grid, Placement
 from captioner.search.result import Caption
 from captioner.visualize.drawing import Text, length, patch, wrap
-from captioner.visualize.overlay import Style, fit, grey_of, maps_over
+from captioner.visualize.overlay import Style, fit, maps_over
 from captioner.visualize.sheet import contact, save_sheet, sheet, shortened
+from captioner.visualize.strips import strip
 
 
 def make_caption(words, placement, layout=None, **changes):
@@ -75,7 +76,8 @@ def test_one_cell_is_drawn_as_one_cell():
     weights = torch.zeros(1, 16)
     weights[0, 6] = 1  # second row, third column
     white = photo((80, 40), (255, 255, 255))
-    panel = _maps(make_caption("a", Placement.whole((80, 40)), weights=weights), (80, 40)).over(grey_of(white), 0)
+    caption = make_caption("a", Placement.whole((80, 40)), weights=weights)
+    panel = _maps(caption, (80, 40), kind="cells").on(white)(0)
     dark = [(x, y) for x in range(80) for y in range(40) if panel.getpixel((x, y))[0] < 120]
     assert dark == [(x, y) for x in range(40, 60) for y in range(10, 20)]
 
@@ -89,15 +91,16 @@ def test_all_words_share_one_scale_up_to_the_largest_weight():
     weights[1, 3] = 0.64
     caption = make_caption("one two", Placement.whole((80, 80)), weights=weights)
     assert _maps(caption, (40, 40)).tops.tolist() == pytest.approx([0.64, 0.64])
-    assert {"0", "0.64", "mark below: a uniform map (0.062)"} <= set(said(sheet(photo((80, 80)), caption)))
+    made = sheet(photo((80, 80)), caption, Style(kind="cells"))
+    assert {"0", "0.64", "^ a uniform map: 0.062"} <= set(said(made))
 
 
 def test_a_scale_for_each_word_says_where_it_ends():
     weights = torch.full((2, 16), 0.01)
     weights[1, 3] = 0.64
     caption = make_caption("one two", Placement.whole((80, 80)), weights=weights)
-    assert _maps(caption, (40, 40), scale="word").tops.tolist() == pytest.approx([0.01, 0.64])
-    made = sheet(photo((80, 80)), caption, Style(scale="word"))
+    assert _maps(caption, (40, 40), scale="word", kind="cells").tops.tolist() == pytest.approx([0.01, 0.64])
+    made = sheet(photo((80, 80)), caption, Style(scale="word", kind="cells"))
     assert {"colours to 0.01", "colours to 0.64", "the word's own largest"} <= set(said(made))
     assert made.metadata["colour scale"] == "one for each word"
 
@@ -130,13 +133,13 @@ def test_weights_that_are_all_zero_can_be_drawn():
 def test_the_legend_says_when_the_decoder_attended_and_to_what(attend):
     caption = make_caption("a dog", Placement.whole((80, 80)), Grid(10, 7), attend=attend)
     made = sheet(photo((80, 80)), caption, Style(panel=400))
-    assert f"attended {attend} reading the previous word · 10 x 7 regions" in said(made)
+    assert f"attended {attend} reading the previous word · 10 x 7 regions" in " ".join(said(made))
     assert made.metadata["convention"] == f"attended {attend} reading the previous word"
 
 
 def test_sentinel_and_gate_are_shown_where_there_are_any():
     shares = {"sentinel": torch.tensor([0.25, 0.5]), "gate": torch.tensor([0.75, 1.0])}
-    made = sheet(photo((80, 80)), make_caption("a dog", Placement.whole((80, 80)), **shares))
+    made = sheet(photo((80, 80)), make_caption("one dog", Placement.whole((80, 80)), **shares))
     assert {"sentinel 0.25", "sentinel 0.50", "gate 0.75", "gate 1.00"} <= set(said(made))
     assert json.loads(made.metadata["sentinel"]) == [0.25, 0.5]
 
@@ -145,7 +148,7 @@ def test_what_the_network_never_saw_is_hatched_and_named():
     cropped = Placement.whole((160, 80)).cropped(40, 0, (80, 80))
     caption = make_caption("a", cropped, weights=torch.zeros(1, 16))
     assert "not seen by the network" in said(sheet(photo((160, 80)), caption))
-    drawn = _maps(caption, (160, 80)).over(grey_of(photo((160, 80), (0, 0, 0))), 0)
+    drawn = _maps(caption, (160, 80), kind="cells").on(photo((160, 80), (0, 0, 0)))(0)
     assert {drawn.getpixel((x, 40))[0] for x in (*range(40), *range(120, 160))} == {118, 178}
     assert {drawn.getpixel((x, 40))[0] for x in range(40, 120)} == {165}
     assert "not seen by the network" not in said(sheet(photo((160, 80)), make_caption("a", Placement.whole((160, 80)))))
@@ -284,3 +287,55 @@ def test_contact_stacks_sheets_without_changing_them():
 def test_contact_of_nothing_is_an_error():
     with pytest.raises(ValueError, match="at least one"):
         contact([])
+
+
+LONG = " ".join(f"a w{number} of" for number in range(60))
+
+
+def test_content_words_have_maps_and_the_others_are_named():
+    caption = make_caption("a dog on the red grass", Placement.whole((80, 80)))
+    made = sheet(photo((80, 80)), caption)
+    assert [text for text in said(made) if text in caption.words] == ["dog", "red", "grass"]
+    assert "words without a map: a, on, the" in " ".join(said(made))
+    every = sheet(photo((80, 80)), caption, Style(words="all"))
+    assert [text for text in said(every) if text in caption.words] == caption.words
+    assert "words without a map" not in " ".join(said(every))
+
+
+def test_a_map_of_content_words_is_that_words_own():
+    weights = torch.zeros(3, 16)
+    weights[0, 0] = weights[1, 5] = weights[2, 15] = 1
+    caption = make_caption("dog on grass", Placement.whole((80, 80)), weights=weights)
+    tiles = [mark.picture for mark in sheet(photo((80, 80)), caption).marks if getattr(mark, "picture", None)]
+    left, right = tiles[1], tiles[2]
+    assert left.getpixel((28, 28)) != left.getpixel((196, 196))
+    assert right.getpixel((196, 196)) == left.getpixel((28, 28)), "the same weight looks the same"
+
+
+def test_a_map_that_is_nearly_uniform_says_that_the_decoder_looked_everywhere():
+    weights = torch.full((2, 16), 1 / 16)
+    weights[1] = torch.tensor([4.0, *[0.8] * 15]).div(16)
+    weights[1, 0] = 9 / 16
+    caption = make_caption("red dog", Placement.whole((80, 80)), weights=weights / weights.sum(1, keepdim=True))
+    texts = said(sheet(photo((80, 80)), caption))
+    assert "looked everywhere · 16 of 16 regions" in texts
+    assert "6.9 x uniform · 9 of 16 regions" in texts
+
+
+@pytest.mark.parametrize("size", [(80, 80), (60, 90), (90, 60), (400, 60)])
+@pytest.mark.parametrize("draw", [sheet, strip])
+@pytest.mark.parametrize("words", [LONG, "dog"])
+def test_a_long_caption_fits_a_page(size, draw, words):
+    made = draw(photo(size), make_caption(words, Placement.whole(size)), Style(panel=64))
+    short, long = sorted((made.width / made.dpi, made.height / made.dpi))
+    assert short <= 7.5
+    assert long <= 11
+    assert all(mark.left >= 0 and mark.top <= made.height for mark in made.marks)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_paper_and_ink_are_light_on_dark_or_dark_on_light(dark):
+    made = sheet(photo((80, 80)), make_caption("dog", Placement.whole((80, 80))), Style(dark=dark)).picture()
+    paper = sum(made.getpixel((0, 0))) / 3
+    texts = made.crop((20, 20, 120, 60)).convert("L").getextrema()
+    assert (paper < 40 and texts[1] > 200) if dark else (paper == 255 and texts[0] < 60)

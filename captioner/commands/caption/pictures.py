@@ -15,9 +15,10 @@ from captioner.progress import console
 from captioner.search import Caption
 from captioner.visualize.animation import LARGE, save_animation
 from captioner.visualize.drawing import FAINT, Drawing, column, framed, lines
+from captioner.visualize.drawing_files import FORMATS
 from captioner.visualize.overlay import Style
 from captioner.visualize.sheet import contact, sheet
-from captioner.visualize.strips import SMALL, heads, side_by_side, strip
+from captioner.visualize.strips import FIGURE, SMALL, heads, side_by_side, strip
 
 _ON_ONE_PICTURE = 16
 _MAX_STEM = 200  # bytes
@@ -33,7 +34,7 @@ def _sheet(photo: Image.Image, captions: Captions, style: Style, name: str) -> D
 
 
 def _strip(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
-    return _named(strip(photo, next(iter(captions.values())), replace(style, panel=SMALL.panel)), name)
+    return _named(strip(photo, next(iter(captions.values())), replace(style, panel=FIGURE.panel)), name)
 
 
 def _heads(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
@@ -48,11 +49,10 @@ KINDS: dict[str, Draw] = {"sheet": _sheet, "strip": _strip, "heads": _heads}
 def check(wanted: Mapping[str, Path], num_photos: int) -> None:
     """Refuse pictures that cannot be drawn, before anything is captioned."""
     for option, path in wanted.items():
-        endings = (".gif",) if option == "gif" else (".png", ".pdf")
+        endings = (".gif",) if option == "gif" else FORMATS
+        in_words = " or ".join(", ".join(endings).rsplit(", ", 1))
         if path.suffix and path.suffix.lower() not in endings:
-            raise UserError(
-                f"--{option} writes {' or '.join(endings)}, got {path.name!r}; choose such a name, or a folder"
-            )
+            raise UserError(f"--{option} writes {in_words}, got {path.name!r}; choose such a name, or a folder")
         max_photos = 1 if option == "gif" else _ON_ONE_PICTURE
         if path.suffix and num_photos > max_photos:
             raise UserError(
@@ -97,6 +97,7 @@ def _named(drawing: Drawing, name: str) -> Drawing:
     """The drawing with the photo's name above it."""
     if not name:
         return drawing
-    label = framed(lines([name], drawing.width, 14, FAINT), drawing.width - 24, 12)
+    size = 14 * drawing.dpi / 144
+    label = framed(lines([name], drawing.width, size, FAINT), drawing.width - 24, 12)
     both = column([Drawing(drawing.width, label.height - 12, label.marks), drawing], 0)
-    return Drawing(both.width, both.height, both.marks, drawing.metadata | {"photo": name})
+    return replace(drawing, height=both.height, marks=both.marks, metadata=drawing.metadata | {"photo": name})

@@ -40,7 +40,7 @@ def model_folder(name: str | Path | None = None) -> Path:
     Raises:
         UserError: the model in the box is asked for, and this installation has none.
     """
-    if name is not None and (str(name) != NATURAL or Path(name).exists()):
+    if name is not None and (str(name) != NATURAL or (Path(name) / SETTINGS).is_file()):
         return Path(name)
     folder = PRETRAINED / NATURAL
     if not (folder / SETTINGS).is_file():

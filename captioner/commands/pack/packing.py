@@ -64,6 +64,7 @@ def pack(
     Raises:
         UserError: there is no such run, or the folder holds something else.
     """
+    run = builder.model_folder(run)
     _check_folder(folder, run)
     settings = builder.read_run_settings(run, overrides)
     captioner = builder.load(run, overrides=overrides, device=settings.run.device)

@@ -182,6 +182,7 @@ def test_without_a_model_the_one_in_the_box_is_used_and_said(capsys, box, packed
     assert expected in out
     assert captioner.load().caption(photo).text == expected
     capsys.readouterr()
+    (box.parents[1] / "here" / "natural").mkdir()  # photos of nature, say, which are no model
     assert captioner.load("natural").caption(photo).text == expected
     assert capsys.readouterr().err == ""
     status, out, err = run(capsys, cli.describe)

@@ -5,6 +5,7 @@ preprocess.py           from a photo to pixels, and their Placement
 torchvision_network.py  any torchvision classification network
 timm_network.py         any network of timm
 pretrained.py           what both share: views, training from a stage
+folding.py              batch norm folded into convolutions, for inference
 small_cnn.py            a small CNN, trained from scratch
 detector.py             boxes of a detector
 weights.py              downloads and files of pretrained weights

@@ -5,7 +5,7 @@ Shapes: B photos, R regions, D region feature, h and w pixels of the network's v
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from PIL import Image
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from captioner.encoders.preprocess import Preprocess
 from captioner.regions import Layout, Placement, Regions
+
+if TYPE_CHECKING:
+    from captioner.encoders.folding import Folded
 
 
 class View(Protocol):
@@ -100,6 +103,11 @@ class PretrainedNetwork(Encoder):
     """
 
     network: nn.Module
+    folded: Folded
+
+    def runnable(self) -> Any:
+        """The network; where no gradients are needed, a copy of it with batch norm folded into its convolutions."""
+        return self.network if self.training or torch.is_grad_enabled() else self.folded.of(self.network)
 
     def train(self, mode: bool = True) -> PretrainedNetwork:
         super().train(mode)

@@ -59,6 +59,7 @@ class TimmNetwork(PretrainedNetwork):
     ):
         super().__init__()
         from captioner.encoders import pretrained
+        from captioner.encoders.folding import Folded, pairs_of
 
         self.preprocess = preprocess_of(network, input_size, fit)
         width, height = self.preprocess.crop
@@ -71,10 +72,16 @@ class TimmNetwork(PretrainedNetwork):
         if not self.to_the_end:
             model.prune_intermediate_layers(self.taken, prune_norm=True, prune_head=True)
         self.network: Any = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        with pretrained.at_size(network, self.preprocess.crop), torch.no_grad(), pretrained.calls_of(model) as called:
-            shape = self._map(torch.zeros(1, 3, height, width)).shape
+        with (
+            pretrained.at_size(network, self.preprocess.crop),
+            torch.no_grad(),
+            pretrained.calls_of(model) as called,
+            pairs_of(model) as pairs,
+        ):
+            shape = self._map(model, torch.zeros(1, 3, height, width)).shape
+        self.folded = Folded(pairs)
         _check_patches(network, model, self.preprocess.crop)
-        for name in _HEADS & dict(model.named_children()).keys() - set(called):
+        for name in _HEADS & dict(model.named_children()).keys() - {name.partition(".")[0] for name in called}:
             setattr(model, name, nn.Identity())
         self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
         self.frozen = not train_from
@@ -84,18 +91,18 @@ class TimmNetwork(PretrainedNetwork):
         self.eval()
 
     def features(self, pixels: Tensor) -> Tensor:
-        return self._map(pixels).flatten(2).transpose(1, 2)  # (B, R, D)
+        return self._map(self.runnable(), pixels).flatten(2).transpose(1, 2)  # (B, R, D)
 
     def choices(self) -> dict[str, Any]:
         return {"taken": self.taken}
 
-    def _map(self, pixels: Tensor) -> Tensor:
+    def _map(self, network: Any, pixels: Tensor) -> Tensor:
         """The feature map (B, D, rows, columns)."""
         if not self.to_the_end:
-            return self.network.forward_intermediates(
-                pixels, indices=self.taken, intermediates_only=True, stop_early=True
-            )[0]
-        last, maps = self.network.forward_intermediates(pixels, indices=self.taken)
+            return network.forward_intermediates(pixels, indices=self.taken, intermediates_only=True, stop_early=True)[
+                0
+            ]
+        last, maps = network.forward_intermediates(pixels, indices=self.taken)
         coarse = self.norm(_grid(last, maps[-1]).movedim(1, -1)).movedim(-1, 1)
         if len(maps) == 1:
             return coarse

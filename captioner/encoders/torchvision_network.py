@@ -61,11 +61,16 @@ class TorchvisionNetwork(PretrainedNetwork):
         chosen = _weights(network, weights)
         model = _make(network, chosen if download else None, shifted=chosen is not None).eval()
         self.preprocess = _preprocess(chosen, input_size, fit)
-        node, shape = _last_feature_map(model, network, self.preprocess.crop)
+        from captioner.encoders.folding import Folded, pairs_of
+
+        with pairs_of(model) as pairs:
+            node, shape = _last_feature_map(model, network, self.preprocess.crop)
         network_to_regions = create_feature_extractor(
             model, {node: "regions"}, suppress_diff_warning=True
         ).requires_grad_(False)
         self.network = network_to_regions.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        used_modules = dict(self.network.named_modules())
+        self.folded = Folded([pair for pair in pairs if used_modules.keys() >= {*pair}])
         self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
         self.frozen = not train_from
         if train_from:
@@ -76,7 +81,7 @@ class TorchvisionNetwork(PretrainedNetwork):
         self.eval()
 
     def features(self, pixels: Tensor) -> Tensor:
-        return self.network(pixels)["regions"].flatten(2).transpose(1, 2)  # (B, R, D)
+        return self.runnable()(pixels)["regions"].flatten(2).transpose(1, 2)  # (B, R, D)
 
 
 def _weights(network: str, name: str) -> models.WeightsEnum | None:

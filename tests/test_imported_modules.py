@@ -67,3 +67,37 @@ def test_importing_the_package_imports_no_torch(statement):
     code = f"import sys; {statement}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+QUICK = {
+    "captioner --help": "Image captioning",
+    "captioner train --help": "Train a model",
+    "captioner settings --help": "setting",
+    "train.py nothing.yaml": "no config at nothing.yaml",
+    "captioner train nothing.yaml": "no config at nothing.yaml",
+    "captioner train tests": "got the folder tests",
+    "captioner describe nothing.yaml": "no config at nothing.yaml",
+    "captioner doctor nothing.yaml": "no config at nothing.yaml",
+    "captioner compare nothing.yaml": "no config at nothing.yaml",
+}
+"""Commands and what they say without computing anything."""
+SAID = """
+import runpy
+from contextlib import suppress
+with suppress(SystemExit):
+    if sys.argv[0].endswith(".py"):
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        from captioner.cli import main
+        main()
+print([name for name in ("torch", "torchvision", "numpy", "PIL") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("line", QUICK)
+def test_help_and_missing_configs_come_before_slow_imports(line):
+    """Each of these packages takes longer to import than the rest of the answer; torch takes seconds."""
+    code = f"import sys; sys.argv = {line.split()!r}\n{SAID}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=CONFIGS.parent)
+    assert QUICK[line] in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

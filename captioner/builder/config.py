@@ -20,6 +20,7 @@ import pydantic
 import yaml
 
 from captioner.errors import UserError
+from captioner.files import check_config
 from captioner.readers import parse_yaml, read_text
 
 Nested = dict[str, Any]
@@ -221,25 +222,9 @@ def _example(schema: type[pydantic.BaseModel], name: str) -> str:
 
 
 def _read_file(path: Path) -> Nested:
-    if path.is_dir():
-        own = path / "settings.yaml"
-        raise UserError(
-            f"a config is a file such as configs/drawn.yaml, got the folder {path}"
-            + (f"; the settings of this run are in {own}" if own.is_file() else _inside(path))
-        )
-    if not path.exists():
-        raise UserError(f"no config at {path}; check the path{_neighbours(path)}")
+    check_config(path)
     text = read_text(path, "check the path of the config")
     settings = parse_yaml(text, str(path))
     if not isinstance(settings, dict):
         raise UserError(f"{path} should hold sections such as `decoder: {{kind: lstm}}`, got {type(settings).__name__}")
     return settings
-
-
-def _neighbours(path: Path) -> str:
-    return _inside(path.parent) if path.parent.is_dir() else ""
-
-
-def _inside(folder: Path) -> str:
-    names = sorted(path.name for path in folder.glob("*.yaml"))
-    return f"; {folder} has {', '.join(names)}" if names else ""

@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import Overrides, long_work
+from captioner.cli.options import Overrides, existing_config, long_work
 from captioner.progress import console
 
 
 def compare(
-    config: Annotated[Path, typer.Argument(help="Config that all variants share, such as configs/compare_drawn.yaml.")],
+    config: Annotated[
+        Path,
+        typer.Argument(
+            help="Config that all variants share, such as configs/compare_drawn.yaml.", callback=existing_config
+        ),
+    ],
     overrides: Overrides = None,
     attention: Annotated[
         str,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from captioner.cli.options import Overrides, model_and_overrides
+from captioner.files import check_config
 from captioner.progress import console
 
 
@@ -21,6 +23,8 @@ def describe(
     overrides: Overrides = None,
 ) -> None:
     """Show the model of a config or of a folder: each part with its file, its parameters and the shapes of its tensors."""
+    if config is not None and config.endswith((".yaml", ".yml")):
+        check_config(Path(config))  # before anything else is imported
     from captioner.commands import describe as command
 
     chosen, changes = model_and_overrides(config, overrides)

@@ -10,6 +10,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -51,11 +52,11 @@ def pairs_of(network: nn.Module) -> Iterator[Pairs]:
     hooks = []
     for name, module in network.named_modules():
         if type(module).__name__ in _CONVOLUTIONS:
-            keep = written.setdefault(name, [])
-            hooks.append(module.register_forward_hook(lambda module, inputs, output, keep=keep: keep.append(output)))
+            outputs = written[name] = []
+            hooks.append(module.register_forward_hook(partial(_keep_output, outputs)))
         elif isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
-            keep = read.setdefault(name, [])
-            hooks.append(module.register_forward_pre_hook(lambda module, inputs, keep=keep: keep.append(inputs[0])))
+            inputs = read[name] = []
+            hooks.append(module.register_forward_pre_hook(partial(_keep_input, inputs)))
     try:
         with _Reads() as reads:
             yield pairs
@@ -66,6 +67,14 @@ def pairs_of(network: nn.Module) -> Iterator[Pairs]:
     for norm, inputs in read.items():
         if len(inputs) == 1 and reads.counts[id(inputs[0])] == 1 and id(inputs[0]) in writers:
             pairs.append((writers[id(inputs[0])], norm))
+
+
+def _keep_output(kept: list[Tensor], module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    kept.append(output)
+
+
+def _keep_input(kept: list[Tensor], module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    kept.append(inputs[0])
 
 
 class Folded:

@@ -1,4 +1,4 @@
-"""Atomic writes of files, what killed programs leave of them, a check of a config's path, and the version of the package."""
+"""Atomic writes of files, what killed programs leave of them, and the version of the package."""
 
 from __future__ import annotations
 
@@ -65,24 +65,6 @@ def write_text_atomically(path: Path, text: str) -> None:
 def existing(path: Path) -> Path:
     """The path itself, or the nearest folder above it that exists."""
     return next(folder for folder in [path.absolute(), *path.absolute().parents] if folder.exists())
-
-
-def check_config(path: Path) -> None:
-    """Raise a UserError unless there is a config of this name."""
-    from captioner.errors import UserError
-
-    if path.is_dir():
-        own = path / "settings.yaml"
-        more = f"; the settings of this run are in {own}" if own.is_file() else _configs_in(path)
-        raise UserError(f"a config is a file such as configs/drawn.yaml, got the folder {path}{more}")
-    if not path.exists():
-        more = _configs_in(path.parent) if path.parent.is_dir() else ""
-        raise UserError(f"no config at {path}; check the path{more}")
-
-
-def _configs_in(folder: Path) -> str:
-    names = sorted(path.name for path in folder.glob("*.yaml"))
-    return f"; {folder} has {', '.join(names)}" if names else ""
 
 
 def try_writing(folder: Path) -> None:

@@ -20,8 +20,7 @@ import pydantic
 import yaml
 
 from captioner.errors import UserError
-from captioner.files import check_config
-from captioner.readers import parse_yaml, read_text
+from captioner.readers import check_config, parse_yaml, read_text
 
 Nested = dict[str, Any]
 """Settings as in a config file: sections, each with values by key."""

@@ -7,17 +7,12 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import Overrides, existing_config, long_work
+from captioner.cli.options import Overrides, long_work
 from captioner.progress import console
 
 
 def compare(
-    config: Annotated[
-        Path,
-        typer.Argument(
-            help="Config that all variants share, such as configs/compare_drawn.yaml.", callback=existing_config
-        ),
-    ],
+    config: Annotated[Path, typer.Argument(help="Config that all variants share, such as configs/compare_drawn.yaml.")],
     overrides: Overrides = None,
     attention: Annotated[
         str,
@@ -33,6 +28,9 @@ def compare(
     ] = None,
 ) -> None:
     """Train kinds of attention under one config and compare them. Run the same command again to resume."""
+    from captioner.readers import check_config
+
+    check_config(config)  # before torch is imported
     from captioner.commands import compare as comparison
 
     where = folder or Path("runs") / config.stem

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from captioner.cli.options import Overrides, model_and_overrides
-from captioner.files import check_config
 from captioner.progress import console
 
 
@@ -24,7 +23,9 @@ def describe(
 ) -> None:
     """Show the model of a config or of a folder: each part with its file, its parameters and the shapes of its tensors."""
     if config is not None and config.endswith((".yaml", ".yml")):
-        check_config(Path(config))  # before anything else is imported
+        from captioner.readers import check_config
+
+        check_config(Path(config))  # before torch is imported
     from captioner.commands import describe as command
 
     chosen, changes = model_and_overrides(config, overrides)

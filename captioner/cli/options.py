@@ -10,20 +10,10 @@ from typing import Annotated
 
 import typer
 
-from captioner.files import check_config
 from captioner.progress import TerminalReport
 from captioner.text.tokens import TOKENS
 
-
-def existing_config(path: Path) -> Path:
-    """Refuse a config that is not there before anything else is imported."""
-    check_config(path)
-    return path
-
-
-Config = Annotated[
-    Path, typer.Argument(help="Config: a YAML file of settings, such as configs/drawn.yaml.", callback=existing_config)
-]
+Config = Annotated[Path, typer.Argument(help="Config: a YAML file of settings, such as configs/drawn.yaml.")]
 Run = Annotated[
     str | None,
     typer.Argument(

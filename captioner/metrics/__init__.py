@@ -4,6 +4,7 @@ coco_scores.py BLEU, ROUGE-L and CIDEr-D as coco-caption computes them, of all c
 java.py        METEOR and SPICE, where their programs can run
 clip.py        CLIPScore, where its model is installed
 bleu.py        BLEU
+nltk_bleu.py   BLEU by the popular tutorial's protocol
 rouge.py       ROUGE-L
 cider.py       CIDEr-D of many captions at once, also as a reward of training
 frequencies.py document frequencies of n-grams, stored

@@ -24,6 +24,7 @@ from captioner.metrics.bootstrap import RESAMPLES, SEED
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE
 from captioner.metrics.coco_scores import Captions, References, word_rule
 from captioner.metrics.java import METEOR, SPICE
+from captioner.metrics.nltk_bleu import NLTK_BLEU
 from captioner.metrics.units import MEAN_LENGTH, NAMES, WORDS_USED, metrics_of, shown, unit_of
 
 Row = Mapping[str, float]
@@ -36,7 +37,7 @@ Differences = Mapping[str, tuple[float, float, float]]
 MOST_FREQUENT = "most frequent"
 """The row of a baseline: the most frequent training caption, for every photo."""
 GROUPS = [
-    [*NAMES, METEOR, SPICE],
+    [*NAMES, METEOR, SPICE, NLTK_BLEU],
     [CLIP_SCORE, REF_CLIP_SCORE],
     [WORDS_USED, MEAN_LENGTH],
     ["repeats a word", "repeats 3 words", "bad ending", "novel"],
@@ -53,6 +54,7 @@ def scorers(names: Collection[str] = (), clip: str = "") -> str:
     programs = [program for name, program in ((METEOR, "METEOR 1.5"), (SPICE, "SPICE 1.0")) if name in names]
     parts = [f"captioner {VERSION}, equal to {original}"]
     parts += [f"{' and '.join(programs)} of {original}"] if programs else []
+    parts += [f"{NLTK_BLEU} by nltk {version('nltk')}, words as in training"] if NLTK_BLEU in names else []
     parts += [f"{CLIP_SCORE} by {clip}"] if clip else []
     return "; ".join(parts)
 

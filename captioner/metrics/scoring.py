@@ -5,7 +5,7 @@ Shapes: K resamples.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from captioner.metrics.coco_scores import Captions, PhotoId, References, tallies
 from captioner.metrics.diversity import diversity_tallies, train_captions, variety_each, words_used
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.metrics.java import java_tallies
+from captioner.metrics.nltk_bleu import NLTK_BLEU, nltk_bleu
 from captioner.metrics.units import WORDS_USED
 
 
@@ -27,7 +28,9 @@ class SystemScores:
     """The scores of one system, in coco-caption's own scale."""
 
     scores: dict[str, float]
-    resampled: dict[str, ndarray]  # (K,) for every score but the words used: a resample repeats photos, so it has fewer
+    resampled: dict[
+        str, ndarray
+    ]  # (K,) for every score but nltk's, and the words used: a resample repeats photos, so it has fewer
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
@@ -52,6 +55,7 @@ class SystemScorer:
     train: References | None = None  # training captions, to tell which captions are new
     instances: Instances | None = None  # objects, for CHAIR
     clip: ClipScorer | None = None  # for CLIPScore
+    words: Callable[[str], list[str]] = str.split  # how the model reads a text, for nltk's BLEU
 
     def __call__(
         self, captions: Captions, candidates: Mapping[PhotoId, Sequence[str]] | None = None, java: bool = False
@@ -76,7 +80,8 @@ class SystemScorer:
             ordered = {photo: candidates[photo] for photo in self.references}
             other += diversity_tallies(ordered, self._frequencies, self.tokens)
         num_words = {WORDS_USED: float(words_used(captions, self.tokens))}
-        return SystemScores(_totals(accuracy) | num_words | _totals(other), resampled([*accuracy, *other]))
+        nltk = {NLTK_BLEU: nltk_bleu(captions, self.references, self.words)}
+        return SystemScores(_totals(accuracy) | nltk | num_words | _totals(other), resampled([*accuracy, *other]))
 
     @cached_property
     def _train_captions(self) -> Collection[tuple[str, ...]] | None:

@@ -65,6 +65,22 @@ def reason(error: Exception) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
+def check_config(path: Path) -> None:
+    """Raise a UserError unless there is a config of this name."""
+    if path.is_dir():
+        own = path / "settings.yaml"
+        more = f"; the settings of this run are in {own}" if own.is_file() else _configs_in(path)
+        raise UserError(f"a config is a file such as configs/drawn.yaml, got the folder {path}{more}")
+    if not path.exists():
+        more = _configs_in(path.parent) if path.parent.is_dir() else ""
+        raise UserError(f"no config at {path}; check the path{more}")
+
+
+def _configs_in(folder: Path) -> str:
+    names = sorted(path.name for path in folder.glob("*.yaml"))
+    return f"; {folder} has {', '.join(names)}" if names else ""
+
+
 def read_text(path: Path, advice: str, unfinished: bool = False) -> str:
     """The text of a file in UTF-8, with or without a byte order mark.
 

@@ -1,4 +1,8 @@
-"""Objects that a caption names. A phrase counts as one name; of overlapping phrases, the longest counts."""
+"""Objects that a caption names. A phrase counts as one name; of overlapping phrases, the longest counts.
+
+Plurals are made by rule. Porter stems would name 975 more words as objects in Flickr8k's captions, nearly all wrongly: "sky" as skis,
+"seated" as a chair, "skiing", "teenage", "retrieving".
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from captioner.errors import UserError
 from captioner.features.sources import Source
 from captioner.metrics import Clip, ClipScorer, SystemScorer
 from captioner.metrics.coco_scores import PhotoId
+from captioner.metrics.nltk_bleu import read_by
 from captioner.progress import Report, silent
 from captioner.search import Caption
 
@@ -135,7 +136,9 @@ def evaluate(
         splits = _own_splits(settings, report)
     train = splits.get("train", [])
     systems = _systems(evaluation, captioner, settings, train if baselines else [], place.lists, report)
-    return _scored(replace(evaluation, systems=systems), train, objects, java, clip_model)
+    return _scored(
+        replace(evaluation, systems=systems), train, objects, java, clip_model, read_by(captioner.vocabulary)
+    )
 
 
 def _captioned(
@@ -183,12 +186,19 @@ def _systems(
 
 
 def _scored(
-    evaluation: Evaluation, train: Sequence[Example], objects: Instances | None, java: bool, clip: Clip | None
+    evaluation: Evaluation,
+    train: Sequence[Example],
+    objects: Instances | None,
+    java: bool,
+    clip: Clip | None,
+    words: Callable[[str], list[str]],
 ) -> Evaluation:
     """Score every system and save; METEOR, SPICE and diversity are computed for the model only."""
     references, photos = evaluation.references(), {example.id: example.image for example in evaluation.examples}
     clip_scorer = None if clip is None else ClipScorer(clip, photos, references)
-    scorer = SystemScorer(references, evaluation.protocol.tokens, _references(train) or None, objects, clip_scorer)
+    scorer = SystemScorer(
+        references, evaluation.protocol.tokens, _references(train) or None, objects, clip_scorer, words
+    )
     scores = {}
     for name, captions in evaluation.systems.items():
         own = name == evaluation.name

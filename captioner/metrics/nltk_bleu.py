@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from captioner.metrics.coco_scores import Captions, References
 from captioner.text.vocabulary import MARKS, UNK
@@ -31,4 +31,5 @@ def nltk_bleu(captions: Captions, references: References, words: Callable[[str],
     texts = [[words(text) for text in of_photo] for of_photo in references.values()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that no 4-gram matches
-        return float(corpus_bleu(texts, [words(captions[photo]) for photo in references]))
+        value: Any = corpus_bleu(texts, [words(captions[photo]) for photo in references])
+    return float(value)

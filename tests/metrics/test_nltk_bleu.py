@@ -10,7 +10,7 @@ from captioner.text.vocabulary import Vocabulary
 
 REFERENCES = {1: ["a red dog runs on the grass", "a dog on grass"], 2: ["two people ride a small horse"]}
 CAPTIONS = {1: "a red dog runs on grass", 2: "two people ride a horse"}
-VOCABULARY = Vocabulary("a dog runs on the grass two people ride horse red".split())
+VOCABULARY = Vocabulary(["a", "dog", "runs", "on", "the", "grass", "two", "people", "ride", "horse", "red"])
 
 
 def test_with_every_word_known_it_is_the_bleu_of_coco_caption():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from captioner.metrics.coco_scores import PhotoId
 from captioner.metrics.nltk_bleu import read_by
 from captioner.progress import Report, silent
 from captioner.search import Caption
+from captioner.text.vocabulary import Vocabulary
 
 MODEL = "this model"
 """The name of the model's row; an ensemble's row says how many models it has."""
@@ -136,9 +137,7 @@ def evaluate(
         splits = _own_splits(settings, report)
     train = splits.get("train", [])
     systems = _systems(evaluation, captioner, settings, train if baselines else [], place.lists, report)
-    return _scored(
-        replace(evaluation, systems=systems), train, objects, java, clip_model, read_by(captioner.vocabulary)
-    )
+    return _scored(replace(evaluation, systems=systems), train, objects, java, clip_model, captioner.vocabulary)
 
 
 def _captioned(
@@ -191,14 +190,13 @@ def _scored(
     objects: Instances | None,
     java: bool,
     clip: Clip | None,
-    words: Callable[[str], list[str]],
+    vocabulary: Vocabulary,
 ) -> Evaluation:
     """Score every system and save; METEOR, SPICE and diversity are computed for the model only."""
     references, photos = evaluation.references(), {example.id: example.image for example in evaluation.examples}
     clip_scorer = None if clip is None else ClipScorer(clip, photos, references)
-    scorer = SystemScorer(
-        references, evaluation.protocol.tokens, _references(train) or None, objects, clip_scorer, words
-    )
+    tokens, words = evaluation.protocol.tokens, read_by(vocabulary)
+    scorer = SystemScorer(references, tokens, _references(train) or None, objects, clip_scorer, words)
     scores = {}
     for name, captions in evaluation.systems.items():
         own = name == evaluation.name

@@ -33,6 +33,8 @@ def doctor(
         console.print(mark, f"{finding.what}: {share}", soft_wrap=True)
         for example in finding.examples:
             console.print(f"       {example}", soft_wrap=True)
+        if finding.advice:
+            console.print(f"       {finding.advice}", soft_wrap=True)
     num_bad = sum(finding.bad for finding in findings)
     if num_bad:
         verdict = Text("not ready to train", style="red")

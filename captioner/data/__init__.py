@@ -16,6 +16,7 @@ instances.py    objects of photos, in COCO's format
 batches.py      from examples to batches
 checks.py       checks of a data set before training
 changes.py      what has changed since a run was started
+copies.py       copies among photos, in another size or compression too
 
 To add one: write a function that returns `Splits` and whose arguments are its settings, then add its line here.
 """

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+from torch import Tensor
 
+from captioner.data import copies
 from captioner.data.contract import Example, Splits
 from captioner.errors import UserError
 from captioner.text.tokens import lacks_spaces
 from captioner.text.vocabulary import Vocabulary
 
-_SHOWN = 3
+_SHOWN, _SHOWN_TO_ACT = 3, 20
+_TAKE_OUT = "take the copies out of the captions of train, or else scores on the other split are too good"
 _READERS = 4
 _SMALL = 32  # pixels; smaller photos show little
 _LONG_ASPECT = 4
@@ -36,6 +39,7 @@ class Finding:
     of: int
     examples: list[str]
     bad: bool = False
+    advice: str = ""
 
 
 def examine(
@@ -45,6 +49,7 @@ def examine(
     max_length: int,
     open_photo: Callable[[Path], Image.Image],
     tick: Callable[[int, int], None] = lambda done, total: None,
+    skip_missing: bool = False,
 ) -> list[Finding]:
     """The result of every check, bad ones first; the count of most is 0. Reads every photo.
 
@@ -55,9 +60,10 @@ def examine(
         max_length: longest caption in training, in words.
         open_photo: reads a photo; raises UserError if it cannot be read.
         tick: called with the number of photos done and the number of all.
+        skip_missing: whether training leaves out photos without a file.
     """
     findings = [
-        *_photos(splits, open_photo, tick),
+        *_photos(splits, open_photo, tick, skip_missing),
         *_few(splits),
         *_captions(splits, vocabulary, max_length),
         *_dropped(splits, vocabulary, min_count),
@@ -76,9 +82,9 @@ def _all(splits: Splits) -> Iterator[tuple[str, Example]]:
             yield split, example
 
 
-def _finding(what: str, cases: Iterable[str], of: int, bad: bool = False) -> Finding:
+def _finding(what: str, cases: Iterable[str], of: int, bad: bool = False, advice: str = "") -> Finding:
     listed = list(cases)
-    return Finding(what, len(listed), of, listed[:_SHOWN], bad)
+    return Finding(what, len(listed), of, listed[: _SHOWN_TO_ACT if advice else _SHOWN], bad, advice)
 
 
 @dataclass(frozen=True)
@@ -89,20 +95,23 @@ class _ReadPhoto:
     example: Example
     size: tuple[int, int]
     digest: str  # of its bytes
+    fingerprint: Tensor | None  # None if the photo has no contrast
 
     def __str__(self) -> str:
         return f"{_named(self.split, self.example)}: {self.size[0]} x {self.size[1]}"
 
 
 def _photos(
-    splits: Splits, open_photo: Callable[[Path], Image.Image], tick: Callable[[int, int], None]
+    splits: Splits, open_photo: Callable[[Path], Image.Image], tick: Callable[[int, int], None], skip_missing: bool
 ) -> list[Finding]:
     """Photos that are missing, unreadable, resized, tiny, very elongated, or identical to another photo."""
     examples = list(_all(splits))
-    missing = [f"{_named(split, example)} at {example.image}" for split, example in examples if not example.has_file]
+    lacking = [(split, example) for split, example in examples if not example.has_file]
+    missing = [f"{_named(split, example)} at {example.image}" for split, example in lacking]
+    needed = any(not example.part.skips_missing(skip_missing) for _, example in lacking) or not lacking
     present = [(split, example) for split, example in examples if example.has_file]
     photos, unreadable = _read_photos(present, open_photo, tick)
-    across, within = _copies(photos)
+    across, within, alike = _copies(photos)
     resized = [
         f"{photo}, stated {' x '.join(map(str, photo.example.size or ()))}" for photo in photos if _is_resized(photo)
     ]
@@ -110,9 +119,10 @@ def _photos(
     long = [str(photo) for photo in photos if max(photo.size) > _LONG_ASPECT * min(photo.size) >= _LONG_ASPECT * _SMALL]
     total = len(examples)
     return [
-        _finding("photos without a file", missing, total, bad=True),
+        _finding("photos without a file", missing, total, bad=needed),
         _finding("photos that cannot be read", unreadable, total, bad=True),
-        _finding("photos that are in several splits, byte for byte", across, total, bad=True),
+        _finding("photos that are in several splits, byte for byte", across, total, True, _TAKE_OUT),
+        _finding("photos that are in several splits, resized or compressed", alike, total, True, _TAKE_OUT),
         _finding("photos that occur twice in one split, byte for byte", within, total),
         _finding("photos of another size than their data set states", resized, total),
         _finding(f"photos with an edge under {_SMALL} pixels", small, total),
@@ -129,31 +139,32 @@ def _read_photos(
     readable, unreadable = [], []
     with ThreadPoolExecutor(_READERS) as pool:
         results = pool.map(lambda photo: _read_photo(photo[1].image, open_photo), photos)
-        for done, ((split, example), (size, digest)) in enumerate(zip(photos, results, strict=True), start=1):
+        for done, ((split, example), read) in enumerate(zip(photos, results, strict=True), start=1):
             tick(done, len(photos))
-            if isinstance(size, str):
-                unreadable.append(size)
+            if isinstance(read, str):
+                unreadable.append(read)
             else:
-                readable.append(_ReadPhoto(split, example, size, digest))
+                readable.append(_ReadPhoto(split, example, *read))
     return readable, unreadable
 
 
-def _read_photo(path: Path, open_photo: Callable[[Path], Image.Image]) -> tuple[tuple[int, int] | str, str]:
-    """The size of a photo, or the reason why it cannot be read; and a digest of its bytes."""
+def _read_photo(
+    path: Path, open_photo: Callable[[Path], Image.Image]
+) -> tuple[tuple[int, int], str, Tensor | None] | str:
+    """The size of a photo, a digest of its bytes and its fingerprint; or the reason why it cannot be read."""
     try:
-        return open_photo(path).size, hashlib.sha256(path.read_bytes()).hexdigest()
+        photo = open_photo(path)
+        return photo.size, hashlib.sha256(path.read_bytes()).hexdigest(), copies.fingerprint(photo)
     except UserError as error:
-        return str(error), ""
+        return str(error)
 
 
-def _copies(photos: Iterable[_ReadPhoto]) -> tuple[list[str], list[str]]:
-    """Groups of identical photos: those in several splits, and those within one."""
-    copies: dict[str, list[tuple[str, Example]]] = defaultdict(list)
-    for photo in photos:
-        copies[photo.digest].append((photo.split, photo.example))
-    groups = [group for group in copies.values() if len(group) > 1]
-    across = [group for group in groups if len({split for split, _ in group}) > 1]
-    return [_group(group) for group in across], [_group(group) for group in groups if group not in across]
+def _copies(photos: Sequence[_ReadPhoto]) -> tuple[list[str], list[str], list[str]]:
+    """Groups of photos: identical in several splits, identical within one, and the same picture in two splits."""
+    found = copies.find([(photo.split, photo.digest, photo.fingerprint) for photo in photos])
+    named = [_named(photo.split, photo.example) for photo in photos]
+    across, within, alike = ([" = ".join(named[index] for index in group) for group in groups] for groups in found)
+    return across, within, alike
 
 
 def _is_resized(photo: _ReadPhoto) -> bool:
@@ -226,7 +237,8 @@ def _leaks(splits: Splits) -> list[Finding]:
         by_path[example.image.absolute()].append((split, example))
     shared = [group for group in by_path.values() if len({split for split, _ in group}) > 1]
     total = sum(map(len, splits.values()))
-    findings = [_finding("photos that are in several splits, by name", map(_group, shared), total, bad=True)]
+    named = map(_group, shared)
+    findings = [_finding("photos that are in several splits, by name", named, total, True, _TAKE_OUT)]
     trained = {caption for example in splits.get("train", []) for caption in example.references}
     for split, examples in splits.items():
         if split != "train":

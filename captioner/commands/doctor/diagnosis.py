@@ -38,9 +38,8 @@ def diagnose(
         "precision": precision_text(settings.run.precision, choose_device(settings.run.device)),
         "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB" if is_stored(encoder) else "none",
     }
-    results = examine(
-        splits, vocabulary, settings.data.min_count, settings.data.max_length, open_photo, report.checked_photos
-    )
+    words, skip = settings.data, settings.data.missing == "skip"
+    results = examine(splits, vocabulary, words.min_count, words.max_length, open_photo, report.checked_photos, skip)
     return [finding for finding in results if finding.count], sizes
 
 

@@ -203,21 +203,22 @@ def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydan
     if first["type"] == "missing":
         return f"{key} is missing; give it in the config or as {key}=..."
     wanted = first["msg"].removeprefix("Input should be ")
-    more = "" if first["type"] == "literal_error" else f"; for example {key}={_example(schema, str(first['loc'][0]))}"
+    example = "" if first["type"] == "literal_error" else _example(schema, str(first["loc"][0]))
+    more = f"; for example {key}={example}" if example else ""
     return f"{key} should be {wanted}, got {reprlib.repr(first['input'])}{more}"
 
 
 def _example(schema: type[pydantic.BaseModel], name: str) -> str:
-    """A valid value as YAML: the default if it is informative."""
+    """A valid value as YAML: the default if it is informative; empty if none is at hand."""
     field = schema.model_fields[name]
     fields: dict[str, Any] = {name: (field.annotation, field)}
     model = pydantic.create_model(name, __config__=_STRICT, **fields)
     defaults = [] if field.is_required() or field.default in (None, "") else [field.default]
-    for value in (*defaults, 0.001, 4, "name"):
+    for value in (*defaults, 0.001, 4, "name", ["train"]):
         with suppress(pydantic.ValidationError):
             model(**{name: value})
-            return yaml.safe_dump(value).splitlines()[0]
-    return "..."
+            return yaml.safe_dump(value, default_flow_style=True).splitlines()[0]
+    return ""
 
 
 def _read_file(path: Path) -> Nested:

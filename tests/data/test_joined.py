@@ -160,6 +160,10 @@ REFUSED = {
     "text": ([{"kind": "coco", "root": "dogs", "share": "much"}], r"data\.parts\[0\]\.share should be a valid number"),
     "negative": ([{"kind": "coco", "root": "dogs", "share": -1}], r"share should be greater than 0, got -1"),
     "zero": ([{"kind": "coco", "root": "dogs", "share": 0}], r"share should be greater than 0, got 0"),
+    "no list of splits": (
+        [{"kind": "coco", "root": "a", "splits": "val"}],
+        r"got 'val'; for example .*splits=\[train\]",
+    ),
     "unknown key": ([{"kind": "coco", "root": "dogs", "shar": 1}], r"unknown key in data\.parts\[0\]: 'shar'"),
     "common key": ([{"kind": "coco", "root": "dogs", "min_count": 1}], r"all parts have the same data\.min_count"),
     "same name": (
@@ -205,3 +209,13 @@ def test_the_root_of_one_data_set_is_not_that_of_several(parts, tmp_path):
     overrides = [f"data.parts={json.dumps(parts)}", "data.kind=joined"]
     assert builder.read(DRAWN, overrides).data.options["root"] == "."
     assert builder.read(DRAWN, ["data.kind=coco"]).data.options["root"] == "data/drawn"
+
+
+def test_photos_that_would_share_a_region_file_are_refused(parts, tmp_path):
+    region_files = ["encoder.kind=region_files", f"encoder.folder={tmp_path}"]
+    with pytest.raises(
+        UserError, match=r"found by its photo's name, got .*dogs/images/1\.png and .*cats/images/1\.png"
+    ):
+        builder.make_splits(read(parts, tmp_path, *region_files))
+    splits, _ = builder.make_splits(read(parts, tmp_path, *region_files, "data.only=cats"))
+    assert len(splits["train"]) == 3

@@ -74,21 +74,11 @@ def _check_memory(constructor: Callable, values: Mapping[str, Any]) -> None:
 def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
     """The splits, and the examples that were left out because their photos are missing."""
     splits = make_all_splits(settings)
-    if settings.encoder.kind == "region_files":
-        _check_names(splits)
+    if (settings.data.kind, settings.encoder.kind) == ("joined", "region_files"):
+        from captioner.data.joined import check_file_names
+
+        check_file_names(splits)
     return present(splits, settings.data.missing == "skip")
-
-
-def _check_names(splits: Splits) -> None:
-    """Refuse photos of joined data that would read the same region file."""
-    named: dict[str, Example] = {}
-    for example in [example for examples in splits.values() for example in examples]:
-        other = named.setdefault(example.image.stem, example)
-        if other.part.name != example.part.name:
-            raise UserError(
-                f"a region file is found by its photo's name, got {other.image} and {example.image} of two parts of the data; "
-                "rename the photos of one part and their region files, or choose another encoder.kind"
-            )
 
 
 @system_errors()

@@ -98,3 +98,15 @@ def _chosen(place: str, part: Part, splits: Splits) -> Splits:
 
 def _with_whole_id(example: Example) -> Example:
     return replace(example, id=f"{example.part.name}/{example.id}")
+
+
+def check_file_names(splits: Splits) -> None:
+    """Refuse photos of joined data that would read the same region file."""
+    named: dict[str, Example] = {}
+    for example in [example for examples in splits.values() for example in examples]:
+        other = named.setdefault(example.image.stem, example)
+        if other.part.name != example.part.name:
+            raise UserError(
+                f"a region file is found by its photo's name, got {other.image} and {example.image} of two parts of the data; "
+                "rename the photos of one part and their region files, or choose another encoder.kind"
+            )

@@ -18,6 +18,7 @@ _UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud
 _SYSTEM = {
     errno.EACCES: "no permission; give a file or folder that you may use",
     errno.EDQUOT: "your quota of disk space is used up; free some space",
+    errno.EFBIG: "the file would be larger than is allowed here; raise the limit with ulimit -f, or write to another disk",
     errno.EIO: "the disk reports an error; check it, or use another",
     errno.EMFILE: "too many files are open; raise the limit with ulimit -n",
     errno.ENAMETOOLONG: "the name is too long for this file system; give a shorter one",

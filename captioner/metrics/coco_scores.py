@@ -23,6 +23,7 @@ from captioner.metrics.sequences import LONGEST, CountedReferences
 from captioner.metrics.units import NAMES
 from captioner.text.tokens import TOKENS
 
+_MOST_WORDS = 10_000  # of a caption; comparing two takes the product of their lengths
 PhotoId = int | str
 Captions = Mapping[PhotoId, str]
 References = Mapping[PhotoId, Sequence[str]]
@@ -100,6 +101,12 @@ def tokenised(
     _check_photos(captions, references)
     split, reference_texts = word_rule(tokens), tokenised_references(references, tokens)
     candidates = {photo: " ".join(split(captions[photo])) for photo in references}
+    for photo, texts in reference_texts.items():
+        longest = max(text.count(" ") for text in (candidates[photo], *texts, ""))
+        if longest >= _MOST_WORDS:
+            raise UserError(
+                f"a caption should be a sentence, got {longest + 1:,} words for photo {photo!r}; correct it, or leave the photo out"
+            )
     wordless = [photo for photo, texts in reference_texts.items() if not any(texts)]
     if wordless:
         raise UserError(

@@ -14,7 +14,7 @@ from PIL import Image
 from captioner.errors import UserError
 from captioner.files import replacing
 from captioner.search.result import Caption
-from captioner.visualize.drawing import FAINT, INK, Drawing, Text, column, framed, length, lines, patch
+from captioner.visualize.drawing import FAINT, INK, Drawing, Text, brief, column, framed, length, lines, patch
 from captioner.visualize.fonts import font_for
 from captioner.visualize.legend import foot, shown_part, shown_words, word_notes
 from captioner.visualize.overlay import Style, caption_metadata, fit, maps_over, panel_side
@@ -63,7 +63,7 @@ def _sentence(caption: Caption, index: int, note: str, width: int, style: Style)
     space = size / 3
     ascent, descent = font_for(caption.text, size).getmetrics()
     step = round(1.3 * (ascent + descent))
-    for position, word in enumerate(caption.words):
+    for position, word in enumerate(map(brief, caption.words)):
         if left and left + length(word, size) > width:
             left, line = 0.0, line + 1
         marks.append(Text(left, ascent + line * step, word, size, INK if position <= index else FAINT))

@@ -15,7 +15,7 @@ from typing import Literal
 
 from PIL import Image, ImageDraw
 
-from captioner.errors import visible
+from captioner.errors import shortened, visible
 from captioner.visualize.fonts import font_for
 
 Ink = Literal["paper", "ink", "faint"]
@@ -27,6 +27,8 @@ DARK: dict[Ink, tuple[int, int, int]] = {"paper": (22, 24, 28), "ink": (236, 238
 A4 = (8.27, 11.69)
 """Inches; a drawing that has to fit a page fits this one, upright or turned."""
 _MARGIN = 0.4  # inches on each side of a page
+_LONGEST_WORD = 200  # characters
+_LONGEST_TEXT = 2000  # characters; laying out text takes long
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,14 @@ def length(text: str, size: float) -> float:
     return font_for(text, size).getlength(text)
 
 
+def brief(word: str) -> str:
+    """The start of a word without end."""
+    return word if len(word) <= _LONGEST_WORD else word[:_LONGEST_WORD] + "…"
+
+
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """Break a text into lines within a width, between words if possible."""
-    text = " ".join(text.split()) or " "
+    """Break a text into lines within a width, between words if possible. The middle of an endless text is left out."""
+    text = shortened(" ".join(text.split()), _LONGEST_TEXT) or " "
     letters, wrapped = len(text), [text]
     while letters > 1 and max(length(line, size) for line in wrapped) > width:
         letters = min(letters - 1, int(0.97 * letters))

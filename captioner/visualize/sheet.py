@@ -19,6 +19,7 @@ from captioner.visualize.drawing import (
     INK,
     Drawing,
     Text,
+    brief,
     column,
     even_rows,
     framed,
@@ -143,9 +144,10 @@ def _label(word: str, number: str, width: int, panel: int, quiet: bool) -> Drawi
 
 def shortened(word: str, room: float, size: float) -> tuple[str, float]:
     """The word and a size that fits: first it shrinks, then it is truncated."""
+    word = brief(word)
     fitting = min(1.0, room / max(1.0, length(word, size)))
     size *= max(SMALLEST, fitting)
     if length(word, size) > room:
-        letters = range(min(len(word), 200), 0, -1)
+        letters = range(len(word), 0, -1)
         word = next((word[:n] + "…" for n in letters if length(word[:n] + "…", size) <= room), "…")
     return word, size

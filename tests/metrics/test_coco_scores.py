@@ -198,3 +198,11 @@ def test_a_reference_without_words_stays_beside_others():
     references = {1: ["a red circle", "!"], 2: ["a blue square"]}
     captions = {1: "a red circle", 2: "a blue square"}
     assert cider_d(captions, references) == pytest.approx((7.5 / 2 + 7.5) / 2)  # 7.5: none has four words
+
+
+@pytest.mark.timeout(30)
+def test_a_caption_of_very_many_words_is_named():
+    text = "\u0301\u0323" * 300_000
+    for captions, references in (({1: text}, {1: ["a"]}), ({1: "a"}, {1: ["b", text]})):
+        with pytest.raises(UserError, match=r"should be a sentence, got 600,000 words for photo 1"):
+            score(captions, references, "characters")

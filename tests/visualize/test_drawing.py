@@ -15,9 +15,9 @@ from PIL import Image, ImageFont
 from captioner.errors import UserError
 from captioner.regions import Placement
 from captioner.visualize import fonts
-from captioner.visualize.drawing import INK, Drawing, Patch, Text
+from captioner.visualize.drawing import INK, Drawing, Patch, Text, wrap
 from captioner.visualize.fonts import font_for
-from captioner.visualize.sheet import sheet
+from captioner.visualize.sheet import sheet, shortened
 from captioner.visualize.strips import strip
 from tests.visualize.test_page import make_caption, photo
 
@@ -117,3 +117,10 @@ def test_a_strip_is_a_figure_of_300_pixels_an_inch_and_7_inches_at_most(tmp_path
     strip(photo(), caption).save(tmp_path / "strip.pdf")
     (box,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", (tmp_path / "strip.pdf").read_bytes())
     assert float(box[0]) == pytest.approx(72 * saved.width / 300, abs=1)
+
+
+@pytest.mark.timeout(30)
+def test_text_without_end_is_cut():
+    marks = "a" + "\u0301\u0323" * 300_000
+    assert len("".join(wrap(marks, 200, 12))) < 2100
+    assert len(shortened(marks, 200, 12)[0]) <= 201

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,7 @@ from PIL import Image
 from captioner.encoders.preprocess import as_rgb, open_photo
 from captioner.search.result import Caption
 from captioner.visualize.drawing import Drawing
-from captioner.visualize.overlay import Style
+from captioner.visualize.overlay import USUAL, Style
 from captioner.visualize.page import PageItem, caption_page
 from captioner.visualize.sheet import contact, sheet
 
@@ -40,7 +40,7 @@ class Framed:
 
 
 def show(
-    captions: Caption | Sequence[Caption], photo: Photo | Sequence[Photo], smooth: bool = False
+    captions: Caption | Sequence[Caption], photo: Photo | Sequence[Photo], smooth: bool = False, style: Style = USUAL
 ) -> HoverWidget | Framed | Drawing:
     """Show captions with their photos.
 
@@ -49,6 +49,7 @@ def show(
 
     Args:
         photo: a file or an image; for several captions, one for each, in the same order.
+        style: of the sheet, such as `Style(kind="cells", words="all")` of `captioner.visualize.overlay`.
         smooth: interpolate maps between the regions' centres, as noted below the picture. The page has a switch for it.
 
     Returns:
@@ -68,7 +69,7 @@ def show(
     names = [Path(str(photo)).name if isinstance(photo, (str, Path)) else "photo" for photo in photos]
     opened = [as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo) for photo in photos]
     items = [PageItem(*item) for item in zip(opened, captions, names, strict=True)]
-    drawing = _sheet(items, Style(smooth=smooth))
+    drawing = _sheet(items, replace(style, smooth=smooth or style.smooth))
     if not in_jupyter():
         return drawing
     page = caption_page(items, smooth)

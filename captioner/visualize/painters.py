@@ -10,6 +10,7 @@ Shapes: pictures are (height, width, 3), 0 to 255; maps (height, width), NaN out
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,8 @@ from captioner.visualize.drawing import FAINT, Drawing, Patch, column, lines, pa
 from captioner.visualize.reveal import CONTOUR, pixels_of, revealed
 
 _SAMPLE = 150.0  # grey of the photo in a legend
+_UP_TO_ONE = 1 / 3
+"""The share of a legend's bar that shows multiples up to 1; the rest shows larger ones, on a logarithmic scale."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,19 @@ class Reveal:
 
     def scale(self, scale: Scale) -> list[Drawing]:
         top = max(1.0, scale.multiple)
-        multiples = torch.linspace(0, top, scale.panel).expand(_thickness(scale), -1)
+        steps = torch.linspace(0, 1, scale.panel)
+        below = steps / (_UP_TO_ONE if top > 1 else 1)
+        above = top ** ((steps - _UP_TO_ONE) / (1 - _UP_TO_ONE))
+        multiples = torch.where(below <= 1, below, above).expand(_thickness(scale), -1)
         sample = torch.full((*multiples.shape, 3), _SAMPLE)
         bar = revealed(sample, multiples, scale.num_regions, 1)
         outlined = f"; outlined from {CONTOUR:g} on" if top >= CONTOUR else ""
         note = f"1: a uniform map ({scale.uniform}), as the photo is{outlined}"
-        marks = {0.0: "0", 1.0: f"{top:.2g}", 1 / top: "1"} | ({CONTOUR / top: f"{CONTOUR:g}"} if top > CONTOUR else {})
+        marks = {0.0: "0", 1.0: f"{top:.2g}"}
+        if top > 1:
+            marks |= {_UP_TO_ONE: "1"}
+        if top > CONTOUR:
+            marks |= {_UP_TO_ONE + (1 - _UP_TO_ONE) * math.log(CONTOUR) / math.log(top): f"{CONTOUR:g}"}
         return _bar("weight / uniform", bar, marks, note, scale)
 
 

@@ -10,15 +10,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import torch
 from PIL import Image, ImageFont
 
 from captioner.errors import UserError
 from captioner.regions import Placement
 from captioner.visualize import fonts
-from captioner.visualize.drawing import INK, Drawing, Patch, Text, wrap
+from captioner.visualize.drawing import DARK, FAINT, INK, LIGHT, Drawing, Patch, Text, wrap
 from captioner.visualize.fonts import font_for
 from captioner.visualize.sheet import sheet, shortened
 from captioner.visualize.strips import strip
+from tests.visualize.test_maps import luminance
 from tests.visualize.test_page import make_caption, photo
 
 
@@ -124,3 +126,11 @@ def test_text_without_end_is_cut():
     marks = "a" + "\u0301\u0323" * 300_000
     assert len("".join(wrap(marks, 200, 12))) < 2100
     assert len(shortened(marks, 200, 12)[0]) <= 201
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+@pytest.mark.parametrize("ink", [INK, FAINT])
+def test_text_has_the_contrast_that_wcag_asks_for(theme, ink):
+    paper, text = (luminance(torch.tensor(theme[name])) for name in ("paper", ink))
+    light, dark = max(paper, text), min(paper, text)
+    assert float((light + 0.05) / (dark + 0.05)) >= 4.5

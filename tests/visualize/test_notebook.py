@@ -31,6 +31,18 @@ def test_outside_jupyter_it_is_the_sheet(tmp_path):
         assert saved.size == shown.picture().size
 
 
+def test_the_style_of_the_sheet_can_be_chosen():
+    from captioner.visualize.overlay import Style
+
+    assert [
+        mark.text for mark in captioner.show(CAPTION, photo=photo()).marks if getattr(mark, "text", "") == "a"
+    ] == []
+    shown = captioner.show(CAPTION, photo=photo(), style=Style(words="all", dark=True), smooth=True)
+    assert [mark.text for mark in shown.marks if getattr(mark, "text", "") == "a"] == ["a"]
+    assert shown.dark
+    assert shown.metadata["drawn"] == "smooth"
+
+
 def test_several_captions_are_one_sheet_with_the_photos_names(tmp_path):
     for name in ("one.png", "two.png"):
         photo().save(tmp_path / name)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 Kind = Enum("Kind", {"reveal": "reveal", "cells": "cells", "ratio": "ratio"})
+Explain = Enum("Explain", {"attention": "attention", "gradients": "gradients", "both": "both"})
 Words = Enum("Words", {"content": "content", "all": "all"})
 
 Models = Annotated[
@@ -41,6 +42,12 @@ ScaleOfCells = Annotated[
     Scale, typer.Option(help="With --style cells: colours up to the largest weight of the caption, or of each word.")
 ]
 ShownWords = Annotated[Words, typer.Option(help="Which words get a map in pictures: content words, or all.")]
+Explained = Annotated[
+    Explain,
+    typer.Option(
+        help="What the sheet shows of each word: where the decoder attended, gradients of its log-probability, or both."
+    ),
+]
 Override = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a setting of decoding: search.max_length=12. Repeatable."),
@@ -68,6 +75,7 @@ def caption(
     style: KindOfStyle = Kind.reveal,
     scale: ScaleOfCells = Scale.caption,
     words: ShownWords = Words.content,
+    explain: Explained = Explain.attention,
     dark: Annotated[bool, typer.Option("--dark", help="Draw pictures on dark paper.")] = False,
     page: Page = None,
     csv: Annotated[Path | None, typer.Option(help="Write a table: photo, caption, confidence.")] = None,
@@ -84,6 +92,8 @@ def caption(
 
     if beside and sheet is None:
         raise UserError("--beside draws several models on one sheet; add --sheet out.png")
+    if explain is not Explain.attention and (sheet is None or beside):
+        raise UserError("--explain draws one model's sheet; add --sheet out.png, and leave out --beside")
     _check_different(model or [Path(builder.NATURAL)], beside or [])
     pictures = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
     wanted = {option: path for option, path in pictures.items() if path is not None}
@@ -93,9 +103,8 @@ def caption(
     how = _style(smooth, drawn) if wanted or page is not None else None
     torch.manual_seed(seed)
     captioner = builder.load(model or None, overrides=override or [])
-    if command.run(
-        captioner, photos, wanted, csv, json, page, others, how, name=" + ".join(map(str, model or [builder.NATURAL]))
-    ):
+    name = " + ".join(map(str, model or [builder.NATURAL]))
+    if command.run(captioner, photos, wanted, csv, json, page, others, how, name, explain.value):
         sys.exit(1)
 
 

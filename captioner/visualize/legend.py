@@ -61,8 +61,10 @@ def word_notes(caption: Caption, position: int) -> list[str]:
     return notes + [f"{name} {float(values[position]):.2f}" for name, values in shares.items() if values is not None]
 
 
-def foot(captions: Sequence[Caption], maps: Sequence[Maps | None], width: int, style: Style) -> Drawing:
-    """The legend: the scale with its numbers, then notes on the maps."""
+def foot(
+    captions: Sequence[Caption], maps: Sequence[Maps | None], width: int, style: Style, with_convention: bool = True
+) -> Drawing:
+    """The legend: the scale with its numbers, then notes on the maps. Maps from gradients have no convention of attention."""
     shown = [(caption, own) for caption, own in zip(captions, maps, strict=True) if own is not None]
     painter, all_maps = PAINTERS[style.kind], [own for _, own in shown]
     uniforms = dict.fromkeys(f"{1 / own.layout.num_regions:.2g}" for own in all_maps)
@@ -73,7 +75,7 @@ def foot(captions: Sequence[Caption], maps: Sequence[Maps | None], width: int, s
     unseen = [text for text, is_so in _UNSEEN.items() if any(is_so(own) for own in all_maps)]
     keys += [unseen_key(painter, ", or ".join(unseen), style.panel)] if unseen else []
     rows = flowing_rows(keys, width, style.panel // 8)
-    notes = lines([" · ".join(_notes(shown, style))], width, style.panel / 16, FAINT)
+    notes = lines([" · ".join(_notes(shown, style, with_convention))], width, style.panel / 16, FAINT)
     return column([*rows, notes], style.panel // 14)
 
 
@@ -83,9 +85,10 @@ _UNSEEN: dict[str, Callable[[Maps], bool]] = {
 }
 
 
-def _notes(shown: Sequence[tuple[Caption, Maps]], style: Style) -> Iterator[str]:
+def _notes(shown: Sequence[tuple[Caption, Maps]], style: Style, with_convention: bool) -> Iterator[str]:
     captions = [caption for caption, _ in shown]
-    yield from dict.fromkeys(convention(caption) for caption in captions)
+    if with_convention:
+        yield from dict.fromkeys(convention(caption) for caption in captions)
     overlap = (
         "weights added where they overlap" if style.kind == "cells" else "the mean of their weights where they overlap"
     )

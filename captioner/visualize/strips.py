@@ -59,8 +59,16 @@ def strip(photo: Image.Image, caption: Caption, style: Style = FIGURE) -> Drawin
     return on_a_page(_finished([head, *body], [caption], maps, style), FIGURE_DPI)
 
 
-def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Style = SMALL) -> Drawing:
+def side_by_side(
+    photo: Image.Image, captions: Mapping[str, Caption], style: Style = SMALL, notes: Mapping[str, str] | None = None
+) -> Drawing:
     """The captions of several models for one photo: name, caption and maps of each.
+
+    Args:
+        photo: the original, its EXIF rotation already applied.
+        captions: by name.
+        style: how maps are drawn.
+        notes: by name, in place of what is said of how a model attended.
 
     Raises:
         ValueError: there are no captions.
@@ -72,13 +80,17 @@ def side_by_side(photo: Image.Image, captions: Mapping[str, Caption], style: Sty
     maps = maps_over(photo, list(shown.values()), small.size, style)
     width = WORDS * (min(max(small.width, style.panel // 2), style.panel) + _GAP)
     body = [patch(fit(photo, panel_side(photo, 2 * style.panel)))]
+    if notes:
+        body.insert(0, _sentence(next(iter(captions.values())), width, style))
     for (name, caption), own in zip(captions.items(), maps, strict=True):
-        note = f"{name} · {convention(caption)} · confidence {caption.confidence:.2f}"
-        head = [lines([note], width, style.panel / 8, FAINT), _sentence(caption, width, style)]
+        note = f"{name} · {notes[name] if notes else f'{convention(caption)} · confidence {caption.confidence:.2f}'}"
+        head = [lines([note], width, max(12, style.panel / 10), FAINT)] + (
+            [] if notes else [_sentence(caption, width, style)]
+        )
         tiles = [] if own is None else _tiles(small, shown[name], own, style)
         rows = even_rows(tiles, in_a_row(WORDS, small.width, style.panel), _GAP)
         body.append(column([*head, *rows], 2 * _GAP))
-    drawing = _finished(body, list(captions.values()), maps, style, gap=4 * _GAP)
+    drawing = _finished(body, list(captions.values()), maps, style, 4 * _GAP, with_convention=notes is None)
     return replace(drawing, metadata=drawing.metadata | {"models": ", ".join(captions)})
 
 
@@ -171,11 +183,12 @@ def _finished(
     maps: Sequence[Maps | None],
     style: Style,
     gap: int = 2 * _GAP,
+    with_convention: bool = True,
 ) -> Drawing:
     """Add the legend below, a margin, and the metadata."""
     width = max(4 * style.panel, *(block.width for block in body))
     legend = replace(style, panel=round(16 * max(9.4, style.panel / 12)))
-    below = [foot(captions, maps, width, legend)] if any(own is not None for own in maps) else []
+    below = [foot(captions, maps, width, legend, with_convention)] if any(own is not None for own in maps) else []
     drawing = framed(column([*body, *below], gap), max(block.width for block in [*body, *below]), 2 * _GAP)
     parts = [caption_metadata(caption, style) for caption in captions]
     keys = dict.fromkeys(key for part in parts for key in part)

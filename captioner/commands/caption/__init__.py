@@ -2,6 +2,7 @@
 
 photos.py    finds photos, captions them, writes tables and json
 pictures.py  sheets, strips, heads and animations
+accounts.py  attention beside maps from gradients
 """
 
 from captioner.commands.caption.photos import as_json, run

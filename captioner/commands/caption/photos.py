@@ -66,6 +66,7 @@ def run(
     beside: Mapping[str, Captioner] | None = None,
     style: Style | None = None,
     name: str = "this model",
+    explain: str = "attention",
 ) -> int:
     """Caption photos, print each caption at once, and write the requested files.
 
@@ -81,15 +82,13 @@ def run(
         beside: other models by name, which a sheet shows beside this one.
         style: of pictures; the default style if not given.
         name: of this model.
+        explain: what a sheet shows of each word: `attention`, `gradients` or `both`.
 
     Raises:
         UserError: no photo can be read, a name matches nothing, or there are too many photos for one picture or page.
     """
     photos, wanted = find_photos(names), wanted or {}
-    if wanted:
-        from captioner.commands.caption import pictures
-
-        pictures.check(wanted, len(photos))
+    _check_pictures(captioner, wanted, len(photos), explain)
     _check_page(photos, page)
     captioned, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
     if table is not None:
@@ -100,7 +99,7 @@ def run(
         _lay_out(page, captioned, style is not None and style.smooth)
     written = _by_model(captioned, beside or {}, name)
     if wanted:
-        _draw(wanted, written, style)
+        _draw(captioner, wanted, written, style, explain)
     if unreadable:
         errors.print(
             f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
@@ -108,14 +107,36 @@ def run(
     return len(unreadable)
 
 
+def _check_pictures(captioner: Captioner, wanted: Mapping[str, Path], num_photos: int, explain: str) -> None:
+    if wanted:
+        from captioner.commands.caption import pictures
+
+        pictures.check(wanted, num_photos)
+    if explain != "attention":
+        from captioner.commands.caption.accounts import check_explained
+
+        check_explained(captioner)
+
+
 def _draw(
-    wanted: Mapping[str, Path], written: Sequence[tuple[Path, Mapping[str, Caption]]], style: Style | None
+    captioner: Captioner,
+    wanted: Mapping[str, Path],
+    written: Sequence[tuple[Path, Mapping[str, Caption]]],
+    style: Style | None,
+    explain: str,
 ) -> None:
     from captioner.commands.caption import pictures
     from captioner.visualize.overlay import USUAL
 
     for option, path in wanted.items():
-        pictures.write(option, path, written, style or USUAL)
+        if option == "sheet" and explain != "attention":
+            from captioner.commands.caption.accounts import accounts_of
+
+            own = [(photo, next(iter(captions.values()))) for photo, captions in written]
+            found = [(photo, accounts_of(captioner, photo, caption, explain == "both")) for photo, caption in own]
+            pictures.write(pictures.EXPLAINED, path, found, style or USUAL)
+        else:
+            pictures.write(option, path, written, style or USUAL)
 
 
 def _check_page(photos: Sequence[Path], page: Path | None) -> None:

@@ -21,6 +21,9 @@ from captioner.visualize.sheet import contact, sheet
 from captioner.visualize.strips import FIGURE, SMALL, heads, side_by_side, strip
 
 _ON_ONE_PICTURE = 16
+_ACCOUNT = 144  # size of a panel where several accounts are compared
+EXPLAINED = "explained sheet"
+"""The kind of a sheet that shows several accounts of one caption, in place of several models."""
 _MAX_STEM = 200  # bytes
 Captions = Mapping[str, Caption]
 """The captions of one photo, by the name of the model."""
@@ -42,7 +45,13 @@ def _heads(photo: Image.Image, captions: Captions, style: Style, name: str) -> D
     return _named(heads(photo, caption, replace(style, panel=SMALL.panel)), name)
 
 
-KINDS: dict[str, Draw] = {"sheet": _sheet, "strip": _strip, "heads": _heads}
+def _explained(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
+    from captioner.commands.caption.accounts import account_notes
+
+    return _named(side_by_side(photo, captions, replace(style, panel=_ACCOUNT), account_notes(captions, style)), name)
+
+
+KINDS: dict[str, Draw] = {"sheet": _sheet, EXPLAINED: _explained, "strip": _strip, "heads": _heads}
 """The pictures that `captioner caption` draws, by option; `gif` is the animation."""
 
 
@@ -87,10 +96,11 @@ def _write_one(option: str, path: Path, photo: Path, captions: Captions, style: 
 
 def _drawn(option: str, photo: Path, captions: Captions, style: Style, name: str) -> Drawing:
     """A picture whose metadata names the models."""
-    if option != "sheet":
+    if option not in ("sheet", EXPLAINED):
         captions = dict([next(iter(captions.items()))])
     drawing = KINDS[option](open_photo(photo), captions, style, name)
-    return replace(drawing, metadata=drawing.metadata | {"models": ", ".join(captions)})
+    what = "accounts" if option == EXPLAINED else "models"
+    return replace(drawing, metadata=drawing.metadata | {what: ", ".join(captions)})
 
 
 def _named(drawing: Drawing, name: str) -> Drawing:

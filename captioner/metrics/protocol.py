@@ -48,13 +48,19 @@ GROUPS = [
 novelty, object hallucination, and diversity."""
 
 
-def scorers(names: Collection[str] = (), clip: str = "") -> str:
-    """The programs that compute metrics of these names, with their versions; `clip` is the model used for CLIPScore."""
+def scorers(names: Collection[str] = (), clip: str = "", words: str = "split at white space") -> str:
+    """The programs that compute metrics of these names, with their versions.
+
+    Args:
+        names: of the metrics.
+        clip: the model used for CLIPScore.
+        words: how nltk's BLEU cuts texts.
+    """
     original = f"pycocoevalcap {version('pycocoevalcap')}"
     programs = [program for name, program in ((METEOR, "METEOR 1.5"), (SPICE, "SPICE 1.0")) if name in names]
     parts = [f"captioner {VERSION}, equal to {original}"]
     parts += [f"{' and '.join(programs)} of {original}"] if programs else []
-    parts += [f"{NLTK_BLEU} by nltk {version('nltk')}, words as in training"] if NLTK_BLEU in names else []
+    parts += [f"{NLTK_BLEU} by nltk {version('nltk')}, words {words}"] if NLTK_BLEU in names else []
     parts += [f"{CLIP_SCORE} by {clip}"] if clip else []
     return "; ".join(parts)
 

@@ -201,7 +201,9 @@ def _scored(
     for name, captions in evaluation.systems.items():
         own = name == evaluation.name
         scores[name] = scorer(captions, evaluation.candidates() if own else None, java and own)
-    scorers = metrics.scorers(scores[evaluation.name].scores, "" if clip is None else clip.source)
+    scorers = metrics.scorers(
+        scores[evaluation.name].scores, "" if clip is None else clip.source, "as the model reads them"
+    )
     evaluation = replace(evaluation, system_scores=scores, protocol=replace(evaluation.protocol, scorers=scorers))
     evaluation.save()
     return evaluation

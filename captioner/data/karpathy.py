@@ -54,13 +54,21 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 
 def _example(entry: dict[str, Any], photos: Path, path: Path) -> Example:
-    number = entry.get("cocoid", entry.get("imgid"))
-    try:
-        references = [clean(sentence["raw"]) for sentence in entry["sentences"]]
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: each sentence should have its `raw` text, got {str(entry['sentences'])[:200]}"
-        ) from error
+    number, sentences = entry.get("cocoid", entry.get("imgid")), entry["sentences"]
+    texts = (
+        [sentence.get("raw") for sentence in sentences if isinstance(sentence, dict)]
+        if isinstance(sentences, list)
+        else []
+    )
+    if (
+        not isinstance(sentences, list)
+        or len(texts) < len(sentences)
+        or not all(isinstance(text, str) for text in texts)
+    ):
+        raise UserError(f"{path}: each sentence should have its `raw` text, got {str(sentences)[:200]}")
     if not isinstance(number, (int, str)):
         raise UserError(f"{path}: each image should have a cocoid or an imgid, got neither for {entry['filename']}")
-    return Example(number, photos / entry.get("filepath", "") / entry["filename"], references)
+    name = (entry.get("filepath", ""), entry["filename"])
+    if not all(isinstance(part, str) for part in name):
+        raise UserError(f"{path}: filepath and filename should be text, got {str(name)[:200]}; correct them")
+    return Example(number, photos.joinpath(*name), [clean(text) for text in texts])

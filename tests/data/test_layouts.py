@@ -183,3 +183,15 @@ def test_a_folder_without_captions_says_how_to_train_on_it(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(UserError, match=r"data\.captions=\.txt"):
         diagnose(CONFIGS / "own_photos.yaml", ["data.kind=folder", f"data.root={tmp_path}"])
+
+
+@pytest.mark.parametrize("wrong", [{"sentences": [{"raw": None}]}, {"sentences": {"raw": "a"}}, {"sentences": ["a"]}, {"sentences": 7},
+                                   {"filename": 5}, {"filepath": ["a"]}, {"cocoid": None}], ids=str)  # fmt: skip
+def test_values_of_other_types_in_karpathys_file_are_named(tmp_path, wrong):
+    entry = {"filename": "a.jpg", "cocoid": 1, "split": "train", "sentences": [{"raw": "a dog"}]}
+    path = tmp_path / "dataset_coco.json"
+    path.write_text(json.dumps({"images": [entry]}))
+    assert KINDS["karpathy"](str(tmp_path))["train"][0].references == ["a dog"]
+    path.write_text(json.dumps({"images": [entry | wrong]}))
+    with pytest.raises(UserError, match=r"dataset_coco\.json: .* should "):
+        KINDS["karpathy"](str(tmp_path))

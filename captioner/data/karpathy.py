@@ -55,16 +55,9 @@ def _entries(path: Path) -> list[dict[str, Any]]:
 
 def _example(entry: dict[str, Any], photos: Path, path: Path) -> Example:
     number, sentences = entry.get("cocoid", entry.get("imgid")), entry["sentences"]
-    texts = (
-        [sentence.get("raw") for sentence in sentences if isinstance(sentence, dict)]
-        if isinstance(sentences, list)
-        else []
-    )
-    if (
-        not isinstance(sentences, list)
-        or len(texts) < len(sentences)
-        or not all(isinstance(text, str) for text in texts)
-    ):
+    entries = sentences if isinstance(sentences, list) else [sentences]
+    texts = [each["raw"] for each in entries if isinstance(each, dict) and isinstance(each.get("raw"), str)]
+    if entries is not sentences or len(texts) < len(entries):
         raise UserError(f"{path}: each sentence should have its `raw` text, got {str(sentences)[:200]}")
     if not isinstance(number, (int, str)):
         raise UserError(f"{path}: each image should have a cocoid or an imgid, got neither for {entry['filename']}")

@@ -83,11 +83,15 @@ def _about(settings: Settings, captioner: Captioner, trained_on: str) -> str:
 
 def _recipe(settings: Settings) -> str:
     run, objective = settings.run, settings.objective.kind
+    start = (
+        f" Training started from the best weights of another run, `{run.from_run}`, which has to be trained first."
+        * bool(run.from_run)
+    )
     return (
         "## Recipe\n\n"
         f"`{objective}`, {run.epochs} epochs of batches of {run.batch_size}, `{settings.optimiser.kind}` with a learning rate of "
         f"{settings.optimiser.options.get('learning_rate')}, schedule `{settings.schedule.kind}`; the epoch with the best {run.monitor} "
-        "on `val` was kept. `settings.yaml` has every setting, and trains the model again:\n\n"
+        f"on `val` was kept.{start} `settings.yaml` has every setting, and trains the model again:\n\n"
         "```bash\ncaptioner train settings.yaml run.folder=runs/again data.root=PATH\n```\n"
     )
 

@@ -201,9 +201,10 @@ def test_results_of_the_model_in_the_box_are_written_into_runs(capsys, box, pict
     assert {path.name for path in box.iterdir()} <= FILES.keys()
 
 
-def test_a_model_can_start_from_the_one_in_the_box(box, pictures, tmp_path):
+def test_a_model_can_start_from_the_one_in_the_box_and_its_card_says_so(box, pictures, tmp_path):
     runs.train(DRAWN, [*tiny_settings(pictures, tmp_path / "run"), "run.epochs=1", "run.from_run=natural"])
-    assert (tmp_path / "run" / BEST).exists()
+    pack(tmp_path / "run", tmp_path / "packed", photos=False)
+    assert "started from the best weights of another run, `natural`" in (tmp_path / "packed" / "README.md").read_text()
 
 
 def test_a_model_given_as_a_photo_is_recognised(capsys, box, packed):

@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: help setup demo test slow campaigns check docs bench notebook clean
+.PHONY: help setup demo train-demo test slow campaigns check docs bench notebook clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.ready  ## make the virtual environment and install everything into it
 
@@ -15,8 +15,11 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	$(RUN) -m pip install --quiet -r requirements.txt -e '.[dev]'
 	@touch $@
 
-demo: setup  ## draw pictures, train, score, and show captions with their maps (runs/demo)
+demo: setup  ## caption the photos in examples/ with the model in the box (runs/examples)
 	$(RUN) -m captioner demo
+
+train-demo: setup  ## draw pictures, train, score, and show captions with their maps (runs/demo)
+	$(RUN) -m captioner demo --train
 
 test: setup  ## the default test suite, on all cores
 	$(RUN) -m pytest -q -n auto --maxprocesses 8 --dist worksteal

@@ -1,9 +1,9 @@
 """Image captioning with attention: an encoder turns a photo into regions, and a decoder attends to them for each word.
 
 >>> import captioner
->>> caption = captioner.load("runs/demo").caption("picture.png")
+>>> caption = captioner.load().caption("photo.jpg")
 >>> caption.text, caption.weights.shape
->>> captioner.show(caption, photo="picture.png")
+>>> captioner.show(caption, photo="photo.jpg")
 """
 
 from __future__ import annotations

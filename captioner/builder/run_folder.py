@@ -56,8 +56,8 @@ FILES = {
     "inspect-FOLDER-FILE/unreadable_inspection.txt": "`captioner inspect`: photos that could not be read",
     "measured_SPLIT.json": "`captioner compare`: what was measured of this run",
     "unreadable_timed.txt": "`captioner compare`: photos that could not be read when the kinds were timed",
-    "sheet.png": "`captioner demo`: captions with their maps; in `runs/demo` only",
-    "demo.json": "`captioner demo`: what was measured; in `runs/demo` only",
+    "sheet.png": "`captioner demo --train`: captions with their maps; in `runs/demo` only",
+    "demo.json": "`captioner demo --train`: what was measured; in `runs/demo` only",
 }
 """Every file that the program writes into a run's folder, and what it holds. Words in capitals stand for a name."""
 _FREE = {

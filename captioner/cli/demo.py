@@ -11,11 +11,17 @@ from captioner.cli.options import Overrides, long_work
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Folder for the runs of the demo.")] = Path("runs"),
     overrides: Overrides = None,
+    folder: Annotated[Path, typer.Option(help="Folder of what is written.")] = Path("runs"),
+    train: Annotated[
+        bool, typer.Option("--train", help="Instead, draw pictures, train on them, and caption new ones; some minutes.")
+    ] = False,
 ) -> None:
-    """Draw pictures, train on them, and caption pictures that the model has never seen."""
+    """Caption the example photos with the model in the box, and show where it attends."""
     from captioner.commands import demo as command
 
+    if not train:
+        command.run(folder, overrides or [])
+        return
     with long_work() as report:
-        command.run(folder, overrides or [], report)
+        command.train(folder, overrides or [], report)

@@ -3,7 +3,7 @@
 train/     train a model                     evaluate/  decode a split and score it
 caption/   caption photos                    score/     score captions in result files
 serve/     a web page                        inspect/   attention as numbers
-demo/      train on drawn pictures           compare/   kinds of attention on one recipe
+demo/      a first look                      compare/   kinds of attention on one recipe
 settings/  list the settings                 doctor/    check a data set
 describe/  list the parts of a model          pack/      a small copy of a model, to share
 

@@ -1,8 +1,10 @@
-"""Draw pictures, train on them, and measure captions and maps on pictures that were not in training.
+"""A first look: captions of the example photos by the model in the box, or training on drawn pictures.
 
-demonstration.py does all of it.
+example_photos.py  captions, sheet and page of the photos in examples/
+demonstration.py   `--train`: draws pictures, trains on them, and measures captions and maps on pictures that were not in training
 """
 
-from captioner.commands.demo.demonstration import run
+from captioner.commands.demo.demonstration import run as train
+from captioner.commands.demo.example_photos import run
 
-__all__ = ["run"]
+__all__ = ["run", "train"]

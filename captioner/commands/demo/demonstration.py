@@ -1,4 +1,4 @@
-"""The demo: draw pictures, train on them, and measure captions and maps on pictures that were not in training.
+"""`captioner demo --train`: draw pictures, train on them, and measure captions and maps on pictures that were not in training.
 
 Two models are trained with configs/drawn.yaml: one attends after its LSTM has read the previous word, the other before.
 """

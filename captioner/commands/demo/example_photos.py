@@ -1,0 +1,38 @@
+"""The demo: caption the example photos with the model in the box, and draw where it attends for each word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from captioner import builder
+from captioner.builder.loading import PRETRAINED
+from captioner.commands import caption
+from captioner.data.folder import photos_in
+from captioner.errors import UserError
+from captioner.progress import console
+
+PLACES = [PRETRAINED.parents[1] / "examples", PRETRAINED / "examples"]  # of a clone, and of an installed package
+_NEXT = """next:
+  captioner caption photo.jpg --sheet sheet.png   a photo of your own
+  captioner serve                                 a web page; pip install -e '.[serve]' first
+  captioner demo --train                          train a model on drawn pictures, in minutes"""
+
+
+def run(folder: Path, overrides: Sequence[str] = ()) -> None:
+    """Write a sheet and a page of the example photos into `folder`/examples.
+
+    Raises:
+        UserError: this installation has no model in the box, or no example photos.
+    """
+    place = next((place for place in PLACES if place.is_dir()), None)
+    if place is None:
+        raise UserError("this installation has no example photos; give a photo of yours: captioner caption photo.jpg")
+    captioner = builder.load(overrides=overrides)
+    place = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
+    photos = [str(photo) for photo in photos_in(place)[0]]
+    written = folder / "examples"
+    caption.run(captioner, photos, {"sheet": written / "sheet.png"}, page=written / "page.html", name=builder.NATURAL)
+    console.print("open the page in a browser, and point at a word to see where the model attended", soft_wrap=True)
+    for line in _NEXT.splitlines():
+        console.print(line, soft_wrap=True)

@@ -1,6 +1,6 @@
 """A packed model: everything that captioning needs of a run, and nothing else.
 
-Matrices are stored in half precision; vectors, such as those of batch norm, as they are. Models compute in float32 in any case.
+Large matrices are stored in half precision; small ones and vectors, such as those of batch norm, as they are. Models compute in float32 in any case.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ FILES = {
     CARD: "the model card",
 }
 """Every file of a packed model, and what it holds."""
+_SMALL = 40_000  # numbers of a matrix that is stored as it is
 _MOST_PHOTOS = 2_000  # of a split, that are compared with new photos
 
 
@@ -105,8 +106,11 @@ def _is_own(path: Path) -> bool:
 
 
 def _half(tensor: Tensor) -> Tensor:
-    """A matrix in half precision, unless a value is too large for it; other tensors as they are."""
-    if tensor.dim() < 2 or not tensor.is_floating_point():
+    """A large matrix in half precision, unless a value is too large for it; other tensors as they are.
+
+    Small ones cost few bytes, and the rounding of an encoder's first layers changes captions most.
+    """
+    if tensor.dim() < 2 or tensor.numel() <= _SMALL or not tensor.is_floating_point():
         return tensor
     half = tensor.half()
     return half if half.isfinite().all() else tensor

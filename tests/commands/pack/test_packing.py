@@ -59,9 +59,10 @@ def test_captions_of_the_packed_model_equal_those_of_the_run(trained, packed, pi
     assert [one.text for one in ours.captions(photos)] == [one.text for one in theirs.captions(photos)]
 
 
-def test_matrices_are_stored_in_half_precision_and_computed_in_float32(packed):
+def test_large_matrices_are_stored_in_half_precision_and_computed_in_float32(packed):
     tensors, _ = load_checkpoint(packed / BEST)
-    assert {tensor.dtype for tensor in tensors.values() if tensor.dim() > 1} == {torch.float16}
+    for tensor in tensors.values():
+        assert tensor.dtype == (torch.float16 if tensor.dim() > 1 and tensor.numel() > 500 else torch.float32)
     assert {parameter.dtype for parameter in captioner.load(packed).model.parameters()} == {torch.float32}
 
 

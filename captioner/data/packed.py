@@ -19,7 +19,7 @@ from captioner.data.table_files import Row, renamed
 from captioner.errors import UserError, library
 from captioner.files import write_text_atomically
 from captioner.progress import print_note
-from captioner.readers import parsing, read_json
+from captioner.readers import parse_json, parsing, read_json
 
 _PHOTOS = ("jpg", "jpeg", "png", "webp", "avif", "gif", "bmp", "tif", "tiff", "jp2")
 _CAPTIONS = ("txt", "caption", "captions", "text")
@@ -118,6 +118,7 @@ def _captions(
         raise UserError(
             f"{path}: {sample['__key__']} should have a .txt or .json with its caption; add one, or leave it out"
         )
-    values = {**json.loads(sample[parts["json"]]), "image": ""}
-    own = renamed([*values], columns, f"{path}, {sample['__key__']}.json")
+    origin = f"{path}, {sample['__key__']}.json"
+    values = parse_json(sample[parts["json"]].decode(), origin, _ADVICE, dict[str, Any]) | {"image": ""}
+    own = renamed([*values], columns, origin)
     return {own[name]: value for name, value in values.items() if own.get(name) in ("caption", "split")}

@@ -118,9 +118,14 @@ def read_json(path: Path, advice: str, shape: Any = Any) -> Any:
     Args:
         shape: the type that the content should have, such as `dict[str, int]`; values are not converted.
     """
-    with parsing(path, "json", f"{advice}, or make the file anew"):
-        content = _loads(read_text(path, advice))
-    with parsing(path, "as this program writes it", advice):
+    return parse_json(read_text(path, advice), path, advice, shape)
+
+
+def parse_json(text: str, origin: object, advice: str, shape: Any = Any) -> Any:
+    """The content of JSON text from `origin`, such as a file."""
+    with parsing(origin, "json", f"{advice}, or make the file anew"):
+        content = _loads(text)
+    with parsing(origin, "as this program writes it", advice):
         return pydantic.TypeAdapter(shape).validate_python(content, strict=True)
 
 

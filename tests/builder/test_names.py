@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from inspect import signature
+from inspect import Parameter, signature
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -45,10 +45,13 @@ def required(section: str, kind: str) -> list[str]:
     arguments = signature(builder.part(section, kind)).parameters.values()
     hidden = schema.SUPPLIED.get(section, set())
     missing = [one for one in arguments if one.default is one.empty and one.name not in hidden]
-    return [
-        f"{section}.{one.name}={8 if 'int' in str(one.annotation) or 'Size' in str(one.annotation) else 'x'}"
-        for one in missing
-    ]
+    return [f"{section}.{one.name}={_value(one)}" for one in missing]
+
+
+def _value(argument: Parameter) -> str:
+    if argument.name == "parts":
+        return "[{kind: drawn}]"
+    return "8" if "int" in str(argument.annotation) or "Size" in str(argument.annotation) else "x"
 
 
 @pytest.mark.parametrize(("section", "kind"), KINDS)

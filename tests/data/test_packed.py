@@ -93,12 +93,16 @@ def test_what_is_damaged_or_holds_no_photos_is_named(tmp_path, monkeypatch):
     parquet.write_table(pyarrow.table({"image": ["https://x/a.jpg"], "caption": ["a"]}), tmp_path / "links.parquet")
     parquet.write_table(pyarrow.table({"picture": [b""], "title": ["a"]}), tmp_path / "names.parquet")
     write_tar(tmp_path / "bare.tar")
+    write_tar(tmp_path / "damaged.tar", ("json", b'{"caption": '))
+    write_tar(tmp_path / "list.tar", ("json", b'["a bird"]'))
     for name, complaint in {
         "cut.parquet": "a Parquet file",
         "cut.tar": "tar",
         "links.parquet": "photos are not fetched",
         "names.parquet": r"data\.columns",
         "bare.tar": r"should have a \.txt or \.json",
+        "damaged.tar": r"damaged\.tar, .*json",
+        "list.tar": r"list\.tar, .*json",
         "none.tar": "no file none.tar",
     }.items():
         with pytest.raises(UserError, match=complaint) as caught:

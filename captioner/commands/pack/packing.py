@@ -1,6 +1,7 @@
 """A packed model: everything that captioning needs of a run, and nothing else.
 
-Large matrices are stored in half precision; small ones and vectors, such as those of batch norm, as they are. Models compute in float32 in any case.
+Large matrices are stored in half precision; small ones and vectors, such as those of batch norm, as they are. Models compute in
+float32 in any case.
 """
 
 from __future__ import annotations

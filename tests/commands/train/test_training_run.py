@@ -45,7 +45,7 @@ def test_a_run_folder_holds_all_that_captioning_needs(settings, pictures, tmp_pa
     runs.train(DRAWN, settings)
     folder = tmp_path / "run"
     files = {path.name for path in folder.iterdir()} - {".lock"}
-    assert files == {"settings.yaml", "vocabulary.json", "log.jsonl", NEWEST, BEST}
+    assert files == {"settings.yaml", "vocabulary.json", "log.jsonl", "data_digests.npz", NEWEST, BEST}
     moved = tmp_path / "moved"
     folder.rename(moved)
     caption = builder.load(moved).caption(next(pictures.glob("images/val_*.png")))

@@ -28,9 +28,8 @@ class SystemScores:
     """The scores of one system, in coco-caption's own scale."""
 
     scores: dict[str, float]
-    resampled: dict[
-        str, ndarray
-    ]  # (K,) for every score but nltk's, and the words used: a resample repeats photos, so it has fewer
+    # (K,) for every score but nltk's and the words used, of which a resample has fewer, since it repeats photos
+    resampled: dict[str, ndarray]
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:

@@ -134,9 +134,8 @@ def _loads(text: str) -> Any:
     long = re.search(rf"\d{{{_MAX_DIGITS}}}", text) is not None
     content = json.loads(text, parse_int=_integer if long else None)
     if re.search(r"\\u[dD][89a-fA-F]", text):  # a pair of these is one character, and half of a pair is none
-        json.dumps(content, ensure_ascii=False).encode(
-            "utf-8", "surrogateescape"
-        )  # file names of other encodings are taken
+        # File names of other encodings are taken.
+        json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
     return content
 
 

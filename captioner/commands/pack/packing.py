@@ -72,11 +72,8 @@ def pack(
     captioner = builder.load(run, overrides=overrides, device=settings.run.device)
     known = _training_photos(settings, captioner, report) if photos else None
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (
-        builder.SETTINGS,
-        builder.ENCODER,
-        TRAINING_PHOTOS,
-    ):  # without settings, the folder is no model until all is written
+    # Without settings, the folder is no model until all is written.
+    for name in (builder.SETTINGS, builder.ENCODER, TRAINING_PHOTOS):
         (folder / name).unlink(missing_ok=True)
     for name in (BEST, builder.ENCODER):
         if (run / name).exists():

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: help setup demo train-demo test slow campaigns check docs bench notebook clean
+.PHONY: help setup demo train-demo test slow campaigns check docs wheel bench notebook clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,12 @@ docs: $(VENV)/.docs  ## the documentation as a site: build/docs/index.html
 $(VENV)/.docs: $(VENV)/.ready
 	$(RUN) -m pip install --quiet -e '.[docs]'
 	@touch $@
+
+wheel: setup  ## a wheel and a source distribution in dist/, checked
+	$(RUN) -m pip install --quiet twine
+	rm -rf build/lib build/bdist.* dist
+	$(RUN) -m build --no-isolation --outdir dist
+	$(RUN) -m twine check --strict dist/*
 
 bench: setup  ## the benchmarks, one after another
 	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done

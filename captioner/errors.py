@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -106,7 +107,13 @@ def library(name: str, wanted_by: str, extra: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise UserError(f"{wanted_by} needs {name}, which is not installed; run pip install -e '.[{extra}]'") from error
+        raise UserError(f"{wanted_by} needs {name}, which is not installed; run {install(extra)}") from error
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra: in a clone, or of an installed package."""
+    clone = (Path(__file__).parents[1] / "pyproject.toml").is_file()
+    return f"pip install -e '.[{extra}]'" if clone else f"pip install 'captioner[{extra}]'"
 
 
 class Terminal(Console):

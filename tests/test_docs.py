@@ -14,6 +14,7 @@ from captioner import builder
 from captioner.builder.schema import SECTIONS, TABLES
 from captioner.cli import app
 from captioner.errors import UserError
+from captioner.files import VERSION
 from tests.helpers import DRAWN
 from tests.pages import (
     CONFIGS,
@@ -122,8 +123,11 @@ def check_install(arguments: list[str]) -> None:
     for argument in arguments:
         if argument.endswith(".txt"):
             assert (ROOT / argument).is_file()
-        elif argument.startswith(".["):
-            assert set(argument[2:-1].split(",")) <= set(extras)
+        elif "[" in argument:
+            assert argument.startswith((".[", "captioner["))
+            assert set(argument.partition("[")[2][:-1].split(",")) <= set(extras)
+        elif argument.endswith(".whl"):
+            assert argument == f"dist/captioner-{VERSION}-py3-none-any.whl"
         else:
             assert argument in ("-e", "-r", ".")
 

@@ -20,7 +20,7 @@ import pydantic
 import yaml
 
 from captioner.errors import UserError
-from captioner.readers import check_config, parse_yaml, read_text
+from captioner.readers import CONFIGS, find_config, parse_yaml, read_text
 
 Nested = dict[str, Any]
 """Settings as in a config file: sections, each with values by key."""
@@ -43,14 +43,18 @@ def read_settings(
         lasting: keys of a section that keep their values when its kind changes.
         translate: replaces earlier names in each file and override.
     """
+    path = find_config(path)
     settings = translate(_read_file(path))
     base = settings.pop("base", None)
     if base is not None:
         if not isinstance(base, str):
             raise UserError(f"base of {path} should be the path of another config, got {reprlib.repr(base)}")
-        below = translate(_read_file(path.parent / base))
+        below_path = path.parent / base
+        if not below_path.exists() and (CONFIGS / base).is_file():
+            below_path = CONFIGS / base
+        below = translate(_read_file(find_config(below_path)))
         if "base" in below:
-            raise UserError(f"{path.parent / base} has a base too; only one level is allowed, so copy its settings")
+            raise UserError(f"{below_path} has a base too; only one level is allowed, so copy its settings")
         settings = merge(below, settings, lasting)
     changes = [translate(parse_override(override)) for override in overrides]
     for change in sorted(changes, key=_names_last):  # a new kind or score comes before its keys
@@ -222,7 +226,6 @@ def _example(schema: type[pydantic.BaseModel], name: str) -> str:
 
 
 def _read_file(path: Path) -> Nested:
-    check_config(path)
     text = read_text(path, "check the path of the config")
     settings = parse_yaml(text, str(path))
     if not isinstance(settings, dict):

@@ -28,9 +28,9 @@ def compare(
     ] = None,
 ) -> None:
     """Train kinds of attention under one config and compare them. Run the same command again to resume."""
-    from captioner.readers import check_config
+    from captioner.readers import find_config
 
-    check_config(config)  # before torch is imported
+    find_config(config)  # before torch is imported
     from captioner.commands import compare as comparison
 
     where = folder or Path("runs") / config.stem

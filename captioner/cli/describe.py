@@ -23,9 +23,9 @@ def describe(
 ) -> None:
     """Show the model of a config or of a folder: each part with its file, its parameters and the shapes of its tensors."""
     if config is not None and config.endswith((".yaml", ".yml")):
-        from captioner.readers import check_config
+        from captioner.readers import find_config
 
-        check_config(Path(config))  # before torch is imported
+        find_config(Path(config))  # before torch is imported
     from captioner.commands import describe as command
 
     chosen, changes = model_and_overrides(config, overrides)

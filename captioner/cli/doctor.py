@@ -17,9 +17,9 @@ def doctor(
     most_pixels: MostPixels = None,
 ) -> None:
     """Check a data set before training: photos, captions, splits, vocabulary. Ends with status 1 if a finding is bad."""
-    from captioner.readers import check_config
+    from captioner.readers import find_config
 
-    check_config(config)  # before torch is imported
+    find_config(config)  # before torch is imported
     from captioner.commands import doctor as command
 
     with TerminalReport() as report:

@@ -13,7 +13,12 @@ import typer
 from captioner.progress import TerminalReport
 from captioner.text.tokens import TOKENS
 
-Config = Annotated[Path, typer.Argument(help="Config: a YAML file of settings, such as configs/drawn.yaml.")]
+Config = Annotated[
+    Path,
+    typer.Argument(
+        help="Config: a YAML file of settings, such as configs/drawn.yaml, or the name of one that comes with the program, such as drawn."
+    ),
+]
 Run = Annotated[
     str | None,
     typer.Argument(

@@ -27,9 +27,9 @@ def train(
 
     `captioner settings` lists every setting with its default.
     """
-    from captioner.readers import check_config
+    from captioner.readers import find_config
 
-    check_config(config)  # before torch is imported
+    find_config(config)  # before torch is imported
     from captioner.commands import train as command
 
     with long_work() as report:

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
-from captioner.errors import UserError
+from captioner.errors import UserError, install
 from captioner.explain.deletion import last_log_probs
 from captioner.model import CaptionModel
 from captioner.regions import Regions
@@ -58,7 +58,7 @@ def integrated_gradients(model: CaptionModel, regions: Regions, words: Tensor, e
 def signed_integrated_gradients(model: CaptionModel, regions: Regions, words: Tensor, empty: Tensor) -> Tensor:
     """(n, R) with negative values. The sum over regions is the word's log-probability minus that of the empty photo."""
     if not has_captum():
-        raise UserError("integrated gradients need captum, which is not installed; pip install -e '.[explain]'")
+        raise UserError(f"integrated gradients need captum, which is not installed; {install('explain')}")
     from captum.attr import IntegratedGradients
 
     def log_probs(features: Tensor, words: Tensor, photos: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ import yaml
 
 from captioner.errors import UserError
 
+_PACKAGE = Path(__file__).parents[1]
+CONFIGS = next((place for place in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if place.is_dir()), _PACKAGE)
+"""The configs of the package. In a clone, where some systems have no symbolic links, those at its top."""
 _MAX_YAML = 2**18  # characters; the parser reads about as many in a second
 _MAX_DIGITS = 300  # of a whole number; more do not fit into a float
 
@@ -65,20 +68,34 @@ def reason(error: Exception) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def check_config(path: Path) -> None:
-    """Raise a UserError unless there is a config of this name."""
+def find_config(path: Path) -> Path:
+    """The config at a path; where there is none, the config of that name that comes with the package, with or without `.yaml`.
+
+    Raises:
+        UserError: there is neither.
+    """
+    if path.is_file():
+        return path
+    own = CONFIGS / f"{path.name.removesuffix('.yaml')}.yaml"
+    if path.parent in (Path(), Path("configs")) and own.is_file():
+        return own
     if path.is_dir():
-        own = path / "settings.yaml"
-        more = f"; the settings of this run are in {own}" if own.is_file() else _configs_in(path)
+        settings = path / "settings.yaml"
+        more = f"; the settings of this run are in {settings}" if settings.is_file() else _configs_in(path)
         raise UserError(f"a config is a file such as configs/drawn.yaml, got the folder {path}{more}")
-    if not path.exists():
-        more = _configs_in(path.parent) if path.parent.is_dir() else ""
-        raise UserError(f"no config at {path}; check the path{more}")
+    if path.exists():  # a pipe or a device, which the reader of texts refuses
+        return path
+    beside = _configs_in(path.parent) if path.parent.is_dir() else ""
+    own_names = sorted(own.stem for own in CONFIGS.glob("*.yaml"))
+    raise UserError(f"no config at {path}; check the path{beside or _list('this program', own_names)}")
 
 
 def _configs_in(folder: Path) -> str:
-    names = sorted(path.name for path in folder.glob("*.yaml"))
-    return f"; {folder} has {', '.join(names)}" if names else ""
+    return _list(folder, sorted(path.name for path in folder.glob("*.yaml")))
+
+
+def _list(owner: object, names: Sequence[str]) -> str:
+    return f"; {owner} has {', '.join(names)}" if names else ""
 
 
 def read_text(path: Path, advice: str, unfinished: bool = False) -> str:

@@ -22,13 +22,13 @@ from captioner.commands.evaluate import MODEL, Evaluation, evaluate
 from captioner.commands.photo_sources import with_placement
 from captioner.commands.train import training_run as runs
 from captioner.encoders.preprocess import open_photo
-from captioner.errors import UserError
 from captioner.explain.pairs import PairAgreement
 from captioner.files import write_text_atomically
 from captioner.progress import Report, console
+from captioner.readers import CONFIGS
 from captioner.visualize.sheet import contact, sheet
 
-CONFIG = Path(__file__).parents[3] / "configs" / "drawn.yaml"
+CONFIG = CONFIGS / "drawn.yaml"
 MODELS = {"after": "demo", "before": "demo_before"}
 SPLITS = {"val": "validation", "unseen": "unseen pairs"}
 _NUM_SHOWN = 6
@@ -54,8 +54,6 @@ class Figure:
 
 def run(folder: Path, overrides: Sequence[str], report: Report) -> None:
     """Train both models unless they are trained, measure them, and write the sheet and the numbers into `folder`/demo."""
-    if not CONFIG.is_file():
-        raise UserError(f"the demo needs {CONFIG}; run it from a clone of the repository")
     for attend, name in MODELS.items():
         settings = [*overrides, f"decoder.attend={attend}", f"run.folder={folder / name}"]
         if has_finished(folder / name, builder.read(CONFIG, settings)):

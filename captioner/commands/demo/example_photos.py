@@ -9,13 +9,14 @@ from captioner import builder
 from captioner.builder.loading import PRETRAINED
 from captioner.commands import caption
 from captioner.data.folder import photos_in
-from captioner.errors import UserError
+from captioner.errors import UserError, install
 from captioner.progress import console
 
-PLACES = [PRETRAINED.parents[1] / "examples", PRETRAINED / "examples"]  # of a clone, and of an installed package
-_NEXT = """next:
+PLACES = [PRETRAINED / "examples", PRETRAINED.parents[1] / "examples"]
+"""The second is that of a clone, for systems without symbolic links."""
+_NEXT = f"""next:
   captioner caption photo.jpg --sheet sheet.png   a photo of your own
-  captioner serve                                 a web page; pip install -e '.[serve]' first
+  captioner serve                                 a web page; {install("serve")} first
   captioner demo --train                          train a model on drawn pictures, in minutes"""
 
 
@@ -29,6 +30,7 @@ def run(folder: Path, overrides: Sequence[str] = ()) -> None:
     if place is None:
         raise UserError("this installation has no example photos; give a photo of yours: captioner caption photo.jpg")
     captioner = builder.load(overrides=overrides)
+    place = place.resolve()
     place = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
     photos = [str(photo) for photo in photos_in(place)[0]]
     written = folder / "examples"

@@ -53,6 +53,6 @@ def test_example_photos_are_few_small_and_credited():
 def test_an_installed_package_has_the_example_photos_and_the_model():
     tomllib = pytest.importorskip("tomllib")  # from Python 3.11 on
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    assert settings["package-data"]["captioner"] == ["pretrained/*/*"]
+    assert "pretrained/*/*" in settings["package-data"]["captioner"]
     shipped = ROOT / "captioner" / "pretrained" / "examples"
     assert {path.name for path in shipped.iterdir()} == {path.name for path in EXAMPLES.iterdir()}

@@ -27,6 +27,7 @@ def make_attention(
     query_size: int = QUERY,
     region_size: int = REGION,
     cell_input_size: int = 4 + REGION,
+    weigh: str = "softmax",
 ) -> Attention:
     """A small attention in float64. With the dot score, queries are as wide as regions, whatever `query_size` is."""
     torch.manual_seed(0)
@@ -38,6 +39,7 @@ def make_attention(
         "size": SIZE,
         "radius": 1,
         "cell_input_size": cell_input_size,
+        "weigh": weigh,
     }
     if takes_score(kind):
         arguments["score"] = make_score(score, query_size, region_size)
@@ -47,6 +49,10 @@ def make_attention(
 
 def takes_score(kind: str) -> bool:
     return "score" in signature(attention.KINDS[kind]).parameters
+
+
+def takes_weigh(kind: str) -> bool:
+    return "weigh" in signature(attention.KINDS[kind]).parameters
 
 
 def make_decoder(kind: str = "lstm", vocabulary_size: int = VOCABULARY, attention: str = "soft", **options) -> Decoder:

@@ -62,6 +62,7 @@ def test_the_readme_lists_every_kind(name):
 TABLES_OF_KINDS = {
     "attention kinds": (GUIDE / "attention.md", "kind", attention.KINDS),
     "scores": (GUIDE / "attention.md", "score", attention.SCORES),
+    "ways to weigh": (GUIDE / "attention.md", "`attention.weigh`", attention.WEIGH),
     "data sets": (GUIDE / "data.md", "`data.kind`", data.KINDS),
     "tokenisers": (GUIDE / "data.md", "`data.tokens`", TOKENS),
     "searches": (GUIDE / "decoding.md", "`search.kind`", search.KINDS),

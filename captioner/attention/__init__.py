@@ -2,7 +2,7 @@
 
 contract.py          what a kind takes and returns; its three steps are score, weigh, sum
 scores.py            step 1: compare a query with a region
-soft.py              a softmax over all regions
+soft.py              weights for all regions: softmax, sparsemax, 1.5-entmax
 hard.py              one region, drawn at random
 adaptive.py          a softmax over the regions and a visual sentinel
 local.py             a softmax over the regions around one position
@@ -27,7 +27,7 @@ from captioner.attention.local import LocalMonotonicAttention, LocalPredictiveAt
 from captioner.attention.multi_head import MultiHeadAttention
 from captioner.attention.none import NoAttention
 from captioner.attention.scores import AdditiveScore, ConcatScore, DotScore, GeneralScore, ScaledDotScore
-from captioner.attention.soft import SoftAttention
+from captioner.attention.soft import WEIGH, SoftAttention
 
 if TYPE_CHECKING:
     from captioner.attention.on_attention import AttentionOnAttention
@@ -54,6 +54,7 @@ KINDS: dict[str, Callable[..., Attention]] = {
 __all__ = [
     "KINDS",
     "SCORES",
+    "WEIGH",
     "Attended",
     "Attention",
     "AttentionOnAttention",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from captioner.attention.contract import Attended, Attention, Memory, Query
 from captioner.attention.scores import AdditiveScore
-from captioner.attention.soft import masked_softmax
+from captioner.attention.soft import WEIGH, Weigh
 from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Size
 from captioner.regions import Regions
@@ -32,6 +32,7 @@ class AdaptiveAttention(Attention):
         region_size: size of one region's feature (D).
         cell_input_size: the width of $x_t$, the last input of the LSTM.
         size: width of the score's hidden layer (A).
+        weigh: how scores become weights: `sparsemax` and `entmax15` give some regions weight 0.
 
     Raises:
         ValueError: the decoder has no LSTM.
@@ -39,7 +40,9 @@ class AdaptiveAttention(Attention):
 
     needs_cell = True
 
-    def __init__(self, query_size: int, region_size: int, cell_input_size: int, size: Size = 512):
+    def __init__(
+        self, query_size: int, region_size: int, cell_input_size: int, size: Size = 512, weigh: Weigh = "softmax"
+    ):
         super().__init__()
         if cell_input_size == 0:
             raise ValueError(
@@ -48,7 +51,7 @@ class AdaptiveAttention(Attention):
             )
         self.context_size = query_size
         self.to_value = nn.Linear(region_size, query_size)
-        self.score = AdditiveScore(query_size, query_size, size)
+        self.score, self.weigh = AdditiveScore(query_size, query_size, size), WEIGH[weigh]
         self.from_sentinel = LoopLinear(query_size, size, bias=False)
         self.gate_from_input = LoopLinear(cell_input_size, query_size)
         self.gate_from_hidden = LoopLinear(query_size, query_size, bias=False)
@@ -63,7 +66,7 @@ class AdaptiveAttention(Attention):
         mixed = torch.tanh(queries + self.from_sentinel(sentinel))
         scores = [self.score.compare(queries, memory.keys), self.score.energy(mixed).to(memory.keys.dtype)]
         mask = torch.cat([memory.mask, memory.mask.new_ones(len(memory.mask), 1)], 1)  # the sentinel is always real
-        weights, share = masked_softmax(torch.cat(scores, -1), mask[:, None]).split([memory.mask.shape[1], 1], -1)
+        weights, share = self.weigh(torch.cat(scores, -1), mask[:, None]).split([memory.mask.shape[1], 1], -1)
         context = self.sum(weights, memory)
         context = context + share.to(context.dtype) * sentinel.to(context.dtype)
         return Attended(context, weights, sentinel=share.squeeze(-1))

@@ -25,6 +25,8 @@ class HardAttention(Attention):
     share of the steps in training takes the expected region, as soft attention does, which reduces the variance of the gradient; there
     `choice_log_prob` is 0. Differs: the paper draws once per photo whether to do so, here every word is decided separately.
 
+    There is no `weigh`: the draw and its log-probability are those of a softmax, in which every region has a chance.
+
     `weights` are the probabilities $\alpha$, in training and in decoding; the context is the region drawn from them, or the likeliest.
 
     Args:

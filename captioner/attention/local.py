@@ -11,11 +11,13 @@ at the border. Masked regions are never in it; if no region is, weights and cont
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from captioner.attention.contract import Attended, Attention, Memory, Query, Score
-from captioner.attention.soft import masked_softmax
+from captioner.attention.soft import WEIGH, Weigh
 from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Positive, Size
 from captioner.regions import Regions, centres, extent_of
@@ -31,11 +33,12 @@ class LocalMonotonicAttention(Attention):
         score: how a query is compared with a region.
         region_size: size of one region's feature (D); also the size of the context.
         radius: number of regions to either side in the window.
+        weigh: how scores become weights: `sparsemax` and `entmax15` give some regions weight 0.
     """
 
-    def __init__(self, score: Score, region_size: int, radius: Size = 2):
+    def __init__(self, score: Score, region_size: int, radius: Size = 2, weigh: Weigh = "softmax"):
         super().__init__()
-        self.score, self.radius = score, radius
+        self.score, self.radius, self.weigh = score, radius, WEIGH[weigh]
         self.context_size = region_size
 
     def remember(self, regions: Regions) -> Memory:
@@ -46,7 +49,7 @@ class LocalMonotonicAttention(Attention):
         position = torch.minimum(query.position, last)[..., None]  # (B, Q, 1)
         distance = torch.arange(memory.mask.shape[1], device=position.device) - position  # (B, Q, R)
         window = (distance.abs() <= self.radius) & memory.mask[:, None]
-        weights = _softmax_inside(self.score(query.hidden, memory.keys), window)
+        weights = _inside(self.weigh, self.score(query.hidden, memory.keys), window)
         return Attended(self.sum(weights, memory), weights)
 
 
@@ -65,11 +68,20 @@ class LocalPredictiveAttention(Attention):
         region_size: size of one region's feature (D); also the size of the context.
         radius: half the width of the window, in regions.
         size: width of the layer that predicts the position (A).
+        weigh: how scores become weights: `sparsemax` and `entmax15` give some regions weight 0.
     """
 
-    def __init__(self, score: Score, query_size: int, region_size: int, radius: Positive = 2.0, size: Size = 512):
+    def __init__(
+        self,
+        score: Score,
+        query_size: int,
+        region_size: int,
+        radius: Positive = 2.0,
+        size: Size = 512,
+        weigh: Weigh = "softmax",
+    ):
         super().__init__()
-        self.score, self.radius = score, radius
+        self.score, self.radius, self.weigh = score, radius, WEIGH[weigh]
         self.context_size = region_size
         self.from_query = LoopLinear(query_size, size, bias=False)
         self.to_place = nn.Linear(size, 2, bias=False)
@@ -86,7 +98,7 @@ class LocalPredictiveAttention(Attention):
         if extent[1] == 1:  # a sequence
             distance = distance[..., :1]
         window = (distance.abs() <= self.radius).all(-1) & memory.mask[:, None]
-        weights = _softmax_inside(self.score(query.hidden, memory.keys), window)
+        weights = _inside(self.weigh, self.score(query.hidden, memory.keys), window)
         weights = weights * torch.exp(-distance.square().sum(-1) * (2 / self.radius**2))  # sigma is half the radius
         return Attended(self.sum(weights, memory), weights)
 
@@ -96,7 +108,7 @@ class LocalPredictiveAttention(Attention):
         return positions.to(torch.promote_types(positions.dtype, torch.float32))
 
 
-def _softmax_inside(scores: Tensor, window: Tensor) -> Tensor:
-    """A softmax over the window, 0 elsewhere; all 0 if the window is empty."""
+def _inside(weigh: Callable[[Tensor, Tensor], Tensor], scores: Tensor, window: Tensor) -> Tensor:
+    """Weights of the regions in the window, 0 elsewhere; all 0 if the window is empty."""
     any_inside = window.any(-1, keepdim=True)
-    return masked_softmax(scores, window | ~any_inside) * any_inside
+    return weigh(scores, window | ~any_inside) * any_inside

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from captioner.attention.contract import Attended, Attention, Memory, Query
-from captioner.attention.soft import masked_softmax
+from captioner.attention.soft import WEIGH, Weigh, masked_softmax
 from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Size
 from captioner.regions import Regions
@@ -22,20 +22,21 @@ class MultiHeadAttention(Attention):
     $\mathrm{head}_n = \mathrm{softmax}(h W^Q_n (r W^K_n)^\top / \sqrt{S / N}) \, r W^V_n$.
 
     Source: Vaswani et al. 2017, section 3.2.2; our S / N is their $d_k = d_v$.
-    `head_weights` holds every head's map, `weights` is their mean. Without weights, the fused kernel computes the same context.
+    `head_weights` holds every head's map, `weights` is their mean. The fused kernel computes the same context of a softmax without weights.
 
     Args:
         query_size: size of the query (H).
         region_size: size of one region's feature (D).
         heads: number of heads (N).
         size: size of all heads' queries together, and of the context (S); a multiple of `heads`.
+        weigh: how scores become weights: `sparsemax` and `entmax15` give some regions weight 0.
     """
 
-    def __init__(self, query_size: int, region_size: int, heads: Size = 8, size: Size = 512):
+    def __init__(self, query_size: int, region_size: int, heads: Size = 8, size: Size = 512, weigh: Weigh = "softmax"):
         super().__init__()
         if size % heads:
             raise ValueError(f"size must be a multiple of heads, got {size} and {heads}; each head gets an equal share")
-        self.heads, self.context_size = heads, size
+        self.heads, self.context_size, self.weigh = heads, size, WEIGH[weigh]
         self.from_query = LoopLinear(query_size, size, bias=False)
         self.to_key = nn.Linear(region_size, size, bias=False)
         self.to_value = nn.Linear(region_size, size, bias=False)
@@ -63,10 +64,10 @@ class MultiHeadAttention(Attention):
         `mask` broadcasts to (B, N, Q, R); True: the query may attend to the key.
         """
         queries, keys, values = (self._split(tensor) for tensor in (queries.to(keys.dtype), keys, values))
-        if not need_weights:
+        if not need_weights and self.weigh is masked_softmax:
             return self._merge(_fused(queries, keys, values, mask)), None
         scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(2, 3)
-        weights = masked_softmax(scores, mask)
+        weights = self.weigh(scores, mask)
         return self._merge(weights.to(values.dtype) @ values), weights
 
     def _split(self, tensor: Tensor) -> Tensor:

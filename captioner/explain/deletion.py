@@ -75,12 +75,13 @@ def deletion_curves(
         model: in evaluation mode.
         regions: of the word's photo alone.
         target: the word.
-        maps: by name. Ties keep the order of the regions, so use random numbers for a random order.
+        maps: by name. Regions that tie, such as those with weight 0, come in a random order, the same for all maps.
         empty: (D,) the feature that replaces a deleted region.
     """
     num_regions = regions.mask[0].sum()
     counts = (torch.tensor(FRACTIONS, device=num_regions.device) * num_regions).round()  # (F,)
-    kept = torch.cat([_kept(weights, regions.mask[0], counts) for weights in maps.values()])  # (maps x 2 x F, R)
+    order = torch.randperm(regions.mask.shape[1], generator=torch.Generator().manual_seed(target.photo))
+    kept = torch.cat([_kept(weights, regions.mask[0], counts, order) for weights in maps.values()])  # (maps x 2 x F, R)
     features = torch.where(kept[..., None], regions.features, empty.to(regions.features))
     batch = Regions(
         features, regions.mask.expand(len(kept), -1), regions.layout.select(torch.zeros(len(kept), dtype=torch.long))
@@ -111,8 +112,13 @@ def curve_areas(curves: Sequence[Curve]) -> CurveAreas:
     return CurveAreas(len(curves), deletion, insertion, gap)
 
 
-def _kept(weights: Tensor, mask: Tensor, counts: Tensor) -> Tensor:
-    """(2 F, R) boolean: the regions that remain when the largest are deleted, then those that have been inserted."""
-    largest_first = weights.to(mask.device).masked_fill(~mask, -torch.inf).argsort(descending=True, stable=True)
+def _kept(weights: Tensor, mask: Tensor, counts: Tensor, order: Tensor) -> Tensor:
+    """(2 F, R) boolean: the regions that remain when the largest are deleted, then those that have been inserted.
+
+    Ties are broken by an order (R,) of the regions.
+    """
+    order = order.to(mask.device)
+    in_order = weights.to(mask.device).masked_fill(~mask, -torch.inf)[order]
+    largest_first = order[in_order.argsort(descending=True, stable=True)]
     rank = largest_first.argsort()  # (R,)
     return torch.cat([rank >= counts[:, None], rank < counts[:, None]])

@@ -1,4 +1,4 @@
-"""Every kind with every score against loops written from the papers: weights, contexts and gradients, over random sizes and masks."""
+"""Every kind with every score, and every way to weigh, against loops written from the papers: weights, contexts and gradients, over random sizes and masks."""
 
 from __future__ import annotations
 
@@ -13,48 +13,54 @@ from torch import Tensor
 
 from captioner.attention import KINDS, SCORES, Attention, AttentionOnAttention, Query
 from captioner.regions import Grid, Regions
-from tests.helpers import QUERY, REGION, make_attention, takes_score
+from tests.helpers import QUERY, REGION, make_attention, takes_score, takes_weigh
 from tests.reference.adaptive import adaptive_attention
 from tests.reference.local import local_monotonic, local_predictive
 from tests.reference.multi_head import multi_head_attention
 from tests.reference.scores import EQUATIONS
+from tests.reference.weigh import WEIGH
 
 ALL = [(kind, score) for kind in KINDS for score in SCORES if takes_score(kind) or score == "additive"]
+CASES = [
+    *((kind, score, "softmax") for kind, score in ALL),
+    *((kind, "additive", weigh) for kind in KINDS if takes_weigh(kind) for weigh in WEIGH if weigh != "softmax"),
+]
 
 
-def attend(kind: str, score: str, attention: Attention, query: Query, regions: Regions, photo: int, caption: int):
+def attend(
+    kind: str, score: str, weigh: str, attention: Attention, query: Query, regions: Regions, photo: int, caption: int
+):
     """Context and weights of one caption on one photo."""
+    way = WEIGH[weigh]
     hidden, features, mask = query.hidden[photo, caption], regions.features[photo], regions.mask[photo]
     if kind == "none":
         return features[mask].mean(0), None
     if kind == "multi_head":
-        context, weights = multi_head_attention(hidden, features, mask, attention)
+        context, weights = multi_head_attention(hidden, features, mask, attention, way)
         return context, weights.mean(0)
     if kind == "adaptive":
         given = {
             name: getattr(query, whole)[photo, caption]
             for name, whole in [("previous", "previous_hidden"), ("cell", "cell"), ("read", "cell_input")]
         }
-        return adaptive_attention({"hidden": hidden, **given}, features, mask, attention)[:2]
+        return adaptive_attention({"hidden": hidden, **given}, features, mask, attention, way)[:2]
     if kind == "local_monotonic":
-        weights = local_monotonic(hidden, int(query.position[photo, caption]), features, mask, attention, score)
+        weights = local_monotonic(hidden, int(query.position[photo, caption]), features, mask, attention, score, way)
     elif kind == "local_predictive":
         rows, columns = regions.layout.rows, regions.layout.columns
-        weights = local_predictive(hidden, features, mask, rows, columns, attention, score)
+        weights = local_predictive(hidden, features, mask, rows, columns, attention, score, way)
     else:
-        weights = softmax(score, attention, hidden, features, mask)
+        weights = over_real_regions(way, score, attention, hidden, features, mask)
     if kind == "hard":  # the context is the likeliest region
         return features[int(weights.argmax())], weights
     return sum(weight * feature for weight, feature in zip(weights, features, strict=True)), weights
 
 
-def softmax(score: str, attention: Attention, hidden: Tensor, features: Tensor, mask: Tensor) -> Tensor:
-    """Xu et al. 2015, section 3.1.2, over the real regions."""
-    exponents = [
-        torch.exp(EQUATIONS[score](attention.score, hidden, feature)) if real else torch.zeros((), dtype=feature.dtype)
-        for feature, real in zip(features, mask, strict=True)
-    ]
-    return torch.stack([exponent / sum(exponents) for exponent in exponents])
+def over_real_regions(way, score: str, attention: Attention, hidden: Tensor, features: Tensor, mask: Tensor) -> Tensor:
+    real = mask.nonzero().flatten().tolist()
+    weights = way([EQUATIONS[score](attention.score, hidden, features[region]) for region in real])
+    of_real = dict(zip(real, weights, strict=True))
+    return torch.stack([of_real.get(region, hidden.new_zeros(())) for region in range(len(features))])
 
 
 def random_case(seed: int, rows: int, columns: int, num_photos: int, num_captions: int, wide_query: bool):
@@ -72,7 +78,7 @@ def random_case(seed: int, rows: int, columns: int, num_photos: int, num_caption
     return Query(hidden, position, previous, cell, draw(num_photos, num_captions, 4 + REGION)), regions
 
 
-@pytest.mark.parametrize(("kind", "score"), ALL)
+@pytest.mark.parametrize(("kind", "score", "weigh"), CASES)
 @settings(max_examples=15, deadline=None)
 @given(
     seed=some.integers(0, 10_000),
@@ -81,8 +87,8 @@ def random_case(seed: int, rows: int, columns: int, num_photos: int, num_caption
     num_photos=some.integers(1, 2),
     num_captions=some.integers(1, 2),
 )
-def test_every_kind_agrees_with_its_equations(kind, score, seed, rows, columns, num_photos, num_captions):
-    attention = make_attention(kind, score)
+def test_every_kind_agrees_with_its_equations(kind, score, weigh, seed, rows, columns, num_photos, num_captions):
+    attention = make_attention(kind, score, weigh=weigh)
     query, regions = random_case(seed, rows, columns, num_photos, num_captions, wide_query=score == "dot")
     leaves = {"hidden": query.hidden, "features": regions.features} | dict(attention.named_parameters())
     query, regions = (
@@ -91,7 +97,7 @@ def test_every_kind_agrees_with_its_equations(kind, score, seed, rows, columns, 
     )
     attended = attention(query, attention.remember(regions))
     wanted = [
-        [attend(kind, score, attention, query, regions, photo, caption) for caption in range(num_captions)]
+        [attend(kind, score, weigh, attention, query, regions, photo, caption) for caption in range(num_captions)]
         for photo in range(num_photos)
     ]
     contexts = torch.stack([torch.stack([context for context, _ in row]) for row in wanted])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tests.reference.weigh import softmax
+
 
 def adaptive_attention(
-    query: dict[str, Tensor], features: Tensor, mask: Tensor, attention
+    query: dict[str, Tensor], features: Tensor, mask: Tensor, attention, weigh=softmax
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Context (H,), weights (R,) and the sentinel's share of one state; `query` holds hidden, previous, cell and read."""
     score = attention.score
@@ -18,16 +20,16 @@ def adaptive_attention(
     )
     sentinel = gate * torch.tanh(query["cell"])
     queried = score.from_query.weight @ query["hidden"] + score.from_query.bias
-    values, exponents = [], []
-    for region in range(len(features)):
-        value = torch.relu(attention.to_value.weight @ features[region] + attention.to_value.bias)
-        inner = torch.tanh(score.from_region.weight @ value + queried)
-        exponents.append(torch.exp(score.energy.weight[0] @ inner) * mask[region])
-        values.append(value)
-    inner = torch.tanh(attention.from_sentinel.weight @ sentinel + queried)
-    exponents.append(torch.exp(score.energy.weight[0] @ inner))
-    beta = exponents[-1] / sum(exponents)  # the last of k + 1
-    alone = sum(exponents[:-1])  # the softmax over regions alone
-    context = sum(exponent / alone * value for exponent, value in zip(exponents[:-1], values, strict=True))
-    context = beta * sentinel + (1 - beta) * context
-    return context, torch.stack([exponent / sum(exponents) for exponent in exponents[:-1]]), beta
+    real = [region for region in range(len(features)) if mask[region]]
+    values = [torch.relu(attention.to_value.weight @ features[region] + attention.to_value.bias) for region in real]
+    inner = [torch.tanh(score.from_region.weight @ value + queried) for value in values]
+    inner.append(torch.tanh(attention.from_sentinel.weight @ sentinel + queried))
+    scores = [score.energy.weight[0] @ one for one in inner]
+    *alphas, beta = weigh(scores)  # the last of k + 1
+    if weigh is softmax:  # the paper's form: a softmax over the regions alone
+        context = sum(alpha * value for alpha, value in zip(softmax(scores[:-1]), values, strict=True)) * (1 - beta)
+    else:
+        context = sum(alpha * value for alpha, value in zip(alphas, values, strict=True))
+    of_real = dict(zip(real, alphas, strict=True))
+    weights = torch.stack([of_real.get(region, torch.zeros_like(beta)) for region in range(len(features))])
+    return context + beta * sentinel, weights, beta

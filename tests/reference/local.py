@@ -6,17 +6,20 @@ import torch
 from torch import Tensor
 
 from tests.reference.scores import EQUATIONS
+from tests.reference.weigh import softmax
 
 
-def local_monotonic(hidden: Tensor, position: int, features: Tensor, mask: Tensor, attention, score: str) -> Tensor:
+def local_monotonic(
+    hidden: Tensor, position: int, features: Tensor, mask: Tensor, attention, score: str, weigh=softmax
+) -> Tensor:
     """Weights (R,) of local-m: p = t, and a softmax inside the window."""
     centre = min(position, int(mask.sum()) - 1)
     window = [region for region in range(len(features)) if abs(region - centre) <= attention.radius and mask[region]]
-    return _align(hidden, features, window, attention, score)
+    return _align(hidden, features, window, attention, score, weigh)
 
 
 def local_predictive(
-    hidden: Tensor, features: Tensor, mask: Tensor, rows: int, columns: int, attention, score: str
+    hidden: Tensor, features: Tensor, mask: Tensor, rows: int, columns: int, attention, score: str, weigh=softmax
 ) -> Tensor:
     """Weights (R,) of local-p, with one position for each axis; a sequence has one row and one axis."""
     inner = torch.tanh(attention.from_query.weight @ hidden)
@@ -33,13 +36,13 @@ def local_predictive(
             inside = inside and abs(row - down) <= attention.radius
         if inside and mask[region]:
             window.append(region)
-    weights = _align(hidden, features, window, attention, score)
+    weights = _align(hidden, features, window, attention, score, weigh)
     return torch.stack([weights[region] * bells[region] for region in range(len(features))])
 
 
-def _align(hidden: Tensor, features: Tensor, window: list[int], attention, score: str) -> Tensor:
-    exponents = {region: torch.exp(EQUATIONS[score](attention.score, hidden, features[region])) for region in window}
+def _align(hidden: Tensor, features: Tensor, window: list[int], attention, score: str, weigh) -> Tensor:
+    """Weights (R,): those inside the window, and 0 elsewhere."""
+    scores = [EQUATIONS[score](attention.score, hidden, features[region]) for region in window]
+    weights = dict(zip(window, weigh(scores), strict=True)) if window else {}
     zero = torch.zeros((), dtype=features.dtype)
-    return torch.stack(
-        [exponents[r] / sum(exponents.values()) if r in exponents else zero for r in range(len(features))]
-    )
+    return torch.stack([weights.get(region, zero) for region in range(len(features))])

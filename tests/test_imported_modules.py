@@ -56,6 +56,27 @@ def test_captioning_a_photo_imports_at_most_90_modules(pictures):
     assert len(names) <= 90, names
 
 
+SLOW = (
+    "timm",
+    "torchvision",
+    "torch._dynamo",
+    "sympy",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "nltk",
+    "pycocotools",
+    "wandb",
+)
+"""Packages of which each takes longer to import than the model in the box takes to caption a photo."""
+
+
+def test_captioning_with_the_model_in_the_box_waits_for_no_slow_import():
+    photo = next((CONFIGS.parent / "examples").glob("*.jpg"))
+    program = CAPTION.replace('.split(".")[0] == "captioner"', f" in {SLOW}")
+    assert modules(program, "captioner", "caption", str(photo)) == []
+
+
 def test_training_up_to_the_first_step_imports_at_most_100_modules(settings):
     names = modules(FIRST_STEP, str(CONFIGS.parent / "train.py"), str(DRAWN), *settings)
     assert "captioner.training.step" in names

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import optim
 
 from captioner import attention, decoders, search
@@ -62,11 +61,9 @@ def _call(section: str, constructor: Callable, values: Mapping[str, Any]) -> Any
 
 def _check_memory(constructor: Callable, values: Mapping[str, Any]) -> None:
     """Raise a MemoryError if the weights of a part are larger than the free memory. Linux would promise it, and kill this process later."""
-    from captioner.layers.allocation import free_memory
+    from captioner.layers.allocation import free_memory, size_of_weights
 
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):  # sizes without memory
-        weights = constructor(**values).state_dict().values()
-    needed, free = sum(weight.nbytes for weight in weights) / 2**30, free_memory() / 2**30
+    needed, free = size_of_weights(lambda: constructor(**values)) / 2**30, free_memory() / 2**30
     if needed > free:
         raise MemoryError(f"its weights need {needed:,.1f} GiB of memory, {free:,.1f} GiB are free")
 

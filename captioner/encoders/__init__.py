@@ -4,6 +4,7 @@ contract.py             what an encoder takes and returns
 preprocess.py           from a photo to pixels, and their Placement
 torchvision_network.py  any torchvision classification network
 timm_network.py         any network of timm
+efficientnet_lite.py    that of the model in the box, without importing timm
 pretrained.py           what both share: views, training from a stage
 folding.py              batch norm folded into convolutions, for inference
 small_cnn.py            a small CNN, trained from scratch

@@ -9,12 +9,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torchvision.models.detection import (
-    FasterRCNN_MobileNet_V3_Large_320_FPN_Weights,
-    fasterrcnn_mobilenet_v3_large_320_fpn,
-)
-from torchvision.models.detection.image_list import ImageList
-from torchvision.ops import clip_boxes_to_image, nms
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
@@ -59,9 +53,7 @@ class Detector(Encoder):
         super().__init__()
         if min_boxes > max_boxes:
             raise ValueError(f"min_boxes should be at most max_boxes, got {min_boxes} and {max_boxes}")
-        self.detector = _make(
-            FasterRCNN_MobileNet_V3_Large_320_FPN_Weights[weights] if weights != "none" and download else None
-        )
+        self.detector = _make(weights if download else "none")
         self.detector.requires_grad_(False)
         self.min_boxes, self.max_boxes, self.threshold = min_boxes, max_boxes, threshold
         self.region_size = self.detector.roi_heads.box_predictor.cls_score.in_features  # pyright: ignore
@@ -75,6 +67,8 @@ class Detector(Encoder):
             return self._detect(self.preprocess.normalise(self.checked(pixels)))
 
     def _detect(self, pixels: Tensor) -> Regions:
+        from torchvision.models.detection.image_list import ImageList
+
         size = (pixels.shape[2], pixels.shape[3])
         sizes, heads = [size] * len(pixels), self.detector.roi_heads
         maps = self.detector.backbone(pixels)
@@ -100,6 +94,8 @@ class Detector(Encoder):
         self, features: Tensor, probabilities: Tensor, boxes: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Features and corners of the boxes to keep, sorted by score, given those of all: (n, D), (n, C) and (n, C, 4)."""
+        from torchvision.ops import clip_boxes_to_image, nms
+
         scores, classes = probabilities[:, 1:].max(1)  # class 0 is the background
         corners = clip_boxes_to_image(boxes[torch.arange(len(boxes)), classes + 1], size)
         kept = nms(corners.float(), scores.float(), _OVERLAP)
@@ -135,8 +131,15 @@ def unpack_boxes(stored: Tensor) -> Regions:
     return Regions(stored[..., :-5], stored[..., -1] > 0, Boxes(stored[..., -5:-1].float()))
 
 
-def _make(weights: FasterRCNN_MobileNet_V3_Large_320_FPN_Weights | None):
+def _make(weights: str) -> Any:
+    """Torchvision's detector with weights of this name, or `none`."""
+    from torchvision.models import detection
+
     from captioner.encoders.weights import downloading, where_to_put
 
-    with downloading("the detector", *where_to_put(weights)):
-        return fasterrcnn_mobilenet_v3_large_320_fpn(weights=weights, weights_backbone=None, rpn_score_thresh=0.0)
+    enum = detection.FasterRCNN_MobileNet_V3_Large_320_FPN_Weights
+    chosen = enum[weights] if weights != "none" else None
+    with downloading("the detector", *where_to_put(chosen)):
+        return detection.fasterrcnn_mobilenet_v3_large_320_fpn(
+            weights=chosen, weights_backbone=None, rpn_score_thresh=0.0
+        )

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import numpy
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
 
 from captioner.errors import Unreachable, UserError, library
 from captioner.readers import check_regular, reason
@@ -166,16 +164,14 @@ class Preprocess:
         size = self._resized(photo.size)
         placement = placement.resized(size)
         if size != photo.size:
-            interpolation = InterpolationMode(self.interpolation)
-            resized = functional.resize(photo, [size[1], size[0]], interpolation, antialias=True)  # pyright: ignore[reportArgumentType]
-            photo = cast(Image.Image, resized)
+            photo = photo.resize(size, Image.Resampling[self.interpolation.upper()])
         left, top = (round((size[axis] - self.crop[axis]) / 2) for axis in (0, 1))
         if (left, top) != (0, 0) or size != self.crop:
             view = Image.new("RGB", self.crop, tuple(round(255 * value) for value in self.mean))
             view.paste(photo, (-left, -top))
             photo = view
             placement = placement.cropped(left, top, self.crop)
-        return functional.pil_to_tensor(photo), placement
+        return torch.from_numpy(numpy.array(photo)).movedim(2, 0), placement
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Pixels (B, 3, h, w), 0 to 255, normalised as in the network's training."""

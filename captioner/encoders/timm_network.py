@@ -64,7 +64,7 @@ class TimmNetwork(PretrainedNetwork):
         self.preprocess = preprocess_of(network, input_size, fit)
         width, height = self.preprocess.crop
         with pretrained.at_size(network, self.preprocess.crop):
-            model = _make(network, weights if download else "none", (height, width)).eval().requires_grad_(False)
+            model = _make(network, weights if download else None, (height, width)).eval().requires_grad_(False)
         maps = [stage["reduction"] for stage in model.feature_info]
         self.taken = [_index(network, maps, one) for one in ([16, 32] if stride == "both" else [stride])]
         self.to_the_end = self.taken[-1] == len(maps) - 1
@@ -151,11 +151,14 @@ def _check_patches(network: str, model: Any, size: tuple[int, int]) -> None:
 
 def preprocess_of(network: str, input_size: int | list[int] | None, fit: str) -> Preprocess:
     """The preprocessing of a network's weights, at another size or with another fit."""
-    from timm.data import resolve_data_config
-
+    from captioner.encoders import efficientnet_lite
     from captioner.encoders.pretrained import OwnView
 
-    own = resolve_data_config(pretrained_cfg=_about(network))
+    own = efficientnet_lite.data_config(network)
+    if own is None:
+        from timm.data import resolve_data_config
+
+        own = resolve_data_config(pretrained_cfg=_about(network))
     fits: dict[str, Literal["crop", "stretch", "letterbox"]] = {"squash": "stretch", "border": "letterbox"}
     view = OwnView(
         size=(own["input_size"][2], own["input_size"][1]),
@@ -183,17 +186,23 @@ def _about(network: str) -> dict[str, Any]:
     raise UserError(f"encoder.network should be the name of a network of timm, got {network!r}{like}")
 
 
-def _make(network: str, weights: str, size: tuple[int, int]) -> Any:
-    """The network for a view of this height and width, with its weights."""
+def _make(network: str, weights: str | None, size: tuple[int, int]) -> Any:
+    """The network for a view of this height and width, with its weights; without `weights`, the model's own will be loaded."""
+    from captioner.encoders import efficientnet_lite
+
+    if weights is None and efficientnet_lite.is_lite(network):
+        return efficientnet_lite.EfficientNetLite(network)
     import timm
 
     about = _about(network)
     options: dict[str, Any] = {"img_size": size} if about.get("fixed_input_size") else {}
-    if weights.lower() == "none":
+    if weights is None or weights.lower() == "none":
         return timm.create_model(network, **options)
     if weights == "DEFAULT":
         if not any(about.get(key) for key in ("hf_hub_id", "url")):
-            raise UserError(f"timm has no weights of {network!r}{_with_weights(network)}; or give a file, or none")
+            names = difflib.get_close_matches(network, timm.list_pretrained())
+            other = f"; choose a network that has, such as {' or '.join(names)}" if names else ""
+            raise UserError(f"timm has no weights of {network!r}{other}; or give a file, or none")
         return _download(network, about, options)
     if not Path(weights).is_file():
         raise UserError(
@@ -239,10 +248,3 @@ def _download(network: str, about: dict[str, Any], options: dict[str, Any]) -> A
         file = from_hub(repository, name) if repository else None
         overlay = {"file": file, "custom_load": False} if file else None
         return timm.create_model(network, pretrained=True, pretrained_cfg_overlay=overlay, **options)
-
-
-def _with_weights(network: str) -> str:
-    import timm
-
-    names = difflib.get_close_matches(network, timm.list_pretrained())
-    return f"; choose a network that has, such as {' or '.join(names)}" if names else ""

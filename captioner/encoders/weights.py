@@ -6,14 +6,17 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import torch
 from torch import Tensor
-from torchvision.models import WeightsEnum
 
 from captioner.errors import UserError
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 _CLIENTS = {"huggingface_hub", "httpx", "httpx2", "requests", "urllib3"}
 """Packages whose errors mean that a download failed."""

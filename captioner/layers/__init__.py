@@ -6,5 +6,5 @@ additive_energy.py     the tanh layer of additive attention, recomputed in the b
 cross_entropy.py       cross-entropy over a large vocabulary, in the memory of the logits
 topk.py                torch.topk over a vocabulary, on a CPU
 transformer_blocks.py  dropout, feed-forward layers and sinusoids of a Transformer
-allocation.py          keeping freed memory in the process
+allocation.py          the memory of the process and of weights
 """

@@ -6,7 +6,12 @@ import ctypes
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _MEMINFO = Path("/proc/meminfo")
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
@@ -32,3 +37,21 @@ def free_memory() -> float:
         names = getattr(os, "sysconf_names", {})
         known = {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= names.keys()
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else float("inf")
+
+
+def size_of_weights(make: Callable[[], nn.Module]) -> int:
+    """Bytes of the weights of the module that `make` makes, without the memory for them.
+
+    No random numbers are drawn. For tensors without memory, torch would first import its compiler, which takes seconds.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class NotDrawn(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func.__name__ in ("normal_", "uniform_"):
+                return args[0] if args else kwargs["tensor"]
+            return func(*args, **(kwargs or {}))
+
+    with torch.device("meta"), NotDrawn():
+        return sum(weight.nbytes for weight in make().state_dict().values())

@@ -12,6 +12,8 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
 
 from captioner.encoders.preprocess import MOST_PIXELS, Preprocess, as_rgb, open_photo
 from captioner.errors import UserError
@@ -78,6 +80,15 @@ def test_photos_of_every_size_become_a_view_that_lies_on_them(size, resize):
         assert (corners[1] >= torch.tensor(size) - 1e-6).all()
     if resize != (16, 16) and min(size) > 1:  # the aspect stays
         assert placement.scale[0] == pytest.approx(placement.scale[1], rel=0.5 if min(size) < 10 else 0.05)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_a_view_is_resized_as_by_torchvision(interpolation):
+    noise = numpy.random.default_rng(0).integers(0, 256, (50, 71, 3), dtype=numpy.uint8)
+    photo = Image.fromarray(noise)
+    view, _ = Preprocess((32, 24), (32, 24), interpolation=interpolation)(photo)
+    expected = functional.resize(photo, [24, 32], InterpolationMode(interpolation), antialias=True)
+    assert torch.equal(view, functional.pil_to_tensor(expected))
 
 
 def test_bars_of_a_letterbox_normalise_to_nothing():

@@ -1,4 +1,4 @@
-"""Memory of freed tensors stays in the process."""
+"""Memory of freed tensors stays in the process, and the size of weights is known before they are made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from torch import nn
+
+from captioner.layers.allocation import size_of_weights
 
 FAULTS = """
 import resource, torch
@@ -31,3 +35,14 @@ def test_tensors_take_the_memory_of_earlier_ones():
     returned, kept = map(int, program.stdout.split())
     assert returned >= 32 * 12
     assert kept < returned / 4
+
+
+def test_the_size_of_weights_is_known_without_drawing_them():
+    def make() -> nn.Module:
+        layers = nn.Embedding(7, 5), nn.Linear(5, 3), nn.LSTMCell(3, 2), nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)
+        return nn.ModuleList([*layers, nn.TransformerDecoderLayer(4, 2)])
+
+    before = torch.get_rng_state()
+    size = size_of_weights(make)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert size == sum(tensor.nbytes for tensor in make().state_dict().values())

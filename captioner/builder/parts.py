@@ -171,8 +171,6 @@ def make_objective(
 def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary) -> Objective:
     """The objective without its rewards, which are counted in the training captions."""
     chosen, kind = settings.objective, settings.attention.kind
-    if chosen.options.get("coverage") and kind == "none":
-        raise UserError("objective.coverage is set, but attention.kind=none has no weights to cover with; set it to 0")
     supplied: dict[str, Any] = {"model": model}
     if chosen.kind == "self_critical":
         if kind == "hard":
@@ -196,6 +194,10 @@ def check_training_parts(settings: Settings, model: CaptionModel, vocabulary: Vo
     make_schedule(settings)
     if settings.encoder.kind == "region_files" and settings.data.augment != "none":
         raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
+    if settings.objective.options.get("mirror") and settings.data.augment != "flips":
+        raise UserError(
+            f"objective.mirror needs data.augment=flips, got {settings.data.augment}; set it, or objective.mirror=0"
+        )
 
 
 def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Path, keep: bool) -> dict[str, Reward]:

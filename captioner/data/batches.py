@@ -47,6 +47,7 @@ class Batch:
     photos: Photos
     words: Tensor  # (B, Q, T) start mark, words, end mark, then PAD; a photo with fewer references has rows of PAD
     indices: Sequence[int] = ()  # (B) of the examples in the split
+    mirrored: Photos | None = None  # the photos' mirror images, if the objective compares them
 
     @property
     def inputs(self) -> Tensor:
@@ -64,7 +65,8 @@ class Batch:
         return self.words[..., 0] != PAD
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(self.photos.to(device), self.words.to(device, non_blocking=True), self.indices)
+        mirrored = None if self.mirrored is None else self.mirrored.to(device)
+        return Batch(self.photos.to(device), self.words.to(device, non_blocking=True), self.indices, mirrored)
 
 
 def encode_references(examples: Sequence[Example], vocabulary: Vocabulary, max_length: int) -> list[list[list[int]]]:
@@ -141,7 +143,8 @@ class CaptionedPhotos(Dataset[Batch]):
     In a batch, photos are sorted by their longest reference, and the references of a photo by length: decoders drop finished captions
     from the end. `by_length` puts photos with captions of similar length into the same batch; see `epoch_order`. Each epoch draws one of
     `num_views` views of every photo; an item is the index of a photo plus the number of photos times the view. `parts` gives the part of
-    each photo of joined data sets; an epoch takes the share of each; see `epoch_photos`.
+    each photo of joined data sets; an epoch takes the share of each; see `epoch_photos`. `mirrored`: batches also hold the other one of
+    two views, a photo and its mirror image.
     """
 
     def __init__(
@@ -151,8 +154,10 @@ class CaptionedPhotos(Dataset[Batch]):
         by_length: bool = True,
         num_views: int = 1,
         parts: Sequence[Part] | None = None,
+        mirrored: bool = False,
     ):
         self.source = source
+        self.mirrored = mirrored
         self.by_length = by_length
         self.num_views = num_views
         self.captions = captions
@@ -174,7 +179,9 @@ class CaptionedPhotos(Dataset[Batch]):
         pairs = [divmod(item, len(self)) for item in items]  # view, photo
         pairs.sort(key=lambda pair: self.lengths[pair[1]], reverse=True)
         views, photos = [view for view, _ in pairs], [photo for _, photo in pairs]
-        return Batch(self.source(photos, views), pad_words([self.captions[photo] for photo in photos]), photos)
+        mirrored = self.source(photos, [1 - view for view in views]) if self.mirrored else None
+        words = pad_words([self.captions[photo] for photo in photos])
+        return Batch(self.source(photos, views), words, photos, mirrored)
 
     def captions_of(self, item: int) -> list[list[int]]:
         return self.captions[item % len(self)]

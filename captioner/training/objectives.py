@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from captioner.attention import Attended, Memory
+from captioner.attention import Attended, Memory, NoAttention
 from captioner.layers.cross_entropy import cross_entropy
 from captioner.model import CaptionModel
-from captioner.ranges import Fraction, NonNegative, OneOf, Probability, Size
+from captioner.ranges import Count, Fraction, NonNegative, OneOf, Probability, Size
+from captioner.regions import Grid, Layout
 from captioner.text.vocabulary import PAD
 from captioner.training.contract import Objective, Totals
 from captioner.training.reinforce import Reinforce, RewardOf
@@ -43,18 +44,28 @@ class TeacherForcing(Objective):
     transfer between them: `sum_regions` sums over regions and averages over captions (the paper); `mean_regions` averages over both (a
     popular reimplementation); `sum_captions` sums over captions and averages over regions (the authors' code).
 
+    Two more penalties on the maps, both means over words: their entropy over log R, as `MapShape` reports it; and the squared distance
+    to the maps of the photo's mirror image, mirrored back (Guo et al. 2019, section 3, there with convolutional heatmaps).
+
     Args:
         model: the model to train.
         label_smoothing: share of the target distribution that is uniform over the vocabulary.
         coverage: weight of the coverage penalty (lambda), which asks that each region is used once; 0 for none.
         coverage_reduction: how the penalty is reduced: `sum_regions` sums over regions and averages over captions; `mean_regions` averages
             over both; `sum_captions` sums over captions and averages over regions.
+        map_entropy: weight of the entropy of each word's map, from 0 (one region) to 1 (uniform), which asks for narrow maps; 0 for none.
+        map_entropy_from: number of training steps before this penalty begins.
+        map_entropy_rise: number of steps in which its weight then rises evenly to `map_entropy`.
+        mirror: weight of the squared distance between each word's map and that of the photo's mirror image, mirrored back; 0 for none.
         reinforce: weight of the REINFORCE term; for attention that draws regions (`hard`).
         choice_entropy: weight of the bonus for the entropy of the draws; for attention that draws regions (`hard`).
         reward: the reward of a drawn region: the log-probability of its word, or of the whole caption.
         sampling: scheduled sampling: how the probability that the decoder reads a reference word, and not its own, falls during training.
         sampling_steps: number of training steps that sets how fast it falls (k): `linear` would reach 0, `exponential` 1/e after k steps.
         sampling_least: the smallest probability of reading a reference word.
+
+    Raises:
+        ValueError: a penalty on maps of a model that has none, or on mirrored maps that cannot be compared.
     """
 
     terms = ("loss", "coverage")
@@ -65,6 +76,10 @@ class TeacherForcing(Objective):
         label_smoothing: Fraction = 0.0,
         coverage: NonNegative = 0.0,
         coverage_reduction: Annotated[str, OneOf(COVERAGE_REDUCTIONS)] = "sum_regions",
+        map_entropy: NonNegative = 0.0,
+        map_entropy_from: Count = 0,
+        map_entropy_rise: Count = 0,
+        mirror: NonNegative = 0.0,
         reinforce: NonNegative = 1.0,
         choice_entropy: NonNegative = 0.01,
         reward: RewardOf = "word",
@@ -77,8 +92,30 @@ class TeacherForcing(Objective):
         self.label_smoothing = label_smoothing
         self.coverage = coverage
         self.coverage_reduction = coverage_reduction
+        self.map_entropy, self.map_entropy_from, self.map_entropy_rise = map_entropy, map_entropy_from, map_entropy_rise
+        self.mirror = mirror
         self.reinforce = Reinforce(reinforce, choice_entropy, reward)
         self.sampling, self.sampling_steps, self.sampling_least = sampling, sampling_steps, sampling_least
+        on_maps = {"coverage": coverage, "map_entropy": map_entropy, "mirror": mirror}
+        self.need_weights = any(weight > 0 for weight in on_maps.values())
+        self.terms += tuple(name for name, weight in on_maps.items() if weight > 0 and name not in self.terms)
+        self._check(next((name for name, weight in on_maps.items() if weight > 0), ""))
+
+    def _check(self, on_maps: str) -> None:
+        """Raise a ValueError if the model's maps do not fit a penalty; `on_maps` is the name of one, or empty."""
+        if on_maps and any(isinstance(part, NoAttention) for part in self.model.decoder.modules()):
+            raise ValueError(
+                f"{on_maps} needs the weights of attention, which attention.kind=none does not have; set it to 0"
+            )
+        if self.mirror and self.sampling != "none":
+            raise ValueError(
+                f"mirror compares the maps of equal words, got sampling: {self.sampling}, which draws words for each photo; "
+                "choose sampling: none, or set mirror to 0"
+            )
+        if self.mirror and not isinstance(getattr(self.model.encoder, "layout", None), Grid):
+            raise ValueError(
+                "mirror needs regions on a grid, got boxes, which a mirror image has elsewhere; set it to 0"
+            )
 
     def forward(self, batch: Batch, totals: Totals) -> tuple[Tensor, Tensor]:
         memory = self.model.remember(batch.photos)
@@ -91,18 +128,38 @@ class TeacherForcing(Objective):
             gap = coverage_gap(attended.weights, real, memory.mask) * batch.caption_mask[..., None]
             coverage = COVERAGE_REDUCTIONS[self.coverage_reduction](gap, memory.mask, totals.captions)
         loss = loss_per_word + self.coverage * coverage
+        terms = [loss_per_word, coverage]
+        if self.map_entropy > 0 and attended.weights is not None:
+            terms.append((map_entropies(attended.weights, memory.mask) * real).sum() / totals.words)
+            loss = loss + self._map_entropy_weight(totals.step) * terms[-1]
+        if self.mirror > 0 and attended.weights is not None:
+            terms.append((self._mirror_distances(attended.weights, batch, memory.layout) * real).sum() / totals.words)
+            loss = loss + self.mirror * terms[-1]
         if attended.choice_log_prob is not None:
             log_probs = attended.choice_log_prob.new_zeros(real.shape)
             log_probs[real] = -functional.cross_entropy(logits.detach(), targets, reduction="none").to(log_probs)
             loss = loss + self.reinforce(log_probs, attended, real) / totals.words
-        return loss, torch.stack([loss_per_word, coverage]).detach()
+        return loss, torch.stack(terms).detach()
+
+    def _map_entropy_weight(self, step: int) -> float:
+        """The weight after a number of training steps."""
+        share = (step - self.map_entropy_from + 1) / max(1, self.map_entropy_rise)
+        return self.map_entropy * min(1.0, max(0.0, share))
+
+    def _mirror_distances(self, weights: Tensor, batch: Batch, layout: Layout) -> Tensor:
+        """(B, Q, T): the squared distance between the words' maps and those of the mirrored photos, mirrored back."""
+        assert batch.mirrored is not None
+        assert isinstance(layout, Grid)
+        _, mirrored = self.model.decoder(batch.inputs, self.model.remember(batch.mirrored))
+        assert mirrored.weights is not None
+        back = mirrored.weights.unflatten(-1, (layout.rows, layout.columns)).flip(-1).flatten(-2)
+        return (weights - back).square().sum(-1)
 
     def _read(self, words: Tensor, memory: Memory, step: int) -> tuple[Tensor, Attended]:
-        need_weights = self.coverage > 0
         if self.sampling == "none" or not self.training:
-            return self.model.decoder(words, memory, need_weights)
+            return self.model.decoder(words, memory, self.need_weights)
         share = max(self.sampling_least, reference_share(self.sampling, step, self.sampling_steps))
-        return read_scheduled(self.model.decoder, words, memory, share, need_weights)
+        return read_scheduled(self.model.decoder, words, memory, share, self.need_weights)
 
     def _logits(self, output: Tensor, real: Tensor) -> Tensor:
         """Logits of real words only, so that padding never reaches the vocabulary product."""
@@ -114,6 +171,13 @@ def coverage_gap(weights: Tensor, word_mask: Tensor, region_mask: Tensor) -> Ten
     """(B, Q, R): the square of 1 minus the weight that all real words together gave each region; 0 where the region is padding."""
     total = (weights * word_mask[..., None]).sum(2)  # (B, Q, R)
     return (1 - total).square() * region_mask[:, None]
+
+
+def map_entropies(weights: Tensor, region_mask: Tensor) -> Tensor:
+    """(B, Q, T): the entropy of maps (B, Q, T, R), each scaled to sum 1, over log R of the photo's real regions; 0 for a map of zeros."""
+    shares = weights / weights.sum(-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+    logs = torch.where(shares > 0, shares, 1).log()  # a weight of exactly 0 adds nothing, and has no gradient
+    return -(shares * logs).sum(-1) / region_mask.sum(1).clamp(min=2).log()[:, None, None]
 
 
 def _mean_over_regions(gap: Tensor, mask: Tensor) -> Tensor:

@@ -9,7 +9,13 @@ from captioner.regions import Regions
 from captioner.text.vocabulary import START
 from tests.helpers import make_decoder, make_regions
 
-DECODERS = {"lstm": {"attend": "after"}, "att2in": {}, "top_down": {}}
+DECODERS = {
+    "lstm before": {"kind": "lstm", "attend": "before"},
+    "lstm after": {"kind": "lstm", "attend": "after"},
+    "adaptive": {"kind": "lstm", "attend": "after", "attention": "adaptive"},
+    "att2in": {"kind": "att2in"},
+    "top_down": {"kind": "top_down"},
+}
 WORDS = torch.full((3, 2, 4), START)
 
 
@@ -38,7 +44,7 @@ class Blind(torch.nn.Module):
 @pytest.mark.parametrize("kind", DECODERS)
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
 def test_without_the_mean_and_without_a_context_the_photo_is_unseen(kind, fraction):
-    decoder = make_decoder(kind, mean_dropout=fraction, **DECODERS[kind]).eval()
+    decoder = make_decoder(mean_dropout=fraction, **DECODERS[kind]).eval()
     decoder.attention = Blind(decoder.attention)
     regions = make_regions()
     one, _ = decoder(WORDS, decoder.remember(regions))
@@ -48,7 +54,7 @@ def test_without_the_mean_and_without_a_context_the_photo_is_unseen(kind, fracti
 
 @pytest.mark.parametrize("kind", DECODERS)
 def test_attention_still_sees_the_photo(kind):
-    decoder = make_decoder(kind, mean_dropout=1.0, **DECODERS[kind]).eval()
+    decoder = make_decoder(mean_dropout=1.0, **DECODERS[kind]).eval()
     regions = make_regions()
     one, _ = decoder(WORDS, decoder.remember(regions))
     two, _ = decoder(WORDS, decoder.remember(others(regions)))

@@ -172,6 +172,7 @@ def make_trainer(
     train_source, examples = photo_source(settings, model, splits["train"], "train", folder, report, num_views, here)
     val_source, val_examples = photo_source(settings, model, splits["val"], "val", folder, report, here=here)
     captions = encode_references(examples, vocabulary, settings.data.max_length)
+    parts, mirrored = [example.part for example in examples], settings.objective.options.get("mirror", 0) > 0
     captioner = Captioner(model, vocabulary, builder.make_search(settings, vocabulary))
     stop = stop or StopRequest(report)
     validator = Validator(captioner, val_examples, val_source, here, settings.log.samples, stop)
@@ -184,9 +185,7 @@ def make_trainer(
         objective=builder.make_objective(settings, model, vocabulary, examples, folder, here.first),
         optimiser=builder.make_optimiser(settings, model),
         schedule=builder.make_schedule(settings),
-        photos=CaptionedPhotos(
-            train_source, captions, model.encoder.frozen, num_views, [example.part for example in examples]
-        ),
+        photos=CaptionedPhotos(train_source, captions, model.encoder.frozen, num_views, parts, mirrored),
         validate=validator,
         plan=settings.run,
         folder=folder,

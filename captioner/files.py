@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,6 +19,8 @@ except ImportError:  # Windows
 
 VERSION = "0.1.0"
 """Version of this package, stored with scores."""
+UNFINISHED = "unfinished.txt"
+"""Lies beside files that belong together until all of them are written."""
 _OURS = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 _MAX_NAME = 200  # bytes of a file's name that its temporary folder repeats; file systems allow 255 in all
 _OLD = 24 * 3600  # seconds after which a temporary file is abandoned, where files cannot be locked
@@ -39,9 +41,8 @@ def replacing(path: Path) -> Iterator[Path]:
     beside = folder / path.name
     try:
         beside.touch()
-        mode = (
-            beside.stat().st_mode
-        )  # as the user's umask has it; some writers create files that only the user can read
+        # The mode that the user's umask gives; some writers create files that only the user can read.
+        mode = beside.stat().st_mode
         yield beside
         beside.chmod(mode)
         with beside.open("rb+") as file:
@@ -60,6 +61,28 @@ def write_text_atomically(path: Path, text: str) -> None:
     """
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+@contextmanager
+def written_together(folder: Path, replaced: Iterable[str] = ()) -> Iterator[None]:
+    """Mark a folder as unfinished while files that belong together are written. An error or a kill leaves the mark.
+
+    Args:
+        replaced: files of an earlier command that are deleted first, since they do not belong to the new ones.
+    """
+    mark = folder / UNFINISHED
+    write_text_atomically(mark, "A command ended before it had written every file of this folder. Run it again.\n")
+    for name in replaced:
+        (folder / name).unlink(missing_ok=True)
+    yield
+    mark.unlink(missing_ok=True)
+
+
+def unfinished(folder: Path) -> str:
+    """A sentence if the last command that wrote files into a folder ended too early; else nothing."""
+    if not (folder / UNFINISHED).exists():
+        return ""
+    return f"{folder} holds an unfinished evaluation: the last one ended before all files were written; run it again"
 
 
 def existing(path: Path) -> Path:

@@ -47,6 +47,7 @@ FILES = {
     "SPLIT/results.json": "`captioner eval`: the captions, in COCO's result format",
     "SPLIT/scores.json": "`captioner eval`: scores, intervals and protocol; only if there are references",
     "SPLIT/report.html": "`captioner eval`: a page with every photo; not with `--no-page`",
+    "SPLIT/unfinished.txt": "`captioner eval`: while the files beside it are written; what is killed leaves it",
     "SPLIT-with-RUN/": "`captioner eval --with`: the same files for an ensemble",
     "SPLIT-ROOT/": "`captioner eval` with other data than the run's: the same files, in a folder named after the last part of "
     "`data.root`, and `dataset.json`, which says which data it is",
@@ -103,11 +104,13 @@ def fill_encoder(encoder: Vision, run: Path) -> None:
 
 
 def check_folder(folder: Path, settings: Settings, change: bool = False) -> None:
-    """Refuse a folder in which this training run cannot start or resume, before anything is computed. Nothing is written.
+    """Refuse a folder in which this training run cannot start or resume, before anything is computed. Nothing is written,
+    and what killed programs left is removed.
 
     With `change`, a run goes on with other settings of `CHANGEABLE` than it has had, and a finished one with more epochs.
     """
     if has_weights(folder):
+        remove_unfinished(folder)
         _check_same(folder, settings, change)
         _check_unfinished(folder, settings, change)
     elif change:

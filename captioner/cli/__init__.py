@@ -25,7 +25,7 @@ from rich.text import Text
 
 from captioner.errors import Interrupted, UserError, system_error, too_large
 from captioner.files import VERSION
-from captioner.progress import errors
+from captioner.progress import errors, print_note
 
 COMMANDS = {
     "Start": ["demo", "train", "caption", "serve"],
@@ -108,6 +108,7 @@ def main(command: Callable[[], object] = run_app) -> NoReturn:
     """Run a command and turn its outcome into an exit status."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # letters that the output's encoding lacks; errors are escaped already
+    warnings.showwarning = lambda message, *_: print_note(" ".join(str(message).split()))
     warnings.filterwarnings("ignore", module=r"PIL\b")  # a photo that Pillow doubts is read, or gets an error of ours
     try:
         command()

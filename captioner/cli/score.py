@@ -10,7 +10,8 @@ import typer
 
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java
 from captioner.errors import UserError
-from captioner.progress import TerminalReport, console
+from captioner.files import unfinished
+from captioner.progress import TerminalReport, console, print_note
 
 
 def score(
@@ -41,6 +42,9 @@ def score(
 
     if photos is not None and page is None and clip is None:
         raise UserError("--photos is used by --page and --clip, got neither; give --page out.html too")
+    for file in filter(None, [results, against]):
+        if left := unfinished(file.parent):
+            print_note(left)
     with TerminalReport() if clip is not None else nullcontext(silent) as report:
         system = command.score_files(
             results, captions, train, tokens, against, instances, subset, java, clip=clip, photos=photos, report=report

@@ -62,7 +62,9 @@ def photo_source(
     else:
         source, unreadable = _checked(files, report, here)
     listed = folder / f"unreadable_{split}.txt"
-    if unreadable and here.first:
+    if here.first and not unreadable:
+        listed.unlink(missing_ok=True)  # an earlier command wrote it
+    elif here.first:
         write_text_atomically(listed, "".join(f"{files.paths[index]}: {why}\n" for index, why in unreadable.items()))
         if len(source):
             report.unreadable_photos(split, listed, list(unreadable.values()))

@@ -16,7 +16,7 @@ from PIL import PngImagePlugin
 from captioner.errors import UserError, visible
 from captioner.files import replacing
 from captioner.visualize.drawing import Drawing, Patch, Text
-from captioner.visualize.fonts import font_bytes, font_for
+from captioner.visualize.fonts import font_bytes, font_for, plain_texts
 
 FORMATS = (".png", ".pdf", ".svg")
 """Endings of the files that a drawing is written to."""
@@ -65,7 +65,8 @@ def _write_pdf(drawing: Drawing, path: Path) -> None:
                 axes.imshow(mark.picture, extent=extent, interpolation="none", aspect="auto")
             else:
                 _write_text(axes, mark, drawing, Path(folder))
-        canvas.print_pdf(path, metadata={name: value for name, value in about.items() if value})
+        with plain_texts(figure):
+            canvas.print_pdf(path, metadata={name: value for name, value in about.items() if value})
 
 
 def _write_text(axes, mark: Text, drawing: Drawing, folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captioner.files import replacing
+from captioner.visualize.fonts import plain_texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ def figure_file(path: Path, width: float, height: float) -> Iterator[Figure]:
 
     figure = Figure(figsize=(width, height), layout="constrained")
     yield figure
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, plain_texts(figure):
         figure.savefig(temporary, format="png", dpi=_DPI)
 
 

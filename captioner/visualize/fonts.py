@@ -6,12 +6,17 @@ import io
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import ImageFont
 
 from captioner.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SETTING = "CAPTIONER_FONT"
 """The environment variable that names a font file, which is then tried before all others."""
@@ -21,7 +26,7 @@ _SMALLEST = 8
 def font_for(text: str, size: float) -> ImageFont.FreeTypeFont:
     """The font in which to draw a text, `size` pixels high.
 
-    If no font has all its letters, the best one is taken, and a warning names the missing letters, once for each script.
+    If no font has all its letters, the best one is taken, and the first such text is a warning.
     """
     return _sized(None if text.isascii() else _file_for(frozenset(text)), max(_SMALLEST, round(size)))
 
@@ -49,28 +54,42 @@ def _file_for(letters: frozenset[str]) -> Path | None:
             return file
         best = min(best, (len(missing), file), key=lambda candidate: candidate[0])
     missing = wanted - _letters_of(best[1])
-    _warn(_script_of(min(missing)), "".join(map(chr, sorted(missing)))[:8])
+    _warn("".join(map(chr, sorted(missing)))[:8])
     return best[1]
 
 
-def _script_of(letter: int) -> int:
-    """Roughly the Unicode block of a letter, so that a warning appears once for each script."""
-    return letter >> 12
-
-
-@lru_cache(maxsize=64)
-def _warned(script: int) -> list[bool]:
+@lru_cache(maxsize=1)
+def _warned() -> list[bool]:
     return [False]
 
 
-def _warn(script: int, missing: str) -> None:
-    if not _warned(script)[0]:
-        _warned(script)[0] = True
+def _warn(missing: str) -> None:
+    if not _warned()[0]:
+        _warned()[0] = True
         warnings.warn(
             f"no font on this computer has the letters {missing}; install one (such as Noto Sans, with CJK for Chinese, "
             f"Japanese and Korean), or set {SETTING} to a font file; until then empty boxes are drawn",
             stacklevel=2,
         )
+
+
+@contextmanager
+def plain_texts(figure: Figure) -> Iterator[None]:
+    """Prepare the texts of a matplotlib figure, which may be names that users chose: each gets a font that has its letters, `$` means
+    nothing, and matplotlib's own warnings of missing letters are not shown."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)
+        if not text.get_text().isascii():
+            file = font_bytes(font_for(text.get_text(), text.get_fontsize()))
+            if isinstance(file, Path):
+                text.set_fontproperties(FontProperties(fname=str(file), size=text.get_fontsize()))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        yield
 
 
 def _candidates() -> Iterator[Path | None]:

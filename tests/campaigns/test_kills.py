@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
+from captioner.files import UNFINISHED
 from tests.campaigns.forks import Ended, command, fresh, leftovers, start
 from tests.helpers import DRAWN, tiny_settings
 
@@ -25,6 +26,9 @@ pytestmark = pytest.mark.campaign
 KILLS = int(os.environ.get("CAPTIONER_KILLS", 300))
 TRAIN = ["run.epochs=4", "run.save_minutes=0"]
 SMALL = ["search.max_length=6"]
+EARLIER = ["search.kind=beam", "search.beams=4"]
+"""An earlier evaluation was decoded with these."""
+RESULTS = ("results.json", "scores.json", "report.html")
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +44,7 @@ def templates(pictures, tmp_path_factory) -> Path:
     run = tiny_settings(pictures, Path("run")) + SMALL + ["run.epochs=1"]
     for name in ("caption", "evaluate"):
         assert command(["train", str(DRAWN), *run], root / name).status == 0
+    assert command(["evaluate", "run", "--no-java", *EARLIER], root / "evaluate").status == 0
     return root
 
 
@@ -120,6 +125,17 @@ def finished(ended: Ended) -> bool:
     return ended.status == 0 or "is a finished run" in ended.output
 
 
+def mixed(folder: Path, moment: int) -> list[str]:
+    """A fault if files of the earlier evaluation lie beside those of the killed one, or some are missing without a mark."""
+    there = {name: (folder / name).read_text(encoding="utf-8") for name in RESULTS if (folder / name).exists()}
+    protocols = {name: "beam 4" in text for name, text in there.items() if name != "results.json"}
+    captions = [entry["caption"] for entry in json.loads(there["results.json"])]
+    page = there.get("report.html")
+    wrong = len(set(protocols.values())) > 1 or (page is not None and not all(text in page for text in captions))
+    lacking = "scores.json" not in there and not (folder / UNFINISHED).exists()
+    return [f"{moment}: {sorted(there)} {protocols}"] if wrong or lacking else []
+
+
 SHARES = {"train": 0.3, "store": 0.2, "evaluate": 0.15, "caption": 0.15, "compare": 0.2}
 
 
@@ -137,6 +153,8 @@ def test_a_killed_command_goes_on(name, how, templates, pictures, tmp_path):
         at, after = (moment, None) if how == "operations" else (None, chance.uniform(0.02, reference.seconds))
         killed = command(arguments(name, pictures), folder, at, after)
         assert killed.status in (0, -signal.SIGKILL, -signal.SIGALRM), killed.output
+        if name == "evaluate":
+            faults += mixed(folder / "run" / "val", moment)
         if name in ("train", "store", "compare") and index % 3 == 0:  # a second kill before it may end
             command(arguments(name, pictures), folder, kill_at=chance.randint(1, 40))
         again = command(arguments(name, pictures), folder)

@@ -17,6 +17,7 @@ from captioner.errors import UserError
 from captioner.regions import Placement
 from captioner.visualize import fonts
 from captioner.visualize.drawing import DARK, FAINT, INK, LIGHT, Drawing, Patch, Text, wrap
+from captioner.visualize.figures import figure_file
 from captioner.visualize.fonts import font_for
 from captioner.visualize.sheet import sheet, shortened
 from captioner.visualize.strips import strip
@@ -81,6 +82,23 @@ def test_missing_letters_are_named_once_and_drawn_as_boxes(nothing_installed):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert isinstance(font_for("一只狗和", 20), ImageFont.FreeTypeFont)
+
+
+@pytest.mark.parametrize("ending", [".png", ".pdf", ".svg"])
+def test_a_picture_of_letters_that_no_font_has_is_one_warning_of_ours(nothing_installed, tmp_path, ending):
+    caption = make_caption("一只狗 สุนัข 🐕", Placement.whole((64, 48)))
+    with pytest.warns(UserWarning, match="no font on this computer has the letters") as warned:
+        strip(photo(), caption).save(tmp_path / f"strip{ending}")
+    assert len(warned) == 1
+
+
+def test_a_name_on_a_figure_is_drawn_as_it_is(nothing_installed, tmp_path):
+    with (
+        pytest.warns(UserWarning, match="no font on this computer") as warned,
+        figure_file(tmp_path / "a.png", 3, 2) as figure,
+    ):
+        figure.suptitle(r"runs/$\frac 狗$")
+    assert len(warned) == 1
 
 
 def test_a_font_can_be_named(monkeypatch, tmp_path, nothing_installed):

@@ -12,6 +12,7 @@ from captioner.commands.compare.timing import measure_times
 from captioner.commands.compare.variants import Variant, read_recipe
 from captioner.commands.evaluate import check_split
 from captioner.commands.train import training_run as runs
+from captioner.files import remove_unfinished
 from captioner.progress import Report, silent
 
 
@@ -53,6 +54,7 @@ def compare(
         report.variant(name, seed, number, len(plans))
         if not has_finished(run, settings):
             runs.train(config, changes, report)
+        remove_unfinished(run)
         for split in splits:
             measure(run, split, report)
     first = variants[0]

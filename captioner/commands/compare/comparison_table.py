@@ -14,7 +14,7 @@ from rich.table import Table
 
 from captioner.commands.compare.comparison_figure import comparison_figure
 from captioner.commands.compare.measurements import Line
-from captioner.files import write_text_atomically
+from captioner.files import write_text_atomically, written_together
 
 _NOTHING = "-"
 _PARTS = {
@@ -36,11 +36,8 @@ _LEGEND = (
 
 
 def save(folder: Path, lines: Sequence[Line], config: Path) -> None:
-    """Write comparison.json, comparison.md and comparison.png. Earlier ones are removed first: they are of other numbers."""
-    for name in ("comparison.md", "comparison.png"):
-        (folder / name).unlink(missing_ok=True)
+    """Write comparison.json, comparison.md and comparison.png."""
     stored = {"config": str(config), "lines": [asdict(line) for line in lines]}
-    write_text_atomically(folder / "comparison.json", json.dumps(stored, indent=1) + "\n")
     names = ["kind", "split", *chain(*_PARTS.values())]
     rows = [names, ["---", "---", *["--:"] * (len(names) - 2)]]
     for line in lines:
@@ -48,8 +45,11 @@ def save(folder: Path, lines: Sequence[Line], config: Path) -> None:
         rows.append([line.name, line.split, *(cells[name] for name in names[2:])])
     text = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     titles = "".join(f"{title}.\n" for title in _PARTS)
-    write_text_atomically(folder / "comparison.md", f"{text}\n{titles}{_LEGEND}\n")
-    comparison_figure(folder / "comparison.png", {line.name: line for line in lines if line.split == lines[0].split})
+    first_split = {line.name: line for line in lines if line.split == lines[0].split}
+    with written_together(folder, ["comparison.md", "comparison.png"]):
+        write_text_atomically(folder / "comparison.json", json.dumps(stored, indent=1) + "\n")
+        write_text_atomically(folder / "comparison.md", f"{text}\n{titles}{_LEGEND}\n")
+        comparison_figure(folder / "comparison.png", first_split)
 
 
 def tables(lines: Sequence[Line]) -> list[Table]:

@@ -11,11 +11,7 @@ from captioner import builder, metrics
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.evaluate.baseline_captions import baseline_captions, mean_regions
-from captioner.commands.evaluate.results_folder import (
-    Place,
-    place_of,
-    record_data,
-)
+from captioner.commands.evaluate.results_folder import Place, place_of, results_of
 from captioner.commands.evaluate.run_protocol import protocol_of, scoring_tokens
 from captioner.commands.evaluate.system import ScoredSystems
 from captioner.commands.photo_sources import decode, photo_source, read_splits
@@ -23,6 +19,7 @@ from captioner.data.contract import Example, Splits
 from captioner.data.instances import Instances, read_instances
 from captioner.errors import UserError
 from captioner.features.sources import Source
+from captioner.files import unfinished
 from captioner.metrics import Clip, ClipScorer, SystemScorer
 from captioner.metrics.coco_scores import PhotoId
 from captioner.metrics.nltk_bleu import read_by
@@ -32,7 +29,7 @@ from captioner.text.vocabulary import Vocabulary
 
 MODEL = "this model"
 """The name of the model's row; an ensemble's row says how many models it has."""
-PAGE = "report.html"
+SCORES, PAGE = "scores.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -76,16 +73,13 @@ class Evaluation(ScoredSystems):
         }
         return texts if texts and all(len(candidates) > 1 for candidates in texts.values()) else None
 
-    def save(self) -> None:
-        """Write results.json and, if there are scores, scores.json.
-
-        The page and the scores of earlier captions are removed first, so that a kill never leaves them beside new captions.
-        """
-        for name in (PAGE, "scores.json"):
-            (self.folder / name).unlink(missing_ok=True)
+    def save_captions(self) -> None:
+        """Write results.json."""
         metrics.save_results(self.folder / "results.json", self.texts())
-        if self.rows:
-            metrics.save_scores(self.folder / "scores.json", self.rows, self.protocol, self.intervals)
+
+    def save_scores(self) -> None:
+        """Write scores.json."""
+        metrics.save_scores(self.folder / SCORES, self.rows, self.protocol, self.intervals)
 
 
 def evaluate(
@@ -122,22 +116,22 @@ def evaluate(
     splits = read_splits(settings, report)
     check_split(splits, split, settings.data.kind)
     place = place_of(runs, split, settings, splits, out)
-    objects = None if instances is None else read_instances(instances)
-    if objects is not None:
-        metrics.check_instances([example.id for example in splits[split] if example.references], objects)
+    objects = None if instances is None else _objects(instances, splits[split])
     captioner = builder.load(runs, device=settings.run.device, overrides=overrides)
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
     clip_model = None if clip is None else metrics.load_clip(clip, captioner.device, report)
     metrics.word_rule(tokens)  # refuses an unknown tokeniser before anything is computed
     evaluation = _captioned(runs, splits[split], split, settings, captioner, tokens, place, report)
-    if not evaluation.with_references:
-        return evaluation
-    if not place.own_data:
-        settings = builder.read_run_settings(run)
-        splits = _own_splits(settings, report)
-    train = splits.get("train", [])
-    systems = _systems(evaluation, captioner, settings, train if baselines else [], place.lists, report)
-    return _scored(replace(evaluation, systems=systems), train, objects, java, clip_model, captioner.vocabulary)
+    with results_of(place, settings, [SCORES, PAGE]):
+        evaluation.save_captions()  # before the scores are computed, which could fail
+        if not evaluation.with_references:
+            return evaluation
+        settings, splits = (settings, splits) if place.own_data else _own_data(run, report)
+        train = splits.get("train", [])
+        systems = _systems(evaluation, captioner, settings, train if baselines else [], place.lists, report)
+        scored = _scored(replace(evaluation, systems=systems), train, objects, java, clip_model, captioner.vocabulary)
+        scored.save_scores()
+    return scored
 
 
 def _captioned(
@@ -150,18 +144,16 @@ def _captioned(
     place: Place,
     report: Report,
 ) -> Evaluation:
-    """Caption the photos of a split and save, before the scores are computed, which could fail."""
+    """Caption the photos of a split."""
+    if left := unfinished(place.folder):
+        report.note(left.partition(";")[0])
     source, examples = photo_source(settings, captioner.model, photos, split, place.lists, report)
     tick = partial(report.captions, split, total=len(source))
     captions = decode(captioner, source, range(len(source)), tick, settings.run.seed)
     referenced = _references([example for example in examples if example.references] or examples)
     protocol = protocol_of(settings, place.title, referenced, tokens, runs)
     name = MODEL if len(runs) == 1 else f"ensemble of {len(runs)}"
-    if not place.own_data:
-        record_data(place.folder, settings)
-    evaluation = Evaluation([name], {}, {}, protocol, split, runs, place.folder, examples, captions, source)
-    evaluation.save()
-    return evaluation
+    return Evaluation([name], {}, {}, protocol, split, runs, place.folder, examples, captions, source)
 
 
 def _systems(
@@ -192,7 +184,7 @@ def _scored(
     clip: Clip | None,
     vocabulary: Vocabulary,
 ) -> Evaluation:
-    """Score every system and save; METEOR, SPICE and diversity are computed for the model only."""
+    """Score every system; METEOR, SPICE and diversity are computed for the model only."""
     references, photos = evaluation.references(), {example.id: example.image for example in evaluation.examples}
     clip_scorer = None if clip is None else ClipScorer(clip, photos, references)
     tokens, words = evaluation.protocol.tokens, read_by(vocabulary)
@@ -204,9 +196,7 @@ def _scored(
     scorers = metrics.scorers(
         scores[evaluation.name].scores, "" if clip is None else clip.source, "as the model reads them"
     )
-    evaluation = replace(evaluation, system_scores=scores, protocol=replace(evaluation.protocol, scorers=scorers))
-    evaluation.save()
-    return evaluation
+    return replace(evaluation, system_scores=scores, protocol=replace(evaluation.protocol, scorers=scorers))
 
 
 def check_split(splits: Splits, split: str, kind: str = "") -> None:
@@ -217,15 +207,23 @@ def check_split(splits: Splits, split: str, kind: str = "") -> None:
         raise UserError(f"the data has no split {split!r} with photos; it has {names}{named}")
 
 
-def _own_splits(settings: Settings, report: Report) -> Splits:
-    """The data of a run; empty, with a note, if it is no longer there."""
+def _own_data(run: Path, report: Report) -> tuple[Settings, Splits]:
+    """The settings and the data of a run; no data, with a note, if it is no longer there."""
+    settings = builder.read_run_settings(run)
     try:
-        return read_splits(settings, report)
+        return settings, read_splits(settings, report)
     except UserError as error:
         report.note(
             f"baselines and the share of new captions are left out, since the run's own data is not there: {error}"
         )
-        return {}
+        return settings, {}
+
+
+def _objects(instances: Path, examples: Sequence[Example]) -> Instances:
+    """The objects of the photos with references."""
+    objects = read_instances(instances)
+    metrics.check_instances([example.id for example in examples if example.references], objects)
+    return objects
 
 
 def _references(examples: Sequence[Example]) -> dict[PhotoId, list[str]]:

@@ -11,7 +11,7 @@ from captioner.commands.evaluate.report import Entry, report_page
 from captioner.commands.evaluate.score_tables import warnings
 from captioner.commands.evaluate.system import ScoredSystems
 from captioner.commands.photo_sources import with_placement
-from captioner.files import write_text_atomically
+from captioner.files import write_text_atomically, written_together
 from captioner.metrics.coco_scores import Captions, PhotoId, References, score_each
 
 MAX_PHOTOS = 1000
@@ -33,7 +33,8 @@ def save_page(evaluation: Evaluation) -> Path:
             caption = with_placement(caption, evaluation.source, index)
         entries.append(Entry(photo, example.image.name, caption, example.references, scores.get(example.id, {})))
     path = evaluation.folder / PAGE
-    write_text_atomically(path, scores_page(entries, evaluation, evaluation.title))
+    with written_together(evaluation.folder):
+        write_text_atomically(path, scores_page(entries, evaluation, evaluation.title))
     return path
 
 

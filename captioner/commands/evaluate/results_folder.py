@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,7 +15,7 @@ from captioner import builder
 from captioner.builder.sections import Settings
 from captioner.data.contract import Splits
 from captioner.errors import UserError, system_error
-from captioner.files import try_writing, write_text_atomically
+from captioner.files import try_writing, write_text_atomically, written_together
 from captioner.readers import read_json
 
 DATA = "dataset.json"
@@ -112,9 +113,17 @@ def _recorded(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def record_data(folder: Path, settings: Settings) -> None:
-    """Write which data the results of a folder are of."""
-    write_text_atomically(folder / DATA, json.dumps(_data(settings), indent=1) + "\n")
+@contextmanager
+def results_of(place: Place, settings: Settings, replaced: Sequence[str]) -> Iterator[None]:
+    """Mark the folder as unfinished while results are written, and write which data they are of, unless it is the run's own.
+
+    Args:
+        replaced: files of an earlier evaluation that are deleted first.
+    """
+    with written_together(place.folder, [*replaced, DATA]):
+        if not place.own_data:
+            write_text_atomically(place.folder / DATA, json.dumps(_data(settings), indent=1) + "\n")
+        yield
 
 
 def check_writable(folder: Path) -> None:

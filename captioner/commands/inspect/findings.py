@@ -11,7 +11,7 @@ from captioner.commands.inspect.inspection_figure import card_figure
 from captioner.commands.inspect.observations import Cost
 from captioner.explain.deletion import CurveAreas
 from captioner.explain.grounding import Agreement
-from captioner.files import write_text_atomically
+from captioner.files import write_text_atomically, written_together
 from captioner.metrics.bootstrap import Estimate
 
 NOTHING = "-"
@@ -78,10 +78,10 @@ def shown(estimate: Estimate | None, factor: float = 1, digits: int = 2) -> str:
 
 
 def save(card: Card) -> None:
-    """Write inspect.json and inspect.png into the card's folder. An earlier figure is removed first: it is of other numbers."""
-    (card.folder / "inspect.png").unlink(missing_ok=True)
+    """Write inspect.json and inspect.png into the card's folder."""
     content = {name: value for name, value in asdict(card).items() if name != "folder"}
     text = json.dumps({"verdict": card.verdict, **content}, indent=1)
-    write_text_atomically(card.folder / "inspect.json", text + "\n")
     title = f"{card.about['run']} on {card.about['photos']} photos of {card.about['instances']}"
-    card_figure(card.folder / "inspect.png", card, f"{title}. {card.verdict}")
+    with written_together(card.folder, ["inspect.png"]):
+        write_text_atomically(card.folder / "inspect.json", text + "\n")
+        card_figure(card.folder / "inspect.png", card, f"{title}. {card.verdict}")

@@ -13,7 +13,7 @@ from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.errors import UserError
 from captioner.features.training_photos import TrainingPhotos
-from captioner.files import write_text_atomically
+from captioner.files import unfinished, write_text_atomically
 from captioner.metrics.protocol import grouped
 from captioner.metrics.units import metrics_of, shown, unit_of
 from captioner.model import CaptionModel
@@ -100,6 +100,8 @@ def _scores(run: Path) -> str:
     """The tables of every evaluation in the run's folder, with 95 % intervals."""
     parts = []
     for path in sorted(run.glob("*/scores.json")):
+        if unfinished(path.parent):
+            continue
         stored = read_json(path, "score the run again, or delete it", dict[str, Any])
         rows, intervals = stored["scores"], stored.get("intervals", {})
         if not all(isinstance(row, dict) for row in rows.values()):

@@ -27,7 +27,7 @@ from captioner.commands.photo_sources import photo_source, read_splits
 from captioner.data.contract import Example
 from captioner.errors import UserError
 from captioner.features.training_photos import TrainingPhotos
-from captioner.files import VERSION, write_text_atomically
+from captioner.files import VERSION, unfinished, write_text_atomically
 from captioner.progress import Report, silent
 from captioner.training.checkpoints import BEST, load_checkpoint, save_checkpoint
 
@@ -68,6 +68,8 @@ def pack(
     """
     run = builder.model_folder(run)
     _check_folder(folder, run)
+    for left in filter(None, map(unfinished, sorted(run.iterdir()))):
+        report.note(f"{left}; its scores are left out of the model card")
     settings = builder.read_run_settings(run, overrides)
     captioner = builder.load(run, overrides=overrides, device=settings.run.device)
     known = _training_photos(settings, captioner, report) if photos else None

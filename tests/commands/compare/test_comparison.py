@@ -41,7 +41,10 @@ def test_kinds_are_trained_once_measured_and_compared(options, tmp_path, capsys)
             trained.append(folder)
 
     comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], options, Started())
+    killed = folder / "soft-additive" / "seed-0" / ".measured_val.json.0123abcd.tmp"
+    killed.mkdir()
     lines = comparison.compare(COMPARE, KINDS, 2, folder, ["val", "unseen"], options, Started())
+    assert not killed.exists()
     assert sorted(path.relative_to(folder).as_posix() for path in trained) == sorted(
         f"{name}/seed-{seed}"
         for name in ("soft-additive", "soft-dot", "transformer-layers-1-multi_head-heads-4")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -166,26 +165,3 @@ def test_captions_of_an_ensemble_are_asked_for_by_naming_several_models(capsys, 
     status, output, _ = run(capsys, cli.caption, photo, "--model", trained, "--model", other)
     assert status == 0
     assert expected in output
-
-
-@pytest.mark.parametrize("kills_at", range(3))
-def test_a_kill_between_files_never_leaves_new_captions_beside_earlier_scores(trained, tmp_path, monkeypatch, kills_at):
-    scored = replace(evaluate(trained, baselines=False, java=False), folder=tmp_path)
-    names, writes = ("results.json", "scores.json", "report.html"), []
-    for name in names:
-        (tmp_path / name).write_text("earlier", encoding="utf-8")
-
-    def killed(*paths):
-        writes.append(paths)
-        if len(writes) > kills_at:
-            raise KeyboardInterrupt
-        rename(*paths)
-
-    rename = os.replace
-    monkeypatch.setattr(os, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
-        scored.save()
-        save_page(scored)
-    there = {name: (tmp_path / name).read_text(encoding="utf-8") for name in names if (tmp_path / name).exists()}
-    assert set(there) == set(names[: max(1, kills_at)])
-    assert [name for name, text in there.items() if text == "earlier"] == [names[0]] * (kills_at == 0)

@@ -44,6 +44,10 @@ def test_a_start_that_was_killed_in_its_first_moments_is_started_again(settings,
     (folder / ".encoder.safetensors.0123abcd.tmp").mkdir()
     runs.train(DRAWN, [*settings, "run.epochs=1"])
     assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == {".lock"}
+    (folder / ".newest.safetensors.0123abcd.tmp").mkdir()  # killed after the last checkpoint was in its place
+    with pytest.raises(UserError, match="is a finished run"):
+        runs.train(DRAWN, [*settings, "run.epochs=1"])
+    assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == {".lock"}
 
 
 def test_a_start_without_a_checkpoint_is_corrected_by_the_next(settings, tmp_path):

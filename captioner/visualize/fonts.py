@@ -86,7 +86,7 @@ def plain_texts(figure: Figure) -> Iterator[None]:
         if not text.get_text().isascii():
             file = font_bytes(font_for(text.get_text(), text.get_fontsize()))
             if isinstance(file, Path):
-                text.set_fontproperties(FontProperties(fname=str(file), size=text.get_fontsize()))
+                text.set_fontproperties(FontProperties(fname=str(file), size=float(text.get_fontsize())))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
         yield

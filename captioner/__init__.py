@@ -17,10 +17,11 @@ from captioner.files import VERSION
 
 if TYPE_CHECKING:
     from captioner.builder import load
+    from captioner.commands.caption.accounts import explained
     from captioner.visualize.notebook import show
 
 __version__ = VERSION
-__all__ = ["__version__", "load", "show"]
+__all__ = ["__version__", "explained", "load", "show"]
 
 
 class _MovedModules(MetaPathFinder):
@@ -38,11 +39,15 @@ sys.meta_path.append(_MovedModules())
 
 
 def __getattr__(name: str) -> Any:
-    """`load` and `show` are imported on first use, since they need the whole package; earlier modules, with a warning."""
+    """`explained`, `load` and `show` are imported on first use, since they need the whole package; earlier modules, with a warning."""
     if name == "load":
         from captioner.builder import load
 
         return load
+    if name == "explained":
+        from captioner.commands.caption.accounts import explained
+
+        return explained
     if name == "show":
         from captioner.visualize.notebook import show
 

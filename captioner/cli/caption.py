@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 Kind = Enum("Kind", {"reveal": "reveal", "cells": "cells", "ratio": "ratio"})
-Explain = Enum("Explain", {"attention": "attention", "gradients": "gradients", "both": "both"})
+Explain = Enum("Explain", {"attention": "attention", "gradients": "gradients", "both": "both", "layers": "layers"})
 Words = Enum("Words", {"content": "content", "all": "all"})
 
 Models = Annotated[
@@ -45,7 +45,8 @@ ShownWords = Annotated[Words, typer.Option(help="Which words get a map in pictur
 Explained = Annotated[
     Explain,
     typer.Option(
-        help="What the sheet shows of each word: where the decoder attended, gradients of its log-probability, or both."
+        help="What sheets and pages show of each word: where the decoder attended, gradients of its log-probability, both, "
+        "or the attention of each layer."
     ),
 ]
 Override = Annotated[
@@ -92,8 +93,10 @@ def caption(
 
     if beside and sheet is None:
         raise UserError("--beside draws several models on one sheet; add --sheet out.png")
-    if explain is not Explain.attention and (sheet is None or beside):
-        raise UserError("--explain draws one model's sheet; add --sheet out.png, and leave out --beside")
+    if explain is not Explain.attention and ((sheet is None and page is None) or beside):
+        raise UserError(
+            "--explain draws the sheet or the page of one model; add --sheet out.png or --page out.html, and leave out --beside"
+        )
     _check_different(model or [Path(builder.NATURAL)], beside or [])
     pictures = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
     wanted = {option: path for option, path in pictures.items() if path is not None}
@@ -114,7 +117,7 @@ def _check_style(smooth: bool, drawn: dict[str, Any], wanted: dict[str, Path], p
         raise UserError("--smooth applies to pictures and pages, got none to draw; give --sheet out.png too")
     usual = {"kind": "reveal", "scale": "caption", "words": "content", "dark": False}
     changed = [name for name, value in drawn.items() if value != usual[name]]
-    if changed and not wanted:
+    if changed and not wanted and (page is None or set(changed) & {"scale", "dark"}):
         option = changed[0].replace("kind", "style")
         raise UserError(f"--{option} applies to pictures, got none to draw; give --sheet out.png too")
     if drawn["scale"] == "word" and drawn["kind"] != "cells":

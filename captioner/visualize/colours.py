@@ -42,7 +42,7 @@ _TABLE = _table()
 RATIO_ENDS = 3
 """The scale of `ratio` ends at 2 to the power of this, and at its inverse."""
 
-_BELOW, _ABOVE = (
+BELOW, ABOVE = (
     torch.tensor(points, dtype=torch.float32)
     for points in (
         [(178, 171, 210), (128, 115, 172), (84, 39, 136), (45, 0, 75)],
@@ -73,10 +73,10 @@ def diverging(grey: Tensor, steps: Tensor) -> Tensor:
     The opacity grows as the square root of the distance from 0, as that of `covered` does.
     """
     steps = steps.nan_to_num(0.0).clamp(-1, 1)
-    position = steps.abs() * (len(_ABOVE) - 1)
-    index = position.long().clamp(max=len(_ABOVE) - 2)
+    position = steps.abs() * (len(ABOVE) - 1)
+    index = position.long().clamp(max=len(ABOVE) - 2)
     share = (position - index)[..., None]
-    above, below = (torch.lerp(side[index], side[index + 1], share) for side in (_ABOVE, _BELOW))
+    above, below = (torch.lerp(side[index], side[index + 1], share) for side in (ABOVE, BELOW))
     cover = COVER[1] * steps.abs().sqrt()[..., None]
     return torch.lerp(GROUND[0] + GROUND[1] * grey, torch.where(steps[..., None] > 0, above, below), cover)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from importlib.util import find_spec
@@ -40,7 +40,11 @@ class Framed:
 
 
 def show(
-    captions: Caption | Sequence[Caption], photo: Photo | Sequence[Photo], smooth: bool = False, style: Style = USUAL
+    captions: Caption | Sequence[Caption],
+    photo: Photo | Sequence[Photo],
+    smooth: bool = False,
+    style: Style = USUAL,
+    accounts: Mapping[str, tuple[Caption, str]] | None = None,
 ) -> HoverWidget | Framed | Drawing:
     """Show captions with their photos.
 
@@ -49,8 +53,9 @@ def show(
 
     Args:
         photo: a file or an image; for several captions, one for each, in the same order.
-        style: of the sheet, such as `Style(kind="cells", words="all")` of `captioner.visualize.overlay`.
+        style: of maps, such as `Style(kind="cells", words="all")` of `captioner.visualize.overlay`. The page has a switch for it.
         smooth: interpolate maps between the regions' centres, as noted below the picture. The page has a switch for it.
+        accounts: of one caption's words, made by `captioner.explained`, which the page shows side by side.
 
     Returns:
         In Jupyter a widget, or a page in a frame if anywidget is not installed. Elsewhere the sheet, which can be saved or painted
@@ -68,11 +73,13 @@ def show(
         )
     names = [Path(str(photo)).name if isinstance(photo, (str, Path)) else "photo" for photo in photos]
     opened = [as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo) for photo in photos]
-    items = [PageItem(*item) for item in zip(opened, captions, names, strict=True)]
+    if accounts and len(captions) > 1:
+        raise ValueError(f"show() takes accounts of one caption, got {len(captions)} captions; show them one by one")
+    items = [PageItem(*item, accounts=accounts or {}) for item in zip(opened, captions, names, strict=True)]
     drawing = _sheet(items, replace(style, smooth=smooth or style.smooth))
     if not in_jupyter():
         return drawing
-    page = caption_page(items, smooth)
+    page = caption_page(items, smooth, style=style, inside=True)
     if find_spec("anywidget") is None:
         return Framed(page, drawing, 520 if len(items) == 1 else 800)
     from captioner.visualize.widget import HoverWidget

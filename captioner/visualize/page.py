@@ -1,12 +1,12 @@
-"""Captions as one HTML file: point at a word, and the photo shows where the decoder attended for it.
+"""Captions as one HTML file: point at a word, and the photo shows where the decoder attended for it, or at a region of the photo.
 
-The file is self-contained and loads nothing from outside. web/ holds its parts. Like a sheet, it draws cells as cells, uses one colour
-scale for all words, and hatches what the network did not see. It also shows the maps of single heads and the candidates of decoding.
+The file is self-contained and loads nothing from outside. web/ holds its parts, which the notebook widget and `captioner serve` use too.
+Maps look as on a sheet, in the same styles. The page also shows accounts of a caption side by side, heads, and the candidates of decoding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -17,6 +17,7 @@ from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.search.result import Caption
 from captioner.visualize.maps import check_photo
+from captioner.visualize.overlay import USUAL, Style
 from captioner.visualize.payload import as_data, caption_data, document, embedded, largest, largest_drawn
 
 LARGEST = 1_000_000
@@ -24,6 +25,13 @@ LARGEST = 1_000_000
 
 WIDE = 2
 """For photos wider than this times their height, the words are below the photo instead of beside it."""
+
+
+HEADING = "Captions, and where the model attended"
+EXPLANATION = (
+    "Point at a word, tap it, or use the arrow keys: the photo shows where the model attended as it wrote the word. "
+    "Point at the photo to see which words attended there."
+)
 
 
 @dataclass(frozen=True)
@@ -34,9 +42,17 @@ class PageItem:
     caption: Caption
     name: str  # printed above the photo
     candidates: Sequence[Caption] = field(default_factory=list)  # of decoding, best first, each with its maps
+    accounts: Mapping[str, tuple[Caption, str]] = field(default_factory=dict)
+    """The caption with other maps, such as gradients, and what each is, by name; its own maps first. None: its own maps alone."""
 
 
-def caption_page(items: Iterable[PageItem], smooth: bool = False, title: str = "captions") -> str:
+def caption_page(
+    items: Iterable[PageItem],
+    smooth: bool = False,
+    title: str = "captions",
+    style: Style = USUAL,
+    inside: bool = False,
+) -> str:
     """Build the page's HTML.
 
     Candidates without maps, those of `caption.candidates`, are listed; the item's candidates can be selected to see their maps.
@@ -44,21 +60,29 @@ def caption_page(items: Iterable[PageItem], smooth: bool = False, title: str = "
     Args:
         items: consumed one by one, so a generator needs the memory of only one photo.
         smooth: start with maps interpolated between the cells' centres; the page has a switch for it.
+        style: start with maps of this kind; the page has a switch for it too.
+        inside: the page is part of another one, which has a heading: its own is for screen readers alone.
 
     Raises:
         ValueError: there are no items, or a photo is not the one of its caption.
     """
-    sections = [_section(item, f"item-{number}", smooth) for number, item in enumerate(items)]
+    sections = [_section(item, f"item-{number}", style) for number, item in enumerate(items)]
     if not sections:
         raise ValueError("a page needs at least one photo with its caption, got none; give it a PageItem")
-    return document(title, f'<main class="items">{"".join(sections)}</main>', "page")
+    head = f'<h1>{HEADING}</h1><p class="faint">{EXPLANATION}</p>'
+    look = embedded({"style": style.kind, "smooth": smooth or style.smooth}, ' id="look"')
+    body = (
+        f'<header class="{"inside" if inside else "title"}">{head}</header>'
+        f'<main class="items"><div class="look" role="group" aria-label="maps"></div>{"".join(sections)}</main>{look}'
+    )
+    return document(title, body, "page")
 
 
-def save_page(path: str | Path, items: Iterable[PageItem], smooth: bool = False) -> None:
+def save_page(path: str | Path, items: Iterable[PageItem], smooth: bool = False, style: Style = USUAL) -> None:
     """Write the page. The file is written completely or not at all."""
     path = Path(path)
     check_name(path)
-    write_text_atomically(path, caption_page(items, smooth, path.stem))
+    write_text_atomically(path, caption_page(items, smooth, path.stem, style))
 
 
 def check_name(path: Path) -> None:
@@ -66,19 +90,24 @@ def check_name(path: Path) -> None:
         raise UserError(f"a page is saved as HTML, got {path.name!r}; choose a name that ends in .html")
 
 
-def _section(item: PageItem, key: str, smooth: bool) -> str:
+def _section(item: PageItem, key: str, style: Style) -> str:
     """A photo's part of the page: readable without the script, with the data that the script makes interactive."""
     captions = _captions(item)
-    for caption in captions:
+    shown = next(index for index, caption in enumerate(captions) if caption.words == item.caption.words)
+    others = [account for account, _ in item.accounts.values()]
+    for caption in [*captions, *others]:
         check_photo(item.photo, caption)
-    tops = _largest_of(captions)
+    tops = _largest_of([*captions, *others])
+    accounts = [item.accounts if index == shown else None for index in range(len(captions))]
     data = {
-        "captions": [caption_data(caption, tops) for caption in captions],
-        "shown": next(index for index, caption in enumerate(captions) if caption.words == item.caption.words),
+        "captions": [
+            caption_data(caption, tops, _shows_own(caption, own), own, style.words)
+            for caption, own in zip(captions, accounts, strict=True)
+        ],
+        "shown": shown,
         "listed": [] if item.candidates else [[text, log_prob] for text, log_prob in item.caption.candidates],
-        "top": max(largest_drawn(caption, caption.weights) for caption in captions) or 1.0,
+        "top": max(largest_drawn(caption, caption.weights) for caption in [*captions, *others]) or 1.0,
         "headTop": max(largest_drawn(caption, caption.head_weights) for caption in captions) or 1.0,
-        "smooth": smooth,
     }
     width, height = item.photo.size
     shape = "view wide" if width > WIDE * height else "view"
@@ -87,10 +116,16 @@ def _section(item: PageItem, key: str, smooth: bool) -> str:
     note = f'<p class="faint">The photo is {escape(warning)}.</p>' if warning else ""
     return (
         f'<section class="item" id="{key}" aria-labelledby="{key}-name"><h2 id="{key}-name" dir="auto">{name}</h2>{note}'
-        f'<div class="{shape}"><div class="frame"><div class="stage" style="--aspect:{width / height:.5f}">'
-        f'<img src="{as_data(_fit(item.photo))}" width="{width}" height="{height}" alt="photo {name}"></div></div>'
-        f'<p class="sentence" lang="" dir="auto">{text}</p></div>{embedded(data)}</section>'
+        f'<div class="{shape}"><div class="frame"><div class="stages"><figure>'
+        f'<div class="stage" style="--aspect:{width / height:.5f}">'
+        f'<img src="{as_data(_fit(item.photo))}" width="{width}" height="{height}" alt="photo {name}">'
+        f'</div></figure></div></div><p class="sentence" lang="" dir="auto">{text}</p></div>{embedded(data)}</section>'
     )
+
+
+def _shows_own(caption: Caption, accounts: Mapping[str, tuple[Caption, str]] | None) -> bool:
+    """Whether the first account is the caption's own attention, which its heads are part of."""
+    return not accounts or next(iter(accounts.values()))[0].weights is caption.weights
 
 
 def _captions(item: PageItem) -> list[Caption]:

@@ -1,6 +1,6 @@
-"""The data for a page's script: photos as data URLs, captions as numbers, maps as one byte for each region.
+"""The data for a page's script: photos as data URLs, captions as numbers, maps as one or two bytes for each region.
 
-The colour scale has 256 colours, so one byte loses nothing visible.
+A byte holds the square root of a weight as a share of the largest one's: small weights, which `reveal` shows too, keep two digits.
 
 Shapes: T words, R regions, N heads. Coordinates are in pixels of the original photo.
 """
@@ -11,6 +11,7 @@ import base64
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -22,11 +23,14 @@ from torch import Tensor
 
 from captioner.regions import Boxes, Grid, Layout, Placement
 from captioner.search.result import Caption
-from captioner.visualize.colours import COVER, GROUND, colour
+from captioner.text.function_words import content_words
+from captioner.visualize import colours, reveal
 from captioner.visualize.maps import in_words, map_on_photo
 
 CRISP = 128 * 128
 """Photos of up to this many pixels are stored without loss."""
+SCRIPTS = ("paint.js", "styles.js", "radios.js", "stage.js", "view.js", "extras.js")
+"""The scripts that all pages share, in this order."""
 _OVERLAP_SIZE = 192  # longer side of the map that is searched for the largest sum of overlapping boxes
 
 
@@ -43,15 +47,27 @@ def as_data(photo: Image.Image, quality: int = 85) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(stored.getvalue()).decode()}"
 
 
-def caption_data(caption: Caption, tops: tuple[float, float], with_heads: bool = True) -> dict[str, Any]:
+def caption_data(
+    caption: Caption,
+    tops: tuple[float, float],
+    with_heads: bool = True,
+    accounts: Mapping[str, tuple[Caption, str]] | None = None,
+    words: str = "content",
+    levels: int = 65535,
+) -> dict[str, Any]:
     """A caption as data for the script.
 
     Args:
         tops: the largest weight of the maps, and of the heads' maps, over all captions that share a colour scale.
+        accounts: captions with other maps of the same words and what these are, by name; the caption's own maps alone if not given.
+        words: whether `content` words or `all` stand out.
+        levels: of a weight; 255 need half the space of 65535.
     """
+    content = content_words(caption.words)
     data: dict[str, Any] = {
         "text": caption.text,
         "words": caption.words,
+        "content": content if words == "content" and len(content) < len(caption.words) else None,
         "probabilities": _short(caption.word_log_probs.exp()),
         "logProb": _short_number(caption.log_prob),
         "confidence": _short_number(caption.confidence),
@@ -59,11 +75,19 @@ def caption_data(caption: Caption, tops: tuple[float, float], with_heads: bool =
         "attend": caption.attend,
         "sentinel": None if caption.sentinel is None else _short(caption.sentinel),
         "gate": None if caption.gate is None else _short(caption.gate),
-        "maps": None,
+        "maps": False,
     }
-    drawable = _drawable(caption)
-    if drawable is not None:
-        data |= {"maps": packed(drawable[0], tops[0]), "regions": _regions(caption.layout, drawable[1])}
+    shown = accounts or {"attention": (caption, "")}
+    drawn = {name: (account, note) for name, (account, note) in shown.items() if _drawable(account) is not None}
+    if drawn:
+        placement = next(iter(drawn.values()))[0].placement
+        assert placement is not None
+        data |= {"maps": True, "regions": _regions(caption.layout, placement)}
+        data["accounts"] = [
+            {"name": name, "note": note, "maps": packed(account.weights, tops[0], levels)}
+            for name, (account, note) in drawn.items()
+            if account.weights is not None
+        ]
         heads = caption.head_weights
         if with_heads and heads is not None and heads.shape[1] > 1:
             data |= {"headMaps": packed(heads, tops[1]), "numHeads": heads.shape[1]}
@@ -77,10 +101,14 @@ def _drawable(caption: Caption) -> tuple[Tensor, Placement] | None:
     return caption.weights, caption.placement
 
 
-def packed(weights: Tensor, top: float) -> dict[str, Any]:
-    """Pack weights (..., R) into bytes: 255 stands for `top`, and one step for `unit`."""
-    steps = (weights.nan_to_num(0.0) * (255 / top)).round().clamp(0, 255).to(torch.uint8)
-    return {"unit": top / 255, "bytes": base64.b64encode(bytes(steps.contiguous().numpy())).decode()}
+def packed(weights: Tensor, top: float, levels: int = 255) -> dict[str, Any]:
+    """Pack weights (..., R) into one byte each, or two for 65535 levels: the last level stands for `top`.
+
+    Levels are even steps of the square root.
+    """
+    steps = ((weights.nan_to_num(0.0).clamp(min=0) / top).sqrt() * levels).round().clamp(0, levels)
+    stored = steps.contiguous().numpy().astype("<u2" if levels > 255 else "u1").tobytes()
+    return {"top": top, "levels": levels, "bytes": base64.b64encode(stored).decode()}
 
 
 def largest(weights: Tensor | None) -> float:
@@ -132,21 +160,30 @@ def document(title: str, body: str, name: str) -> str:
     Args:
         name: of the page's own style and script, name.css and name.js, which follow the shared ones.
     """
-    script = "\n".join(_part(file) for file in ("paint.js", "radios.js", "view.js", "extras.js", f"{name}.js"))
-    drawing = {"colours": base64.b64encode(_colours()).decode(), "cover": COVER, "ground": GROUND}
+    script = "\n".join(_part(file) for file in (*SCRIPTS, f"{name}.js"))
     return Template(_part("document.html")).substitute(
         title=escape(title),
         style="\n".join(_part(file) for file in ("shared.css", f"{name}.css")),
         body=body,
-        drawing=embedded(drawing, ' id="drawing"'),
+        drawing=embedded(drawing_constants(), ' id="drawing"'),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
-def _colours() -> bytes:
-    """Red, green and blue of each of the 256 colours."""
-    return bytes(colour(torch.arange(256) / 255).contiguous().numpy())
+def drawing_constants() -> dict[str, Any]:
+    """The numbers of the styles of maps, so that the script draws what sheets draw."""
+    table = bytes(colours.colour(torch.arange(256) / 255).contiguous().numpy())
+    return {
+        "colours": base64.b64encode(table).decode(),
+        "cover": colours.COVER,
+        "ground": colours.GROUND,
+        "ratio": {"below": colours.BELOW.tolist(), "above": colours.ABOVE.tolist(), "ends": colours.RATIO_ENDS},
+        "reveal": {
+            "contour": reveal.CONTOUR, "shade": reveal.SHADE, "least": reveal.LEAST, "gamma": reveal.GAMMA,
+            "light": reveal.LIGHT, "most": reveal.MOST, "unseen": reveal.UNSEEN, "edge": reveal.EDGE,
+        },
+    }  # fmt: skip
 
 
 def _part(name: str) -> str:

@@ -376,7 +376,7 @@ def test_a_scale_for_each_word_needs_the_style_that_has_one(capsys, pictures, tr
 def test_accounts_are_drawn_on_one_models_sheet(capsys, pictures, trained, option):
     status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", trained, "--explain", "both", *option)
     assert status == 2
-    assert "--explain draws one model's sheet; add --sheet out.png, and leave out --beside" in errors
+    assert "--explain draws the sheet or the page of one model; add --sheet out.png or --page out.html" in errors
 
 
 def test_a_model_that_writes_with_itself_is_an_error(capsys, trained):

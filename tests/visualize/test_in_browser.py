@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,8 @@ from captioner.commands.evaluate.report import Entry, report_page
 from captioner.regions import Boxes, Grid, Placement
 from captioner.visualize import overlay
 from captioner.visualize.page import PageItem, caption_page, save_page
+from captioner.visualize.painters import PAINTERS, Weights
+from captioner.visualize.reveal import pixels_of
 from tests.visualize.chromium import Chromium, installed
 from tests.visualize.test_page import make_caption
 
@@ -81,7 +85,8 @@ def test_texts_run_nothing(browser, show):
 def test_the_keyboard_moves_through_words_and_the_map_follows(browser, show):
     show(PageItem(plain(), make_caption(TWELVE, CROPPED), "a.jpg"))
     assert canvas(browser) is None
-    browser.press("Tab")
+    while not browser.run("document.activeElement.classList.contains('word')"):
+        browser.press("Tab")
     maps = [canvas(browser)]
     for key, word in (("ArrowRight", 1), ("ArrowRight", 2), ("End", 11), ("ArrowRight", 0), ("ArrowLeft", 11)):
         browser.press(key)
@@ -112,34 +117,181 @@ def test_the_mouse_shows_a_word_and_a_click_keeps_it(browser, show):
 BOXES = Boxes(torch.tensor([[0.0, 0.0, 0.6, 0.7], [0.4, 0.3, 1.0, 1.0], [0.1, 0.1, 0.2, 0.9]]))
 
 
+@pytest.mark.parametrize("style", ["reveal", "cells", "ratio"])
 @pytest.mark.parametrize("layout", [Grid(7, 7), Grid(3, 5), BOXES], ids=["7x7", "3x5", "boxes"])
 @pytest.mark.parametrize("placement", [CROPPED, Placement.whole(SIZE).resized((64, 64))], ids=["cropped", "whole"])
-@pytest.mark.parametrize("scale", [1, 2])
-def test_the_map_has_the_sheet_s_pixels(browser, show, layout, placement, scale):
+def test_the_map_has_the_sheet_s_pixels(browser, show, layout, placement, style):
     caption = make_caption(TWELVE, placement, layout)
-    show(PageItem(plain(), caption, "a.jpg"))
-    browser.resize(scale=scale)
+    show(PageItem(plain(), caption, "a.jpg"), style=overlay.Style(kind=style))
     browser.press("Tab")
+    browser.run("document.querySelector('.word').focus()")
+    browser.press("Home")
     drawn = canvas(browser)
-    maps = overlay.maps_over(plain(), [caption], drawn.size, overlay.USUAL)[0]
-    expected = maps.over(overlay.grey_of(plain(drawn.size)), 0)
-    differences = (overlay.grey_of(drawn) - overlay.grey_of(expected)).abs().squeeze(-1)
+    photo = plain(drawn.size)
+    (maps,) = overlay.maps_over(photo.resize(SIZE), [caption], drawn.size, overlay.Style(kind=style))
+    cells = max(layout.rows, layout.columns) if isinstance(layout, Grid) else 1
+    line = max(1, min(2, round(max(drawn.size) / cells / 12)))
+    assert line == 2
+    painter = PAINTERS[style]
+    weights = Weights(maps.drawn[0], maps.uniform, float(maps.tops.max()), layout.num_regions)
+    expected = painter.paint(painter.ground(photo), weights, line).expand(-1, -1, 3)
+    differences = (pixels_of(drawn) - expected).abs().amax(-1)
     seen = ~maps.drawn[0].isnan()
     assert seen.any()
-    assert differences[seen].max() <= 4  # a byte's rounding moves a colour by one step
+    assert differences[seen].max() <= 4  # a level of the scale, or the sheet's dithering
     assert differences[~seen].median() <= 1 if (~seen).any() else True  # hatched, lines apart
+
+
+def switch(browser, name):
+    """Presses the button or the box of this name."""
+    found = f"[...document.querySelectorAll('.part, .plain, .switch')].find((one) => one.textContent === {name!r})"
+    browser.run(f"({found}).click()")
+    browser.settle()
 
 
 def test_smooth_maps_lie_between_the_cells_and_stop_where_the_network_did(browser, show):
     caption = make_caption("one", CROPPED, weights=torch.eye(16)[5:6])
-    show(PageItem(plain(), caption, "a.jpg"))
-    browser.press("Tab")
+    show(PageItem(plain(), caption, "a.jpg"), style=overlay.Style(kind="cells"))
+    browser.point_at(".word", click=True)
     cells = canvas(browser)
-    browser.point_at(".switch:last-of-type input", click=True)
+    switch(browser, "interpolate between cells")
     smooth = canvas(browser)
     assert len(cells.crop((130, 10, 550, 460)).getcolors(1 << 20)) == 2
     assert len(smooth.crop((130, 10, 550, 460)).getcolors(1 << 20)) > 50
     assert cells.crop((0, 0, 70, 480)).tobytes() == smooth.crop((0, 0, 70, 480)).tobytes()
+
+
+def test_the_style_and_the_opacity_of_maps_can_be_chosen(browser, show):
+    show(PageItem(plain(), make_caption(TWELVE, CROPPED), "a.jpg"))
+    browser.point_at(".word:nth-child(2)", click=True)
+    drawn = []
+    for style in ("reveal", "cells", "ratio"):
+        switch(browser, style)
+        drawn.append(canvas(browser).tobytes())
+    assert len(set(drawn)) == 3
+    browser.run(
+        "const s = document.querySelector('input[type=range]'); s.value = 25; s.dispatchEvent(new Event('input'))"
+    )
+    assert browser.run("document.querySelector('.map').style.opacity") == "0.25"
+
+
+LOOK = "getComputedStyle({0}).boxShadow !== 'none' || getComputedStyle({0}).backgroundColor !== 'rgba(0, 0, 0, 0)'"
+SELECTED = f"[...document.querySelectorAll('.word')].flatMap((word, index) => {LOOK.format('word')} ? [index] : [])"
+
+
+def test_only_one_word_ever_looks_selected(browser, show):
+    show(PageItem(plain(), make_caption(TWELVE, CROPPED), "a.jpg"))
+    assert browser.run(SELECTED) == []
+    browser.point_at(".word:nth-child(4)", click=True)
+    browser.point_at(".word:nth-child(2)")
+    assert browser.run(SELECTED) == [1]
+    browser.point_at("h2")
+    assert browser.run(SELECTED) == [3]
+    browser.press("ArrowRight")
+    assert browser.run(SELECTED) == [4]
+    browser.point_at(".word:nth-child(2)")
+    assert browser.run(SELECTED) == [1]
+    assert (
+        browser.run(
+            "[...document.querySelectorAll('.word')].filter((word) => getComputedStyle(word).outlineStyle !== 'none').length"
+        )
+        == 0
+    )
+
+
+def test_pointing_at_a_region_says_which_words_attended_there(browser, show):
+    weights = torch.full((12, 16), 0.05)
+    weights[2, 5], weights[7, 5] = 0.8, 0.25
+    show(PageItem(plain(), make_caption(TWELVE, Placement.whole(SIZE), weights=weights), "a.jpg"))
+    x, y = browser.run(
+        "(() => { const r = document.querySelector('.probe').getBoundingClientRect(); return [r.x + 0.375 * r.width, r.y + 0.375 * r.height] })()"
+    )
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    browser.settle()
+    facts = browser.run("[...document.querySelectorAll('.fact')].map((fact) => fact.textContent)")
+    assert facts[:3] == ["at row 2, column 2", "dog 13 x uniform", "ball 4.0 x uniform"]
+    assert browser.run("document.querySelector('.word:nth-child(3) small').textContent") == "12.8x"
+    assert browser.run(SELECTED) == [], "no word looks selected"
+    browser.point_at("h2")
+    assert browser.run("document.querySelector('.region').hidden")
+    browser.press("Tab")
+    browser.run("document.querySelector('.look input').focus()")
+    while browser.run("document.activeElement.className") != "probe":
+        browser.press("Tab")
+    for _ in range(2):
+        browser.press("ArrowLeft")
+    browser.press("ArrowUp")
+    assert browser.run("document.querySelector('.fact b').textContent") == "row 2, column 1"
+    assert browser.run("document.querySelector('[aria-live]').textContent").startswith("at row 2, column 1; ")
+
+
+def test_accounts_share_word_and_region(browser, show):
+    caption = make_caption(TWELVE, CROPPED)
+    accounts = {"attention": (caption, "where"), "gradients": (make_caption(TWELVE, CROPPED, seed=1), "why")}
+    show(PageItem(plain(), caption, "a.jpg", accounts=accounts))
+    browser.point_at(".word:nth-child(3)", click=True)
+    maps = [canvas(browser)]
+    switch(browser, "gradients")
+    maps.append(canvas(browser))
+    switch(browser, "side by side")
+    assert browser.run("document.querySelectorAll('.stage').length") == 2
+    assert browser.run(CHOSEN) == 2
+    browser.point_at("figure:nth-child(2) .probe")
+    assert browser.run("[...document.querySelectorAll('.region')].map((region) => region.hidden)") == [False, False]
+    assert browser.run("document.querySelector('.fact').textContent").startswith("gradients at row ")
+    assert maps[0].tobytes() != maps[1].tobytes()
+    assert browser.run("[...document.querySelectorAll('.map')].map((map) => map.hidden)") == [False, False]
+    switch(browser, "attention")
+    assert browser.run("document.querySelectorAll('.stage').length") == 1
+    assert canvas(browser).tobytes() == maps[0].tobytes()
+    assert browser.complaints == []
+
+
+def test_play_goes_through_the_words_that_matter(browser, show):
+    show(PageItem(plain(), make_caption("a small dog", CROPPED), "a.jpg"))
+    switch(browser, "play")
+    assert browser.run(CHOSEN) == 1
+    browser.run("new Promise((done) => setTimeout(done, 1500))")
+    assert browser.run(CHOSEN) == 2
+    browser.run("new Promise((done) => setTimeout(done, 1300))")
+    assert browser.run("document.querySelector('.plain').textContent") == "play"
+
+
+def test_words_that_matter_carry_their_part_of_the_photo(browser, show):
+    picture = plain()
+    picture.paste((250, 20, 20), (320, 240, 640, 480))
+    weights = torch.full((2, 16), 0.01)
+    weights[0, 15], weights[1, 0] = 0.85, 0.85
+    show(PageItem(picture, make_caption("red blue", Placement.whole(SIZE), weights=weights), "a.jpg"))
+    pieces = [canvas(browser, f".word:nth-child({word}) .piece").resize((1, 1)).getpixel((0, 0)) for word in (1, 2)]
+    assert pieces[0][0] > 230 > 120 > pieces[1][0]
+
+
+def axe() -> str | None:
+    """axe-core's script, from PyPI's axe-core-python or from npm's axe-core beside this repository."""
+    found = importlib.util.find_spec("axe_core_python")
+    places = [Path(found.origin).parent] if found and found.origin else []
+    places.append(Path(__file__).parents[2] / "node_modules" / "axe-core")
+    return next(
+        (text.read_text(encoding="utf-8") for text in (place / "axe.min.js" for place in places) if text.exists()), None
+    )
+
+
+@pytest.mark.skipif(axe() is None, reason="needs axe-core: pip install axe-core-python")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1200])
+def test_axe_finds_no_violation(browser, show, width, dark):
+    captions = [make_caption(f"{TWELVE} {seed}", CROPPED, Grid(4, 4), 3, seed) for seed in range(3)]
+    accounts = {"attention": (captions[0], "where"), "gradients": (captions[1], "why")}
+    show(PageItem(plain(), captions[0], "a.jpg", captions, accounts), PageItem(plain(), captions[1], "b.jpg"))
+    browser.resize(width, dark=dark)
+    found = "axe.run(document, {resultTypes: ['violations']}).then(({violations}) => violations.map(({id, nodes}) => [id, nodes[0].html]))"
+    browser.run(f"{axe()};0")
+    assert browser.run(found) == []
+    browser.point_at(".word:nth-child(2)", click=True)
+    switch(browser, "side by side")
+    browser.point_at(".probe")
+    assert browser.run(found) == []
 
 
 def test_candidates_and_heads_can_be_chosen(browser, show):
@@ -158,8 +310,9 @@ def test_candidates_and_heads_can_be_chosen(browser, show):
 
 def test_arrows_go_where_they_point_in_a_script_from_right_to_left(browser, show):
     show(PageItem(plain(), make_caption("كلب صغير يركض", CROPPED), "a.jpg"))
-    for key in ("Tab", "ArrowLeft"):
-        browser.press(key)
+    while not browser.run("document.activeElement.classList.contains('word')"):
+        browser.press("Tab")
+    browser.press("ArrowLeft")
     assert browser.run(CHOSEN) == 1
 
 

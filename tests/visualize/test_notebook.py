@@ -68,6 +68,7 @@ def test_with_anywidget_python_learns_which_word_is_pointed_at(jupyter):
     widget.set_state({"word": 2})
     assert heard == ["dog"]
     assert '"smooth":true' in widget.page
+    assert 'class="inside"' in widget.page
     data, _ = widget._repr_mimebundle_()
     assert data["image/png"].startswith(b"\x89PNG")
 
@@ -76,6 +77,15 @@ def test_a_photo_is_turned_upright_before_maps_are_drawn():
     turned = photo((48, 64))
     turned.getexif()[274] = 6
     assert isinstance(captioner.show(CAPTION, photo=turned), Drawing)
+
+
+def test_accounts_stand_side_by_side_on_the_page_of_one_caption(jupyter, monkeypatch):
+    monkeypatch.setattr(notebook, "find_spec", lambda name: None)
+    accounts = {"attention": (CAPTION, "where it attended"), "gradients": (CAPTION, "what made it likely")}
+    shown = captioner.show(CAPTION, photo=photo(), accounts=accounts)
+    assert "what made it likely" in shown.page
+    with pytest.raises(ValueError, match="accounts of one caption, got 2"):
+        captioner.show([CAPTION, CAPTION], photo=[photo(), photo()], accounts=accounts)
 
 
 def test_photos_and_captions_of_different_numbers_are_an_error():

@@ -12,13 +12,15 @@ from io import BytesIO
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from captioner.errors import UserError
 from captioner.regions import Boxes, Grid, Placement
 from captioner.search.result import Caption
-from captioner.visualize import payload
-from captioner.visualize.colours import COVER, GROUND, colour
+from captioner.visualize import colours, payload, reveal
+from captioner.visualize.overlay import Style
 from captioner.visualize.page import PageItem, caption_page, save_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&quot;\"'<!--\u2028"
@@ -79,7 +81,7 @@ def test_texts_stand_in_the_page_as_texts():
     elements = Elements(page)
     assert [attributes["src"][:10] for attributes in elements.of("img")] == ["data:image"]
     assert not any(name.startswith("on") for _, attributes in elements.found for name in attributes)
-    assert len(elements.of("script")) == 3  # the item's data, what drawing needs, the script
+    assert len(elements.of("script")) == 4  # the item's data, the look of maps, what drawing needs, the script
     assert data_of(page)["captions"][0]["words"] == caption.words
 
 
@@ -138,18 +140,53 @@ def test_boxes_are_in_pixels_of_the_photo():
 
 
 def unpacked(maps, shape):
-    steps = torch.tensor(list(base64.b64decode(maps["bytes"])), dtype=torch.float64)
-    return (steps * maps["unit"]).reshape(shape)
+    kind = torch.uint16 if maps["levels"] > 255 else torch.uint8
+    steps = torch.frombuffer(bytearray(base64.b64decode(maps["bytes"])), dtype=kind).double()
+    return ((steps / maps["levels"]) ** 2 * maps["top"]).reshape(shape)
 
 
-def test_maps_are_within_half_a_colour_of_the_weights():
+def test_maps_are_close_to_the_weights():
     caption = make_caption("a small dog", Placement.whole((64, 48)), num_heads=3)
-    data = data_of(one(caption))
-    found = data["captions"][0]
-    maps, heads = unpacked(found["maps"], (3, 16)), unpacked(found["headMaps"], (3, 3, 16))
-    assert (maps - caption.weights).abs().max() <= data["top"] / 255 / 2 + 1e-7
-    assert (heads - caption.head_weights).abs().max() <= data["headTop"] / 255 / 2 + 1e-7
+    found = data_of(one(caption))["captions"][0]
+    maps, heads = unpacked(found["accounts"][0]["maps"], (3, 16)), unpacked(found["headMaps"], (3, 3, 16))
+    assert ((maps - caption.weights).abs() / caption.weights.clamp(min=1e-3)).max() <= 1e-3
+    top = found["headMaps"]["top"]
+    assert ((heads - caption.head_weights).abs() <= (caption.head_weights * top).sqrt() / 255 + top / 255**2).all()
     assert found["numHeads"] == 3
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.sampled_from([255, 65535]))
+def test_a_level_is_off_by_half_a_step_of_the_square_root(values, levels):
+    weights = torch.tensor(values)
+    top = float(weights.max()) or 1.0
+    found = unpacked(payload.packed(weights, top, levels), weights.shape)
+    assert ((found / top).sqrt() - (weights / top).sqrt()).abs().max() <= 0.501 / levels + 1e-6
+
+
+def test_accounts_are_told_apart_and_heads_belong_to_attention():
+    caption = make_caption("a small dog", Placement.whole((64, 48)), num_heads=3)
+    other = make_caption("a small dog", Placement.whole((64, 48)), seed=1)
+    accounts = {"attention": (caption, "where"), "gradients": (other, "why <b>")}
+    found = data_of(caption_page([PageItem(photo(), caption, "a", [caption, other], accounts)]))["captions"]
+    assert [(account["name"], account["note"]) for account in found[0]["accounts"]] == [
+        ("attention", "where"),
+        ("gradients", "why <b>"),
+    ]
+    torch.testing.assert_close(
+        unpacked(found[0]["accounts"][1]["maps"], (3, 16)).float(), other.weights, atol=1e-4, rtol=0
+    )
+    assert "headMaps" in found[0]
+    assert len(found[1]["accounts"]) == 1
+    alone = data_of(caption_page([PageItem(photo(), caption, "a", [], {"gradients": (other, "")})]))["captions"][0]
+    assert [account["name"] for account in alone["accounts"]] == ["gradients"]
+    assert "headMaps" not in alone, "heads of attention are not heads of gradients"
+
+
+def test_content_words_stand_out_unless_all_do():
+    caption = make_caption("a small dog", Placement.whole((64, 48)))
+    assert data_of(one(caption))["captions"][0]["content"] == [1, 2]
+    assert data_of(one(caption, style=Style(words="all")))["captions"][0]["content"] is None
 
 
 def test_candidates_share_one_scale_and_the_caption_is_the_one_shown():
@@ -174,7 +211,7 @@ def test_where_boxes_overlap_the_scale_reaches_their_sum():
 )
 def test_what_a_caption_lacks_is_left_out(changes):
     found = data_of(one(make_caption("a", Placement.whole((64, 48)), **changes)))["captions"][0]
-    assert (found["maps"] is None) == (changes.get("weights", 0) is None)
+    assert found["maps"] == (changes.get("weights", 0) is not None)
     assert found["sentinel"] == ([0.5] if "sentinel" in changes else None)
 
 
@@ -207,21 +244,32 @@ def test_photos_keep_their_proportions_and_tiny_ones_their_pixels(size):
         assert stored.tobytes() == picture.tobytes()
 
 
-def test_colours_are_the_sheet_s():
+def test_the_script_draws_with_the_numbers_of_sheets():
     data = json.loads(
         next(text for text in Elements(one(make_caption("a", Placement.whole((64, 48))))).data if "cover" in text)
     )
     table = torch.tensor(list(base64.b64decode(data["colours"]))).reshape(256, 3)
-    assert torch.equal(table, colour(torch.arange(256) / 255).long())
-    assert (data["ground"], data["cover"]) == ([*GROUND], [*COVER])
+    assert torch.equal(table, colours.colour(torch.arange(256) / 255).long())
+    assert (data["ground"], data["cover"]) == ([*colours.GROUND], [*colours.COVER])
+    assert data["reveal"]["shade"] == [*reveal.SHADE]
+    assert {name: data["reveal"][name] for name in ("least", "gamma", "most", "contour")} == {
+        "least": reveal.LEAST, "gamma": reveal.GAMMA, "most": reveal.MOST, "contour": reveal.CONTOUR,
+    }  # fmt: skip
+    assert data["ratio"]["above"] == colours.ABOVE.tolist()
 
 
-def test_smooth_is_an_option():
+def look_of(page):
+    return json.loads(next(text for text in Elements(page).data if text.startswith('{"style"')))
+
+
+def test_a_page_starts_in_the_style_that_is_asked_for():
     caption = make_caption("a", Placement.whole((64, 48)))
-    assert [data_of(one(caption, smooth=smooth))["smooth"] for smooth in (False, True)] == [False, True]
+    assert [look_of(one(caption, smooth=smooth))["smooth"] for smooth in (False, True)] == [False, True]
+    assert look_of(one(caption))["style"] == "reveal"
+    assert look_of(one(caption, style=Style(kind="ratio", smooth=True))) == {"style": "ratio", "smooth": True}
 
 
-@pytest.mark.parametrize("part", ["paint.js", "radios.js", "view.js", "extras.js", "page.js", "report.js"])
+@pytest.mark.parametrize("part", [*payload.SCRIPTS, "page.js", "report.js"])
 def test_a_script_cannot_end_itself(part):
     assert not re.search(r"</script|<!--", payload._part(part), re.IGNORECASE)
 

@@ -82,7 +82,7 @@ def run(
         beside: other models by name, which a sheet shows beside this one.
         style: of pictures; the default style if not given.
         name: of this model.
-        explain: what a sheet shows of each word: `attention`, `gradients` or `both`.
+        explain: what sheets and pages show of each word: `attention`, `gradients`, `both` or `layers`.
 
     Raises:
         UserError: no photo can be read, a name matches nothing, or there are too many photos for one picture or page.
@@ -96,7 +96,7 @@ def run(
     if details is not None:
         _write(details, as_json(captioned, name))
     if page is not None:
-        _lay_out(page, captioned, style is not None and style.smooth)
+        _lay_out(captioner, page, captioned, style, explain)
     written = _by_model(captioned, beside or {}, name)
     if wanted:
         _draw(captioner, wanted, written, style, explain)
@@ -115,7 +115,7 @@ def _check_pictures(captioner: Captioner, wanted: Mapping[str, Path], num_photos
     if explain != "attention":
         from captioner.commands.caption.accounts import check_explained
 
-        check_explained(captioner)
+        check_explained(captioner, explain)
 
 
 def _draw(
@@ -133,7 +133,7 @@ def _draw(
             from captioner.commands.caption.accounts import accounts_of
 
             own = [(photo, next(iter(captions.values()))) for photo, captions in written]
-            found = [(photo, accounts_of(captioner, photo, caption, explain == "both")) for photo, caption in own]
+            found = [(photo, accounts_of(captioner, photo, caption, explain)) for photo, caption in own]
             pictures.write(pictures.EXPLAINED, path, found, style or USUAL)
         else:
             pictures.write(option, path, written, style or USUAL)
@@ -232,10 +232,18 @@ def _write(path: Path, text: str) -> None:
     console.print(f"written: {path}", soft_wrap=True)
 
 
-def _lay_out(path: Path, captioned: Captioned, smooth: bool) -> None:
+def _lay_out(captioner: Captioner, path: Path, captioned: Captioned, style: Style | None, explain: str) -> None:
     """Write one HTML file of all photos with their captions."""
+    from captioner.visualize.overlay import USUAL
     from captioner.visualize.page import PageItem, save_page
 
-    items = (PageItem(open_photo(photo), captions[0], photo.name, captions) for photo, captions in captioned)
-    save_page(path, items, smooth)
+    def item(photo: Path, captions: list[Caption]) -> PageItem:
+        picture, accounts = open_photo(photo), {}
+        if explain != "attention":
+            from captioner.commands.caption.accounts import explained
+
+            accounts = explained(captioner, picture, captions[0], explain, style or USUAL)
+        return PageItem(picture, captions[0], photo.name, captions, accounts)
+
+    save_page(path, (item(photo, captions) for photo, captions in captioned), style=style or USUAL)
     console.print(f"written: {path}", soft_wrap=True)

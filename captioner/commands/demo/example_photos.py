@@ -20,21 +20,28 @@ _NEXT = f"""next:
   captioner demo --train                          train a model on drawn pictures, in minutes"""
 
 
+def example_photos() -> list[Path]:
+    """The example photos; relative paths if they are below the current folder. Empty if this installation has none."""
+    place = next((place for place in PLACES if place.is_dir()), None)
+    if place is None:
+        return []
+    place = place.resolve()
+    return photos_in(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)[0]
+
+
 def run(folder: Path, overrides: Sequence[str] = ()) -> None:
     """Write a sheet and a page of the example photos into `folder`/examples.
 
     Raises:
         UserError: this installation has no model in the box, or no example photos.
     """
-    place = next((place for place in PLACES if place.is_dir()), None)
-    if place is None:
+    photos = example_photos()
+    if not photos:
         raise UserError("this installation has no example photos; give a photo of yours: captioner caption photo.jpg")
     captioner = builder.load(overrides=overrides)
-    place = place.resolve()
-    place = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
-    photos = [str(photo) for photo in photos_in(place)[0]]
     written = folder / "examples"
-    caption.run(captioner, photos, {"sheet": written / "sheet.png"}, page=written / "page.html", name=builder.NATURAL)
+    names = [str(photo) for photo in photos]
+    caption.run(captioner, names, {"sheet": written / "sheet.png"}, page=written / "page.html", name=builder.NATURAL)
     console.print("open the page in a browser, and point at a word to see where the model attended", soft_wrap=True)
     for line in _NEXT.splitlines():
         console.print(line, soft_wrap=True)

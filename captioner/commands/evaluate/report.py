@@ -135,12 +135,13 @@ def _tools(sortable: Sequence[str], shown: int, total: int, convention: str) -> 
         if convention
         else ""
     )
+    look = '<div class="look" role="group" aria-label="maps"></div>' if convention else ""
     return (
         f'<div class="tools"><label>sort by <select id="sort">{options}</select></label>'
         '<label><input type="checkbox" id="descending"> highest first</label>'
         '<label class="search">filter <input type="search" id="filter" placeholder="words of name, caption, references"></label>'
         f'<output id="count" aria-live="polite" data-among="{among}">{among}</output></div>'
-        f'<p class="faint">{hint}{convention}</p>'
+        f'<p class="faint">{hint}{convention}</p>{look}'
     )
 
 
@@ -182,7 +183,7 @@ def _data(entry: Entry, metrics: Sequence[str]) -> dict[str, Any]:
     unit = largest(caption.weights) or 1.0
     return {
         "sort": [*sort, caption.confidence],
-        "captions": [caption_data(caption, (unit, 1.0), with_heads=False)],
+        "captions": [caption_data(caption, (unit, 1.0), with_heads=False, levels=255)],
         "top": largest_drawn(caption, caption.weights) or 1.0,
         **_thumbnail(entry),
     }

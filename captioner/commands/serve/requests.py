@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.captioner import Captioner
+from captioner.commands.caption.accounts import explained
 from captioner.commands.caption.photos import Captioned
 from captioner.commands.serve.choices import make_search
 from captioner.encoders.preprocess import open_photo
@@ -86,8 +87,20 @@ class Service:
         """The name of the run folder, without its path, which stays private."""
         return self.run.resolve().name
 
-    def answer(self, photos: Sequence[Path], choices: Mapping[str, Any], tick: Tick = lambda *_: None) -> Answer:
+    def answer(
+        self,
+        photos: Sequence[Path],
+        choices: Mapping[str, Any],
+        tick: Tick = lambda *_: None,
+        gradients: bool = False,
+    ) -> Answer:
         """Caption photos with these decoding options. Photos that cannot be read are named and skipped.
+
+        Args:
+            photos: files.
+            choices: decoding options, by name.
+            tick: called before each photo.
+            gradients: explain the words of each caption by gradients too.
 
         Raises:
             UserError: there are no photos or too many, or the options contradict each other.
@@ -96,18 +109,18 @@ class Service:
             raise UserError(f"give 1 to {self.allowed.photos} photos at a time, got {len(photos)}")
         deadline = time.monotonic() + self.allowed.seconds
         search = make_search(self.run, self.captioner.vocabulary, choices)
-        request = _Request(self.captioner.with_search(_InTime(search, deadline)), self.allowed, tick)
+        request = _Request(self.captioner.with_search(_InTime(search, deadline)), self.allowed, tick, gradients)
         items = request.items(photos)
         first = next(items, None)
-        page = "" if first is None else caption_page(chain([first], items))
+        page = "" if first is None else caption_page(chain([first], items), inside=True)
         return Answer(request.captioned, page, request.sheets, request.problems)
 
 
 class _Request:
     """A request in progress, with its results so far."""
 
-    def __init__(self, captioner: Captioner, allowed: Allowed, tick: Tick):
-        self.captioner, self.allowed, self.tick = captioner, allowed, tick
+    def __init__(self, captioner: Captioner, allowed: Allowed, tick: Tick, gradients: bool):
+        self.captioner, self.allowed, self.tick, self.gradients = captioner, allowed, tick, gradients
         self.captioned: Captioned = []
         self.sheets: list[Drawing] = []
         self.problems: list[str] = []
@@ -119,6 +132,7 @@ class _Request:
             try:
                 photo = open_upload(path, self.allowed)
                 captions = self.captioner.candidates(photo)
+                accounts = explained(self.captioner, photo, captions[0]) if self.gradients else {}
             except UserError as error:
                 self.problems.append(str(error))
             except _TimeIsUp:
@@ -130,7 +144,7 @@ class _Request:
             else:
                 self.captioned.append((Path(path.name), captions))
                 self.sheets.append(sheet(photo, captions[0], name=path.name))
-                yield PageItem(photo, captions[0], path.name, captions)
+                yield PageItem(photo, captions[0], path.name, captions, accounts)
 
 
 def open_upload(path: Path, allowed: Allowed) -> Image.Image:

@@ -6,6 +6,7 @@ analytics.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -17,6 +18,7 @@ from typing import Any
 
 from captioner import builder
 from captioner.commands.caption.photos import as_json
+from captioner.commands.demo.example_photos import example_photos
 from captioner.commands.serve.allowed_hosts import AllowedHosts
 from captioner.commands.serve.choices import RANGES, choices_for, first_choices
 from captioner.commands.serve.requests import Allowed, Answer, Service
@@ -31,19 +33,34 @@ KEPT = 3600
 _WAITING = 20  # requests in the queue; more are refused
 _REMEMBERED = 32  # sessions whose last answer gradio keeps in memory, some MB each for large photos
 _FILES = {"sheet": "png", "json": "json", "page": "html"}  # downloads, and their file endings
-_EMPTY = "<p>Captions appear here. Point at a word to see the model's attention.</p>"
+_TITLE = "Caption photos, and see where the model attends"
+_ABOUT = (
+    "A model writes a caption word by word. Point at a word to see where on the photo it attended, or at the photo to see "
+    "which words attended there."
+)
+_EMPTY = "<p>Captions appear here.</p>"
 _SCROLL_TO_RESULTS = (
     "() => { if (innerWidth < 680) document.querySelector('.results').scrollIntoView({ behavior: 'smooth' }) }"
 )
+_NAME_BUTTONS = """() => new MutationObserver(() => {
+    document.querySelectorAll(".gallery-item:not([aria-label])").forEach((button) =>
+        button.setAttribute("aria-label", "example " + button.querySelector("img")?.src.split("/").at(-1)));
+    document.querySelector(".upload-container[aria-label]")?.removeAttribute("aria-label");
+}).observe(document.body, { childList: true, subtree: true })"""
+"""For screen readers: gradio gives the examples no name, and the upload another one than it shows."""
 _COLOURS = {
     "body_background_fill": "#ffffff", "body_background_fill_dark": "#15171a",  # as in visualize/web/shared.css
+    "button_primary_background_fill": "#0a5fb4", "button_primary_background_fill_hover": "#084b8f",
+    "button_primary_background_fill_dark": "#0a5fb4", "button_primary_background_fill_hover_dark": "#084b8f",
+    "body_text_color_subdued": "#5c626b", "body_text_color_subdued_dark": "#a2a9b3",
     "block_background_fill_dark": "#1f2226", "border_color_primary_dark": "#383d44",
 }  # fmt: skip
 _STYLE = """
 .frame iframe { width: 100%; height: max(30rem, 86vh); border: 0; display: block; }
 .problems { margin: 0; padding: 0.5rem 0.75rem; border-left: 4px solid #c62828; background: rgb(198 40 40 / 10%); }
 .problems { list-style: none; overflow-wrap: anywhere; }
-.quiet p { color: #5c626b; }
+.quiet p { color: #5c626b; margin: 0.25rem 0; }
+.quiet p.about { color: inherit; font-size: 1.0625rem; }
 .dark .quiet p { color: #a2a9b3; }
 """
 
@@ -69,7 +86,9 @@ def make_page(service: Service, folder: Path) -> Any:
         gradio.HTML(_head(service), elem_classes="quiet")
         with gradio.Row():
             with gradio.Column(scale=2, min_width=300):
-                photos = gradio.File(file_count="multiple", label="photos", height=180)
+                photos = gradio.File(file_count="multiple", label="photos", height=140)
+                examples = _examples(gradio)
+                gradients = gradio.Checkbox(label="explain words by gradients too", value=False)
                 controls = _controls(gradio, first_choices(service.run))
                 button = gradio.Button("Caption", variant="primary")
                 files = _downloads(gradio)
@@ -77,12 +96,15 @@ def make_page(service: Service, folder: Path) -> Any:
             with gradio.Column(scale=5, min_width=320, elem_classes="results"):
                 problems = gradio.HTML(visible=False)
                 captions = gradio.HTML(_EMPTY, elem_classes=["frame", "quiet"], min_height=200)
-        respond, given = _responder(gradio, service, folder, list(controls)), [photos, *controls.values()]
-        answered = gradio.on(
-            [photos.upload, button.click], respond, given, [problems, captions, *files],
-            show_progress_on=captions, api_visibility="private",
-        )  # fmt: skip
-        answered.then(None, js=_SCROLL_TO_RESULTS, api_visibility="private")
+        respond, settings = _responder(gradio, service, folder, list(controls)), [gradients, *controls.values()]
+        for triggers, given in (([photos.upload, button.click], photos), ([examples.click], examples)):
+            answered = gradio.on(
+                triggers, respond, [given, *settings], [problems, captions, *files],
+                show_progress_on=captions, api_visibility="private",
+            )  # fmt: skip
+            answered.then(None, js=_SCROLL_TO_RESULTS, api_visibility="private")
+        page.load(None, js=_NAME_BUTTONS, api_visibility="private")
+        _offer_api(gradio, service)
     return page.queue(max_size=_WAITING, default_concurrency_limit=1)
 
 
@@ -125,7 +147,8 @@ def _head(service: Service) -> str:
         "encoder": settings.encoder.options.get("network", settings.encoder.kind),
     }
     facts = [f"{section}: {kind}" for section, kind in kinds.items()]
-    return f"<h1>{escape(service.run.resolve().name)}</h1><p>{escape(' · '.join([*facts, f'{words:,} words']))}</p>"
+    model = " · ".join([f"model: {service.name}", *facts, f"{words:,} words"])
+    return f'<h1>{_TITLE}</h1><p class="about">{_ABOUT}</p><p>{escape(model)}</p>'
 
 
 def _limits(allowed: Allowed) -> str:
@@ -133,6 +156,34 @@ def _limits(allowed: Allowed) -> str:
         f"Up to {allowed.photos} photos at a time, {allowed.megabytes} MB and {allowed.megapixels} megapixels each. "
         "Photos stay on the machine that runs the model and are deleted after an hour."
     )
+
+
+def _examples(gradio: Any) -> Any:
+    """Example photos to click; none if this installation has none."""
+    paths = [str(photo) for photo in example_photos()]
+    gradio.set_static_paths(paths)  # served from where they are, so that they are not deleted with uploads
+    picture = gradio.Image(render=False, type="filepath")
+    return gradio.Dataset(
+        components=[picture], samples=[[path] for path in paths], type="index", layout="gallery",
+        label="or an example", visible=bool(paths),
+    )  # fmt: skip
+
+
+def _offer_api(gradio: Any, service: Service) -> None:
+    """A function that programs can call: a photo in, what `caption --json` writes out."""
+
+    def caption(photo: str) -> list[dict[str, Any]]:
+        try:
+            answer = service.answer([Path(photo)], first_choices(service.run))
+        except UserError as error:
+            answer = Answer([], "", [], [str(error)])
+        if answer.problems:
+            raise gradio.Error(answer.problems[0])
+        return json.loads(as_json(answer.captioned, service.name))
+
+    photo, result = gradio.File(visible=False), gradio.JSON(visible=False)
+    description = "Caption a photo: its words with their probabilities and attention maps, and the other candidates."
+    gradio.Button(visible=False).click(caption, photo, result, api_name="caption", api_description=description)
 
 
 def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:
@@ -161,15 +212,21 @@ def _downloads(gradio: Any) -> list[Any]:
 def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]) -> Any:
     """The function that the button calls."""
 
-    def respond(photos: list[str] | None, *values: Any, progress: Any = gradio.Progress()) -> list[Any]:  # noqa: B008
+    examples = example_photos()
+
+    def respond(
+        photos: list[str] | int | None,
+        gradients: bool,
+        *values: Any,
+        progress: Any = gradio.Progress(),  # noqa: B008
+    ) -> list[Any]:
         def tick(done: int, total: int) -> None:
             progress((done, total), desc="captioning", unit="photos")
 
         sweep(folder)
+        given = [examples[photos]] if isinstance(photos, int) else [Path(photo) for photo in photos or []]
         try:
-            answer = service.answer(
-                [Path(photo) for photo in photos or []], dict(zip(names, values, strict=True)), tick
-            )
+            answer = service.answer(given, dict(zip(names, values, strict=True)), tick, gradients)
         except UserError as error:
             answer = Answer([], "", [], [str(error)])
         return _shown(gradio, answer, folder, service.name)

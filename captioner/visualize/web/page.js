@@ -1,8 +1,10 @@
 // The page of captions: every photo becomes a view.
 
-for (const section of document.querySelectorAll(".item")) {
-  new View(section.querySelector(".view"), JSON.parse(section.querySelector("script[type='application/json']").textContent));
+const items = [...document.querySelectorAll(".item")].map((section) => [section, JSON.parse(section.querySelector("script[type='application/json']").textContent)]);
+Object.assign(look, JSON.parse(document.getElementById("look").textContent));
+document.querySelector(".look").append(...lookOf());
+for (const [section, data] of items) {
+  new View(section.querySelector(".view"), data);
   const frame = section.querySelector(".frame"); // a panorama starts in the middle
   frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
-  if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
 }

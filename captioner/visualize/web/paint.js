@@ -1,5 +1,5 @@
 "use strict";
-// Weights over regions as pixels over the photo: the same cells, colours and hatching as in captioner/visualize/sheet.py.
+// Weights over regions as pixels over the photo, in the styles of captioner/visualize/painters.py: reveal, cells and ratio.
 // Coordinates of regions are in pixels of the original photo; width and height are a canvas's.
 
 const drawing = JSON.parse(document.getElementById("drawing").textContent);
@@ -10,14 +10,39 @@ function bytesOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-/** Row number `index` of packed maps (rows x regions), as weights. */
+/** Row number `index` of packed maps (rows x regions), as weights. Steps are shares of the square root of the largest weight. */
 function weightsOf(maps, index, numRegions) {
-  maps.unpacked ??= bytesOf(maps.bytes);
-  return Float32Array.from(maps.unpacked.subarray(index * numRegions, (index + 1) * numRegions), (step) => step * maps.unit);
+  if (!maps.unpacked) {
+    const bytes = bytesOf(maps.bytes);
+    maps.unpacked = maps.levels > 255 ? new Uint16Array(bytes.buffer) : bytes;
+  }
+  const row = maps.unpacked.subarray(index * numRegions, (index + 1) * numRegions);
+  return Float32Array.from(row, (step) => maps.top * (step / maps.levels) ** 2);
 }
 
 function numRegionsOf(regions) {
   return regions.boxes ? regions.boxes.length : regions.rows * regions.columns;
+}
+
+/** The edges of a region on the photo: left, top, right, bottom. */
+function edgesOf({ view, boxes, rows, columns }, region) {
+  if (boxes) return boxes[region];
+  const [width, height] = [(view[2] - view[0]) / columns, (view[3] - view[1]) / rows];
+  const [left, top] = [view[0] + (region % columns) * width, view[1] + Math.floor(region / columns) * height];
+  return [left, top, left + width, top + height];
+}
+
+/** The region at a point of the photo; the smallest of several boxes; -1 for none. */
+function regionAt(regions, x, y) {
+  if (!regions.boxes) {
+    const [column] = inCells([x], regions.view[0], regions.view[2], regions.columns).map(Math.floor);
+    const [row] = inCells([y], regions.view[1], regions.view[3], regions.rows).map(Math.floor);
+    const inside = column >= 0 && column < regions.columns && row >= 0 && row < regions.rows;
+    return inside ? row * regions.columns + column : -1;
+  }
+  const area = ([left, top, right, bottom]) => (right - left) * (bottom - top);
+  const around = regions.boxes.filter(([left, top, right, bottom]) => left <= x && x < right && top <= y && y < bottom);
+  return regions.boxes.indexOf(around.sort((a, b) => area(a) - area(b))[0]);
 }
 
 /** Positions of the centres of pixels on the photo, along one axis. */
@@ -30,6 +55,14 @@ function weightsOnPhoto(weights, regions, width, height, smooth) {
   const [x, y] = [centres(regions.photoSize[0], width), centres(regions.photoSize[1], height)];
   if (regions.boxes) return drawBoxes(weights, regions, x, y);
   return smooth ? drawSmooth(weights, regions, x, y) : drawCells(weights, regions, x, y);
+}
+
+/** Weights (width * height) as multiples of a uniform map's; NaN also where no box lies. */
+function multiplesOf(drawn, regions, width, height, smooth) {
+  const numRegions = numRegionsOf(regions);
+  if (!regions.boxes) return drawn.map((weight) => weight * numRegions);
+  const uniform = weightsOnPhoto(new Float32Array(numRegions).fill(1 / numRegions), regions, width, height, smooth);
+  return drawn.map((weight, pixel) => (uniform[pixel] > 0 ? weight / uniform[pixel] : NaN));
 }
 
 /** Positions in cells along one axis, from 0 to the number of cells inside the view. */
@@ -96,44 +129,4 @@ function eachPixel(x, y, weightAt) {
   const drawn = new Float32Array(x.length * y.length);
   for (let j = 0; j < y.length; j++) for (let i = 0; i < x.length; i++) drawn[j * x.length + i] = weightAt(i, j);
   return drawn;
-}
-
-/** The photo in grey (width * height), 0 to 255; mid-grey if there is no photo. */
-function greyOf(image, width, height) {
-  const grey = new Float32Array(width * height).fill(128);
-  if (!image?.naturalWidth) return grey;
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [width, height];
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingEnabled = image.naturalWidth > width || !image.classList.contains("crisp");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(image, 0, 0, width, height);
-  const { data } = context.getImageData(0, 0, width, height);
-  return grey.map((_, pixel) => 0.299 * data[4 * pixel] + 0.587 * data[4 * pixel + 1] + 0.114 * data[4 * pixel + 2]);
-}
-
-/** Paints the grey photo under a map whose colours end at the weight `top`; a larger weight is also more opaque. */
-function paint(canvas, grey, weights, top) {
-  const { width, height } = canvas;
-  const context = canvas.getContext("2d");
-  const picture = context.createImageData(width, height);
-  const [low, high] = drawing.cover;
-  const slant = Math.round(8 * Math.max(1, window.devicePixelRatio));
-  for (let pixel = 0; pixel < width * height; pixel++) {
-    const share = Math.min(1, Math.max(0, weights[pixel] / top));
-    const step = 3 * Math.round(share * 255);
-    const cover = low + (high - low) * Math.sqrt(share);
-    const base = drawing.ground[0] + drawing.ground[1] * grey[pixel];
-    const hatched = Number.isNaN(share) ? hatch(grey[pixel], ((pixel % width) + Math.floor(pixel / width)) % slant < slant / 8) : 0;
-    for (let part = 0; part < 3; part++)
-      picture.data[4 * pixel + part] = Number.isNaN(share) ? hatched : base + cover * (colours[step + part] - base);
-    picture.data[4 * pixel + 3] = 255;
-  }
-  context.putImageData(picture, 0, 0);
-}
-
-/** The grey of a pixel that the network did not see: faded towards the page, with slanted lines. */
-function hatch(grey, onLine) {
-  if (dark.matches) return 24 + 0.3 * grey + (onLine ? 50 : 0);
-  return 255 - 0.3 * (255 - grey) - (onLine ? 60 : 0);
 }

@@ -28,6 +28,7 @@ function bring(article) {
   if (data.captions.length) new View(article.querySelector(".view"), data, { compact: true }); // otherwise there is only the text
 }
 
+document.querySelector(".look")?.append(...lookOf());
 const near = new IntersectionObserver(
   (entries) => {
     for (const { target } of entries.filter((entry) => entry.isIntersecting)) {

@@ -1,16 +1,4 @@
-// A photo, its caption as words to point at, and the map of the selected word.
-
-/** An element with a class, attributes and children; text is always text. */
-function make(name, className = "", attributes = {}, ...children) {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-}
-
-const repaints = new Set(); // called when the page turns dark or light
-dark.addEventListener("change", () => repaints.forEach((repaint) => repaint()));
+// A photo, its caption as words to point at, and the map of the word that is shown.
 
 /** Formats a share: two decimals, as in 0.93, and two significant digits for small ones. */
 function number(value) {
@@ -18,51 +6,64 @@ function number(value) {
   return value >= 0.001 ? value.toPrecision(2) : value > 0 ? value.toExponential(1) : "0";
 }
 
+/** Formats a multiple of the uniform weight. */
+function times(multiple) {
+  return `${multiple >= 9.95 ? multiple.toFixed(0) : multiple.toFixed(1)} x uniform`;
+}
+
+const EVERYWHERE = 0.9; // of all regions, effectively; as in captioner/visualize/legend.py
+
 class View {
   /** root contains .stage with its image, and .sentence; the view takes both over. */
   constructor(root, data, { compact = false } = {}) {
-    Object.assign(this, { root, data, compact, word: -1, hovered: -1, head: -1, covered: true, smooth: data.smooth });
-    this.stage = root.querySelector(".stage");
-    this.image = this.stage.querySelector("img");
-    this.canvas = make("canvas", "map", { "aria-hidden": "true" });
-    this.stage.append(this.canvas);
-    this.sentence = make("div", "sentence", { "aria-label": "words of the caption", lang: "", dir: "auto" });
+    Object.assign(this, { root, data, compact, word: -1, hovered: -1, region: -1, head: -1, account: 0, pointed: 0, together: false });
+    this.stages = [new Stage(root.querySelector(".stage"), (region) => this.probe(region, 0))];
+    this.sentence = make("div");
     this.readout = make("div", "readout");
     this.live = make("p", "unseen", { "aria-live": "polite" });
-    this.notes = make("div", "notes");
-    this.heads = make("div");
+    [this.accounts, this.notes, this.heads] = [make("div"), make("div", "notes"), make("div")];
     const candidates = make("div", "", {}, ...(compact ? [] : candidatesOf(this)));
-    const details = make("div", "details", {}, this.sentence, this.readout, this.live, this.notes, this.heads, candidates);
+    const details = make("div", "details", {}, this.sentence, this.readout, this.live, this.accounts, this.notes, this.heads, candidates);
     root.querySelector("p.sentence").replaceWith(details);
-    this.image?.classList.toggle("crisp", this.image.src.startsWith("data:image/png")); // tiny photos are stored as PNG
     this.show(data.shown ?? 0);
-    new ResizeObserver(() => this.draw()).observe(this.stage);
-    this.image?.addEventListener("load", () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(this.stages[0].element);
+    this.image?.addEventListener("load", () => this.shown());
     repaints.add(() => this.draw());
+  }
+
+  get image() {
+    return this.stages[0].image;
   }
 
   /** Shows another of the captions. */
   show(index) {
     this.index = index;
     this.caption = this.data.captions[index];
-    this.word = this.hovered = this.head = -1;
-    this.words = this.caption.words.map((word, position) => this.wordButton(word, this.caption.probabilities[position]));
+    Object.assign(this, { word: -1, hovered: -1, region: -1, head: -1, account: 0, pointed: 0, together: false });
+    this.tell?.stop();
+    this.words = this.caption.words.map((word, position) => this.chip(word, position));
     const sentence = make("div", "sentence", { "aria-label": "words of the caption", lang: "", dir: "auto" });
     sentence.append(...(this.words.length ? this.words : [make("span", "faint", { lang: "en" }, "(a caption without words)")]));
     this.sentence.replaceWith(sentence);
     this.sentence = sentence;
-    if (this.words.length)
-      asChoice(this.sentence, this.words, (position) => this.choose(position), (position) => this.preview(position));
+    if (this.words.length) asChoice(sentence, this.words, (position) => this.choose(position), (position) => this.preview(position));
+    this.accounts.replaceChildren(...accountsOf(this));
     this.notes.replaceChildren(...notesOn(this));
     this.heads.replaceChildren(...(this.compact ? [] : headsOf(this)));
     this.showCandidate?.();
-    this.update();
+    this.spread();
+    this.shown();
   }
 
-  wordButton(word, probability) {
-    const shown = this.compact ? [] : [make("small", "", { "aria-hidden": "true", dir: "ltr" }, number(probability))];
-    const button = make("button", "word", { "aria-label": `${word}, probability ${number(probability)}` }, make("span", "", {}, word), ...shown);
-    button.style.setProperty("--probability", probability);
+  /** A word with its probability, and the part of the photo where its map is largest. */
+  chip(word, position) {
+    const { caption, compact } = this;
+    const probability = caption.probabilities[position];
+    const content = !caption.content || caption.content.includes(position);
+    const button = make("button", content ? "word" : "word quiet", { "aria-label": `${word}, probability ${number(probability)}` });
+    if (!compact && caption.maps && content) button.append(make("canvas", "piece", { "aria-hidden": "true" }));
+    button.append(make("span", "", {}, word));
+    if (!compact) button.append(make("small", "", { "aria-hidden": "true", dir: "ltr" }));
     return button;
   }
 
@@ -70,7 +71,7 @@ class View {
     this.word = position;
     this.hovered = -1;
     this.update();
-    this.live.textContent = position < 0 ? "the photo alone" : this.factsOf(position).map((fact) => fact.join(" ")).join("; ");
+    this.live.textContent = position < 0 ? "the photo alone" : this.factsOf(position).map((fact) => fact.slice(0, 2).join(" ")).join("; ");
   }
 
   preview(position) {
@@ -79,14 +80,66 @@ class View {
     this.update();
   }
 
+  /** Which words attended to a region? stage: the one that is pointed at. */
+  probe(region, stage) {
+    if (region === this.region && stage === this.pointed) return;
+    [this.region, this.pointed] = [region, stage];
+    this.update();
+    if (document.activeElement === this.stages[stage].probe) this.live.textContent = region < 0 ? "" : this.factsOfRegion().map((fact) => fact.slice(0, 2).join(" ")).join("; ");
+  }
+
   get shownWord() {
     return this.hovered >= 0 ? this.hovered : this.word;
   }
 
+  /** The index of the account on a stage. */
+  accountOn(stage) {
+    return this.together ? stage : this.account;
+  }
+
+  /** One stage for each account, or a single one. */
+  spread() {
+    const count = this.together ? this.caption.accounts.length : 1;
+    while (this.stages.length > count) this.stages.pop().element.parentElement.remove();
+    while (this.stages.length < count) {
+      const index = this.stages.length;
+      const element = make("div", "stage", { style: `--aspect:${this.stages[0].element.style.getPropertyValue("--aspect")}` });
+      if (this.image) element.append(this.image.cloneNode());
+      this.stages[0].element.closest(".stages").append(make("figure", "", {}, element));
+      this.stages.push(new Stage(element, (region) => this.probe(region, index)));
+      element.querySelector("img")?.addEventListener("load", () => this.draw());
+    }
+    this.stages.forEach((stage, index) => {
+      stage.offer(this.caption.maps ? this.caption.regions : null);
+      stage.element.parentElement.querySelector("figcaption")?.remove();
+      if (this.together) stage.element.before(make("figcaption", "faint", {}, this.caption.accounts[index].name));
+    });
+    this.root.classList.toggle("together", this.together);
+  }
+
+  /** After another caption or account: thumbnails and everything else. */
+  shown() {
+    this.words.forEach((button, position) => {
+      const piece = button.querySelector(".piece");
+      if (piece) paintPiece(piece, this.image, this.weightsOf(position), this.caption.regions);
+    });
+    this.update();
+  }
+
   update() {
+    const { shownWord, region, caption } = this;
     showChoice(this.words, this.word);
-    this.words.forEach((button, position) => button.classList.toggle("shown", position === this.shownWord));
-    const facts = this.shownWord < 0 ? this.factsOfAll() : this.factsOf(this.shownWord);
+    const inRegion = region < 0 ? null : this.words.map((_, position) => this.multipleIn(region, position));
+    const largest = inRegion && Math.max(...inRegion);
+    this.words.forEach((button, position) => {
+      button.classList.toggle("shown", position === shownWord);
+      button.style.setProperty("--share", inRegion ? inRegion[position] / (largest || 1) : caption.probabilities[position]);
+      const small = button.querySelector("small");
+      if (small) small.textContent = inRegion ? `${inRegion[position].toFixed(1)}x` : number(caption.probabilities[position]);
+    });
+    this.sentence.classList.toggle("pointing", this.hovered >= 0);
+    this.sentence.classList.toggle("inverse", region >= 0);
+    const facts = region >= 0 ? this.factsOfRegion() : shownWord < 0 ? this.factsOfAll() : this.factsOf(shownWord);
     this.readout.replaceChildren(
       ...facts.map(([name, value, note]) => make("span", "fact", note ? { title: note } : {}, make("bdi", "", {}, name), " ", make("b", "", {}, value))),
     );
@@ -105,27 +158,50 @@ class View {
   factsOf(position) {
     const { caption } = this;
     const facts = [[caption.words[position], number(caption.probabilities[position]), "the word's probability"]];
-    if (caption.maps) facts.push(["largest weight at", this.peakOf(position), "the region with the largest weight, and its weight"]);
+    if (caption.maps) facts.push(...this.factsOfMap(position));
     if (caption.sentinel) facts.push(["sentinel", number(caption.sentinel[position]), "share given to the language model"]);
     if (caption.gate) facts.push(["gate", number(caption.gate[position]), "mean of the gate on the context"]);
     return facts;
   }
 
-  peakOf(position) {
-    const { regions } = this.caption;
-    const weights = this.weightsOf(position, this.head);
+  factsOfMap(position) {
+    const weights = this.weightsOf(position);
+    const numRegions = weights.length;
     const peak = weights.indexOf(weights.reduce((largest, weight) => Math.max(largest, weight), 0));
-    const where = regions.boxes
-      ? `box ${peak + 1} of ${regions.boxes.length}`
-      : `row ${Math.floor(peak / regions.columns) + 1}, column ${(peak % regions.columns) + 1}`;
-    return `${where} (${number(weights[peak])})`;
+    const sum = weights.reduce((total, weight) => total + weight, 0) || 1;
+    const effective = Math.exp(weights.reduce((total, weight) => (weight > 0 ? total - (weight / sum) * Math.log(weight / sum) : total), 0));
+    const spread = `${effective.toFixed(0)} of ${numRegions} regions`;
+    const how = effective >= EVERYWHERE * numRegions ? ["looked everywhere:", spread] : ["spread over", spread];
+    return [
+      ["largest weight", `${times(weights[peak] * numRegions)} at ${this.nameOf(peak)}`, "the region with the largest weight, and its multiple of a uniform map's"],
+      [...how, "the effective number of regions, exp(entropy)"],
+    ];
   }
 
-  /** One word's weights, of one head or (-1) of their mean. */
-  weightsOf(position, head) {
-    const { maps, headMaps, numHeads, regions } = this.caption;
+  factsOfRegion() {
+    const ranked = this.words.map((_, position) => [this.multipleIn(this.region, position), position]).sort(([a], [b]) => b - a);
+    const account = this.caption.accounts[this.accountOn(this.pointed)].name;
+    const most = ranked.slice(0, this.compact ? 2 : 4).map(([multiple, position]) => [this.caption.words[position], times(multiple)]);
+    return [[this.caption.accounts.length > 1 ? `${account} at` : "at", this.nameOf(this.region), "the region that is pointed at"], ...most];
+  }
+
+  nameOf(region) {
+    const { boxes, columns } = this.caption.regions;
+    if (boxes) return `box ${region + 1} of ${boxes.length}`;
+    return `row ${Math.floor(region / columns) + 1}, column ${(region % columns) + 1}`;
+  }
+
+  multipleIn(region, position) {
+    const weights = this.weightsOf(position, this.accountOn(this.pointed));
+    return weights[region] * weights.length;
+  }
+
+  /** One word's weights in an account; the heads belong to the first one, attention. */
+  weightsOf(position, account = this.account) {
+    const { accounts, headMaps, numHeads, regions } = this.caption;
     const numRegions = numRegionsOf(regions);
-    return head < 0 ? weightsOf(maps, position, numRegions) : weightsOf(headMaps, position * numHeads + head, numRegions);
+    if (account === 0 && this.head >= 0) return weightsOf(headMaps, position * numHeads + this.head, numRegions);
+    return weightsOf(accounts[account].maps, position, numRegions);
   }
 
   get top() {
@@ -133,23 +209,37 @@ class View {
   }
 
   draw() {
-    const drawn = this.caption.maps && this.covered && this.shownWord >= 0 && this.stage.clientWidth > 0;
-    this.canvas.hidden = !drawn;
-    this.stage.dataset.word = drawn ? this.shownWord : "";
+    const position = this.caption.maps ? this.shownWord : -1;
+    this.root.dataset.word = position < 0 ? "" : position;
+    this.stages.forEach((stage, index) => {
+      const weights = position < 0 ? null : this.weightsOf(position, this.accountOn(index));
+      stage.draw(weights, this.top);
+      stage.outline(this.region);
+    });
     this.drawHeads?.();
-    if (this.topLabel) this.topLabel.textContent = number(this.top);
-    if (!drawn) return;
-    this.paintOn(this.canvas, this.stage.clientWidth, this.stage.clientHeight, this.shownWord, this.head, this.top);
+    this.drawScale?.();
   }
+}
 
-  paintOn(canvas, width, height, position, head, top) {
-    const sharpness = Math.min(window.devicePixelRatio, 1600 / Math.max(width, height));
-    const [across, down] = [width, height].map((length) => Math.max(1, Math.round(length * sharpness)));
-    if (canvas.width !== across || canvas.height !== down || !canvas.grey || canvas.photo !== this.image?.naturalWidth) {
-      [canvas.width, canvas.height, canvas.photo] = [across, down, this.image?.naturalWidth];
-      canvas.grey = greyOf(this.image, across, down);
-    }
-    const weights = weightsOnPhoto(this.weightsOf(position, head), this.caption.regions, across, down, this.smooth);
-    paint(canvas, canvas.grey, weights, top);
-  }
+/** Paints the part of the photo with the most weight: a square of two cells or a third of the view's shorter side. */
+function paintPiece(canvas, image, weights, regions) {
+  if (!image?.naturalWidth) return;
+  const side = Math.round(48 * Math.min(3, window.devicePixelRatio));
+  [canvas.width, canvas.height] = [side, side];
+  const [left, top, right, bottom] = regions.view;
+  const length = Math.min(right - left, bottom - top) * (regions.boxes ? 0.4 : Math.max(0.34, 2 / Math.max(regions.rows, regions.columns)));
+  const middles = Array.from(weights, (_, region) => {
+    const edges = edgesOf(regions, region);
+    return [(edges[0] + edges[2]) / 2, (edges[1] + edges[3]) / 2];
+  });
+  const nearness = ([x, y], [u, v]) => Math.max(0, 1 - Math.max(Math.abs(u - x), Math.abs(v - y)) / length);
+  const sums = middles.map((middle) => middles.reduce((sum, other, region) => sum + nearness(middle, other) * weights[region], 0));
+  const scale = image.naturalWidth / regions.photoSize[0];
+  const start = middles[sums.indexOf(Math.max(...sums))].map((middle, axis) => {
+    const [low, high] = [Math.max(0, regions.view[axis]), Math.min(regions.photoSize[axis], regions.view[axis + 2])];
+    return Math.max(low, Math.min(high - length, middle - length / 2)) * scale;
+  });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, ...start, length * scale, length * scale, 0, 0, side, side);
 }

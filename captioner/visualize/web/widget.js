@@ -3,7 +3,7 @@
 function render({ model, el }) {
   const frame = document.createElement("iframe");
   frame.title = "captions with their maps";
-  frame.style.cssText = "width: 100%; height: 480px; border: 0";
+  frame.style.cssText = "width: 100%; height: 560px; border: 0";
   frame.addEventListener("load", () => follow(frame, model));
   frame.srcdoc = model.get("page");
   el.append(frame);
@@ -13,12 +13,12 @@ function follow(frame, model) {
   const page = frame.contentDocument;
   const needed = page.querySelector("main").getBoundingClientRect().bottom;
   frame.style.height = `${Math.min(800, Math.ceil(needed))}px`; // only once: the photos' height depends on the frame's
-  page.querySelectorAll(".stage").forEach((stage, item) => {
+  page.querySelectorAll(".view").forEach((view, item) => {
     new frame.contentWindow.MutationObserver(() => {
       model.set("item", item);
-      model.set("word", stage.dataset.word ? Number(stage.dataset.word) : -1);
+      model.set("word", view.dataset.word ? Number(view.dataset.word) : -1);
       model.save_changes();
-    }).observe(stage, { attributes: true, attributeFilter: ["data-word"] });
+    }).observe(view, { attributes: true, attributeFilter: ["data-word"] });
   });
 }
 

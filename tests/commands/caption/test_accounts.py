@@ -8,17 +8,29 @@ import pytest
 import torch
 from PIL import Image
 
+from captioner.captioner import Captioner
 from captioner.commands import caption as captioning
-from captioner.commands.caption.accounts import ACCOUNTS, account_notes, accounts_of
+from captioner.commands.caption.accounts import ACCOUNTS, account_notes, accounts_of, explained
+from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
+from captioner.model import CaptionModel
+from captioner.search import Greedy, Limits
+from captioner.text.vocabulary import Vocabulary
 from captioner.visualize.overlay import Style
 from tests.commands.caption.test_photos import captioner, photos  # noqa: F401  (fixtures)
+from tests.helpers import make_decoder
+
+
+def captioner_of(kind, **options):
+    torch.manual_seed(0)
+    encoder, decoder = SmallCNN(size=16, width=2, region_size=7), make_decoder(kind, **options).float()
+    return Captioner(CaptionModel(encoder, decoder), Vocabulary(list("abcdefg")), Greedy(Limits(4, 4)))
 
 
 def test_every_account_has_a_map_for_each_word(captioner, photos):  # noqa: F811
     photo = photos / "plain.jpg"
     caption = captioner.caption(photo)
-    accounts = accounts_of(captioner, photo, caption, attention=True)
+    accounts = accounts_of(captioner, photo, caption, "both")
     assert list(accounts) == list(ACCOUNTS)
     assert torch.equal(accounts["attention"].weights, caption.weights)
     for name in list(ACCOUNTS)[1:]:
@@ -28,7 +40,7 @@ def test_every_account_has_a_map_for_each_word(captioner, photos):  # noqa: F811
         sums = weights.sum(1)
         assert all(float(value) == pytest.approx(1, abs=1e-5) or float(value) == 0 for value in sums)
         assert accounts[name].words == caption.words
-    assert list(accounts_of(captioner, photo, caption, attention=False)) == list(ACCOUNTS)[1:]
+    assert list(accounts_of(captioner, photo, caption, "gradients")) == list(ACCOUNTS)[1:]
 
 
 def test_notes_say_what_an_account_is_and_where_it_differs_most(captioner, photos):  # noqa: F811
@@ -55,8 +67,60 @@ def test_a_sheet_of_both_accounts_is_written(captioner, photos, tmp_path):  # no
     assert (tmp_path / "s.png").exists()
 
 
+def test_each_layer_of_a_transformer_has_its_map(photos):  # noqa: F811
+    photo = photos / "plain.jpg"
+    model = captioner_of("transformer", layers=3, attention="multi_head")
+    caption = model.caption(photo)
+    accounts = explained(model, photo, caption, "layers")
+    assert list(accounts) == ["attention", "layer 1 of 3", "layer 2 of 3"]
+    assert torch.equal(accounts["attention"][0].weights, caption.weights)
+    maps = [account.weights for account, _ in accounts.values()]
+    for weights in maps:
+        assert weights.shape == caption.weights.shape
+        torch.testing.assert_close(weights.sum(1), torch.ones(len(caption.words)))
+    assert not torch.allclose(maps[0], maps[1], atol=1e-4)
+    assert not torch.allclose(maps[1], maps[2], atol=1e-4)
+    assert accounts["layer 1 of 3"][1].startswith("where layer 1 of 3 of the decoder attended")
+
+
+def test_the_last_layer_s_map_is_the_caption_s(photos):  # noqa: F811
+    """Step by step and all at once are tied: what the hooks see of the last layer is what decoding kept."""
+    from captioner.commands.caption.accounts import _encoded, _regions
+    from captioner.explain.layers import layer_weights
+
+    model = captioner_of("transformer", layers=3, attention="multi_head")
+    caption = model.caption(photos / "plain.jpg")
+    _, regions = _regions(model, photos / "plain.jpg")
+    weights = layer_weights(model.model, regions, _encoded(model, caption)[None, : len(caption.words)])
+    torch.testing.assert_close(weights[-1][0], caption.weights)
+
+
+def test_a_decoder_without_layers_is_an_error(captioner, photos):  # noqa: F811
+    caption = captioner.caption(photos / "plain.jpg")
+    with pytest.raises(UserError, match=r"needs a decoder with several layers of attention, this model has 1"):
+        explained(captioner, photos / "plain.jpg", caption, "layers")
+    with pytest.raises(UserError, match=r"explain is one of attention, gradients, both, layers, got 'shap'"):
+        explained(captioner, photos / "plain.jpg", caption, "shap")
+
+
+def test_a_model_without_attention_still_has_gradients(photos, tmp_path):  # noqa: F811
+    model = captioner_of("show_and_tell", attention="none")
+    assert captioning.run(model, [str(photos / "plain.jpg")], page=tmp_path / "a.html", explain="both") == 0
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert '"name":"gradient x input"' in page
+    assert '"name":"attention"' not in page
+
+
+def test_a_page_of_both_accounts_is_written(captioner, photos, tmp_path):  # noqa: F811
+    page = tmp_path / "both.html"
+    assert captioning.run(captioner, [str(photos / "plain.jpg")], page=page, explain="both") == 0
+    text = page.read_text(encoding="utf-8")
+    assert [name for name in ACCOUNTS if f'"name":"{name}"' in text] == list(ACCOUNTS)
+    assert "not why it chose the word" in text
+
+
 def test_an_ensemble_has_no_gradients(captioner, photos, tmp_path):  # noqa: F811
     several = replace(captioner, model=torch.nn.Identity())
-    with pytest.raises(UserError, match="takes the gradients of one model, got an ensemble"):
+    with pytest.raises(UserError, match="explains the words of one model, got an ensemble"):
         captioning.run(several, [str(photos / "plain.jpg")], {"sheet": tmp_path / "a.png"}, explain="both")
     assert not list(tmp_path.glob("a.png"))

@@ -104,7 +104,7 @@ def test_only_so_many_are_shown_and_the_page_says_of_how_many():
 @pytest.mark.parametrize("changes", [{"photo": False}, {"placement": None}, {"weights": None}])
 def test_what_cannot_be_drawn_is_left_out(changes):
     told = data_of(report_page([make_entry("a", **changes)], [ROWS], ""))[0]
-    assert told["captions"][0]["maps"] is None
+    assert told["captions"][0]["maps"] is False
     assert told["captions"][0]["words"] == ["a", "dog"]
     assert ("photo" in told) == changes.get("photo", True)
 

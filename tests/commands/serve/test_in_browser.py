@@ -122,6 +122,34 @@ def test_a_photo_is_sent_and_its_words_show_their_maps(page, address, photos):
     assert len(page.requests) > 10, "no list of requests would hide those to the outside"
 
 
+def test_an_example_is_captioned_with_a_click_and_gradients_stand_beside(page, address):
+    wait(page, "document.querySelectorAll('.gallery-item[aria-label]').length")
+    names = page.run("[...document.querySelectorAll('.gallery-item')].map((one) => one.ariaLabel)")
+    assert "example cat.jpg" in names
+    page.run(
+        "[...document.querySelectorAll('input[type=checkbox]')].find((box) => box.closest('label').textContent.includes('gradients')).click()"
+    )
+    page.run(f"document.querySelectorAll('.gallery-item')[{names.index('example cat.jpg')}].click()")
+    wait(page, f"{FRAME}?.querySelector('.item h2')?.textContent === 'cat.jpg'")
+    assert page.run(f"[...{FRAME}.querySelectorAll('.details .part')].map((one) => one.textContent)") == [
+        "attention", "gradient x input", "Grad-CAM", "side by side",
+    ]  # fmt: skip
+    assert [one for one in page.requests if not one.startswith((address, "data:", "blob:", "about:"))] == []
+
+
+def test_programs_can_call_it(address, photos, tmp_path):
+    from gradio_client import Client, exceptions, handle_file
+
+    client = Client(address, verbose=False)
+    (entry,) = client.predict(handle_file(photos[0]), api_name="/caption")
+    assert entry["photo"] == photos[0].name
+    assert len(entry["weights"]) == len(entry["words"])
+    (tmp_path / "notes.txt").write_text("no photo")
+    with pytest.raises(exceptions.AppError, match=r"notes\.txt is not a picture that can be read"):
+        client.predict(handle_file(tmp_path / "notes.txt"), api_name="/caption")
+    client.close()
+
+
 def test_decoding_can_be_chosen_and_results_downloaded(page, photos, tmp_path):
     send(page, *photos[:2])
     wait(page, f"{CAPTIONS} === 2")

@@ -3,6 +3,7 @@
 requests.py  limits of a request, and its answer; independent of gradio
 choices.py   decoding options on the page
 web_page.py  the page, in gradio
+page_extras.py  example photos to click, and a function for programs
 allowed_hosts.py  refuses requests under other names than this machine's
 """
 

@@ -6,7 +6,6 @@ analytics.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -21,6 +20,7 @@ from captioner.commands.caption.photos import as_json
 from captioner.commands.demo.example_photos import example_photos
 from captioner.commands.serve.allowed_hosts import AllowedHosts
 from captioner.commands.serve.choices import RANGES, choices_for, first_choices
+from captioner.commands.serve.page_extras import NAME_BUTTONS, examples_to_click, offer_function
 from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.errors import UserError, library
 from captioner.files import write_text_atomically
@@ -42,12 +42,6 @@ _EMPTY = "<p>Captions appear here.</p>"
 _SCROLL_TO_RESULTS = (
     "() => { if (innerWidth < 680) document.querySelector('.results').scrollIntoView({ behavior: 'smooth' }) }"
 )
-_NAME_BUTTONS = """() => new MutationObserver(() => {
-    document.querySelectorAll(".gallery-item:not([aria-label])").forEach((button) =>
-        button.setAttribute("aria-label", "example " + button.querySelector("img")?.src.split("/").at(-1)));
-    document.querySelector(".upload-container[aria-label]")?.removeAttribute("aria-label");
-}).observe(document.body, { childList: true, subtree: true })"""
-"""For screen readers: gradio gives the examples no name, and the upload another one than it shows."""
 _COLOURS = {
     "body_background_fill": "#ffffff", "body_background_fill_dark": "#15171a",  # as in visualize/web/shared.css
     "button_primary_background_fill": "#0a5fb4", "button_primary_background_fill_hover": "#084b8f",
@@ -87,7 +81,7 @@ def make_page(service: Service, folder: Path) -> Any:
         with gradio.Row():
             with gradio.Column(scale=2, min_width=300):
                 photos = gradio.File(file_count="multiple", label="photos", height=140)
-                examples = _examples(gradio)
+                examples = examples_to_click(gradio)
                 gradients = gradio.Checkbox(label="explain words by gradients too", value=False)
                 controls = _controls(gradio, first_choices(service.run))
                 button = gradio.Button("Caption", variant="primary")
@@ -103,8 +97,8 @@ def make_page(service: Service, folder: Path) -> Any:
                 show_progress_on=captions, api_visibility="private",
             )  # fmt: skip
             answered.then(None, js=_SCROLL_TO_RESULTS, api_visibility="private")
-        page.load(None, js=_NAME_BUTTONS, api_visibility="private")
-        _offer_api(gradio, service)
+        page.load(None, js=NAME_BUTTONS, api_visibility="private")
+        offer_function(gradio, service)
     return page.queue(max_size=_WAITING, default_concurrency_limit=1)
 
 
@@ -156,34 +150,6 @@ def _limits(allowed: Allowed) -> str:
         f"Up to {allowed.photos} photos at a time, {allowed.megabytes} MB and {allowed.megapixels} megapixels each. "
         "Photos stay on the machine that runs the model and are deleted after an hour."
     )
-
-
-def _examples(gradio: Any) -> Any:
-    """Example photos to click; none if this installation has none."""
-    paths = [str(photo) for photo in example_photos()]
-    gradio.set_static_paths(paths)  # served from where they are, so that they are not deleted with uploads
-    picture = gradio.Image(render=False, type="filepath")
-    return gradio.Dataset(
-        components=[picture], samples=[[path] for path in paths], type="index", layout="gallery",
-        label="or an example", visible=bool(paths),
-    )  # fmt: skip
-
-
-def _offer_api(gradio: Any, service: Service) -> None:
-    """A function that programs can call: a photo in, what `caption --json` writes out."""
-
-    def caption(photo: str) -> list[dict[str, Any]]:
-        try:
-            answer = service.answer([Path(photo)], first_choices(service.run))
-        except UserError as error:
-            answer = Answer([], "", [], [str(error)])
-        if answer.problems:
-            raise gradio.Error(answer.problems[0])
-        return json.loads(as_json(answer.captioned, service.name))
-
-    photo, result = gradio.File(visible=False), gradio.JSON(visible=False)
-    description = "Caption a photo: its words with their probabilities and attention maps, and the other candidates."
-    gradio.Button(visible=False).click(caption, photo, result, api_name="caption", api_description=description)
 
 
 def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:

@@ -62,9 +62,13 @@ class CaptionModel(nn.Module):
 
     def remember(self, photos: Tensor | Regions) -> Memory:
         """What the decoder needs of photos: pixels (B, 3, h, w) as uint8, or regions that a frozen encoder made earlier."""
+        return self.decoder.remember(self.refined(photos))
+
+    def refined(self, photos: Tensor | Regions) -> Regions:
+        """The regions that the decoder attends to: the encoder's, after the refiner if there is one."""
         regions = self.regions(photos)
         regions = regions.to(dtype=self._product_dtype(regions.features.device.type))
-        return self.decoder.remember(self.refiner(regions) if self.refiner is not None else regions)
+        return self.refiner(regions) if self.refiner is not None else regions
 
     def _product_dtype(self, device_type: str) -> torch.dtype:
         """Features are cast once, here, and not at every word."""

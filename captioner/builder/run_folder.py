@@ -34,11 +34,11 @@ FILES = {
     "settings.yaml": "the resolved settings",
     "vocabulary.json": "words and tokeniser",
     "log.jsonl": "one JSON line per start, logged step and validation",
-    "newest.safetensors": "everything from which training continues: weights, running average, objective, optimiser, schedule, "
-    "gradient scaler and progress",
+    "newest.safetensors": "all that training continues from: weights, average, objective, optimiser, schedule, scaler, progress",
     "best.safetensors": "the weights with the best validation score; these are loaded",
     "encoder.safetensors": "the frozen encoder, stored once; absent if the encoder is trained",
     "document_frequencies.npz": "document frequencies of the reward; only with `objective.kind=self_critical`",
+    "word_evidence.safetensors": "where words could be seen, learned from the captions; only with `objective.evidence` above 0",
     "data_digests.npz": "a digest of each photo and its captions, to see what has changed when the run is resumed",
     "unreadable_SPLIT.txt": "photos that could not be read, with the reason; only if there are any",
     ".lock": "keeps a second training run out of the folder",

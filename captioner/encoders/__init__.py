@@ -6,6 +6,7 @@ torchvision_network.py  any torchvision classification network
 timm_network.py         any network of timm
 efficientnet_lite.py    that of the model in the box, without importing timm
 pretrained.py           what both share: views, training from a stage
+alignment.py            regions that look at their own cells
 folding.py              batch norm folded into convolutions, for inference
 small_cnn.py            a small CNN, trained from scratch
 detector.py             boxes of a detector

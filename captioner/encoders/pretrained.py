@@ -65,6 +65,16 @@ def at_size(network: str, size: tuple[int, int]) -> Iterator[None]:
         ) from error
 
 
+def index_of_stride(network: str, strides: list[int], wanted: int | None) -> int:
+    """The last map of this stride."""
+    if wanted is None:
+        return len(strides) - 1
+    if wanted not in strides:
+        known = ", ".join(map(str, sorted(set(strides))))
+        raise ValueError(f"{network} has no map of stride {wanted}; it has {known}; leave stride out for the last")
+    return len(strides) - 1 - strides[::-1].index(wanted)
+
+
 def train_from(network: nn.Module, stage: str, used: Sequence[str]) -> None:
     """Train the parameters of a stage, and of everything that the network computes after it.
 

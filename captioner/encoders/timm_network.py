@@ -39,6 +39,8 @@ class TimmNetwork(PretrainedNetwork):
             bars.
         stride: take the last map that has a region for every 8, 16 or 32 pixels; `both` joins those of 16 and 32, the second upsampled to
             the grid of the first. By default, the network's last map.
+        align: shift the last layers with a stride by half a region, so that regions look at their own cells: most convolutional networks
+            look half a region beside them. With `stride: both`, only the coarser map is aligned.
         train_from: the first stage that is trained, such as blocks.5, stages.3 or layer4, with all later ones; none if empty.
         download: whether to fetch or read weights. A model that loads its own weights needs none.
 
@@ -54,6 +56,7 @@ class TimmNetwork(PretrainedNetwork):
         input_size: Size | list[Size] | None = None,
         fit: Literal["own", "crop", "stretch", "letterbox"] = "own",
         stride: Literal[8, 16, 32, "both"] | None = None,
+        align: bool = False,
         train_from: str = "",
         download: bool = True,
     ):
@@ -66,12 +69,19 @@ class TimmNetwork(PretrainedNetwork):
         with pretrained.at_size(network, self.preprocess.crop):
             model = _make(network, weights if download else None, (height, width)).eval().requires_grad_(False)
         maps = [stage["reduction"] for stage in model.feature_info]
-        self.taken = [_index(network, maps, one) for one in ([16, 32] if stride == "both" else [stride])]
+        self.taken = [
+            pretrained.index_of_stride(network, maps, one) for one in ([16, 32] if stride == "both" else [stride])
+        ]
         self.to_the_end = self.taken[-1] == len(maps) - 1
         self.norm = _norm_after_pooling(model) if self.to_the_end else nn.Identity()
         if not self.to_the_end:
             model.prune_intermediate_layers(self.taken, prune_norm=True, prune_head=True)
         self.network: Any = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.aligned = align
+        if align:
+            from captioner.encoders.alignment import align as shift
+
+            shift(model, lambda: self._map(model, torch.zeros(1, 3, height, width)), height)
         with (
             pretrained.at_size(network, self.preprocess.crop),
             torch.no_grad(),
@@ -94,7 +104,7 @@ class TimmNetwork(PretrainedNetwork):
         return self._map(self.runnable(), pixels).flatten(2).transpose(1, 2)  # (B, R, D)
 
     def choices(self) -> dict[str, Any]:
-        return {"taken": self.taken}
+        return {"taken": self.taken} | ({"aligned": True} if self.aligned else {})
 
     def _map(self, network: Any, pixels: Tensor) -> Tensor:
         """The feature map (B, D, rows, columns)."""
@@ -126,16 +136,6 @@ def _grid(output: Any, last: Tensor) -> Tensor:
     if output.shape[1] < cells:  # the class token alone
         return last
     return output[:, -cells:].transpose(1, 2).unflatten(2, size)  # class and register tokens stand before the patches
-
-
-def _index(network: str, strides: list[int], wanted: int | None) -> int:
-    """The last map of this stride."""
-    if wanted is None:
-        return len(strides) - 1
-    if wanted not in strides:
-        known = ", ".join(map(str, sorted(set(strides))))
-        raise ValueError(f"{network} has no map of stride {wanted}; it has {known}; leave stride out for the last")
-    return len(strides) - 1 - strides[::-1].index(wanted)
 
 
 def _check_patches(network: str, model: Any, size: tuple[int, int]) -> None:

@@ -5,7 +5,7 @@ Shapes: B photos, R regions, D region feature, h and w pixels.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,8 @@ class TorchvisionNetwork(PretrainedNetwork):
             regions: a ResNet makes one of every 32 x 32 pixels.
         fit: how a photo becomes the view: `crop` cuts out the centre, for a square view with the margin of the weights; `stretch` resizes
             to the view, whatever the aspect; `letterbox` shows the whole photo between bars.
+        align: shift the last layers with a stride by half a region, so that regions look at their own cells: most convolutional networks
+            look half a region beside them.
         train_from: the first stage that is trained, such as `layer4` or `features.14`, with all later ones; if empty, none is trained.
         download: whether to download weights that are not on the disk. A model that loads its own weights needs none.
 
@@ -54,6 +56,7 @@ class TorchvisionNetwork(PretrainedNetwork):
         weights: str = "DEFAULT",
         input_size: Size | list[Size] | None = None,
         fit: Literal["crop", "stretch", "letterbox"] = "crop",
+        align: bool = False,
         train_from: str = "",
         download: bool = True,
     ):
@@ -69,6 +72,12 @@ class TorchvisionNetwork(PretrainedNetwork):
             model, {node: "regions"}, suppress_diff_warning=True
         ).requires_grad_(False)
         self.network = network_to_regions.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.aligned = align
+        if align:
+            from captioner.encoders.alignment import align as shift
+
+            width, height = self.preprocess.crop
+            shift(self.network, lambda: self.network(torch.zeros(1, 3, height, width)), height)
         used_modules = dict(self.network.named_modules())
         self.folded = Folded([pair for pair in pairs if used_modules.keys() >= {*pair}])
         self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
@@ -82,6 +91,9 @@ class TorchvisionNetwork(PretrainedNetwork):
 
     def features(self, pixels: Tensor) -> Tensor:
         return self.runnable()(pixels)["regions"].flatten(2).transpose(1, 2)  # (B, R, D)
+
+    def choices(self) -> dict[str, Any]:
+        return {"aligned": True} if self.aligned else {}
 
 
 def _weights(network: str, name: str) -> models.WeightsEnum | None:

@@ -10,7 +10,12 @@ from torch import Tensor, nn
 from captioner.model import CaptionModel
 
 if TYPE_CHECKING:
-    from captioner.data.batches import Batch
+    from pathlib import Path
+
+    from captioner.data.batches import Batch, CaptionedPhotos
+    from captioner.progress import Report
+    from captioner.text.vocabulary import Vocabulary
+    from captioner.training.distributed import Processes
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class Objective(nn.Module):
 
     model: CaptionModel
     terms: tuple[str, ...]
+
+    def prepare(
+        self, photos: CaptionedPhotos, vocabulary: Vocabulary, folder: Path, seed: int, here: Processes, report: Report
+    ) -> None:
+        """Before training: learn from the training photos what the loss needs, and store it in the run's folder."""
 
     def forward(self, batch: Batch, totals: Totals) -> tuple[Tensor, Tensor]:
         """This batch's share of the step's loss; and, detached, its shares of the terms (len(terms),).

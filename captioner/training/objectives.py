@@ -15,8 +15,8 @@ from torch.nn import functional
 from captioner.attention import Attended, Memory, NoAttention
 from captioner.layers.cross_entropy import cross_entropy
 from captioner.model import CaptionModel
-from captioner.ranges import Count, Fraction, NonNegative, OneOf, Probability, Size
-from captioner.regions import Grid, Layout
+from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Probability, Size
+from captioner.regions import Grid, Layout, Regions
 from captioner.text.vocabulary import PAD
 from captioner.training.contract import Objective, Totals
 from captioner.training.reinforce import Reinforce, RewardOf
@@ -24,7 +24,13 @@ from captioner.training.scheduled_sampling import DECAYS, read_scheduled, refere
 from captioner.training.self_critical import SelfCritical
 
 if TYPE_CHECKING:
-    from captioner.data.batches import Batch
+    from pathlib import Path
+
+    from captioner.data.batches import Batch, CaptionedPhotos
+    from captioner.progress import Report
+    from captioner.text.vocabulary import Vocabulary
+    from captioner.training.distributed import Processes
+    from captioner.training.word_evidence import WordEvidence
 
 COVERAGE_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "sum_regions": lambda gap, mask, captions: gap.sum() / captions,
@@ -44,8 +50,9 @@ class TeacherForcing(Objective):
     transfer between them: `sum_regions` sums over regions and averages over captions (the paper); `mean_regions` averages over both (a
     popular reimplementation); `sum_captions` sums over captions and averages over regions (the authors' code).
 
-    Two more penalties on the maps, both means over words: their entropy over log R, as `MapShape` reports it; and the squared distance
-    to the maps of the photo's mirror image, mirrored back (Guo et al. 2019, section 3, there with convolutional heatmaps).
+    Three more penalties on the maps, all means over words: their entropy over log R, as `MapShape` reports it; the squared distance to
+    the maps of the photo's mirror image, mirrored back (Guo et al. 2019, section 3, there with convolutional heatmaps); and their
+    divergence from where the word could be seen, as regions alone tell; see `word_evidence`.
 
     Args:
         model: the model to train.
@@ -57,6 +64,9 @@ class TeacherForcing(Objective):
         map_entropy_from: number of training steps before this penalty begins.
         map_entropy_rise: number of steps in which its weight then rises evenly to `map_entropy`.
         mirror: weight of the squared distance between each word's map and that of the photo's mirror image, mirrored back; 0 for none.
+        evidence: weight of the divergence of content words' maps from the evidence for the words in the regions of a frozen encoder, which
+            is learned before training; 0 for none.
+        evidence_sharpness: factor of the scores that this evidence consists of.
         reinforce: weight of the REINFORCE term; for attention that draws regions (`hard`).
         choice_entropy: weight of the bonus for the entropy of the draws; for attention that draws regions (`hard`).
         reward: the reward of a drawn region: the log-probability of its word, or of the whole caption.
@@ -80,6 +90,8 @@ class TeacherForcing(Objective):
         map_entropy_from: Count = 0,
         map_entropy_rise: Count = 0,
         mirror: NonNegative = 0.0,
+        evidence: NonNegative = 0.0,
+        evidence_sharpness: Positive = 2.0,
         reinforce: NonNegative = 1.0,
         choice_entropy: NonNegative = 0.01,
         reward: RewardOf = "word",
@@ -94,12 +106,25 @@ class TeacherForcing(Objective):
         self.coverage_reduction = coverage_reduction
         self.map_entropy, self.map_entropy_from, self.map_entropy_rise = map_entropy, map_entropy_from, map_entropy_rise
         self.mirror = mirror
+        self.evidence, self.evidence_sharpness = evidence, evidence_sharpness
+        self.word_evidence: WordEvidence | None = None  # made of the training photos
         self.reinforce = Reinforce(reinforce, choice_entropy, reward)
         self.sampling, self.sampling_steps, self.sampling_least = sampling, sampling_steps, sampling_least
-        on_maps = {"coverage": coverage, "map_entropy": map_entropy, "mirror": mirror}
+        on_maps = {"coverage": coverage, "map_entropy": map_entropy, "mirror": mirror, "evidence": evidence}
         self.need_weights = any(weight > 0 for weight in on_maps.values())
-        self.terms += tuple(name for name, weight in on_maps.items() if weight > 0 and name not in self.terms)
-        self._check(next((name for name, weight in on_maps.items() if weight > 0), ""))
+        used = [name for name, weight in on_maps.items() if weight > 0]
+        self.terms += tuple(name for name in used if name in ("map_entropy", "mirror"))
+        self._check(next(iter(used), ""))
+
+    def prepare(
+        self, photos: CaptionedPhotos, vocabulary: Vocabulary, folder: Path, seed: int, here: Processes, report: Report
+    ) -> None:
+        if self.evidence > 0:
+            from captioner.training.word_evidence import evidence_for
+
+            evidence = evidence_for(photos, vocabulary, folder, seed, here, report)
+            self.word_evidence = evidence.to(self.model.device)
+            self.terms += ("evidence",)
 
     def _check(self, on_maps: str) -> None:
         """Raise a ValueError if the model's maps do not fit a penalty; `on_maps` is the name of one, or empty."""
@@ -111,6 +136,10 @@ class TeacherForcing(Objective):
             raise ValueError(
                 f"mirror compares the maps of equal words, got sampling: {self.sampling}, which draws words for each photo; "
                 "choose sampling: none, or set mirror to 0"
+            )
+        if self.evidence and not getattr(self.model.encoder, "frozen", True):
+            raise ValueError(
+                "evidence needs a frozen encoder, whose regions stay the same; leave train_from out, or set evidence to 0"
             )
         if self.mirror and not isinstance(getattr(self.model.encoder, "layout", None), Grid):
             raise ValueError(
@@ -135,6 +164,9 @@ class TeacherForcing(Objective):
         if self.mirror > 0 and attended.weights is not None:
             terms.append((self._mirror_distances(attended.weights, batch, memory.layout) * real).sum() / totals.words)
             loss = loss + self.mirror * terms[-1]
+        if self.word_evidence is not None and attended.weights is not None:
+            terms.append(self._divergences(attended.weights, batch).sum() / totals.words)
+            loss = loss + self.evidence * terms[-1]
         if attended.choice_log_prob is not None:
             log_probs = attended.choice_log_prob.new_zeros(real.shape)
             log_probs[real] = -functional.cross_entropy(logits.detach(), targets, reduction="none").to(log_probs)
@@ -154,6 +186,12 @@ class TeacherForcing(Objective):
         assert mirrored.weights is not None
         back = mirrored.weights.unflatten(-1, (layout.rows, layout.columns)).flip(-1).flatten(-2)
         return (weights - back).square().sum(-1)
+
+    def _divergences(self, weights: Tensor, batch: Batch) -> Tensor:
+        """(B, Q, T): the divergence of the words' maps from the evidence for the words."""
+        assert self.word_evidence is not None
+        assert isinstance(batch.photos, Regions)
+        return self.word_evidence.divergence(weights, batch.targets, batch.photos, self.evidence_sharpness)
 
     def _read(self, words: Tensor, memory: Memory, step: int) -> tuple[Tensor, Attended]:
         if self.sampling == "none" or not self.training:

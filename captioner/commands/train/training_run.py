@@ -181,11 +181,14 @@ def make_trainer(
         about = settings.resolved if settings.log.wandb else None
         return RunLog(folder, progress.step, about, validator.sheets, validated=progress.batch == 0, changed=changes)
 
+    photos = CaptionedPhotos(train_source, captions, model.encoder.frozen, num_views, parts, mirrored)
+    objective = builder.make_objective(settings, model, vocabulary, examples, folder, here.first)
+    objective.prepare(photos, vocabulary, folder, settings.run.seed, here, report)
     return Trainer(
-        objective=builder.make_objective(settings, model, vocabulary, examples, folder, here.first),
+        objective=objective,
         optimiser=builder.make_optimiser(settings, model),
         schedule=builder.make_schedule(settings),
-        photos=CaptionedPhotos(train_source, captions, model.encoder.frozen, num_views, parts, mirrored),
+        photos=photos,
         validate=validator,
         plan=settings.run,
         folder=folder,

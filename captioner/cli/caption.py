@@ -90,6 +90,7 @@ def caption(
 
     from captioner import builder
     from captioner.commands import caption as command
+    from captioner.layers.allocation import keep_memory
 
     if beside and sheet is None:
         raise UserError("--beside draws several models on one sheet; add --sheet out.png")
@@ -104,6 +105,7 @@ def caption(
     _check_style(smooth, drawn, wanted, page)
     others = {str(run): builder.load(run, overrides=override or []) for run in beside or []}
     how = _style(smooth, drawn) if wanted or page is not None else None
+    keep_memory()
     torch.manual_seed(seed)
     captioner = builder.load(model or None, overrides=override or [])
     name = " + ".join(map(str, model or [builder.NATURAL]))

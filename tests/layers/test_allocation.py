@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from captioner.cli.caption import caption
+from captioner.layers import allocation
 from captioner.layers.allocation import size_of_weights
+from tests.builder.test_renamed import OLD_RUN
 
 FAULTS = """
 import resource, torch
@@ -35,6 +38,14 @@ def test_tensors_take_the_memory_of_earlier_ones():
     returned, kept = map(int, program.stdout.split())
     assert returned >= 32 * 12
     assert kept < returned / 4
+
+
+def test_captioning_keeps_memory(pictures, monkeypatch):
+    """Otherwise the pages of every large tensor are cleared anew for every batch of photos."""
+    kept = []
+    monkeypatch.setattr(allocation, "keep_memory", lambda: kept.append(True))
+    caption([str(min((pictures / "images").glob("val_*.png")))], [OLD_RUN])
+    assert kept == [True]
 
 
 def test_the_size_of_weights_is_known_without_drawing_them():

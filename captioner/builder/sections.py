@@ -1,7 +1,6 @@
 """Settings as typed records: `settings.run.seed` is the key `run.seed` of a config.
 
-The first classes hold the keys that a section has besides the arguments of the part that its `kind` names. `Settings` holds a
-record for each section.
+The first classes hold a section's keys besides the arguments of the part that its `kind` names. `Settings` has all sections.
 """
 
 from __future__ import annotations
@@ -42,10 +41,12 @@ class Photos:
         missing: what to do if photos that the captions name have no file: `error`, or `skip`, which leaves them out and reports how many.
         augment: the views of a photo that training draws from, one per epoch: `none`, the photo itself; `flips`, it or its mirror image;
             `turns`, both in each of the four quarter turns, for photos from above. Captions that say left or right are not changed.
+        leave_out: file of the ids of training photos to leave out, one on a line; `captioner doctor --leave-out FILE` writes one.
     """
 
     missing: Literal["error", "skip"] = "error"
     augment: Annotated[str, OneOf(VIEWS)] = "none"
+    leave_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -240,8 +241,7 @@ _RECORDS: dict[str, type] = {
 
 
 def _record(section: str, values: dict[str, Any]) -> Any:
-    record = _RECORDS.get(section)
-    if record is None:
+    if (record := _RECORDS.get(section)) is None:
         return values
     names = {field.name for field in fields(record)}
     own = {key: value for key, value in values.items() if key in names}

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
+import typer
+from rich import box
+from rich.table import Table
 from rich.text import Text
 
 from captioner.cli import MostPixels
@@ -14,6 +19,10 @@ from captioner.progress import TerminalReport, console
 def doctor(
     config: Config,
     overrides: Overrides = None,
+    leave_out: Annotated[
+        Path | None,
+        typer.Option(help="Write the training photos with a copy in another split to this file, for data.leave_out."),
+    ] = None,
     most_pixels: MostPixels = None,
 ) -> None:
     """Check a data set before training: photos, captions, splits, vocabulary. Ends with status 1 if a finding is bad."""
@@ -25,6 +34,9 @@ def doctor(
     with TerminalReport() as report:
         findings, sizes = command.diagnose(config, overrides or [], report)
     for name, value in sizes.items():
+        if name == "parts":
+            console.print(_table(value))
+            continue
         shown = ", ".join(f"{split} {count:,}" for split, count in value.items()) if isinstance(value, dict) else value
         console.print(f"{name}: {shown}", soft_wrap=True)
     for finding in findings:
@@ -35,9 +47,25 @@ def doctor(
             console.print(f"       {example}", soft_wrap=True)
         if finding.advice:
             console.print(f"       {finding.advice}", soft_wrap=True)
+    if leave_out is not None:
+        count = command.write_leave_out(leave_out, findings)
+        photos = f"{count:,} photo{'s' * (count != 1)}"
+        console.print(
+            f"written: {leave_out}, {photos}; to train without them: data.leave_out={leave_out}", soft_wrap=True
+        )
     num_bad = sum(finding.bad for finding in findings)
     if num_bad:
         verdict = Text("not ready to train", style="red")
         console.print(Text.assemble(verdict, f": {num_bad} of these findings are bad; fix them first"))
         sys.exit(1)
     console.print("ready to train" + (": the notes do not prevent training" if findings else ": no findings"))
+
+
+def _table(rows: list[dict[str, str]]) -> Table:
+    """A table of the parts of joined data."""
+    printed = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, name in enumerate(rows[0]):
+        printed.add_column(name, justify="right" if index else "left")
+    for row in rows:
+        printed.add_row(*map(Text, row.values()))
+    return printed

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -21,9 +21,9 @@ from captioner.errors import UserError
 from captioner.text.tokens import lacks_spaces
 from captioner.text.vocabulary import Vocabulary
 
-_SHOWN, _SHOWN_TO_ACT = 3, 20
-_TAKE_OUT = "take the copies out of the captions of train, or else scores on the other split are too good"
-_READERS = 4
+_SHOWN, _SHOWN_TO_ACT, _READERS = 3, 20, 4
+_TAKE_OUT = "scores on the other split are too good; see `captioner doctor --leave-out FILE` and data.leave_out=FILE"
+_IN_NO_TRAINING = "none is in train; take them out of one of the two splits"
 _SMALL = 32  # pixels; smaller photos show little
 _LONG_ASPECT = 4
 _TOO_MANY_UNKNOWN = 0.2  # of the words of training
@@ -40,6 +40,7 @@ class Finding:
     examples: list[str]
     bad: bool = False
     advice: str = ""
+    copies: tuple[str, ...] = ()  # ids of training photos that are in another split too
 
 
 def examine(
@@ -111,7 +112,10 @@ def _photos(
     needed = any(not example.part.skips_missing(skip_missing) for _, example in lacking) or not lacking
     present = [(split, example) for split, example in examples if example.has_file]
     photos, unreadable = _read_photos(present, open_photo, tick)
-    across, within, alike = _copies(photos)
+    found = copies.find([(photo.split, photo.digest, photo.fingerprint) for photo in photos])
+    across, within, alike = (
+        [[(photos[i].split, photos[i].example) for i in one] for one in groups] for groups in found
+    )
     resized = [
         f"{photo}, stated {' x '.join(map(str, photo.example.size or ()))}" for photo in photos if _is_resized(photo)
     ]
@@ -121,9 +125,9 @@ def _photos(
     return [
         _finding("photos without a file", missing, total, bad=needed),
         _finding("photos that cannot be read", unreadable, total, bad=True),
-        _finding("photos that are in several splits, byte for byte", across, total, True, _TAKE_OUT),
-        _finding("photos that are in several splits, resized or compressed", alike, total, True, _TAKE_OUT),
-        _finding("photos that occur twice in one split, byte for byte", within, total),
+        _in_several_splits("byte for byte", across, total),
+        _in_several_splits("resized or compressed", alike, total),
+        _finding("photos that occur twice in one split, byte for byte", map(_group, within), total),
         _finding("photos of another size than their data set states", resized, total),
         _finding(f"photos with an edge under {_SMALL} pixels", small, total),
         _finding(f"photos more than {_LONG_ASPECT} times as long as wide, a crop of which shows little", long, total),
@@ -159,12 +163,11 @@ def _read_photo(
         return str(error)
 
 
-def _copies(photos: Sequence[_ReadPhoto]) -> tuple[list[str], list[str], list[str]]:
-    """Groups of photos: identical in several splits, identical within one, and the same picture in two splits."""
-    found = copies.find([(photo.split, photo.digest, photo.fingerprint) for photo in photos])
-    named = [_named(photo.split, photo.example) for photo in photos]
-    across, within, alike = ([" = ".join(named[index] for index in group) for group in groups] for groups in found)
-    return across, within, alike
+def _in_several_splits(how: str, groups: Sequence[Sequence[tuple[str, Example]]], total: int) -> Finding:
+    ids = tuple(str(example.id) for group in groups for split, example in group if split == "train")
+    advice = _TAKE_OUT if ids else _IN_NO_TRAINING
+    finding = _finding(f"photos that are in several splits, {how}", map(_group, groups), total, True, advice)
+    return replace(finding, copies=ids)
 
 
 def _is_resized(photo: _ReadPhoto) -> bool:
@@ -237,8 +240,7 @@ def _leaks(splits: Splits) -> list[Finding]:
         by_path[example.image.absolute()].append((split, example))
     shared = [group for group in by_path.values() if len({split for split, _ in group}) > 1]
     total = sum(map(len, splits.values()))
-    named = map(_group, shared)
-    findings = [_finding("photos that are in several splits, by name", named, total, True, _TAKE_OUT)]
+    findings = [_in_several_splits("by name", shared, total)]
     trained = {caption for example in splits.get("train", []) for caption in example.references}
     for split, examples in splits.items():
         if split != "train":

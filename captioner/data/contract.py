@@ -115,6 +115,32 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
     return kept, [example for _, example in missing]
 
 
+def without(splits: Splits, path: Path, only: str = "") -> Splits:
+    """The splits without the training photos whose ids a file names, one on a line.
+
+    Args:
+        splits: all photos.
+        path: the file.
+        only: the part of joined data that is read alone, so that ids lack its name.
+
+    Raises:
+        UserError: an id is not that of a training photo.
+    """
+    named = [line.strip() for line in read_text(path, "data.leave_out").splitlines() if line.strip()]
+    if only:
+        named = [name.removeprefix(f"{only}/") for name in named if name.startswith(f"{only}/")]
+    train = {str(example.id): example for example in splits.get("train", [])}
+    unknown = next((name for name in named if name not in train), None)
+    if unknown is not None:
+        raise UserError(
+            f"{path} should hold ids of training photos, as captioner doctor --leave-out writes them, got {unknown!r}, which is none; "
+            "write it again for this data, or set data.leave_out= to use all photos"
+        )
+    left_out = set(named)
+    kept = [example for name, example in train.items() if name not in left_out]
+    return {**splits, "train": kept} if named else splits
+
+
 def _without_file(splits: Splits, needed: Sequence[Example]) -> UserError:
     part = needed[0].part
     total, lacking = (

@@ -23,6 +23,12 @@ def join(parts: Sequence[Mapping[str, Any]], root: str, only: str) -> Splits:
     names = [str(values["name"]) for values in named]
     if only and only not in names:
         raise UserError(f"data.only should name a part of the data, got {only!r}; its parts are {', '.join(names)}")
+    folders = [os.path.join(root, values["root"]) for values in named if "root" in values]
+    if folders and not any(map(os.path.exists, folders)):
+        raise UserError(
+            f"none of the folders of data.parts is in {os.path.abspath(root)}, got first {named[0].get('root', '')}; "
+            "set data.root to the folder of all parts"
+        )
     joined: Splits = {}
     for index, values in enumerate(named):
         if only in ("", values["name"]):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from captioner import builder
+from captioner.cli.doctor import doctor
 from captioner.data import joined
 from captioner.data.batches import CaptionedPhotos, epoch_photos
 from captioner.data.contract import Part, present
@@ -219,3 +222,44 @@ def test_photos_that_would_share_a_region_file_are_refused(parts, tmp_path):
         builder.make_splits(read(parts, tmp_path, *region_files))
     splits, _ = builder.make_splits(read(parts, tmp_path, *region_files, "data.only=cats"))
     assert len(splits["train"]) == 3
+
+
+def test_a_wrong_folder_of_all_parts_is_named_as_such(parts, tmp_path):
+    for root in (tmp_path / "elsewhere", tmp_path / "dogs"):
+        with pytest.raises(
+            UserError, match=rf"none of the folders .* is in {root}, got .*; set data\.root to the folder"
+        ):
+            joined(parts, str(root))
+
+
+def test_a_wrong_folder_of_one_part_is_named_by_its_part(parts, tmp_path):
+    with pytest.raises(UserError, match=r"no data folder at .*dog; set data\.parts\[0\]\.root"):
+        joined([{**parts[0], "root": "dog"}, *parts[1:]], str(tmp_path))
+
+
+def test_the_doctor_writes_copies_and_training_leaves_them_out(parts, tmp_path, capsys):
+    """The training photo dogs/4 is the validation photo cats/4, byte for byte."""
+    file = tmp_path / "copies.txt"
+    overrides = ["data.kind=joined", f"data.root={tmp_path}", f"data.parts={json.dumps(parts)}", "data.min_count=1"]
+    with suppress(SystemExit):
+        doctor(DRAWN, overrides, leave_out=file)
+    output = capsys.readouterr().out
+    assert "written:" in output
+    assert "copies.txt, 1 photo;" in output
+    assert file.read_text() == "dogs/4\n"
+    assert re.search(r"part +train +val +test +captions +share +an epoch takes", output)
+    assert re.search(r"cats +3 +1 +2 +6 +2 +6", output)
+    with suppress(SystemExit):
+        doctor(DRAWN, [*overrides, f"data.leave_out={file}"])
+    output = capsys.readouterr().out
+    assert "dogs/4" not in output
+    assert "take them out of one" in output  # dogs/5 and dogs/6, of val and test
+    assert "photos: train 8, val 3, test 2" in output
+    for only, left in {"dogs": [1, 2, 3], "cats": [1, 2, 3]}.items():
+        splits, _ = builder.make_splits(read(parts, tmp_path, f"data.leave_out={file}", f"data.only={only}"))
+        assert [example.id for example in splits["train"]] == left
+    file.write_text("dogs/4\ndogs/44\n")
+    with pytest.raises(UserError, match=r"ids of training photos, .* got 'dogs/44', which is none; write it again"):
+        builder.make_splits(read(parts, tmp_path, f"data.leave_out={file}"))
+    with pytest.raises(UserError, match=r"nothing\.txt.*check data\.leave_out"):
+        builder.make_splits(read(parts, tmp_path, "data.leave_out=nothing.txt"))

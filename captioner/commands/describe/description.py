@@ -20,6 +20,7 @@ from captioner import builder
 from captioner.attention import Attended, Attention, Memory, Score
 from captioner.attention.scores import DotScore
 from captioner.builder.sections import Settings
+from captioner.commands.doctor import rows_of_parts
 from captioner.decoders import Decoder
 from captioner.encoders import Vision
 from captioner.errors import UserError
@@ -138,7 +139,9 @@ def _attention_parts(decoder: Decoder, memory: Memory, attended: Attended) -> li
 
 def _vocabulary(settings: Settings) -> tuple[Vocabulary, list[str]]:
     try:
-        return builder.make_vocabulary(settings, builder.make_all_splits(settings)), []
+        splits = builder.make_all_splits(settings)
+        rows = [", ".join(f"{name} {value}" for name, value in row.items()) for row in rows_of_parts(splits)]
+        return builder.make_vocabulary(settings, splits), [f"data: {row}" for row in rows]
     except UserError as error:
         note = f"the data cannot be read; a vocabulary of {_WORDS:,} words is assumed: {error}"
         return Vocabulary([f"word{number}" for number in range(_WORDS)]), [note]

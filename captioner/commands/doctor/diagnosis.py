@@ -12,6 +12,7 @@ from captioner.data.contract import Splits, epoch_sizes
 from captioner.encoders.preprocess import open_photo
 from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
+from captioner.files import write_text_atomically
 from captioner.progress import Report, silent
 from captioner.training.distributed import choose_device, precision_text
 
@@ -31,7 +32,7 @@ def diagnose(
     rows = VIEWS[settings.data.augment] * len(splits["train"]) + len(splits.get("val", []))
     sizes = {
         "photos": {split: len(examples) for split, examples in splits.items()},
-        **_sizes_of_parts(splits),
+        **({"parts": rows} if (rows := rows_of_parts(splits)) else {}),
         "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
         "vocabulary": len(vocabulary),
         "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
@@ -43,15 +44,24 @@ def diagnose(
     return [finding for finding in results if finding.count], sizes
 
 
-def _sizes_of_parts(splits: Splits) -> dict[str, dict[str, int]]:
-    """The photos of each part of joined data, and how many of each an epoch takes."""
-    names = dict.fromkeys(example.part.name for examples in splits.values() for example in examples)
-    if not any(names):
-        return {}
-    counts = {
-        f"photos of {name}": {
-            split: sum(example.part.name == name for example in examples) for split, examples in splits.items()
-        }
-        for name in names
-    }
-    return counts | {"photos of an epoch": epoch_sizes(splits["train"])}
+def rows_of_parts(splits: Splits) -> list[dict[str, str]]:
+    """A row for each part of joined data: its photos by split, captions, share, and the photos that an epoch takes of it."""
+    parts = {example.part.name: example.part for examples in splits.values() for example in examples}
+    if not any(parts):
+        return []
+    of_epoch = epoch_sizes(splits.get("train", []))
+    rows = []
+    for name, part in parts.items():
+        own = {split: [one for one in examples if one.part.name == name] for split, examples in splits.items()}
+        counts = {split: f"{len(examples):,}" for split, examples in own.items()}
+        captions = sum(len(example.references) for examples in own.values() for example in examples)
+        epoch = {"share": f"{part.share:g}", "an epoch takes": f"{of_epoch.get(name, 0):,}"}
+        rows.append({"part": name, **counts, "captions": f"{captions:,}", **epoch})
+    return rows
+
+
+def write_leave_out(path: Path, findings: Sequence[Finding]) -> int:
+    """Write the ids of training photos that are in another split too, one on a line, for `data.leave_out`; returns how many."""
+    ids = list(dict.fromkeys(name for finding in findings for name in finding.copies))
+    write_text_atomically(path, "".join(f"{name}\n" for name in ids))
+    return len(ids)

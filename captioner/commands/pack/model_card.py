@@ -76,7 +76,7 @@ def _about(settings: Settings, captioner: Captioner, trained_on: str) -> str:
         "decoder": f"{decoder['kind']}, state of {decoder['hidden_size']}",
         "words": f"{len(captioner.vocabulary):,}",
         "parameters": ", ".join(f"{name} {size:,}" for name, size in sizes.items()),
-        "weights": "stored in half precision, computed in float32",
+        "weights": "large matrices stored in half precision, small ones and vectors in float32; computed in float32",
     }
     return _table(["", ""], rows.items())
 

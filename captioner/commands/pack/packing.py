@@ -34,7 +34,7 @@ from captioner.training.checkpoints import BEST, load_checkpoint, save_checkpoin
 FILES = {
     builder.SETTINGS: "the settings, without paths of the machine that trained it",
     builder.VOCABULARY: "words and tokeniser",
-    BEST: "weights; matrices in half precision",
+    BEST: "weights; large matrices in half precision",
     builder.ENCODER: "the frozen encoder without its classifier; absent if the encoder was trained",
     TRAINING_PHOTOS: "how to recognise photos that are unlike the training photos; not with `--no-photos`",
     ABOUT: "what it was trained on, and when it was packed",

@@ -59,8 +59,9 @@ def test_the_doctor_counts_the_photos_of_each_part(pictures, tmp_path):
     findings, sizes = diagnose(
         DRAWN, joined(pictures, tmp_path / "run", tmp_path / "data", "data.parts[0].splits=[train]")
     )
-    assert sizes["photos of one"] == {"train": 48, "val": 0}
-    assert sizes["photos of two"] == {"train": 48, "val": 12}
-    assert sizes["photos of an epoch"] == {"one": 12, "two": 72}
+    assert sizes["parts"] == [
+        {"part": "one", "train": "48", "val": "0", "captions": "240", "share": "0.25", "an epoch takes": "12"},
+        {"part": "two", "train": "48", "val": "12", "captions": "300", "share": "1.5", "an epoch takes": "72"},
+    ]
     counts = {finding.what: finding.count for finding in findings}
     assert counts["photos that occur twice in one split, byte for byte"] == 48

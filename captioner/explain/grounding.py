@@ -5,7 +5,7 @@ Shapes: R regions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,6 +157,31 @@ def by_offset(mentions: Sequence[Mention]) -> dict[int, Agreement]:
         )
         for offset in OFFSETS
     }
+
+
+@dataclass(frozen=True)
+class Lag:
+    """The maps with the largest lift, among those of the words around the one that names the object."""
+
+    offset: int  # words after the one that names the object
+    num_words: int  # words that name an object and have a word at this offset
+    gain: Estimate | None  # the lift at the offset minus the lift at 0, both at these words; None at offset 0
+
+
+def lag(mentions: Sequence[Mention], by_offset: Mapping[int, Agreement]) -> Lag | None:
+    """When the maps are on the objects; None if there is no map to measure. Of offsets that tie, the nearest to 0."""
+    lifts = {offset: found.lift.value for offset, found in by_offset.items() if found.lift is not None}
+    if not lifts:
+        return None
+    best = max(sorted(lifts, key=abs), key=lambda offset: round(lifts[offset], 6))
+    chosen = [mention for mention in mentions if mention.has(best)]
+    gains = [
+        float(mention.overlap.masses(mention.map_at(best)[None]) - mention.overlap.masses(mention.map[None]))
+        for mention in chosen
+    ]
+    fair_shares = [mention.overlap.fair_share for mention in chosen]
+    gain = ratio_interval([mention.photo for mention in chosen], gains, fair_shares) if best else None
+    return Lag(best, len(chosen), gain)
 
 
 def by_size(mentions: Sequence[Mention]) -> dict[str, Agreement]:

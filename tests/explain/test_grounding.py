@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from captioner.data.drawn import instances_path
 from captioner.data.instances import Instance, Instances, read_instances
 from captioner.explain.baseline_maps import ShuffledMaps, centre_map, centre_of, other_word, uniform_map
-from captioner.explain.grounding import ObjectOverlaps, agreement, by_offset, by_size, find_mentions
+from captioner.explain.grounding import ObjectOverlaps, agreement, by_offset, by_size, find_mentions, lag
 from captioner.regions import Grid, Placement
 from captioner.search import Caption
 from captioner.text.objects import ObjectWords
@@ -108,10 +108,28 @@ def test_the_lift_is_where_the_decoder_attended(offset):
     weights = torch.full((7, 16), 1 / 16)
     weights[2 + offset] = torch.eye(16)[0]
     mentions = find_mentions([(0, caption_of(weights))], overlaps_of([DOG]), NAMED)
-    lag = by_offset(mentions)
-    assert {at: found.lift.value for at, found in lag.items()} == {
+    lifts = by_offset(mentions)
+    assert {at: found.lift.value for at, found in lifts.items()} == {
         at: pytest.approx(8 if at == offset else 1) for at in range(-2, 3)
     }
+    best = lag(mentions, lifts)
+    assert (best.offset, best.num_words) == (offset, 1)
+    assert best.gain is None if offset == 0 else best.gain.value == pytest.approx(7)
+
+
+def test_the_gain_of_another_word_is_computed_at_the_words_that_have_one():
+    """The hydrant is the caption's last word, so only the dog has a word after it."""
+    weights = torch.full((7, 16), 1 / 16)
+    weights[3] = torch.eye(16)[0]
+    mentions = find_mentions([(0, caption_of(weights))], overlaps_of([DOG, HYDRANT]), NAMED)
+    best = lag(mentions, by_offset(mentions))
+    assert (best.offset, best.num_words, best.gain.value) == (1, 1, pytest.approx(7))
+
+
+def test_without_a_difference_the_word_itself_comes_first():
+    mentions = find_mentions([(0, caption_of(None))], overlaps_of([DOG]), NAMED)
+    assert lag(mentions, by_offset(mentions)).offset == 0
+    assert lag([], by_offset([])) is None
 
 
 def test_words_that_the_caption_does_not_have_are_left_out():

@@ -10,7 +10,7 @@ from typing import Any
 from captioner.commands.inspect.inspection_figure import card_figure
 from captioner.commands.inspect.observations import Cost
 from captioner.explain.deletion import CurveAreas
-from captioner.explain.grounding import Agreement
+from captioner.explain.grounding import Agreement, Lag
 from captioner.files import write_text_atomically, written_together
 from captioner.metrics.bootstrap import Estimate
 
@@ -38,6 +38,7 @@ class Card:
     about: dict[str, Any]
     agreement: dict[str, dict[str, Agreement]]  # by text (references, captions) and kind of map
     lag: dict[str, dict[int, Agreement]]  # by text and offset from the word that names the object
+    best_offset: dict[str, Lag | None]  # by text: the offset with the largest lift
     sizes: dict[str, dict[str, Agreement]]  # by text and size of the object
     reasons: dict[str, CurveAreas]  # insertion and deletion, by the map that orders the regions
     replaced: dict[str, Cost]  # by the maps that replace the model's own

@@ -18,7 +18,7 @@ from captioner.commands.inspect.measures import (
 from captioner.commands.inspect.observations import cider_by_photo, force_references, write_captions
 from captioner.errors import UserError
 from captioner.explain.gradients import has_captum
-from captioner.explain.grounding import ObjectOverlaps, by_offset, by_size, find_mentions
+from captioner.explain.grounding import ObjectOverlaps, by_offset, by_size, find_mentions, lag
 from captioner.explain.shape_estimates import shape_estimates
 from captioner.progress import Report, silent
 from captioner.search import Caption
@@ -48,6 +48,7 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
     in_references = [mention for mention in in_references if mention.word in vocabulary.number_of]
     mentions = {name: of for name, of in {"references": in_references, "captions": in_captions}.items() if of}
 
+    lifts = {name: by_offset(of) for name, of in mentions.items()}
     sample = object_word_sample(captions, inputs.object_words)
     from_gradients, curve_areas = measure_deletion(sample, captions, regions, vocabulary, report)
     texts = [example.references for example in inputs.examples]
@@ -56,7 +57,8 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
         agreement={
             name: compare_maps(of, from_gradients if name == "captions" else {}) for name, of in mentions.items()
         },
-        lag={name: by_offset(of) for name, of in mentions.items()},
+        lag=lifts,
+        best_offset={name: lag(of, lifts[name]) for name, of in mentions.items()},
         sizes={name: by_size(of) for name, of in mentions.items()},
         reasons=curve_areas,
         replaced=replacement_costs(captioner, regions, captions, references, texts, seed, report),

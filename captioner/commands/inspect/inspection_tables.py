@@ -71,9 +71,24 @@ def _lag(card: Card) -> Group:
         "When is the map on the object? Lift at words around the one that names it",
         ["map of the word", *card.lag],
         [[_offset(offset), *map(_lift, row)] for offset, row in _beside(card.lag)],
-        f"The decoder attends {read} it has read the previous word.",
+        " ".join([f"The decoder attends {read} it has read the previous word.", *_best_offsets(card)]),
         "no caption has such a word",
     )
+
+
+def _best_offsets(card: Card) -> list[str]:
+    """The word with the largest lift, for each text, and its gain over the word that names the object."""
+    texts = []
+    for name, best in card.best_offset.items():
+        if best is not None and best.offset == 0:
+            texts.append(f"In {_TEXTS[name]} the lift is largest at the word itself.")
+        elif best is not None:
+            direction = "before" if best.offset < 0 else "after"
+            texts.append(
+                f"In {_TEXTS[name]} the lift is largest {abs(best.offset)} {direction} it, by {shown(best.gain)} more than at the word "
+                f"itself, compared at {best.num_words} words."
+            )
+    return texts
 
 
 def _sizes(card: Card) -> Group:

@@ -66,6 +66,10 @@ def test_the_command_writes_the_card_and_says_whether_attention_matters(trained,
     assert read["attention"]["num_words"] > 20
     assert read["uniform"]["lift"]["value"] == pytest.approx(1)
     assert card["lag"]["references"]["0"] == read["attention"]
+    best = card["best_offset"]["references"]
+    lifts = {int(offset): found["lift"]["value"] for offset, found in card["lag"]["references"].items()}
+    assert lifts[best["offset"]] == pytest.approx(max(lifts.values()))
+    assert "In the references the lift is largest" in " ".join(" ".join(tables).split())
     assert set(card["replaced"]) == {"uniform", "shuffled", "another word's"}
     assert 0 < card["shape"]["entropy"]["value"] <= 1
     with Image.open(folder / "inspect.png") as picture:
@@ -141,7 +145,7 @@ def test_a_dash_is_explained_only_below_tables_that_have_one(card):
 
 
 def test_without_object_words_a_sentence_replaces_the_tables(trained, request_for):
-    card = replace(inspect(trained, request_for), agreement={}, lag={}, sizes={}, reasons={})
+    card = replace(inspect(trained, request_for), agreement={}, lag={}, best_offset={}, sizes={}, reasons={})
     text = " ".join("".join(map(printed, inspection.tables(card))).split())
     assert "add words for categories with --words" in text
     assert "Nothing to show: there is no such word" in text

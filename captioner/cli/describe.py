@@ -20,6 +20,13 @@ def describe(
         ),
     ] = None,
     overrides: Overrides = None,
+    receptive_field: Annotated[
+        bool,
+        typer.Option(
+            "--receptive-field",
+            help="Measure how many pixels a region depends on, too. Downloads the encoder's weights if they are not on the disk.",
+        ),
+    ] = False,
 ) -> None:
     """Show the model of a config or of a folder: each part with its file, its parameters and the shapes of its tensors."""
     if config is not None and config.endswith((".yaml", ".yml")):
@@ -33,3 +40,5 @@ def describe(
     console.print(command.table(parts))
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
+    for line in command.describe_field(chosen, changes) if receptive_field else []:
+        console.print(line, soft_wrap=True)

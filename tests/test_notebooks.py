@@ -31,6 +31,18 @@ def test_formulas_have_single_backslashes(path):
     assert [formula for formula in formulas if re.search(r"\\\\[A-Za-z]", formula)] == []
 
 
+@pytest.mark.parametrize(
+    "path", [path for path in NOTEBOOKS if "three_steps" not in path.stem], ids=lambda path: path.stem
+)
+def test_a_notebook_begins_with_the_model_in_the_box_and_an_example_photo(path):
+    first = cells_of(path, "code")[0]
+    source = "".join(first["source"])
+    assert "captioner.load()" in source
+    assert re.search(r"\.\./examples\b", source)
+    assert first["outputs"]
+    assert not re.search(r"/(tmp|home|root|work|Users)/", path.read_text(encoding="utf-8"))
+
+
 def test_the_three_steps_keep_their_outputs():
     path = NOTEBOOKS[0]
     assert path.stem == "attention_from_its_three_steps"

@@ -19,13 +19,17 @@ _UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud
 _SYSTEM = {
     errno.EACCES: "no permission; give a file or folder that you may use",
     errno.EDQUOT: "your quota of disk space is used up; free some space",
+    errno.EEXIST: "something else has this name; move it away, or give another name",
     errno.EFBIG: "the file would be larger than is allowed here; raise the limit with ulimit -f, or write to another disk",
     errno.EIO: "the disk reports an error; check it, or use another",
+    errno.EISDIR: "it is a folder; give the name of a file, or move it away",
+    errno.ELOOP: "its symbolic links lead in a circle; correct them",
     errno.EMFILE: "too many files are open; raise the limit with ulimit -n",
     errno.ENAMETOOLONG: "the name is too long for this file system; give a shorter one",
     errno.ENOENT: "there is no such file or folder; check the name",
     errno.ENOLCK: "this file system has no locks; use a folder on another, such as a local disk",
     errno.ENOSPC: "the disk is full; free some space",
+    errno.ENOTDIR: "a part of this path is a file and no folder; check the path",
     errno.EPERM: "this is not permitted; give a file or folder that you may use",
     errno.EROFS: "the file system is read-only; give a folder that can be written to",
 }

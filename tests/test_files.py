@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from captioner import files
-from captioner.files import remove_unfinished, replacing, write_text_atomically
+from captioner.errors import UserError
+from captioner.files import check_outputs, remove_unfinished, replacing, write_text_atomically
 
 WRITER = """
 import sys, time
@@ -91,3 +92,38 @@ def test_an_error_leaves_the_earlier_file_and_nothing_else(tmp_path):
         beside.write_text("half", encoding="utf-8")
         raise RuntimeError
     assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["earlier"]
+
+
+@pytest.mark.parametrize(("kind", "named"), [("folder", "a folder"), ("pipe", "a pipe, socket or device")])
+def test_only_a_file_is_replaced(tmp_path, kind, named):
+    path = tmp_path / "table.csv"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(UserError, match=f"table.csv is {named}; give the name of a file"):
+        write_text_atomically(path, "whole")
+    assert [name.name for name in tmp_path.iterdir()] == ["table.csv"]
+    assert not path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("texts", "others", "named"),
+    [
+        ({".csv": "photo.png"}, [], "--csv writes a .csv file, got"),
+        ({".csv": None, ".json": "run.safetensors"}, [], "--json writes a .json file, got"),
+        ({}, ["photo.png"], "photo.png is read by this command and would be replaced"),
+        ({}, ["link.png"], "link.png is read by this command and would be replaced"),
+        ({".csv": "same", ".json": "same"}, [], "same is given for two files"),
+        ({}, ["page.html", "page.html"], "page.html is given for two files"),
+        ({".csv": "folder"}, [], "folder is a folder"),
+    ],
+)
+def test_what_would_be_lost_by_writing_is_refused(tmp_path, texts, others, named):
+    (tmp_path / "photo.png").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.png").symlink_to("photo.png")
+    texts = {ending: None if name is None else tmp_path / name for ending, name in texts.items()}
+    with pytest.raises(UserError, match=named):
+        check_outputs(texts, [tmp_path / name for name in others], [tmp_path / "photo.png"])
+
+
+def test_usual_outputs_are_not_refused(tmp_path):
+    check_outputs({".csv": tmp_path / "a.csv", ".json": tmp_path / "a.jsonl"}, [tmp_path, None], [tmp_path / "a.png"])

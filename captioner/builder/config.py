@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import is_dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_type_hints
 
 import pydantic
@@ -88,6 +89,10 @@ def merge(below: Nested, above: Nested, lasting: Lasting = lambda section, befor
     merged = dict(below)
     for section, values in above.items():
         old = merged.get(section)
+        if isinstance(values, dict) and not isinstance(old, (dict, NoneType)):
+            raise UserError(
+                f"{section} should be a section of settings, got {reprlib.repr(old)}; give its keys below it"
+            )
         if not (isinstance(old, dict) and isinstance(values, dict)):
             merged[section] = values
             continue

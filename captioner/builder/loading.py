@@ -203,4 +203,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
             f"{path.parent} lacks {path.name}, as if it was not copied whole; copy it from where the run was trained"
         )
     stored = read_json(path, "restore an intact copy from the same run, or train again", _StoredVocabulary)
-    return Vocabulary(stored["words"], stored["tokens"])
+    try:
+        return Vocabulary(stored["words"], stored["tokens"])
+    except UserError as error:
+        raise UserError(f"{path}: {error}; restore an intact copy from the same run, or train again") from error

@@ -93,9 +93,10 @@ def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
         UserError: there is no training split.
     """
     if not splits.get("train"):
+        counts = ", ".join(f"{split} {len(examples):,}" for split, examples in splits.items())
+        needed = READ_TEXTS if settings.data.kind == "folder" else "give the split train photos"
         raise UserError(
-            f"data.kind={settings.data.kind} gives no photos to train on, got the splits {', '.join(splits)}; training needs captions: "
-            f"{READ_TEXTS}"
+            f"data.kind={settings.data.kind} gives no photos to train on, got {counts}; training needs captions: {needed}"
         )
     captions = [reference for example in splits["train"] for reference in example.references]
     return Vocabulary.from_captions(captions, settings.data.min_count, settings.data.tokens)

@@ -92,7 +92,10 @@ def _lasting(section: str, before: Any, now: Any) -> set[str]:
     kinds = [set(inspect.signature(one).parameters) for one in table.values()]
     if section == "data" and "joined" in (before, now):  # whose root is the folder of several data sets
         kinds = []
-    if section == "decoder" and {before, now} == {"lstm", "att2in"}:  # Att2in was options of the LSTM decoder
+    if section == "decoder" and sorted(map(str, (before, now))) == [
+        "att2in",
+        "lstm",
+    ]:  # Att2in was options of the LSTM decoder
         kinds = [set(inspect.signature(TABLES["decoder"][kind]).parameters) for kind in (before, now)]
     if section == "encoder":
         kinds.append(set())  # torchvision's networks are kinds too, and share no key with ours

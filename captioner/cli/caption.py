@@ -82,7 +82,7 @@ def caption(
     csv: Annotated[Path | None, typer.Option(help="Write a table: photo, caption, confidence.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write words, log-probabilities and maps.")] = None,
     override: Override = None,
-    seed: Annotated[int, typer.Option(help="Random seed of search.kind=sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed of search.kind=sample.")] = 0,
     most_pixels: MostPixels = None,
 ) -> None:
     """Caption photos. Ends with status 1 if some of several photos could not be read."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from captioner.cli import MostPixels
 from captioner.cli.options import Config, Overrides
+from captioner.errors import shortened
 from captioner.progress import TerminalReport, console
 
 
@@ -44,7 +45,7 @@ def doctor(
         share = f"{finding.count:,} of {finding.of:,} ({finding.count / max(1, finding.of):.1%})"
         console.print(mark, f"{finding.what}: {share}", soft_wrap=True)
         for example in finding.examples:
-            console.print(f"       {example}", soft_wrap=True)
+            console.print(f"       {shortened(str(example), 300)}", soft_wrap=True)
         if finding.advice:
             console.print(f"       {finding.advice}", soft_wrap=True)
     if leave_out is not None:

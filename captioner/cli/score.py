@@ -10,7 +10,7 @@ import typer
 
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java
 from captioner.errors import UserError
-from captioner.files import unfinished
+from captioner.files import check_outputs, unfinished
 from captioner.progress import TerminalReport, console, print_note
 
 
@@ -42,6 +42,7 @@ def score(
 
     if photos is not None and page is None and clip is None:
         raise UserError("--photos is used by --page and --clip, got neither; give --page out.html too")
+    check_outputs({".json": json}, [page], [results, captions, train, against, instances])
     for file in filter(None, [results, against]):
         if left := unfinished(file.parent):
             print_note(left)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from typing_extensions import TypedDict
 
 from captioner.data.table_files import Row, renamed
 from captioner.errors import UserError, library
@@ -29,6 +30,11 @@ Sample = tuple[str, bytes, Mapping[str, Any]]
 """A name for the photo, its bytes, and caption and split."""
 
 
+class _Stored(TypedDict):
+    about: dict[str, Any]  # the files that were unpacked
+    rows: list[dict[str, Any]]
+
+
 def packed_rows(files: Sequence[Path], folder: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     """The rows of packed files as those of a table, after their photos were unpacked into a folder.
 
@@ -40,9 +46,13 @@ def packed_rows(files: Sequence[Path], folder: Path, columns: Mapping[str, str])
     about = {"files": [_mark(path) for path in files], "columns": dict(columns)}
     index = folder / "rows.json"
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / ".lock").exists() and any(folder.iterdir()):
+        raise UserError(
+            f"{folder} holds other files, which unpacking could replace; set data.images to an empty or new folder"
+        )
     with FileLock(folder / ".lock"):  # of several processes, the first unpacks
-        stored = read_json(index, f"delete {index}", dict[str, Any]) if index.exists() else {}
-        if stored.get("about") != about:
+        stored = read_json(index, f"delete {index}", _Stored) if index.exists() else None
+        if stored is None or stored["about"] != about:
             print_note(f"unpacking the photos of {len(files):,} files into {folder}, once")
             stored = {"about": about, "rows": _unpack(files, folder, columns)}
             write_text_atomically(index, json.dumps(stored, ensure_ascii=False))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _IMAGES = "images"
 _PACKED = (".parquet", ".tar")
+_ENDING = re.compile(r"\.\w+")
 
 
 def table(
@@ -92,7 +94,7 @@ def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str
     photos = _photos_of(path, folder, images)
     if captions.endswith(_PACKED):
         return _unpacked(folder, captions, images, "all", columns)
-    if captions.startswith(".") and "/" not in captions:
+    if _ENDING.fullmatch(captions):
         return photos, photos, sidecars(photos, captions)
     _check_there(folder, path)
     return path, photos, rows(path, columns)

@@ -110,6 +110,11 @@ def _delimited(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
                 image = next(index for index, name in enumerate(names) if own.get(name) == "image")
             start = reader.line_num + 1
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise UserError(
+                f"{path}, line {start}: a value is longer than {csv.field_size_limit():,} characters; shorten it, or close the quote mark "
+                "that it starts with"
+            ) from error
         raise _unbalanced(path, (start, reader.line_num), str(error)) from error
     if not names:
         renamed([], columns, str(path))
@@ -162,6 +167,7 @@ def renamed(names: Collection[str], columns: Mapping[str, str], place: str) -> d
     for wanted, usual in COLUMNS.items():
         given = columns.get(wanted)
         choices = [name for name in names if name == given] if given else _usual(names, usual)
+        choices = [name for name in choices if name not in own]  # a column is one thing
         if choices:
             own[choices[0]] = wanted
         elif given or wanted != "split":

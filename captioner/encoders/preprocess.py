@@ -71,6 +71,8 @@ def _opened(
     try:
         check_regular(Path(path), "give a photo")
         with _identified(path, formats) as file:
+            if file.format == "EPS":  # Pillow would run it in Ghostscript
+                raise UserError(f"{path} is PostScript, a program, which is not run; convert it to JPEG or PNG first")
             if file.width * file.height > limit:
                 size = f"{file.width:,} x {file.height:,} pixels"
                 raise UserError(f"{path} is too large: {size}, {_allowed(limit, max_pixels is None)}")

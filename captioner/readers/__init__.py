@@ -64,7 +64,8 @@ def reason(error: Exception) -> str:
         return f"it goes on after its end in line {error.lineno}, as JSON lines do"
     if "int_max_str_digits" in str(error):
         return "a number has thousands of digits"
-    text = " ".join(str(error).split()) or type(error).__name__
+    first, *more = error.args or ("",)  # webdataset adds its stream to the arguments of an error of a tar
+    text = " ".join((first if more and isinstance(first, str) else str(error)).split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 

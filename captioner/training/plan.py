@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Le
+
 from captioner.errors import UserError
 from captioner.metrics.units import NAMES
 from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Seed, Size
@@ -48,7 +50,7 @@ class Plan:
     monitor: Annotated[str, OneOf(NAMES)] = "CIDEr-D"
     patience: Count = 0
     save_minutes: NonNegative = 10
-    workers: Count = 0
+    workers: Annotated[int, Ge(0), Le(256)] = 0
     seed: Seed = 0
 
 

@@ -83,10 +83,9 @@ def plain_texts(figure: Figure) -> Iterator[None]:
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         text.set_parse_math(False)
-        if not text.get_text().isascii():
-            file = font_bytes(font_for(text.get_text(), text.get_fontsize()))
-            if isinstance(file, Path):
-                text.set_fontproperties(FontProperties(fname=str(file), size=float(text.get_fontsize())))
+        size = float(text.get_fontsize())
+        if not text.get_text().isascii() and isinstance(file := font_bytes(font_for(text.get_text(), size)), Path):
+            text.set_fontproperties(FontProperties(fname=str(file), size=size))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
         yield

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from captioner import builder
+from captioner.errors import UserError
 from tests.helpers import CONFIGS, DRAWN
 
 EXPERIMENTS = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem != "base")
@@ -58,3 +59,29 @@ def test_the_deprecated_form_cannot_change_what_is_saved_alone():
     ):
         settings["run"]["device"] = "cuda:7"  # pyright: ignore[reportIndexIssue]
     assert settings.resolved["run"]["device"] == settings.run.device
+
+
+@pytest.mark.parametrize(
+    "section", ["encoder", "attention", "decoder", "objective", "optimiser", "schedule", "search", "data"]
+)
+@pytest.mark.parametrize("kind", ["[a]", "{a: 1}", "3", "2024-01-01"])
+def test_a_kind_that_is_no_text_is_named(section, kind):
+    with pytest.raises(UserError, match=rf"^{section}\.kind should be"):
+        builder.read(DRAWN, [f"{section}.kind={kind}"])
+
+
+@pytest.mark.parametrize("value", ["hello", "3", "[1]"])
+def test_a_section_that_holds_no_settings_is_an_error_with_an_override_too(value, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"base: {CONFIGS / 'base.yaml'}\ndata: {{kind: drawn}}\nencoder: {{kind: small_cnn}}\nrun: {value}\n",
+        encoding="utf-8",
+    )
+    for overrides in ([], ["run.epochs=1"]):
+        with pytest.raises(UserError, match="run should"):
+            builder.read(path, overrides)
+
+
+def test_processes_that_read_photos_are_few():
+    with pytest.raises(UserError, match=r"run\.workers should be less than or equal to 256, got 100000"):
+        builder.read(DRAWN, ["run.workers=100000"])

@@ -62,7 +62,7 @@ BAD_SETTINGS = {
     "encoder.kind=resnet_101": "or any torchvision network, got 'resnet_101'; did you mean 'resnet101'?",
     "decoder.vocabulary_size=100": "decoder.vocabulary_size is not a setting: it follows from the other parts",
     "attention.region_size=100": "attention.region_size is not a setting: it follows from the other parts",
-    "attention.knd=soft": "unknown key in attention: 'knd'; did you mean 'kind'?; known: kind, score, on_attention, size",
+    "attention.knd=soft": "unknown key in attention: 'knd'; did you mean 'kind'?; known: kind, score, weigh, on_attention, size",
     "search.beamz=3": "'beamz'; did you mean 'beams'?; search.kind=beam or diverse_beam takes it; known: kind, max_length",
     "search.beams=5": "unknown key in search: 'beams'; search.kind=beam or diverse_beam takes it; known:",
     "attention.heads=4": "unknown key in attention: 'heads'; attention.kind=multi_head takes it; known:",

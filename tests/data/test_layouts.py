@@ -195,3 +195,37 @@ def test_values_of_other_types_in_karpathys_file_are_named(tmp_path, wrong):
     path.write_text(json.dumps({"images": [entry | wrong]}))
     with pytest.raises(UserError, match=r"dataset_coco\.json: .* should "):
         KINDS["karpathy"](str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "message"),
+    [
+        ({"columns": {"image": "caption"}}, "image,caption\na.png,a dog\n", "should start with a header"),
+        ({"captions": "."}, "", "should be a file, got a folder"),
+        ({"captions": ".."}, "", "should be a file, got a folder"),
+        ({}, "image,caption\na.png," + "x" * 140_000, "line 2: a value is longer than 131,072 characters"),
+    ],
+    ids=["one column twice", "this folder", "the folder above", "long value"],
+)
+def test_odd_tables_and_names_of_tables_are_named(tmp_path, arguments, text, message):
+    (tmp_path / "captions.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, **arguments)
+
+
+@pytest.mark.parametrize("value", [None, {"0": "a.png"}, "none"])
+def test_a_list_of_another_type_is_quoted(tmp_path, value):
+    content = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": value}
+    (tmp_path / "captions_train.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match=r"should hold a list `annotations`, got (None|{'0'|none)"):
+        KINDS["coco"](str(tmp_path))
+
+
+def test_data_without_training_photos_say_what_they_have(tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "captions.csv").write_text("image,caption,split\na.png,a dog,val\n", encoding="utf-8")
+    settings = builder.read(CONFIGS / "own_photos.yaml", ["data.kind=table", f"data.root={tmp_path}"])
+    with pytest.raises(
+        UserError, match=r"got train 0, val 1, test 0; training needs captions: give the split train photos"
+    ):
+        builder.make_vocabulary(settings, builder.make_all_splits(settings))

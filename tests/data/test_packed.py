@@ -115,3 +115,28 @@ def test_what_is_damaged_or_holds_no_photos_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(errors.importlib, "import_module", missing)
     with pytest.raises(UserError, match=r"pip install -e '\.\[parquet\]'"):
         table(str(tmp_path), "links.parquet")
+
+
+def test_a_folder_with_photos_of_the_users_own_is_not_unpacked_into(tmp_path):
+    write_tar(tmp_path / "all.tar", ("txt", b"a dog"))
+    (tmp_path / "own" / "all").mkdir(parents=True)
+    (tmp_path / "own" / "all" / "part_0000.png").write_bytes(b"mine")
+    with pytest.raises(UserError, match="holds other files, which unpacking could replace"):
+        table(str(tmp_path), captions="all.tar", images="own")
+    assert (tmp_path / "own" / "all" / "part_0000.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("content", [b"", bytes(range(256)) * 8], ids=["empty", "no tar"])
+def test_what_is_no_tar_is_said_in_words(tmp_path, content):
+    (tmp_path / "all.tar").write_bytes(content)
+    with pytest.raises(UserError, match=r"but is not \([a-z ]+\); fetch it again"):
+        table(str(tmp_path), captions="all.tar")
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"about": {}, "rows": [1]}', '{"about": 1, "rows": []}'])
+def test_a_damaged_list_of_unpacked_photos_is_named(tmp_path, content):
+    write_tar(tmp_path / "all.tar", ("txt", b"a dog"))
+    table(str(tmp_path), captions="all.tar")
+    (tmp_path / "unpacked" / "all" / "rows.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"rows\.json should be as this program writes it, but is not .*delete"):
+        table(str(tmp_path), captions="all.tar")

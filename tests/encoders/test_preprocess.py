@@ -176,6 +176,13 @@ def test_whatever_a_decoder_raises_names_the_photo(tmp_path, monkeypatch, error)
         open_photo(tmp_path / "photo.png")
 
 
+def test_postscript_is_not_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("it ran"))
+    Image.new("RGB", (9, 9)).save(tmp_path / "photo.jpg", "EPS")
+    with pytest.raises(UserError, match=r"photo\.jpg is PostScript, a program, which is not run"):
+        open_photo(tmp_path / "photo.jpg")
+
+
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03\xff\xff\xff\xff"])
 def test_damaged_exif_leaves_the_photo_as_it_is(tmp_path, exif):

@@ -17,7 +17,7 @@ from captioner.captioner import Captioner
 from captioner.data.folder import note_others, photos_in
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
-from captioner.files import write_text_atomically
+from captioner.files import check_outputs, write_text_atomically
 from captioner.progress import console, errors
 from captioner.search import Caption
 
@@ -90,6 +90,7 @@ def run(
     photos, wanted = find_photos(names), wanted or {}
     _check_pictures(captioner, wanted, len(photos), explain)
     _check_page(photos, page)
+    check_outputs({".csv": table, ".json": details}, [*wanted.values(), page], photos)
     captioned, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
     if table is not None:
         _write(table, _as_csv(captioned))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,29 @@ def system_errors() -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(system_error(error)) from error
+
+
+def check_outputs(
+    texts: Mapping[str, Path | None], others: Iterable[Path | None], inputs: Iterable[Path | None]
+) -> None:
+    """Refuse to write a file over one that is read or over another kind of file, or two under one name, before anything is computed.
+
+    Args:
+        texts: files to write, by the ending that their names should have, if any.
+        others: more files to write; names without an ending are folders.
+    """
+    for ending, path in texts.items():
+        if path is not None and path.suffix and not path.suffix.lower().startswith(ending):
+            raise UserError(f"--{ending[1:]} writes a {ending} file, got {path}; choose a name that ends in {ending}")
+    taken = {path.resolve(): "is read by this command and would be replaced" for path in inputs if path is not None}
+    for path in [*texts.values(), *(other for other in others if other is not None and other.suffix)]:
+        if path is None:
+            continue
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is a folder, pipe or device; give the name of a file to write")
+        if (why := taken.get(path.resolve())) is not None:
+            raise UserError(f"{path} {why}; give another name")
+        taken[path.resolve()] = "is given for two files"
 
 
 def too_large(error: Exception) -> bool:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-
-from captioner.errors import UserError, system_errors
 
 try:
     import fcntl
@@ -58,33 +57,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse a folder, pipe or device as the name of a file to write: renaming would replace it."""
-    with system_errors():
-        if path.exists() and not path.is_file():
-            kind = "a folder" if path.is_dir() else "a pipe, socket or device"
-            raise UserError(f"{path} is {kind}; give the name of a file to write")
+    """Refuse a folder, pipe or device as the name of a file to write, which renaming would replace.
 
-
-def check_outputs(
-    texts: Mapping[str, Path | None], others: Iterable[Path | None], inputs: Iterable[Path | None]
-) -> None:
-    """Refuse to write a file over one that is read or over another kind of file, or two under one name, before anything is computed.
-
-    Args:
-        texts: files to write, by the ending that their names should have, if any.
-        others: more files to write; names without an ending are folders.
+    Raises:
+        OSError: it is one.
     """
-    for ending, path in texts.items():
-        if path is not None and path.suffix and not path.suffix.lower().startswith(ending):
-            raise UserError(f"--{ending[1:]} writes a {ending} file, got {path}; choose a name that ends in {ending}")
-    taken = {path.resolve(): "is read by this command and would be replaced" for path in inputs if path is not None}
-    for path in [*texts.values(), *(other for other in others if other is not None and other.suffix)]:
-        if path is None:
-            continue
-        check_replaceable(path)
-        if (why := taken.get(path.resolve())) is not None:
-            raise UserError(f"{path} {why}; give another name")
-        taken[path.resolve()] = "is given for two files"
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def write_text_atomically(path: Path, text: str) -> None:

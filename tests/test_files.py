@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from captioner import files
-from captioner.errors import UserError
-from captioner.files import check_outputs, remove_unfinished, replacing, write_text_atomically
+from captioner.errors import UserError, check_outputs, system_error
+from captioner.files import remove_unfinished, replacing, write_text_atomically
 
 WRITER = """
 import sys, time
@@ -94,12 +94,13 @@ def test_an_error_leaves_the_earlier_file_and_nothing_else(tmp_path):
     assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["earlier"]
 
 
-@pytest.mark.parametrize(("kind", "named"), [("folder", "a folder"), ("pipe", "a pipe, socket or device")])
+@pytest.mark.parametrize(("kind", "named"), [("folder", "it is a folder"), ("pipe", "something else has this name")])
 def test_only_a_file_is_replaced(tmp_path, kind, named):
     path = tmp_path / "table.csv"
     path.mkdir() if kind == "folder" else os.mkfifo(path)
-    with pytest.raises(UserError, match=f"table.csv is {named}; give the name of a file"):
+    with pytest.raises(OSError, match=r"table\.csv") as refused:
         write_text_atomically(path, "whole")
+    assert f"table.csv: {named}" in system_error(refused.value)
     assert [name.name for name in tmp_path.iterdir()] == ["table.csv"]
     assert not path.is_file()
 

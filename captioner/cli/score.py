@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java
-from captioner.errors import UserError
-from captioner.files import check_outputs, unfinished
+from captioner.errors import UserError, check_outputs
+from captioner.files import unfinished
 from captioner.progress import TerminalReport, console, print_note
 
 

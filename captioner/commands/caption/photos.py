@@ -16,8 +16,8 @@ from captioner.builder import NATURAL, SETTINGS
 from captioner.captioner import Captioner
 from captioner.data.folder import note_others, photos_in
 from captioner.encoders.preprocess import open_photo
-from captioner.errors import UserError
-from captioner.files import check_outputs, write_text_atomically
+from captioner.errors import UserError, check_outputs
+from captioner.files import write_text_atomically
 from captioner.progress import console, errors
 from captioner.search import Caption
 

@@ -117,6 +117,9 @@ def _child(
         os.dup2(output, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         torch.set_num_threads(1)
+        signal.signal(
+            signal.SIGHUP, signal.SIG_DFL
+        )  # nohup starts the campaign with it ignored, which commands respect
         _count_operations(folder, counter, kill_at)
         if kill_after is not None:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)

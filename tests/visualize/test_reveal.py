@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from captioner.regions import Boxes, Grid, Placement
-from captioner.visualize.colours import COVER, GROUND, colour, covered, diverging
+from captioner.visualize.colours import ABOVE, BELOW, COVER, GROUND, RATIO_ENDS, colour, covered, diverging
 from captioner.visualize.overlay import Style, maps_over
 from captioner.visualize.painters import PAINTERS
 from captioner.visualize.reveal import CONTOUR, GAMMA, LEAST, LIGHT, MOST, SHADE, UNSEEN, contour, pixels_of, shaded
@@ -124,6 +124,42 @@ def test_colours_of_the_other_styles_follow_their_formulas():
     above, below = diverging(grey, share)[0, 1:], diverging(grey, -share)[0, 1:]
     assert (above[:, 0] > above[:, 2]).all(), "more than uniform is orange"
     assert (below[:, 2] > below[:, 0]).all(), "less is purple"
+
+
+def formula(kind, colour, weight, top):
+    """The colour that the guide gives a cell, by loops over single numbers."""
+    multiple, grey = weight * GRID.num_regions, float(torch.tensor(colour) @ torch.tensor([0.299, 0.587, 0.114]))
+    if kind == "reveal":
+        towards = LIGHT if multiple > 1 else SHADE
+        share = MOST * math.log(multiple) / math.log(49) if multiple > 1 else (1 - LEAST) * (1 - multiple**GAMMA)
+        return [part + share * (end - part) for part, end in zip(colour, towards, strict=True)]
+    ground = GROUND[0] + GROUND[1] * round(grey)
+    if kind == "cells":
+        share = weight / top
+        return [ground + COVER[1] * math.sqrt(share) * (part - ground) for part in colour_at(share)]
+    step = max(-1.0, min(1.0, math.log2(multiple) / RATIO_ENDS))
+    points = (ABOVE if step > 0 else BELOW).tolist()
+    index = min(int(abs(step) * 3), 2)
+    ends = [
+        low + (abs(step) * 3 - index) * (high - low) for low, high in zip(points[index], points[index + 1], strict=True)
+    ]
+    return [ground + COVER[1] * math.sqrt(abs(step)) * (part - ground) for part in ends]
+
+
+def colour_at(share):
+    return colour(torch.tensor(share)).float().tolist()
+
+
+@pytest.mark.parametrize("kind", PAINTERS)
+def test_every_cell_has_the_colour_that_its_weight_gives(kind):
+    weights = (1.5 * torch.randn(49, generator=torch.Generator().manual_seed(2))).softmax(0)
+    flat = (120.0, 90.0, 60.0)
+    picture = drawn(weights, Image.new("RGB", SIZE, tuple(map(int, flat))), kind=kind)
+    for region, weight in enumerate(weights.tolist()):
+        row, column = divmod(region, GRID.columns)
+        cell = picture[32 * row + 8 : 32 * row + 24, 32 * column + 8 : 32 * column + 24].flatten(0, 1).mean(0)
+        expected = torch.tensor(formula(kind, flat, weight, float(weights.max())))
+        assert float((cell - expected).abs().max()) < 0.6, (region, weight)
 
 
 @settings(max_examples=20, deadline=None)

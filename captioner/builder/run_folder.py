@@ -53,7 +53,7 @@ FILES = {
     "`data.root`, and `dataset.json`, which says which data it is",
     "inspect-FOLDER-FILE/inspect.json": "`captioner inspect`: every number; the folder is named after the instances file and its "
     "folder, with `-first-N` for `--first N`",
-    "inspect-FOLDER-FILE/inspect.png": "`captioner inspect`: the numbers as a figure",
+    "inspect-FOLDER-FILE/inspect.FORMAT": "`captioner inspect`: the numbers as a figure: png, pdf and svg",
     "inspect-FOLDER-FILE/unreadable_inspection.txt": "`captioner inspect`: photos that could not be read",
     "measured_SPLIT.json": "`captioner compare`: what was measured of this run",
     "unreadable_timed.txt": "`captioner compare`: photos that could not be read when the kinds were timed",

@@ -70,7 +70,9 @@ def caption(
     sheet: Sheet = None,
     strip: Strip = None,
     heads: Heads = None,
-    gif: Annotated[Path | None, typer.Option(help="Animate the caption word by word: out.gif or a folder.")] = None,
+    gif: Annotated[
+        Path | None, typer.Option(help="Animate the caption word by word: out.gif, .webp or a folder.")
+    ] = None,
     beside: Beside = None,
     smooth: Smooth = False,
     style: KindOfStyle = Kind.reveal,

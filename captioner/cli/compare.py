@@ -39,4 +39,4 @@ def compare(
         lines = comparison.compare(config, names, seeds, where, splits, overrides or [], report)
     comparison.save(where, lines, config)
     console.print(*comparison.tables(lines), sep="\n")
-    console.print(f"written: {where}/comparison.md, .json and .png", soft_wrap=True)
+    console.print(f"written: {where}/comparison.md, .json, .png, .pdf and .svg", soft_wrap=True)

@@ -25,7 +25,7 @@ def inspect(
     words: Annotated[Path | None, typer.Option(help='JSON of more words for categories: {"dog": ["hound"]}.')] = None,
     first: Annotated[int | None, typer.Option(min=1, help="Inspect only the first photos, by id.")] = None,
 ) -> None:
-    """Measure attention: is it on the named object, does it matter, how sharp is it? Writes inspect.json and inspect.png."""
+    """Measure attention: is it on the named object, does it matter, how sharp is it? Writes numbers and a figure."""
     from captioner.commands import inspect as command
 
     model, changes = model_and_overrides(run, overrides)
@@ -36,4 +36,4 @@ def inspect(
     for table in command.tables(card):
         console.print(table)
     console.print(card.verdict, soft_wrap=True)
-    console.print(f"written: {card.folder}/inspect.json and .png", soft_wrap=True)
+    console.print(f"written: {card.folder}/inspect.json, .png, .pdf and .svg", soft_wrap=True)

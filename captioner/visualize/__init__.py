@@ -8,7 +8,7 @@ overlay.py    Style; maps over the photo
 legend.py     which words get a map, their notes, and the legend
 sheet.py      sheet, save_sheet, contact: a picture of a caption with a panel for each word; several below one another
 strips.py     strip, side_by_side, heads: small maps over words
-animation.py  save_animation: word after word, as a GIF
+animation.py  save_animation: word after word, as a GIF or WebP
 drawing.py    Drawing: texts and images with positions
 drawing_files.py  PNG, PDF and SVG
 fonts.py      fonts that have the letters of a text

@@ -21,11 +21,19 @@ from captioner.visualize.overlay import Style, caption_metadata, fit, maps_over,
 
 LARGE = Style(panel=400)
 SECONDS = 0.8  # that each word is shown
+ANIMATIONS = (".gif", ".webp")
+_FOR_LEGEND = 80  # colours of a GIF's palette
+_DESCRIPTION = 270  # EXIF tag
 _LAST = 2.5  # seconds that the last word is shown
 
 
 def frames(photo: Image.Image, caption: Caption, style: Style = LARGE) -> list[Image.Image]:
     """The photo, then a picture for each word, all of the same size. Words still to come are faint."""
+    return _frames(photo, caption, style)[0]
+
+
+def _frames(photo: Image.Image, caption: Caption, style: Style) -> tuple[list[Image.Image], int]:
+    """The frames, and the height of the legend and of what is below it."""
     small = fit(photo, round(panel_side(photo, style.panel) ** 0.5 * style.panel**0.5))
     shown = shown_part(caption, style)
     maps = maps_over(photo, [shown], small.size, style)
@@ -40,21 +48,48 @@ def frames(photo: Image.Image, caption: Caption, style: Style = LARGE) -> list[I
         blocks.append(column([patch(picture), words, *below], style.panel // 25))
     tallest = max(block.height for block in blocks)
     drawn = [framed(replace(block, height=tallest), width, style.panel // 25) for block in blocks]
-    return [replace(drawing, dark=style.dark).picture() for drawing in drawn]
+    legend_height = below[0].height + style.panel // 25 if below else 0
+    return [replace(drawing, dark=style.dark).picture() for drawing in drawn], legend_height
 
 
 def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style: Style = LARGE) -> None:
-    """Write a GIF that loops forever. The file is written completely or not at all."""
+    """Write a GIF or WebP that loops forever. The file is written completely or not at all."""
     path = Path(path)
-    if path.suffix.lower() != ".gif":
-        raise UserError(f"an animation is saved as a GIF, got {path.name!r}; choose a name that ends in .gif")
-    first, *rest = (frame.quantize(256, dither=Image.Dither.NONE) for frame in frames(photo, caption, style))
-    durations = [round(1000 * SECONDS)] * len(rest) + [round(1000 * _LAST)]
-    comment = json.dumps(caption_metadata(caption, style))
-    with replacing(path) as temporary:
-        first.save(
-            temporary, "GIF", save_all=True, append_images=rest, duration=durations, loop=0, comment=comment.encode()
+    ending = path.suffix.lower()
+    if ending not in ANIMATIONS:
+        raise UserError(
+            f"an animation is saved as a GIF or WebP, got {path.name!r}; choose a name that ends in .gif or .webp"
         )
+    pictures, legend_height = _frames(photo, caption, style)
+    durations = [round(1000 * SECONDS)] * (len(pictures) - 1) + [round(1000 * _LAST)]
+    comment = json.dumps(caption_metadata(caption, style))
+    if ending == ".gif":
+        pictures = [_with_palette(picture, legend_height) for picture in pictures]
+        options = {"comment": comment.encode()}
+    else:
+        description = Image.Exif()
+        description[_DESCRIPTION] = comment
+        options = {"exif": description, "quality": 90}
+    with replacing(path) as temporary:
+        pictures[0].save(
+            temporary, ending[1:], save_all=True, append_images=pictures[1:], duration=durations, loop=0, **options
+        )
+
+
+def _with_palette(picture: Image.Image, legend_height: int) -> Image.Image:
+    """The picture in 256 colours. The legend has its own, since it is small and its scale would get few of the photo's."""
+    if not legend_height:
+        return picture.quantize(256, dither=Image.Dither.NONE)
+    top = picture.height - legend_height
+    above = picture.crop((0, 0, picture.width, top)).quantize(256 - _FOR_LEGEND)
+    legend = picture.crop((0, top, *picture.size)).quantize(_FOR_LEGEND)
+    joined = Image.new("P", picture.size)
+    first = [*(above.getpalette() or []), *[0] * 768][: 3 * (256 - _FOR_LEGEND)]
+    joined.putpalette(first + (legend.getpalette() or []))
+    joined.paste(Image.frombytes("P", above.size, above.tobytes()), (0, 0))
+    shifted = bytes(index + 256 - _FOR_LEGEND for index in legend.tobytes())
+    joined.paste(Image.frombytes("P", legend.size, shifted), (0, top))
+    return joined
 
 
 def _sentence(caption: Caption, index: int, note: str, width: int, style: Style) -> Drawing:

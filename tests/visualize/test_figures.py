@@ -53,6 +53,15 @@ def test_pyplot_has_no_part_in_a_figure_and_settings_stay(name, tmp_path, monkey
         assert min(picture.size) > 200
 
 
+@pytest.mark.parametrize("name", WRITERS)
+def test_figures_are_also_files_for_papers_and_say_what_is_drawn(name, tmp_path):
+    WRITERS[name](tmp_path / "figure.png")
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+    drawn = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    for text in ("mean of the seeds", "a seed") if name == "comparison" else ("95 % interval", "maps replaced"):
+        assert f">{text}" in drawn
+
+
 def test_no_text_of_a_card_is_cut_off():
     figure = Figure(figsize=(11, 7), layout="constrained")
     draw_card(figure, CARD, TITLE)

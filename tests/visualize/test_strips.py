@@ -14,6 +14,7 @@ from captioner.regions import Boxes, Grid, Placement
 from captioner.visualize.animation import frames, save_animation
 from captioner.visualize.drawing import Patch, Text
 from captioner.visualize.overlay import Style, fit
+from captioner.visualize.reveal import pixels_of
 from captioner.visualize.strips import heads, side_by_side, strip
 from tests.visualize.test_page import make_caption, photo
 
@@ -108,6 +109,26 @@ def test_an_animation_has_a_frame_for_the_photo_and_one_for_each_word(tmp_path, 
     with Image.open(tmp_path / "a.gif") as saved:
         assert getattr(saved, "n_frames", 1) == len(drawn)
         assert json.loads(saved.info["comment"])["convention"] == "attended before reading the previous word"
+
+
+def test_a_gif_keeps_the_colours_of_the_legend_and_webp_those_of_the_photo(tmp_path):
+    """The photo has more colours than a palette holds; the legend's bar has its own part of the palette."""
+    colourful = Image.merge("RGB", [Image.effect_noise((300, 200), 90) for _ in range(3)])
+    caption = make_caption("one dog", Placement.whole((300, 200)), Grid(5, 5))
+    drawn = frames(colourful, caption)
+    save_animation(tmp_path / "a.gif", colourful, caption)
+    save_animation(tmp_path / "a.webp", colourful, caption)
+    foot = (0, drawn[1].height - drawn[1].height // 6, *drawn[1].size)
+    with Image.open(tmp_path / "a.gif") as saved:
+        saved.seek(1)
+        error = (pixels_of(saved.convert("RGB").crop(foot)) - pixels_of(drawn[1].crop(foot))).abs()
+        assert float(error.max()) <= 8
+        assert float(error.mean()) < 0.5
+    with Image.open(tmp_path / "a.webp") as saved:
+        assert saved.n_frames == 3
+        assert json.loads(saved.getexif()[270])["style"] == "reveal"
+        saved.seek(1)
+        assert float((pixels_of(saved.convert("RGB").crop(foot)) - pixels_of(drawn[1].crop(foot))).abs().mean()) < 3
 
 
 def test_an_animation_of_another_kind_of_file_is_an_error(tmp_path):

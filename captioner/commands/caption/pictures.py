@@ -13,7 +13,7 @@ from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError, visible
 from captioner.progress import console
 from captioner.search import Caption
-from captioner.visualize.animation import LARGE, save_animation
+from captioner.visualize.animation import ANIMATIONS, LARGE, save_animation
 from captioner.visualize.drawing import FAINT, Drawing, column, framed, lines
 from captioner.visualize.drawing_files import FORMATS
 from captioner.visualize.overlay import Style
@@ -58,7 +58,7 @@ KINDS: dict[str, Draw] = {"sheet": _sheet, EXPLAINED: _explained, "strip": _stri
 def check(wanted: Mapping[str, Path], num_photos: int) -> None:
     """Refuse pictures that cannot be drawn, before anything is captioned."""
     for option, path in wanted.items():
-        endings = (".gif",) if option == "gif" else FORMATS
+        endings = ANIMATIONS if option == "gif" else FORMATS
         in_words = " or ".join(", ".join(endings).rsplit(", ", 1))
         if path.suffix and path.suffix.lower() not in endings:
             raise UserError(f"--{option} writes {in_words}, got {path.name!r}; choose such a name, or a folder")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from captioner.visualize.figures import figure_file, plain
+from captioner.visualize.figures import FORMATS, figure_file, plain
 
 
 class Compared(Protocol):
@@ -21,19 +21,22 @@ class Compared(Protocol):
 
 
 def comparison_figure(path: Path, lines: Mapping[str, Compared]) -> None:
-    """Draw the scores of every seed with their means, and the entropy of the maps; a PNG file, written atomically."""
-    with figure_file(path, 9, 1.2 + 0.32 * len(lines)) as figure:
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 1])
+    """Draw the scores of every seed with their means, and the entropy of the maps, as PNG, PDF and SVG."""
+    with figure_file(path, 9, 1.7 + 0.32 * len(lines), FORMATS) as figure:
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
         for row, line in enumerate(lines.values()):
             scores = [100 * score for score in line.scores]
-            left.plot(scores, [row] * len(scores), "o", color="#0072B2", alpha=0.45, markersize=5)
-            left.plot([statistics.fmean(scores)] * 2, [row - 0.3, row + 0.3], color="#D55E00", linewidth=2)
+            seeds = left.plot(scores, [row] * len(scores), "o", color="#0072B2", alpha=0.45, markersize=5)
+            means = left.plot([statistics.fmean(scores)] * 2, [row - 0.3, row + 0.3], color="#D55E00", linewidth=2)
+            seeds[0].set_label("" if row else "a seed")
+            means[0].set_label("" if row else "mean of the seeds")
             if line.entropy is not None:
                 right.barh(row, line.entropy, color="#0072B2", height=0.55)
         left.set_yticks(range(len(lines)), list(lines))
         left.invert_yaxis()
-        left.set_xlabel("CIDEr-D x100: seeds (dots), their mean (bar)")
-        right.set_xlabel("entropy of maps / log R")
+        left.set(title="Scores", xlabel="CIDEr-D x100")
+        right.set(title="How spread out the maps are", xlabel="entropy / log R (uniform map: 1)")
+        figure.legend(loc="outside lower left", ncols=2, frameon=False)
         right.set_xlim(0, 1)
         for axes in (left, right):
             plain(axes, "x")

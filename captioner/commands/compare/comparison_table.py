@@ -15,6 +15,7 @@ from rich.table import Table
 from captioner.commands.compare.comparison_figure import comparison_figure
 from captioner.commands.compare.measurements import Line
 from captioner.files import write_text_atomically, written_together
+from captioner.visualize.figures import FORMATS
 
 _NOTHING = "-"
 _PARTS = {
@@ -36,7 +37,7 @@ _LEGEND = (
 
 
 def save(folder: Path, lines: Sequence[Line], config: Path) -> None:
-    """Write comparison.json, comparison.md and comparison.png."""
+    """Write comparison.json, comparison.md, and the figure comparison.png, .pdf and .svg."""
     stored = {"config": str(config), "lines": [asdict(line) for line in lines]}
     names = ["kind", "split", *chain(*_PARTS.values())]
     rows = [names, ["---", "---", *["--:"] * (len(names) - 2)]]
@@ -46,7 +47,7 @@ def save(folder: Path, lines: Sequence[Line], config: Path) -> None:
     text = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     titles = "".join(f"{title}.\n" for title in _PARTS)
     first_split = {line.name: line for line in lines if line.split == lines[0].split}
-    with written_together(folder, ["comparison.md", "comparison.png"]):
+    with written_together(folder, ["comparison.md", *(f"comparison{ending}" for ending in FORMATS)]):
         write_text_atomically(folder / "comparison.json", json.dumps(stored, indent=1) + "\n")
         write_text_atomically(folder / "comparison.md", f"{text}\n{titles}{_LEGEND}\n")
         comparison_figure(folder / "comparison.png", first_split)

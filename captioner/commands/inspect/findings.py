@@ -13,6 +13,7 @@ from captioner.explain.deletion import CurveAreas
 from captioner.explain.grounding import Agreement, Lag
 from captioner.files import write_text_atomically, written_together
 from captioner.metrics.bootstrap import Estimate
+from captioner.visualize.figures import FORMATS
 
 NOTHING = "-"
 MIN_PHOTOS = 10
@@ -79,10 +80,10 @@ def shown(estimate: Estimate | None, factor: float = 1, digits: int = 2) -> str:
 
 
 def save(card: Card) -> None:
-    """Write inspect.json and inspect.png into the card's folder."""
+    """Write inspect.json and the figure inspect.png, .pdf and .svg into the card's folder."""
     content = {name: value for name, value in asdict(card).items() if name != "folder"}
     text = json.dumps({"verdict": card.verdict, **content}, indent=1)
     title = f"{card.about['run']} on {card.about['photos']} photos of {card.about['instances']}"
-    with written_together(card.folder, ["inspect.png"]):
+    with written_together(card.folder, [f"inspect{ending}" for ending in FORMATS]):
         write_text_atomically(card.folder / "inspect.json", text + "\n")
         card_figure(card.folder / "inspect.png", card, f"{title}. {card.verdict}")

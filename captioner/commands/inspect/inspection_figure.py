@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from captioner.metrics.bootstrap import Estimate
-from captioner.visualize.figures import figure_file, plain
+from captioner.visualize.figures import FORMATS, figure_file, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
 _LEVEL = "#555555"
 _COLOURS = {"references": "#0072B2", "captions": "#D55E00", "lost": "#777777"}
@@ -35,8 +37,8 @@ class Inspected(Protocol):
 
 
 def card_figure(path: Path, card: Inspected, title: str) -> None:
-    """Write four panels with 95 % intervals as PNG."""
-    with figure_file(path, 11, 7) as figure:
+    """Write four panels with 95 % intervals as PNG, PDF and SVG."""
+    with figure_file(path, 11, 7.4, FORMATS) as figure:
         draw_card(figure, card, title)
 
 
@@ -57,9 +59,19 @@ def draw_card(figure: Figure, card: Inspected, title: str) -> None:
     replaced.set(title="Does the map matter?", xlabel="nats per word lost with these maps")
     for panel in (agreement, lag, deletion, replaced):
         plain(panel)
-    if card.lag:
-        lag.legend(frameon=False)
+    figure.legend(handles=_keys(card), loc="outside lower center", ncols=4, frameon=False)
     figure.suptitle(textwrap.fill(title.replace(", ", ",\N{NO-BREAK SPACE}"), 100))  # keeps each interval on one line
+
+
+def _keys(card: Inspected) -> list[Patch | Line2D]:
+    """What the colours and lines of all panels mean."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    names = {"references": "maps of references", "captions": "maps of the model's captions", "lost": "maps replaced"}
+    drawn = [*card.agreement, *card.lag, *(["captions"] if card.reasons else []), *(["lost"] if card.replaced else [])]
+    colours: list[Patch | Line2D] = [Patch(color=_COLOURS[name], label=names[name]) for name in dict.fromkeys(drawn)]
+    return [*colours, Line2D([], [], color="#333333", linewidth=1, label="95 % interval; grey line: no effect")]
 
 
 def _bars(panel: Axes, series: Mapping[str, Mapping[str, Estimate | None]], level: float) -> None:

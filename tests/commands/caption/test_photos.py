@@ -198,7 +198,7 @@ def test_models_stand_beside_one_another_on_a_sheet(captioner, photos, tmp_path,
     ("wanted", "message"),
     [
         ({"sheet": "a.jpg"}, r"--sheet writes \.png, \.pdf or \.svg, got 'a\.jpg'"),
-        ({"gif": "a.png"}, r"--gif writes \.gif, got 'a\.png'"),
+        ({"gif": "a.png"}, r"--gif writes \.gif or \.webp, got 'a\.png'"),
         ({"gif": "a.gif"}, "one gif holds up to 1 photos, got 10; give --gif a folder"),
         ({"heads": "heads"}, "this model has none"),
     ],

@@ -1,0 +1,165 @@
+"""Curves of training runs, from their logs: the objective, validation scores, and the shape of maps, over steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from captioner.errors import UserError
+from captioner.files import existing
+from captioner.progress import console
+from captioner.readers import read_json_lines
+from captioner.visualize.figures import FORMATS, figure_file, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LOG = "log.jsonl"
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES = ("-", "--", ":")
+MOST_RUNS = len(_COLOURS) * len(_DASHES)
+_NOT_TERMS = {"kind", "step", "time", "epoch", "seconds", "learning_rate", "gradient_norm"}
+_SMOOTHED, _SMOOTHED_PART = 5, 40  # the running mean is over so many points, or over this part of them if that is more
+VALIDATED: dict[str, tuple[str, str, float]] = {
+    "CIDEr-D": ("CIDEr-D", "x100", 100),
+    "BLEU-4": ("BLEU-4", "x100", 100),
+    "map_entropy": ("Entropy of maps", "/ log R (uniform: 1)", 1),
+    "map_change": ("Change of maps from word to word", "total variation", 1),
+    "distinct_captions": ("Distinct captions", "share of the photos", 1),
+}
+"""Values of a validation that are drawn: title, unit and factor."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of one run: (step, value) by name."""
+
+    objective: str  # its first term: the loss, or a reward
+    terms: list[tuple[int, float]] = field(default_factory=list)
+    validated: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+
+def run(folders: Sequence[Path], outs: Sequence[Path]) -> None:
+    """Draw the curves of runs, one figure into each file of `outs`.
+
+    Raises:
+        UserError: a folder has no log or nothing in it, there are too many, or a file has an ending that is not written.
+    """
+    for out in outs:
+        if out.suffix.lower() not in FORMATS:
+            raise UserError(f"curves are written as {', '.join(FORMATS)}, got {out.name!r}; choose such a name")
+        if existing(out) == out.absolute() and out.is_dir():
+            raise UserError(f"--out is a file, got the folder {out}; give a name in it, such as {out / 'curves.png'}")
+    if not 0 < len(folders) <= MOST_RUNS:
+        raise UserError(f"one figure holds up to {MOST_RUNS} runs, got {len(folders)}; give fewer at a time")
+    curves = {name: read_curves(folder) for name, folder in named(folders).items()}
+    for out in outs:
+        save(out, curves)
+        console.print(f"written: {out}", soft_wrap=True)
+
+
+def named(folders: Sequence[Path]) -> dict[str, Path]:
+    """Runs by the shortest ends of their paths that tell them apart."""
+    paths = list(dict.fromkeys(folder.resolve() for folder in folders))
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            break
+    return dict(zip(names, paths, strict=True))
+
+
+def read_curves(folder: Path) -> Curves:
+    """The curves in a run's log. A line that is being written is left out.
+
+    Raises:
+        UserError: there is no log, or no step in it.
+    """
+    log = folder / _LOG
+    if not log.is_file():
+        raise UserError(f"no training log at {log}; give the folder of a run that was trained here, such as runs/demo")
+    rows = read_json_lines(log, "remove that line", unfinished=True)
+    trained = [row for row in rows if row.get("kind") == "train"]
+    terms = [name for row in trained[:1] for name in row if name not in _NOT_TERMS]
+    if not terms:
+        raise UserError(f"{log} has no training step yet; wait until the first steps are logged")
+    curves = Curves(terms[0], _points(trained, terms[0]))
+    validations = [row for row in rows if row.get("kind") == "validation"]
+    for name in VALIDATED:
+        if points := _points(validations, name):
+            curves.validated[name] = points
+    return curves
+
+
+def _points(rows: Sequence[Mapping[str, Any]], name: str) -> list[tuple[int, float]]:
+    """The finite values; a value that is not finite is null in the log."""
+    return [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)]
+
+
+def save(path: Path, curves: Mapping[str, Curves]) -> None:
+    """Write the figure: a panel for each objective and each value that a validation of some run has."""
+    objectives = dict.fromkeys(own.objective for own in curves.values())
+    validated = [name for name in VALIDATED if any(name in own.validated for own in curves.values())]
+    count = len(objectives) + len(validated)
+    columns = min(3, count)
+    rows = -(-count // columns)
+    with figure_file(path, 4 * columns, 2.9 * rows + 0.25 * (1 + len(curves))) as figure:
+        panels = iter(figure.subplots(rows, columns, squeeze=False).flat)
+        for objective in objectives:
+            _draw_terms(next(panels), objective, curves)
+        for name in validated:
+            _draw_validated(next(panels), name, curves)
+        for empty in panels:
+            empty.set_axis_off()
+        _add_legend(figure, curves)
+
+
+def _draw_terms(panel: Axes, objective: str, curves: Mapping[str, Curves]) -> None:
+    def draw(own: Curves, look: dict[str, Any]) -> None:
+        if own.objective == objective:
+            steps, values = zip(*own.terms, strict=True)
+            panel.plot(steps, values, **(look | {"linewidth": 0.5, "alpha": 0.35}))
+            panel.plot(steps, smoothed(values), **look)
+
+    _each(curves, draw)
+    panel.set(title=f"Training: {objective.replace('_', ' ')}", xlabel="step")
+    plain(panel)
+
+
+def _draw_validated(panel: Axes, name: str, curves: Mapping[str, Curves]) -> None:
+    title, unit, factor = VALIDATED[name]
+
+    def draw(own: Curves, look: dict[str, Any]) -> None:
+        if name in own.validated:
+            steps, values = zip(*own.validated[name], strict=True)
+            panel.plot(steps, [factor * value for value in values], marker="o", markersize=3, **look)
+
+    _each(curves, draw)
+    panel.set(title=title, xlabel="step", ylabel=unit)
+    plain(panel)
+
+
+def _each(curves: Mapping[str, Curves], draw: Callable[[Curves, dict[str, Any]], None]) -> None:
+    for number, own in enumerate(curves.values()):
+        draw(own, _look(number))
+
+
+def _look(number: int) -> dict[str, Any]:
+    """Colour and dashes of a run, different for each."""
+    return {"color": _COLOURS[number % len(_COLOURS)], "linestyle": _DASHES[number // len(_COLOURS)], "linewidth": 1.5}
+
+
+def _add_legend(figure: Figure, curves: Mapping[str, Curves]) -> None:
+    from matplotlib.lines import Line2D
+
+    keys = [Line2D([], [], label=name, **_look(number)) for number, name in enumerate(curves)]
+    keys.append(Line2D([], [], color="#777777", linewidth=0.5, label="thin: each logged step; thick: running mean"))
+    figure.legend(handles=keys, loc="outside lower center", ncols=2 if len(keys) > 2 else 1, frameon=False)
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """The mean of the values up to each point, over the last few points."""
+    width = max(_SMOOTHED, len(values) // _SMOOTHED_PART)
+    return [sum(part) / len(part) for part in (values[max(0, end - width) : end] for end in range(1, len(values) + 1))]

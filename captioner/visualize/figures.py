@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from captioner.files import replacing
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _DPI = 200
 FORMATS = (".png", ".pdf", ".svg")
-_OPTIONS = {"svg.fonttype": "none", "svg.hashsalt": "captioner", "pdf.fonttype": 42}
+_OPTIONS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "captioner", "pdf.fonttype": 42}
 """Texts stay texts, and the same figure is the same file."""
 _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 

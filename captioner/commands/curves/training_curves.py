@@ -120,7 +120,8 @@ def _draw_terms(panel: Axes, objective: str, curves: Mapping[str, Curves]) -> No
     def draw(own: Curves, look: dict[str, Any]) -> None:
         if own.objective == objective:
             steps, values = zip(*own.terms, strict=True)
-            panel.plot(steps, values, **(look | {"linewidth": 0.5, "alpha": 0.35}))
+            thin: dict[str, Any] = {**look, "linewidth": 0.5, "alpha": 0.35}
+            panel.plot(steps, values, **thin)
             panel.plot(steps, smoothed(values), **look)
 
     _each(curves, draw)

@@ -11,11 +11,8 @@ forced_decoding.py  maps and log-probabilities of given captions
 replaced_maps.py    a decoder whose maps are replaced
 deletion.py         insertion and deletion of regions in the order of a map
 gradients.py        maps from gradients
-<<<<<<< HEAD
 layers.py           the attention of every layer of a decoder
-=======
 receptive_field.py  the pixels that a region of an encoder depends on
->>>>>>> bb79a47 (describe measures the effective receptive field of an encoder on request)
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 r"""The effective receptive field of an encoder: which pixels the feature of one region depends on.
 
 For the central region with feature $f$ (D,), a pixel $x_{ij}$ counts with the squared gradient $\sum_d \sum_c (\partial f_d / \partial
-x_{cij})^2$, summed over feature and colours, relative to its sum over all pixels, averaged over photos.
+x_{cij})^2$, summed over feature and colours, relative to its sum over all pixels, averaged over photos. Each photo is also taken
+mirrored left to right, top to bottom, and both, so that what it shows where does not move the centre.
 
 Source: Luo et al. 2016, section 3, "effective receptive field". Differs: squared gradients of all features instead of one; the sum over d
 is estimated with random signs $s$, since $E (\partial (s^\top f) / \partial x)^2$ is this sum.
@@ -51,7 +52,11 @@ def receptive_field(encoder: Encoder, pixels: Tensor, seed: int = 0) -> Receptiv
     if not isinstance(layout, Grid):
         raise UserError("a receptive field needs regions on a grid, got boxes; choose an encoder that makes a grid")
     row, column = layout.rows // 2, layout.columns // 2
-    energy = _energy(encoder, pixels, row * layout.columns + column, seed)  # (h, w), of sum 1
+    generator, region = torch.Generator().manual_seed(seed), row * layout.columns + column
+    energies = torch.cat([_energies(encoder, _mirrored(photo), region, generator) for photo in pixels])
+    if not len(energies):
+        raise UserError("the central region's features should depend on the photos, got a gradient of 0; train longer")
+    energy = energies.mean(0)  # (h, w), of sum 1
     height, width = energy.shape
     down, across = (torch.arange(size, dtype=energy.dtype) + 0.5 for size in (height, width))
     centre = (float(energy.sum(0) @ across), float(energy.sum(1) @ down))
@@ -67,9 +72,13 @@ def receptive_field(encoder: Encoder, pixels: Tensor, seed: int = 0) -> Receptiv
     return ReceptiveField(row, column, size, (centre[0] - middle[0], centre[1] - middle[1]), widths)
 
 
-def _energy(encoder: Encoder, pixels: Tensor, region: int, seed: int) -> Tensor:
-    """(h, w) float64: each pixel's share of the squared gradient, averaged over photos."""
-    generator = torch.Generator().manual_seed(seed)
+def _mirrored(photo: Tensor) -> Tensor:
+    """(4, 3, h, w): a photo (3, h, w), mirrored left to right, top to bottom, and both."""
+    return torch.stack([photo, photo.flip(-1), photo.flip(-2), photo.flip(-1, -2)])
+
+
+def _energies(encoder: Encoder, pixels: Tensor, region: int, generator: torch.Generator) -> Tensor:
+    """(n, h, w) float64: each pixel's share of the squared gradient, of the photos (B, 3, h, w) that have one."""
     inputs = encoder.preprocess.normalise(encoder.checked(pixels)).requires_grad_()
     with torch.enable_grad():
         features = encoder.features(inputs)[:, region]  # (B, D)
@@ -79,8 +88,5 @@ def _energy(encoder: Encoder, pixels: Tensor, region: int, seed: int) -> Tensor:
         (gradient,) = torch.autograd.grad((features * signs).sum(), inputs, retain_graph=probe + 1 < PROBES)
         energies += gradient.cpu().double().square().sum(1)
     sums = energies.sum((1, 2), keepdim=True)
-    shares = energies / torch.where(sums > 0, sums, 1)
-    seen = int((sums > 0).sum())  # a region of which all features are 0 has no gradient
-    if not seen:
-        raise UserError("the central region's features should depend on the photos, got a gradient of 0; train longer")
-    return shares.sum(0) / seen
+    seen = sums.flatten() > 0  # a region of which all features are 0 has no gradient
+    return energies[seen] / sums[seen]

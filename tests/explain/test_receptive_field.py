@@ -55,6 +55,15 @@ def test_a_field_beside_its_region_is_seen():
     assert field.widths == {0.5: 6, 0.9: 8}
 
 
+def test_what_a_photo_shows_where_does_not_move_the_centre():
+    """The right half of every photo is brighter, and bright pixels alone have gradients."""
+    bright = PIXELS.clone()
+    bright[..., :20] = 0
+    bright[..., 20:] = 255
+    network = Network(nn.Threshold(0.5, 0.0), sums(24))
+    assert receptive_field(network, bright).offset == pytest.approx((0, 0))
+
+
 def test_random_signs_estimate_the_gradients_of_all_features(monkeypatch):
     torch.manual_seed(0)
     network = Network(nn.Conv2d(3, 8, 9, 4, 4), nn.ReLU(), nn.Conv2d(8, 5, 5, 2, 2)).double()
@@ -65,7 +74,7 @@ def test_random_signs_estimate_the_gradients_of_all_features(monkeypatch):
     exact = jacobian.square().sum((0, 1, 2))
     monkeypatch.setattr(module, "PROBES", 400)
     monkeypatch.setattr(network.preprocess.__class__, "normalise", lambda self, pixels: inputs.clone())
-    estimated = module._energy(network, PIXELS[:1], 12, 0)
+    (estimated,) = module._energies(network, PIXELS[:1], 12, torch.Generator().manual_seed(0))
     assert (estimated - exact / exact.sum()).abs().sum() < 0.15
 
 

@@ -28,7 +28,9 @@ def describe_field(config: Path, overrides: Sequence[str] = ()) -> list[str]:
     Raises:
         UserError: the config is invalid, or its encoder computes no regions on a grid.
     """
-    encoder, weights = _encoder(config, overrides)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # random weights are the same every time
+        encoder, weights = _encoder(config, overrides)
     if not isinstance(encoder, Encoder):
         raise UserError("a receptive field needs a network, got region files, which have none; choose another encoder")
     from captioner.commands.demo.example_photos import example_photos

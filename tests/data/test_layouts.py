@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pytest
 from PIL import Image
@@ -229,3 +230,14 @@ def test_data_without_training_photos_say_what_they_have(tmp_path):
         UserError, match=r"got train 0, val 1, test 0; training needs captions: give the split train photos"
     ):
         builder.make_vocabulary(settings, builder.make_all_splits(settings))
+
+
+def test_the_doctor_gives_the_size_of_the_feature_store(tmp_path):
+    for number in range(30):
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    lines = "".join(f"{number}.png,a dog\n" for number in range(30))
+    (tmp_path / "captions.csv").write_text(f"image,caption\n{lines}", encoding="utf-8")
+    encoder = ["encoder.kind=squeezenet1_1", "encoder.weights=none"]
+    _, sizes = diagnose(CONFIGS / "own_photos.yaml", [f"data.root={tmp_path}", "data.min_count=1", *encoder])
+    assert re.fullmatch(r"[\d.]+ MiB", sizes["feature store"])
+    assert "parts" not in sizes

@@ -32,7 +32,7 @@ def diagnose(
     rows = VIEWS[settings.data.augment] * len(splits["train"]) + len(splits.get("val", []))
     sizes = {
         "photos": {split: len(examples) for split, examples in splits.items()},
-        **({"parts": rows} if (rows := rows_of_parts(splits)) else {}),
+        **({"parts": parts} if (parts := rows_of_parts(splits)) else {}),
         "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
         "vocabulary": len(vocabulary),
         "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",

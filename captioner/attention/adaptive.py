@@ -65,7 +65,7 @@ class AdaptiveAttention(Attention):
         queries = self.score.from_query(query.hidden)  # (B, Q, A)
         mixed = torch.tanh(queries + self.from_sentinel(sentinel))
         scores = [self.score.compare(queries, memory.keys), self.score.energy(mixed).to(memory.keys.dtype)]
-        mask = torch.cat([memory.mask, memory.mask.new_ones(len(memory.mask), 1)], 1)  # the sentinel is always real
+        mask = torch.cat([memory.mask, memory.mask.new_ones(memory.mask.shape[0], 1)], 1)  # the sentinel is always real
         weights, share = self.weigh(torch.cat(scores, -1), mask[:, None]).split([memory.mask.shape[1], 1], -1)
         context = self.sum(weights, memory)
         context = context + share.to(context.dtype) * sentinel.to(context.dtype)

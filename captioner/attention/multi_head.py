@@ -64,7 +64,8 @@ class MultiHeadAttention(Attention):
         `mask` broadcasts to (B, N, Q, R); True: the query may attend to the key.
         """
         queries, keys, values = (self._split(tensor) for tensor in (queries.to(keys.dtype), keys, values))
-        if not need_weights and self.weigh is masked_softmax:
+        plain = need_weights or self.weigh is not masked_softmax or torch.compiler.is_compiling()
+        if not plain:
             return self._merge(_fused(queries, keys, values, mask)), None
         scores = (queries * queries.shape[-1] ** -0.5) @ keys.transpose(2, 3)
         weights = self.weigh(scores, mask)

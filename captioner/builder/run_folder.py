@@ -57,6 +57,7 @@ FILES = {
     "inspect-FOLDER-FILE/unreadable_inspection.txt": "`captioner inspect`: photos that could not be read",
     "measured_SPLIT.json": "`captioner compare`: what was measured of this run",
     "unreadable_timed.txt": "`captioner compare`: photos that could not be read when the kinds were timed",
+    "export/": "`captioner export`: the model as two graphs, and `captioner.json`, which describes them",
     "sheet.png": "`captioner demo --train`: captions with their maps; in `runs/demo` only",
     "demo.json": "`captioner demo --train`: what was measured; in `runs/demo` only",
 }

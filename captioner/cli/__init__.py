@@ -3,7 +3,8 @@
 Each file holds the options of its command and imports the work from `captioner/commands/` when it runs, so that `--help` is fast.
 options.py holds the options that several commands share.
 
-Start: demo.py, train.py, caption.py, serve.py. Measure: evaluate.py, score.py, inspect.py, compare.py, curves.py. Share: pack.py.
+Start: demo.py, train.py, caption.py, serve.py. Measure: evaluate.py, score.py, inspect.py, compare.py, curves.py.
+Share: pack.py, export.py.
 Before training: settings.py, doctor.py, describe.py.
 
 A UserError is printed in one line and ends with status 2. An interruption ends with status 130; the same command resumes.
@@ -30,7 +31,7 @@ from captioner.progress import errors, print_note
 COMMANDS = {
     "Start": ["demo", "train", "caption", "serve"],
     "Measure": ["evaluate", "score", "inspect", "compare", "curves"],
-    "Share": ["pack"],
+    "Share": ["pack", "export"],
     "Before training": ["settings", "doctor", "describe"],
 }
 """The files of the commands, in the groups and in the order in which `--help` lists them."""

@@ -63,7 +63,7 @@ class ShowAndTellDecoder(RecurrentDecoder):
 
     def start(self, memory: Memory, num_captions: int) -> RecurrentState:
         photo = self.from_word(self.photo_as_word(memory.mean))  # (B, G)
-        zeros = photo.new_zeros(len(photo), self.hidden_size)
+        zeros = photo.new_zeros(photo.shape[0], self.hidden_size)
         hidden, cell = lstm(photo, torch.zeros_like(photo), (zeros, in_float32(zeros)))
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 

@@ -77,7 +77,7 @@ class TopDownDecoder(RecurrentDecoder):
 
     def start(self, memory: Memory, num_captions: int) -> RecurrentState:
         """The language LSTM's state and cell, then the attention LSTM's."""
-        zeros = memory.mean.new_zeros(len(memory.mask), num_captions, self.hidden_size)
+        zeros = memory.mean.new_zeros(memory.mask.shape[0], num_captions, self.hidden_size)
         return RecurrentState((zeros, in_float32(zeros), zeros, in_float32(zeros)))
 
     def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:

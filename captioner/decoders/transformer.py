@@ -113,7 +113,7 @@ class TransformerDecoder(Decoder):
 
     def start(self, memory: Memory, num_captions: int) -> TransformerState:
         dtype = self.embedding.weight.dtype
-        nothing = memory.mean.new_empty(len(memory.mask), num_captions, 0, self.hidden_size, dtype=dtype)
+        nothing = memory.mean.new_empty(memory.mask.shape[0], num_captions, 0, self.hidden_size, dtype=dtype)
         return TransformerState(((nothing, nothing),) * len(self.layers))
 
     def step(
@@ -179,7 +179,7 @@ class TransformerLayer(nn.Module):
         """Read words (B, Q, T, H) after those of the past: their new vectors, attended, and the new past."""
         inputs = self._before(0, hidden)
         keys, values = self.words.to_key(inputs), self.words.to_value(inputs)
-        if past[0].shape[2]:
+        if torch.compiler.is_compiling() or past[0].shape[2]:  # an export takes a past of any length
             keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
         hidden = self._after(0, hidden, self._attend_to_words(inputs, keys, values))
         attended = self._attend_to_regions(self._before(1, hidden), positions, memory, need_weights)
@@ -206,7 +206,7 @@ class TransformerLayer(nn.Module):
     def _attend_to_regions(self, hidden: Tensor, positions: Tensor, memory: Memory, need_weights: bool) -> Attended:
         """All words of all captions of a photo attend at once."""
         num_captions, num_words = hidden.shape[1:3]
-        query = Query(hidden.flatten(1, 2), positions.repeat(num_captions).expand(len(hidden), -1))
+        query = Query(hidden.flatten(1, 2), positions.repeat(num_captions).expand(hidden.shape[0], -1))
         attended = self.look(query, memory, need_weights)
         return attended.map(lambda value: value.unflatten(1, (num_captions, num_words)))
 

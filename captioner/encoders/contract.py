@@ -107,7 +107,8 @@ class PretrainedNetwork(Encoder):
 
     def runnable(self) -> Any:
         """The network; where no gradients are needed, a copy of it with batch norm folded into its convolutions."""
-        return self.network if self.training or torch.is_grad_enabled() else self.folded.of(self.network)
+        as_it_is = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()
+        return self.network if as_it_is else self.folded.of(self.network)
 
     def train(self, mode: bool = True) -> PretrainedNetwork:
         super().train(mode)

@@ -24,7 +24,8 @@ class AlignedLinear(nn.Linear):
         super().__init__(input_size, output_size)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if inputs.device.type != "cpu" or torch.is_autocast_enabled("cpu") or inputs.dim() < 2:
+        plain = torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu")
+        if plain or inputs.device.type != "cpu" or inputs.dim() < 2:
             return super().forward(inputs)
         rows = inputs.flatten(0, -2)
         return _Aligned.apply(rows, self.weight, self.bias).unflatten(0, inputs.shape[:-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 LONGEST_MESSAGE = 800  # characters; what a message quotes may be a whole file
+LINE_SECONDS = 30.0
+"""Between lines of progress in the log of a scheduler, of nohup or of CI, which have no bar."""
 _UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters except the line break, line separators, reversals of the direction of reading, and bytes that are no text."""
 _SYSTEM = {
@@ -152,6 +155,18 @@ class Terminal(Console):
 
     def __init__(self, stderr: bool = False):
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+        self.next_line = time.monotonic() + LINE_SECONDS
+
+    @property
+    def draws(self) -> bool:
+        """Whether a bar can be drawn, as on a terminal and in Jupyter."""
+        return self.is_terminal or self.is_jupyter
+
+    def print_seldom(self, text: str) -> None:
+        """Print a line of progress where no bar can be drawn, unless one was printed in the last 30 seconds."""
+        if not self.draws and time.monotonic() >= self.next_line:
+            self.next_line = time.monotonic() + LINE_SECONDS
+            self.print(text, soft_wrap=True)
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*(visible(part, "\n") if isinstance(part, str) else part for part in objects), **options)

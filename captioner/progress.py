@@ -23,8 +23,7 @@ from rich.text import Text
 
 from captioner.errors import Terminal
 
-console = Terminal()
-errors = Terminal(stderr=True)
+console, errors = Terminal(), Terminal(stderr=True)
 
 
 def print_note(text: str) -> None:
@@ -125,6 +124,7 @@ class TerminalReport(Report):
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            disable=not console.draws,
         )
         self.tasks: dict[str, TaskID] = {}
         self.term = ("loss", float("nan"))
@@ -158,7 +158,7 @@ class TerminalReport(Report):
         self.clock = (since, photos)
         rate = photos / max(time.monotonic() - since, 1e-9)
         note = f"{self.term[0]} {self.term[1]:.3f}  {rate:,.0f} photos/s"
-        self._show(f"epoch {epoch + 1}", batch + 1, steps_per_epoch, note)
+        self._update(f"epoch {epoch + 1}", steps_per_epoch, note, completed=batch + 1)
 
     def validation(
         self,
@@ -200,34 +200,35 @@ class TerminalReport(Report):
         )
 
     def checked_photos(self, done: int, total: int) -> None:
-        self._show("reading photos", done, total, "photos")
+        self._update("reading photos", total, "photos", completed=done)
 
     def stored_regions(self, split: str, folder: Path, num_rows: int, num_bytes: int) -> None:
         console.print(f"regions of {split}: {num_rows:,} to compute, {num_bytes / 2**20:,.1f} MiB in {folder}")
 
     def regions(self, split: str, count: int, total: int) -> None:
-        self._advance(f"regions of {split}", count, total, "photos")
+        self._update(f"regions of {split}", total, "photos", advance=count)
 
     def captions(self, split: str, count: int, total: int) -> None:
-        self._advance(f"captions of {split}", count, total, "photos")
+        self._update(f"captions of {split}", total, "photos", advance=count)
 
     def neighbours(self, split: str, count: int, total: int) -> None:
-        self._advance(f"looking for neighbours in {split}", count, total, "photos")
+        self._update(f"looking for neighbours in {split}", total, "photos", advance=count)
 
     def clip(self, what: str, done: int, total: int) -> None:
-        self._show(f"CLIP reads {what}", done, total, "")
+        self._update(f"CLIP reads {what}", total, "", completed=done)
 
     def inspection(self, what: str, count: int, total: int) -> None:
-        self._advance(what, count, total, "")
+        self._update(what, total, "", advance=count)
 
     def variant(self, name: str, seed: int, number: int, total: int) -> None:
         console.print(f"{number} of {total}: {name}, seed {seed}")
 
-    def _show(self, name: str, done: int, total: int, note: str) -> None:
-        self.bar.update(self._task(name, total), completed=done, note=note)
-
-    def _advance(self, name: str, count: int, total: int, note: str) -> None:
-        self.bar.update(self._task(name, total), advance=count, note=note)
+    def _update(self, name: str, total: int, note: str, **change: float) -> None:
+        """Move the bar; where there is none, print a line now and then."""
+        self.bar.update(self._task(name, total), note=note, **change)
+        (task,) = self.bar.tasks
+        left = "" if task.time_remaining is None else f"  {task.time_remaining:,.0f} s left"
+        console.print_seldom(f"{name}: {task.completed:,.0f} of {total:,}  {note}{left}")
 
     def _task(self, name: str, total: int) -> TaskID:
         """The bar of this name; a new one replaces all others."""

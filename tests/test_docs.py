@@ -41,7 +41,7 @@ NEEDED = {
     "joined": ["data.parts=[{kind: coco, root: one}, {kind: coco, root: two}]"],
 }
 """Settings without a default that a kind needs."""
-NOT_SETTINGS = {".safetensors", ".jsonl", ".py", ".yaml"}
+NOT_SETTINGS = {".onnx", ".pt2", ".safetensors", ".jsonl", ".py", ".yaml"}
 EXAMPLE_FILES = {"captioner/attention/top.py"}
 """Files that a page tells the reader to write."""
 PLACEHOLDERS = {"...", "PATH", "any"}  # the last of `encoder.kind=any torchvision network`

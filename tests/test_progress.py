@@ -54,3 +54,16 @@ def test_one_bar_at_a_time():
     report.checked_photos(3, 6)
     (task,) = report.bar.tasks
     assert (task.description, task.completed) == ("reading photos", 3)
+
+
+def test_without_a_terminal_a_line_comes_every_30_seconds(monkeypatch):
+    clock = iter(range(0, 10_000, 20)).__next__
+    monkeypatch.setattr("captioner.errors.time.monotonic", clock)
+    monkeypatch.setattr(console, "next_line", 0)
+    report = TerminalReport()
+    with console.capture() as out:
+        for _ in range(9):
+            report.captions("val", 1, 9)
+    lines = out.get().splitlines()
+    assert 1 < len(lines) < 9
+    assert lines[0].startswith("captions of val: 1 of 9  photos")

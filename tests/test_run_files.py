@@ -9,14 +9,23 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from captioner.builder.run_folder import FILES
+from captioner.builder.run_files import FILES
 from captioner.cli import app
 from captioner.data.drawn import instances_path
 from tests.helpers import DRAWN, tiny_settings
 from tests.pages import DOCS, section
 
-NOT_WRITTEN_HERE = {"wandb/", "wandb_id.txt", "sheet.png", "demo.json", "SPLIT/unfinished.txt"}
-"""Files that the tests of logging, of the demo and of killed evaluations see."""
+NOT_WRITTEN_HERE = {
+    "wandb/",
+    "wandb_id.txt",
+    "tensorboard/",
+    "sheet.png",
+    "demo.json",
+    "SPLIT/unfinished.txt",
+    "export/",
+    "README.md",
+}
+"""Files that the tests of logging, of the demo, of killed evaluations, and of sharing see."""
 
 
 def documented(file: str) -> str | None:

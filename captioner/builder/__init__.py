@@ -5,8 +5,10 @@ sections.py   what a section holds besides the part that its kind names
 renamed.py    settings under their earlier names
 schema.py     settings checked against the constructors of the parts they name
 parts.py      makes the parts, with the sizes that follow from one another
-run_folder.py the files of a run folder, its lock, and reading its settings and weights
+run_folder.py a run folder: checks, its lock, and reading its settings and weights
+run_files.py  the list of its files
 loading.py    models: new, initialised from another run, or trained; the model in the box
+hub.py        models at the Hugging Face hub
 """
 
 from captioner.builder.loading import NATURAL, load, make_start, model_folder, read_vocabulary, results_root

@@ -35,11 +35,16 @@ _FREE = {"dropout", "train_from", "download", "weights", "from_run"}  # may diff
 
 
 def model_folder(name: str | Path | None = None) -> Path:
-    """The folder of a model: of a run, or of the model in the box if the name is `natural`; without a name, that one, which is said.
+    """The folder of a model: of a run, of a model of the hub, or of the model in the box if the name is `natural`; without a name, that
+    one, which is said.
 
     Raises:
-        UserError: the model in the box is asked for, and this installation has none.
+        UserError: the model in the box is asked for, and this installation has none; or there is no such model at the hub.
     """
+    if str(name).startswith("hf:/"):
+        from captioner.builder.hub import download
+
+        return download(str(name))
     if name is not None and (str(name) != NATURAL or (Path(name) / SETTINGS).is_file()):
         return Path(name)
     folder = PRETRAINED / NATURAL
@@ -61,7 +66,9 @@ def trained_on(folder: Path) -> str:
 
 
 def results_root(run: Path) -> Path:
-    """Where commands write the results of a model: its folder; for a model in the box, a folder of its name in `runs`."""
+    """Where commands write the results of a model: its folder; for a model in the box or of the hub, a folder of its name in `runs`."""
+    if run.parent.name == "snapshots" and run.parents[1].name.startswith("models--"):  # in the hub's cache
+        return Path("runs") / run.parents[1].name.rpartition("--")[2]
     return Path("runs") / run.name if run.parent.resolve() == PRETRAINED.resolve() else run
 
 
@@ -104,8 +111,8 @@ def load(
     """Load a trained model, ready to caption photos.
 
     Args:
-        run: folder of a run or of a packed model, or `natural`, the model in the box, which is also the default; several make an ensemble,
-            which decodes with the settings of the first.
+        run: folder of a run or of a packed model; `hf://owner/name`, a model of the Hugging Face hub; or `natural`, the model in the box,
+            which is also the default. Several make an ensemble, which decodes with the settings of the first.
         checkpoint: `best` by `run.monitor`, or `newest`.
         device: auto, cpu, cuda, cuda:1, mps.
         overrides: changes of the settings of decoding, such as `search.beams=5`.

@@ -1,7 +1,5 @@
-"""Settings as typed records: `settings.run.seed` is the key `run.seed` of a config.
-
-The first classes hold a section's keys besides the arguments of the part that its `kind` names. `Settings` has all sections.
-"""
+"""Settings as typed records: `settings.run.seed` is the key `run.seed` of a config. The first classes hold a section's keys besides the
+arguments of the part that its `kind` names. `Settings` has all sections."""
 
 from __future__ import annotations
 
@@ -114,12 +112,14 @@ class LogSettings:
 
     Args:
         wandb: log to Weights & Biases too.
+        tensorboard: log for TensorBoard too, into the run folder.
         project: name of the project on Weights & Biases.
         group: name of the group of runs there; `captioner compare` puts the seeds of a kind into one group.
-        samples: number of photos that are logged there with their maps after each validation.
+        samples: number of photos that are logged with their maps after each validation, there and for TensorBoard.
     """
 
     wandb: bool = False
+    tensorboard: bool = False
     project: str = "captioner"
     group: str = ""
     samples: Size = 4

@@ -3,8 +3,8 @@
 Each file holds the options of its command and imports the work from `captioner/commands/` when it runs, so that `--help` is fast.
 options.py holds the options that several commands share.
 
-Start: demo.py, train.py, caption.py, serve.py. Measure: evaluate.py, score.py, inspect.py, compare.py, curves.py.
-Share: pack.py, export.py.
+Start: demo.py, train.py, caption.py, serve.py. Measure: evaluate.py, score.py, inspect.py, compare.py, curves.py, runs.py.
+Share: pack.py, card.py, push.py, models.py, export.py.
 Before training: settings.py, doctor.py, describe.py.
 
 A UserError is printed in one line and ends with status 2. An interruption ends with status 130; the same command resumes.
@@ -30,8 +30,8 @@ from captioner.progress import errors, print_note
 
 COMMANDS = {
     "Start": ["demo", "train", "caption", "serve"],
-    "Measure": ["evaluate", "score", "inspect", "compare", "curves"],
-    "Share": ["pack", "export"],
+    "Measure": ["evaluate", "score", "inspect", "compare", "curves", "runs"],
+    "Share": ["pack", "card", "push", "models", "export"],
     "Before training": ["settings", "doctor", "describe"],
 }
 """The files of the commands, in the groups and in the order in which `--help` lists them."""

@@ -5,7 +5,9 @@ caption/   caption photos                    score/     score captions in result
 serve/     a web page                        inspect/   attention as numbers
 demo/      a first look                      compare/   kinds of attention on one recipe
 settings/  list the settings                 doctor/    check a data set
-describe/  list the parts of a model         pack/      a small copy of a model, to share
+describe/  list the parts of a model         pack/      a small copy of a model, to share; a model card
+runs/      a table of runs                   push/      upload a model to the hub
+export/    ONNX and torch.export
 curves/    training curves of runs
 
 photo_sources.py has the photos of a run, as files or as stored regions, for all commands.

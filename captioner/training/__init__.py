@@ -18,4 +18,5 @@ stopping.py            signals that ask to stop
 alarms.py              warnings of silent failures
 run_log.py             JSON lines, and Weights & Biases on request
 wandb_log.py           a run at Weights & Biases
+tensorboard_log.py     a run in TensorBoard
 """

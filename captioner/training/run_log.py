@@ -1,4 +1,4 @@
-"""The log of a run: JSON lines, and Weights & Biases on request.
+"""The log of a run: JSON lines, and Weights & Biases and TensorBoard on request.
 
 Every line has `kind` (`start`, `train` or `validation`), `step` and `time`. A `start` with changed settings names
 them in `changed`. A value that is not finite, such as the gradient norm of a step that the loss scaler skips, is null. A resumed run
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from typing_extensions import TypedDict
@@ -21,6 +21,10 @@ from typing_extensions import TypedDict
 from captioner.files import write_text_atomically
 from captioner.readers import read_json_lines
 from captioner.training.plan import Changes
+
+if TYPE_CHECKING:
+    from captioner.training.tensorboard_log import TensorBoardRun
+    from captioner.training.wandb_log import WandbRun
 
 _NAME = "log.jsonl"
 _ADVICE = "remove that line, or move the log away"
@@ -47,6 +51,7 @@ class RunLog:
         changed: settings that are others from this step on, with their values before and now.
         wandb: the settings, to log to Weights & Biases too; WANDB_MODE=offline works without a network.
         samples: makes the pictures to show there after each validation.
+        tensorboard: the settings, to log for TensorBoard too.
     """
 
     def __init__(
@@ -57,27 +62,33 @@ class RunLog:
         samples: Samples | None = None,
         validated: bool = True,
         changed: Changes | None = None,
+        tensorboard: dict[str, dict[str, Any]] | None = None,
     ):
         self.path = folder / _NAME
         kept = self._drop_after(step, validated)
         self.samples = samples
-        self.wandb = None
+        self.others: list[WandbRun | TensorBoardRun] = []
         if wandb is not None:
             from captioner.training.wandb_log import WandbRun
 
-            self.wandb = WandbRun(folder, wandb, kept, resumed=step > 0)
+            self.others.append(WandbRun(folder, wandb, kept, resumed=step > 0))
+        if tensorboard is not None:
+            from captioner.training.tensorboard_log import TensorBoardRun
+
+            self.others.append(TensorBoardRun(folder, tensorboard, step))
         self._append("start", step, {"changed": changed} if changed else {})
 
     def write(self, kind: str, step: int, **values: Any) -> None:
         values = {name: value if _is_json(value) else None for name, value in values.items()}
         self._append(kind, step, values)
-        if self.wandb is not None:
+        if self.others:
             pictures = self.samples() if kind == "validation" and self.samples is not None else ()
-            self.wandb.write(kind, step, values, pictures)
+            for other in self.others:
+                other.write(kind, step, values, pictures)
 
     def close(self) -> None:
-        if self.wandb is not None:
-            self.wandb.close()
+        for other in self.others:
+            other.close()
 
     def _append(self, kind: str, step: int, values: dict[str, Any]) -> None:
         line = json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **values})
@@ -93,6 +104,18 @@ class RunLog:
         kept = [row for row in rows if step and row["step"] <= last.get(row["kind"], step)]
         write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         return kept
+
+
+def check_logs(wandb: bool, tensorboard: bool) -> None:
+    """Raise a UserError if one of these cannot be written."""
+    if wandb:
+        from captioner.training.wandb_log import check_login
+
+        check_login()
+    if tensorboard:
+        from captioner.training.tensorboard_log import check_tensorboard
+
+        check_tensorboard()
 
 
 def run_seconds(folder: Path) -> float | None:

@@ -2,8 +2,10 @@
 
 packing.py     weights in half precision, settings without paths, and what is kept of the training photos
 model_card.py  README.md: what the model is, its scores, how it was trained
+run_card.py    the same in the folder of a run
 """
 
 from captioner.commands.pack.packing import pack
+from captioner.commands.pack.run_card import card
 
-__all__ = ["pack"]
+__all__ = ["card", "pack"]

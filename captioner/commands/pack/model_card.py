@@ -19,7 +19,16 @@ from captioner.metrics.units import metrics_of, shown, unit_of
 from captioner.model import CaptionModel
 from captioner.readers import read_json, read_text
 
-CARD = "README.md"
+CARD, SHEET = "README.md", "sheet.png"
+_HEAD = """---
+library_name: captioner
+pipeline_tag: image-to-text
+tags: [image-captioning, attention, pytorch]
+---
+
+"""
+"""What the Hugging Face hub reads of a card; it shows the rest."""
+_HALF = "large matrices stored in half precision, small ones and vectors in float32; computed in float32"
 _START = "<!-- The lines from here to the next mark are written by `captioner pack`. -->"
 _END = "<!-- The lines from here on are the author's. -->"
 _TO_WRITE = """## Use
@@ -27,6 +36,14 @@ _TO_WRITE = """## Use
 ```bash
 captioner caption photo.jpg --model FOLDER --sheet sheet.png
 ```
+
+```python
+import captioner
+
+captioner.load("FOLDER").caption("photo.jpg").text
+```
+
+`FOLDER` is this folder, or `hf://owner/name` of a model of the Hugging Face hub.
 
 ## Data and terms
 
@@ -43,16 +60,28 @@ Not written yet: whom and what the training captions name, and how.
 
 
 def write_card(
-    folder: Path, run: Path, settings: Settings, captioner: Captioner, trained_on: str, known: TrainingPhotos | None
+    folder: Path,
+    run: Path,
+    settings: Settings,
+    captioner: Captioner,
+    trained_on: str,
+    known: TrainingPhotos | None,
+    half: bool = True,
 ) -> None:
-    """Write the card, or replace the program's part of an earlier one."""
-    facts = [_about(settings, captioner, trained_on), _recipe(settings), _scores(run), _unlike(known)]
+    """Write the card, or replace the program's part of an earlier one.
+
+    Args:
+        half: whether large matrices are stored in half precision.
+    """
+    picture = f"![Captions with their attention maps]({SHEET})\n" if (folder / SHEET).is_file() else ""
+    about = _about(settings, captioner, trained_on, half)
+    facts = [picture, about, _recipe(settings), _scores(run), _unlike(known)]
     own = "\n".join([_START, "", *(part for part in facts if part), _END])
     path = folder / CARD
     text = (
         read_text(path, "move it away")
         if path.exists()
-        else f"# {folder.resolve().name}\n\n{_START}\n{_END}\n\n{_TO_WRITE}"
+        else f"{_HEAD}# {folder.resolve().name}\n\n{_START}\n{_END}\n\n{_TO_WRITE}"
     )
     if text.count(_START) != 1 or text.count(_END) != 1 or text.index(_START) > text.index(_END):
         raise UserError(
@@ -61,7 +90,7 @@ def write_card(
     write_text_atomically(path, text[: text.index(_START)] + own + text[text.index(_END) + len(_END) :])
 
 
-def _about(settings: Settings, captioner: Captioner, trained_on: str) -> str:
+def _about(settings: Settings, captioner: Captioner, trained_on: str, half: bool) -> str:
     model = captioner.model
     assert isinstance(model, CaptionModel)
     parts = {"encoder": model.encoder, "refiner": model.refiner, "decoder": model.decoder}
@@ -76,7 +105,7 @@ def _about(settings: Settings, captioner: Captioner, trained_on: str) -> str:
         "decoder": f"{decoder['kind']}, state of {decoder['hidden_size']}",
         "words": f"{len(captioner.vocabulary):,}",
         "parameters": ", ".join(f"{name} {size:,}" for name, size in sizes.items()),
-        "weights": "large matrices stored in half precision, small ones and vectors in float32; computed in float32",
+        "weights": _HALF if half else "stored in float32",
     }
     return _table(["", ""], rows.items())
 

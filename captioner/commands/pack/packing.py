@@ -22,7 +22,7 @@ from captioner.builder.run_folder import has_weights
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.evaluate.baseline_captions import mean_regions
-from captioner.commands.pack.model_card import CARD, write_card
+from captioner.commands.pack.model_card import CARD, SHEET, write_card
 from captioner.commands.photo_sources import photo_source, read_splits
 from captioner.data.contract import Example
 from captioner.errors import UserError
@@ -39,6 +39,7 @@ FILES = {
     TRAINING_PHOTOS: "how to recognise photos that are unlike the training photos; not with `--no-photos`",
     ABOUT: "what it was trained on, and when it was packed",
     CARD: "the model card",
+    SHEET: "captions with their maps; only if `captioner card --photo` drew them",
 }
 """Every file of a packed model, and what it holds."""
 _SMALL = 40_000  # numbers of a matrix that is stored as it is
@@ -84,9 +85,13 @@ def pack(
     captioner.vocabulary.save(folder / builder.VOCABULARY)
     if known is not None:
         known.save(folder / TRAINING_PHOTOS)
-    about = {"trained_on": trained_on or _names(settings), "packed": date.today().isoformat(), "version": VERSION}
+    about = {
+        "trained_on": trained_on or names_of_data(settings),
+        "packed": date.today().isoformat(),
+        "version": VERSION,
+    }
     write_text_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
-    packed = Settings.of(_portable(settings.resolved))
+    packed = portable(settings)
     write_card(folder, run, packed, captioner, about["trained_on"], known)
     write_text_atomically(folder / builder.SETTINGS, builder.save_settings(packed))
     return sum((folder / name).stat().st_size for name in FILES if (folder / name).exists())
@@ -145,12 +150,17 @@ def _some(examples: Sequence[Example]) -> list[Example]:
     return [examples[index] for index in sorted(order.tolist())]
 
 
+def portable(settings: Settings) -> Settings:
+    """The settings without paths of this machine."""
+    return Settings.of(_portable(settings.resolved))
+
+
 def _portable(resolved: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Settings without what belongs to the machine: paths lose all but their last part, and devices and logs are the defaults."""
     packed = {section: {key: _without_path(value) for key, value in of.items()} for section, of in resolved.items()}
     packed["data"] = {key: _below_data(value) for key, value in resolved["data"].items()}
     packed["run"] |= {"folder": "", "device": "auto", "features": "features"}
-    packed["log"] |= {"wandb": False, "group": ""}
+    packed["log"] |= {"wandb": False, "tensorboard": False, "group": ""}
     weights = resolved["encoder"].get("weights")
     if isinstance(weights, str) and _is_path(weights):  # a file of this machine; the hub has those of the same name
         packed["encoder"]["weights"] = "DEFAULT"
@@ -177,7 +187,7 @@ def _below_data(value: Any) -> Any:
     return name if name == "data" else f"data/{name}"
 
 
-def _names(settings: Settings) -> str:
+def names_of_data(settings: Settings) -> str:
     """The names of the folders of the data."""
     return " and ".join(dict.fromkeys(Path(root).name for root in _roots(settings.resolved["data"]))) or "its data"
 

@@ -32,7 +32,7 @@ from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import Processes, number_type, precision_text, processes
 from captioner.training.loop import Trainer
 from captioner.training.plan import Changes, Progress, Validation, check_batch_size
-from captioner.training.run_log import RunLog
+from captioner.training.run_log import RunLog, check_logs
 from captioner.training.stopping import StopRequest
 
 _SAMPLE = 1000  # photos, whose captions show the script
@@ -61,10 +61,7 @@ def train(
     stop = StopRequest()
     with stop.listening(), stop.at_once(), processes(settings.run.device) as here, ExitStack() as stack:
         report = stop.report = report if here.first else silent
-        if settings.log.wandb:
-            from captioner.training.wandb_log import check_login
-
-            here.from_first(check_login)
+        here.from_first(lambda: check_logs(settings.log.wandb, settings.log.tensorboard))
         here.from_first(lambda: check_folder(folder, settings, change))
         splits = read_splits(settings, report)
         _check_captions(splits, settings, report)
@@ -178,8 +175,10 @@ def make_trainer(
     validator = Validator(captioner, val_examples, val_source, here, settings.log.samples, stop)
 
     def log(progress: Progress, changes: Changes) -> RunLog:
-        about = settings.resolved if settings.log.wandb else None
-        return RunLog(folder, progress.step, about, validator.sheets, validated=progress.batch == 0, changed=changes)
+        wandb, tensorboard = (
+            settings.resolved if wanted else None for wanted in (settings.log.wandb, settings.log.tensorboard)
+        )
+        return RunLog(folder, progress.step, wandb, validator.sheets, progress.batch == 0, changes, tensorboard)
 
     photos = CaptionedPhotos(train_source, captions, model.encoder.frozen, num_views, parts, mirrored)
     objective = builder.make_objective(settings, model, vocabulary, examples, folder, here.first)

@@ -1,0 +1,55 @@
+"""Upload a model to the Hugging Face hub."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from captioner import builder
+from captioner.builder.hub import FILES, hub_errors
+from captioner.builder.loading import ABOUT
+from captioner.commands.pack import pack
+from captioner.commands.pack.model_card import CARD, SHEET
+from captioner.errors import UserError, library
+from captioner.progress import Report, silent
+
+
+def push(run: str | Path | None, name: str, private: bool = False, report: Report = silent) -> str:
+    """Upload a packed model, or a run, which is packed first; returns the address of its page.
+
+    Args:
+        run: folder of a packed model or of a run.
+        name: owner/name at the hub; it is created unless it exists.
+        private: whether only the owner sees a new model.
+
+    Raises:
+        UserError: there is no such model, or the hub refuses it.
+    """
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name.removeprefix("hf://")):
+        raise UserError(f"a model at the hub is named owner/name, got {name}")
+    hub = library("huggingface_hub", "captioner push", "hub")
+    folder, name = builder.model_folder(run), name.removeprefix("hf://")
+    builder.read_run_settings(folder)  # raises if there is no model
+    with tempfile.TemporaryDirectory(prefix="captioner-") as packed:
+        if not (folder / ABOUT).is_file():
+            folder = _packed(folder, Path(packed) / name.partition("/")[2], report)
+        with hub_errors(name):
+            api = hub.HfApi(os.environ.get("HF_ENDPOINT"), library_name="captioner")
+            address = api.create_repo(name, private=private, exist_ok=True)
+            api.upload_folder(
+                repo_id=name, folder_path=folder, allow_patterns=list(FILES), commit_message="Upload of captioner"
+            )
+    return str(address)
+
+
+def _packed(run: Path, folder: Path, report: Report) -> Path:
+    """A packed copy of a run, with what the author wrote in its card."""
+    folder.mkdir()
+    for file in (CARD, SHEET):
+        if (run / file).is_file():
+            shutil.copy(run / file, folder / file)
+    pack(run, folder, report=report, photos=False)
+    return folder

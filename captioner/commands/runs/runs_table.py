@@ -1,0 +1,84 @@
+"""The runs below a folder: data, parts, best score, progress and state, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from captioner import builder
+from captioner.errors import UserError
+from captioner.readers import read_json_lines
+from captioner.training.checkpoints import BEST, NEWEST, checkpoint_state
+
+_COLUMNS = ("run", "data", "decoder", "attention", "best", "epoch", "written", "state")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run, as texts."""
+
+    cells: tuple[str, ...]
+    written: float  # seconds since 1970
+
+
+def table(folder: Path) -> Table:
+    """The runs below a folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    rows = sorted(_rows(folder), key=lambda row: -row.written)
+    if not rows:
+        raise UserError(f"no runs in {folder}; train one, or give the folder that holds your runs")
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in _COLUMNS:
+        made.add_column(name, no_wrap=name != "run", overflow="fold" if name == "run" else "ellipsis")
+    for row in rows:
+        made.add_row(*row.cells)
+    return made
+
+
+def _rows(folder: Path) -> Iterator[Row]:
+    for path in sorted(folder.rglob(builder.SETTINGS)):
+        run = path.parent
+        name = str(run.relative_to(folder))
+        try:
+            yield _row(run, run.name if name == "." else name)
+        except UserError as error:
+            yield Row((name, *[""] * (len(_COLUMNS) - 2), f"damaged: {error}"), path.stat().st_mtime)
+
+
+def _row(run: Path, name: str) -> Row:
+    settings = builder.read_run_settings(run)
+    log = run / "log.jsonl"
+    lines = read_json_lines(log, "restore the log, or delete it", unfinished=True) if log.exists() else []
+    validations = [line for line in lines if line.get("kind") == "validation"]
+    monitor = settings.run.monitor
+    scores = [line[monitor] for line in validations if isinstance(line.get(monitor), int | float)]
+    written = max([run.stat().st_mtime, *(line["time"] for line in lines[-1:] if "time" in line)])
+    parts: dict[str, Any] = settings.resolved
+    attention = ":".join(str(parts["attention"][key]) for key in ("kind", "score") if parts["attention"].get(key))
+    epoch = validations[-1].get("epoch", "?") if validations else 0
+    cells = (
+        name,
+        f"{parts['data']['kind']} {Path(str(parts['data'].get('root', ''))).name}".strip(),
+        parts["decoder"]["kind"],
+        attention,
+        f"{monitor} {100 * max(scores):.1f}" if scores else "-",
+        f"{epoch} of {settings.run.epochs}",
+        f"{datetime.fromtimestamp(written):%m-%d %H:%M}",
+        _state(run),
+    )
+    return Row(cells, written)
+
+
+def _state(run: Path) -> str:
+    if not (run / NEWEST).exists():
+        return "packed" if (run / "about.json").exists() else "weights" if (run / BEST).exists() else "just begun"
+    return "finished" if checkpoint_state(run / NEWEST)["progress"]["finished"] else "not finished"

@@ -1,0 +1,119 @@
+"""Models at the Hugging Face hub: a card, an upload, and the same captions elsewhere; against a stand-in of the hub."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+import captioner
+from captioner import cli
+from captioner.builder import results_root
+from captioner.builder.hub import FILES, hub_errors
+from captioner.commands.pack import packing
+from captioner.errors import UserError
+from tests.builder.test_renamed import OLD_RUN
+from tests.cli.test_cli import run
+from tests.commands.push.stand_in import stand_in
+
+constants = pytest.importorskip("huggingface_hub.constants")
+
+
+@pytest.fixture
+def trained(tmp_path):
+    return shutil.copytree(OLD_RUN, tmp_path / "trained")
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    with stand_in() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.address)
+        monkeypatch.setenv("HF_TOKEN", "hf_test")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        yield server
+
+
+def test_a_pushed_run_is_loaded_elsewhere_and_captions_bit_for_bit(capsys, hub, trained, pictures):
+    photo = min((pictures / "images").glob("val_*.png"))
+    assert run(capsys, cli.card, trained, "--trained-on", "drawn pictures", "--photo", photo)[0] == 0
+    card = (trained / "README.md").read_text(encoding="utf-8")
+    (trained / "README.md").write_text(card + "\nWritten by the author.\n", encoding="utf-8")
+    status, output, errors = run(capsys, cli.push, trained, "me/small")
+    assert status == 0, errors
+    assert f"uploaded: {hub.address}/me/small" in output
+    assert "--model hf://me/small" in output
+    uploaded = hub.models["me/small"]
+    assert (
+        {"settings.yaml", "vocabulary.json", "best.safetensors", "README.md", "sheet.png"}
+        <= set(uploaded)
+        <= set(FILES)
+    )
+    assert uploaded["README.md"].startswith(b"---\nlibrary_name: captioner\n")
+    assert b"Written by the author." in uploaded["README.md"]
+    assert str(pictures).encode() not in b"".join(uploaded.values())
+    folder = trained.parent / "packed"
+    packing.pack(trained, folder, photos=False)
+    ours, theirs = (
+        captioner.load(folder, device="cpu").caption(photo),
+        captioner.load("hf://me/small", device="cpu").caption(photo),
+    )
+    assert ours.as_json() == theirs.as_json()
+    status, output, errors = run(capsys, cli.caption, photo, "--model", "hf://me/small")
+    assert status == 0, errors
+    assert ours.text in output
+
+
+def test_results_of_a_model_of_the_hub_are_not_written_into_its_cache(tmp_path):
+    folder = tmp_path / "models--me--small" / "snapshots" / "abc"
+    assert results_root(folder).as_posix() == "runs/small"
+    assert results_root(tmp_path) == tmp_path
+
+
+def test_what_the_hub_does_not_have_or_refuses_is_one_line(capsys, hub, trained):
+    hub.models["me/other"] = {"config.json": b"{}"}
+    for name, why in {
+        "hf://me/none": "there is no model me/none",
+        "hf://me/other": "is no model of this program: it has no settings.yaml",
+        "hf://me/other@v9": "has no such revision",
+        "hf://me": "is named hf://owner/name",
+    }.items():
+        status, _, errors = run(capsys, cli.caption, "photo.jpg", "--model", name)
+        assert status == 2
+        assert why in errors.splitlines()[-1]
+    hub.refuses = True
+    status, _, errors = run(capsys, cli.push, trained, "me/small")
+    assert status == 2
+    assert "the hub refuses access to me/small" in errors
+    assert "hf auth login" in errors
+    assert run(capsys, cli.push, trained, "small")[2].startswith(
+        "error: a model at the hub is named owner/name, got small"
+    )
+
+
+def test_without_a_network_the_error_says_what_to_do():
+    class ConnectError(Exception):
+        pass
+
+    with (
+        pytest.raises(UserError, match=r"cannot be reached for me/x \(refused\); check the network or HF_ENDPOINT"),
+        hub_errors("me/x"),
+    ):
+        raise ConnectError("refused")
+
+
+def test_the_files_of_a_packed_model_are_those_of_the_hub():
+    assert set(packing.FILES) == set(FILES)
+
+
+def test_models_lists_the_one_in_the_box(capsys):
+    status, output, _ = run(capsys, cli.models)
+    assert status == 0
+    assert "natural: in the box, " in output
+    assert "none by this project yet" in output
+
+
+def test_a_card_of_the_model_in_the_box_is_not_overwritten(capsys):
+    status, _, errors = run(capsys, cli.card, "natural")
+    assert status == 2
+    assert "give a run of yours" in errors

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: help setup demo train-demo test slow campaigns check docs wheel bench notebook clean
+.PHONY: help setup demo train-demo test floor slow campaigns check docs wheel bench notebook clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,11 @@ train-demo: setup  ## draw pictures, train, score, and show captions with their 
 
 test: setup  ## the default test suite, on all cores
 	$(RUN) -m pytest -q -n auto --maxprocesses 8 --dist worksteal
+
+floor:  ## the default tests with the oldest versions that requirements.txt allows, in .venv-floor
+	$(PYTHON) -m venv .venv-floor
+	.venv-floor/bin/python -m pip install --quiet -c constraints/oldest.txt -r requirements.txt -e '.[dev]'
+	.venv-floor/bin/python -m pytest -q -n auto --maxprocesses 8 --dist worksteal
 
 slow: setup  ## the tests that take minutes
 	$(RUN) -m pytest -q -m slow

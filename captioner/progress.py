@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.progress import (
     BarColumn,
@@ -223,7 +223,7 @@ class TerminalReport(Report):
     def variant(self, name: str, seed: int, number: int, total: int) -> None:
         console.print(f"{number} of {total}: {name}, seed {seed}")
 
-    def _update(self, name: str, total: int, note: str, **change: float) -> None:
+    def _update(self, name: str, total: int, note: str, **change: Any) -> None:
         """Move the bar; where there is none, print a line now and then."""
         self.bar.update(self._task(name, total), note=note, **change)
         (task,) = self.bar.tasks

@@ -17,3 +17,7 @@ def runs(
     from captioner.commands import runs as command
 
     console.print(command.table(folder))
+    console.print(
+        "best: CIDEr-D x100 of a validation, unless another score is named; more: log.jsonl, settings.yaml",
+        soft_wrap=True,
+    )

@@ -38,7 +38,7 @@ def table(folder: Path) -> Table:
         raise UserError(f"no runs in {folder}; train one, or give the folder that holds your runs")
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in _COLUMNS:
-        made.add_column(name, no_wrap=name != "run", overflow="fold" if name == "run" else "ellipsis")
+        made.add_column(name, no_wrap=name != "run", overflow="fold", min_width=10 if name == "run" else None)
     for row in rows:
         made.add_row(*row.cells)
     return made
@@ -50,8 +50,8 @@ def _rows(folder: Path) -> Iterator[Row]:
         name = str(run.relative_to(folder))
         try:
             yield _row(run, run.name if name == "." else name)
-        except UserError as error:
-            yield Row((name, *[""] * (len(_COLUMNS) - 2), f"damaged: {error}"), path.stat().st_mtime)
+        except UserError:
+            yield Row((name, *[""] * (len(_COLUMNS) - 2), "damaged"), path.stat().st_mtime)
 
 
 def _row(run: Path, name: str) -> Row:
@@ -63,19 +63,24 @@ def _row(run: Path, name: str) -> Row:
     scores = [line[monitor] for line in validations if isinstance(line.get(monitor), int | float)]
     written = max([run.stat().st_mtime, *(line["time"] for line in lines[-1:] if "time" in line)])
     parts: dict[str, Any] = settings.resolved
-    attention = ":".join(str(parts["attention"][key]) for key in ("kind", "score") if parts["attention"].get(key))
+    score = parts["attention"].get("score", "additive")
+    attention = parts["attention"]["kind"] + f":{score}" * (score != "additive")
     epoch = validations[-1].get("epoch", "?") if validations else 0
     cells = (
         name,
-        f"{parts['data']['kind']} {Path(str(parts['data'].get('root', ''))).name}".strip(),
+        Path(str(parts["data"].get("root", ""))).name or parts["data"]["kind"],
         parts["decoder"]["kind"],
         attention,
-        f"{monitor} {100 * max(scores):.1f}" if scores else "-",
-        f"{epoch} of {settings.run.epochs}",
+        _best(monitor, max(scores)) if scores else "-",
+        f"{epoch}/{settings.run.epochs}",
         f"{datetime.fromtimestamp(written):%m-%d %H:%M}",
         _state(run),
     )
     return Row(cells, written)
+
+
+def _best(monitor: str, score: float) -> str:
+    return f"{100 * score:.1f}" if monitor == "CIDEr-D" else f"{monitor} {100 * score:.1f}"
 
 
 def _state(run: Path) -> str:

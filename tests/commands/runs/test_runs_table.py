@@ -19,10 +19,8 @@ def test_runs_are_listed_with_their_best_score_and_state(capsys, monkeypatch, se
     (tmp_path / "broken" / "settings.yaml").write_text("run: [", encoding="utf-8")
     status, output, _ = run(capsys, cli.runs, tmp_path)
     assert status == 0
-    lines = {line.split()[0]: line for line in output.splitlines() if line.strip()}
-    for word in ("drawn", "lstm", "soft:additive", "CIDEr-D", "1 of 1", "finished"):
-        assert word in lines["run"] or word in output
-    assert "group/old" in lines
+    for word in ("drawn", "lstm", "soft", "CIDEr-D", "1/1", "finished", "group/old", "broken"):
+        assert word in output
     assert "damaged" in output
 
 

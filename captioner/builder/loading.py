@@ -31,7 +31,14 @@ NATURAL = "natural"
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 ABOUT, TRAINING_PHOTOS = "about.json", "training_photos.npz"
 """Files that only packed models have: what the model was trained on, and how to recognise photos that are unlike those."""
-_FREE = {"dropout", "train_from", "download", "weights", "from_run"}  # may differ from the run whose weights are taken
+_FREE = {
+    "align",
+    "dropout",
+    "train_from",
+    "download",
+    "weights",
+    "from_run",
+}  # may differ from the run whose weights are taken
 
 
 def model_folder(name: str | Path | None = None) -> Path:

@@ -5,6 +5,7 @@ and the cell of that output is centred at (s - 1) / 2. Where the two differ, the
 regions look beside their cells: (k, s, p) = (3, 2, 1) errs by half a row, so that a network with five such layers looks 15.5 pixels up and
 to the left of every cell of 32 pixels, and one that pads as TensorFlow does, below only, 15.5 pixels down and to the right.
 
+This is the geometry of the layers. Trained weights may make up for a part of it, so compare both with boxes; see docs/right-maps.md.
 `align` shifts the input of the last layers with a stride by one row and column, which is half a cell of the result. The network computes
 the same function of the photo at other places.
 

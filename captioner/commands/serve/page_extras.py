@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from captioner.commands.caption.photos import as_json
 from captioner.commands.demo.example_photos import example_photos
 from captioner.commands.serve.choices import first_choices
 from captioner.commands.serve.requests import Answer, Service
@@ -41,7 +39,7 @@ def offer_function(gradio: Any, service: Service) -> None:
             answer = Answer([], "", [], [str(error)])
         if answer.problems:
             raise gradio.Error(answer.problems[0])
-        return json.loads(as_json(answer.captioned, service.name))
+        return [{"photo": str(path), "model": service.name, **one.as_json()} for path, (one, *_) in answer.captioned]
 
     photo, result = gradio.File(visible=False), gradio.JSON(visible=False)
     description = "Caption a photo: its words with their probabilities and attention maps, and the other candidates."

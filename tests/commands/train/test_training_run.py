@@ -220,6 +220,14 @@ def test_another_models_weights_are_not_taken_over(settings, tmp_path):
     assert not (tmp_path / "next").exists()
 
 
+def test_weights_are_taken_over_with_regions_that_are_aligned_now(settings, tmp_path):
+    own = [one for one in settings if not one.startswith(("encoder.", "run.folder"))]
+    own += ["encoder.kind=resnet18", "encoder.weights=none", "encoder.input_size=64", "run.epochs=1"]
+    runs.train(DRAWN, [*own, f"run.folder={tmp_path / 'run'}"])
+    runs.train(DRAWN, [*own, "encoder.align=true", f"run.from_run={tmp_path / 'run'}", f"run.folder={tmp_path / 'b'}"])
+    assert (tmp_path / "b" / "best.safetensors").is_file()
+
+
 def test_hard_attention_is_not_trained_on_the_score(settings, tmp_path):
     with pytest.raises(UserError, match="hard attention would not learn where to attend"):
         runs.train(DRAWN, [*settings, "attention.kind=hard", "objective.kind=self_critical"])

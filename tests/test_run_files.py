@@ -24,8 +24,9 @@ NOT_WRITTEN_HERE = {
     "SPLIT/unfinished.txt",
     "export/",
     "README.md",
+    "word_evidence.safetensors",
 }
-"""Files that the tests of logging, of the demo, of killed evaluations, and of sharing see."""
+"""Files that the tests of logging, of the demo, of killed evaluations, of sharing, and of word evidence see."""
 
 
 def documented(file: str) -> str | None:

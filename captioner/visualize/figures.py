@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from captioner.files import replacing
+from captioner.visualize.fonts import plain_texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +37,8 @@ def figure_file(path: Path, width: float, height: float, endings: Sequence[str] 
     figure = Figure(figsize=(width, height), layout="constrained")
     yield figure
     for ending in endings or (path.suffix.lower(),):
-        with replacing(path.with_suffix(ending) if endings else path) as temporary, rc_context(_OPTIONS):
+        file = path.with_suffix(ending) if endings else path
+        with replacing(file) as temporary, rc_context(_OPTIONS), plain_texts(figure):
             figure.savefig(temporary, format=ending[1:], dpi=_DPI, metadata=_UNDATED.get(ending))
 
 

@@ -224,7 +224,7 @@ class TerminalReport(Report):
         console.print(f"{number} of {total}: {name}, seed {seed}")
 
     def _update(self, name: str, total: int, note: str, **change: Any) -> None:
-        """Move the bar; where there is none, print a line now and then."""
+        """Move the bar, or print a line now and then if there is no bar."""
         self.bar.update(self._task(name, total), note=note, **change)
         (task,) = self.bar.tasks
         left = "" if task.time_remaining is None else f"  {task.time_remaining:,.0f} s left"

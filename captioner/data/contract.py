@@ -124,7 +124,7 @@ def without(splits: Splits, path: Path, only: str = "") -> Splits:
         only: the part of joined data that is read alone, so that ids lack its name.
 
     Raises:
-        UserError: an id is not that of a training photo.
+        UserError: the file names an id that no training photo has.
     """
     named = [line.strip() for line in read_text(path, "data.leave_out").splitlines() if line.strip()]
     if only:

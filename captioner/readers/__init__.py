@@ -70,7 +70,7 @@ def reason(error: Exception) -> str:
 
 
 def find_config(path: Path) -> Path:
-    """The config at a path; where there is none, the config of that name that comes with the package, with or without `.yaml`.
+    """The config at a path, or else the package's config of that name, with or without `.yaml`.
 
     Raises:
         UserError: there is neither.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from captioner.training.tensorboard_log import TensorBoardRun
     from captioner.training.wandb_log import WandbRun
 
-_NAME = "log.jsonl"
+LOG = "log.jsonl"
 _ADVICE = "remove that line, or move the log away"
 
 Samples = Callable[[], Sequence[tuple[Image.Image, str]]]
@@ -64,7 +64,7 @@ class RunLog:
         changed: Changes | None = None,
         tensorboard: dict[str, dict[str, Any]] | None = None,
     ):
-        self.path = folder / _NAME
+        self.path = folder / LOG
         kept = self._drop_after(step, validated)
         self.samples = samples
         self.others: list[WandbRun | TensorBoardRun] = []
@@ -123,7 +123,7 @@ def run_seconds(folder: Path) -> float | None:
 
     The time between the last line before an interruption and the next start is not counted, so up to ten steps of each are missing.
     """
-    lines = read_json_lines(folder / _NAME, _ADVICE, _Line)
+    lines = read_json_lines(folder / LOG, _ADVICE, _Line)
     if not lines or lines[0]["kind"] != "start":
         return None
     return sum(after["time"] - before["time"] for before, after in pairwise(lines) if after["kind"] != "start")

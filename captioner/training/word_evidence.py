@@ -13,7 +13,6 @@ Shapes: B photos, Q references of one photo, T words, R regions, D region featur
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from captioner.text.function_words import is_content
 from captioner.text.vocabulary import UNK, Vocabulary
 from captioner.training.checkpoints import check_shapes, load_checkpoint, save_checkpoint
 from captioner.training.distributed import Processes
+from captioner.training.optimisation import Cosine
 
 FILE = "word_evidence.safetensors"
 LEAST_PHOTOS = 30
@@ -136,11 +136,11 @@ def _learn(evidence: WordEvidence, photos: CaptionedPhotos, seed: int, report: R
     torch.manual_seed(seed)
     optimiser = torch.optim.AdamW(evidence.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     orders = [photos.order(BATCH_SIZE, seed, epoch) for epoch in range(EPOCHS)]
-    total, done = sum(map(len, orders)), 0
+    total, done, schedule = sum(map(len, orders)), 0, Cosine()
     for order in orders:
         for batch in photos.batches(order):
             for group in optimiser.param_groups:
-                group["lr"] = LEARNING_RATE * 0.5 * (1 + math.cos(math.pi * done / total))
+                group["lr"] = LEARNING_RATE * schedule.factor(done, total, 1)
             evidence.loss(batch).backward()
             optimiser.step()
             optimiser.zero_grad()

@@ -11,13 +11,13 @@ from captioner.errors import UserError
 from captioner.files import existing
 from captioner.progress import console
 from captioner.readers import read_json_lines
+from captioner.training.run_log import LOG
 from captioner.visualize.figures import FORMATS, figure_file, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LOG = "log.jsonl"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":")
 MOST_RUNS = len(_COLOURS) * len(_DASHES)
@@ -77,7 +77,7 @@ def read_curves(folder: Path) -> Curves:
     Raises:
         UserError: there is no log, or no step in it.
     """
-    log = folder / _LOG
+    log = folder / LOG
     if not log.is_file():
         raise UserError(f"no training log at {log}; give the folder of a run that was trained here, such as runs/demo")
     rows = read_json_lines(log, "remove that line", unfinished=True)

@@ -12,9 +12,11 @@ from rich import box
 from rich.table import Table
 
 from captioner import builder
+from captioner.builder.loading import ABOUT
 from captioner.errors import UserError
 from captioner.readers import read_json_lines
 from captioner.training.checkpoints import BEST, NEWEST, checkpoint_state
+from captioner.training.run_log import LOG
 
 _COLUMNS = ("run", "data", "decoder", "attention", "best", "epoch", "written", "state")
 
@@ -56,7 +58,7 @@ def _rows(folder: Path) -> Iterator[Row]:
 
 def _row(run: Path, name: str) -> Row:
     settings = builder.read_run_settings(run)
-    log = run / "log.jsonl"
+    log = run / LOG
     lines = read_json_lines(log, "restore the log, or delete it", unfinished=True) if log.exists() else []
     validations = [line for line in lines if line.get("kind") == "validation"]
     monitor = settings.run.monitor
@@ -85,5 +87,5 @@ def _best(monitor: str, score: float) -> str:
 
 def _state(run: Path) -> str:
     if not (run / NEWEST).exists():
-        return "packed" if (run / "about.json").exists() else "weights" if (run / BEST).exists() else "just begun"
+        return "packed" if (run / ABOUT).exists() else "weights" if (run / BEST).exists() else "just begun"
     return "finished" if checkpoint_state(run / NEWEST)["progress"]["finished"] else "not finished"

@@ -116,7 +116,7 @@ function paintRatio(data, map, width, height) {
   });
 }
 
-/** Covers the photo in light grey by the colour and opacity of each value; hatches where there is none. */
+/** Covers the photo in light grey by the colour and opacity of each value, and hatches what has no value. */
 function overGrey(data, values, width, height, coverOf) {
   const slant = Math.round(8 * Math.max(1, window.devicePixelRatio));
   let [last, cover] = [NaN, null];

@@ -103,10 +103,10 @@ def test_only_so_many_are_shown_and_the_page_says_of_how_many():
 
 @pytest.mark.parametrize("changes", [{"photo": False}, {"placement": None}, {"weights": None}])
 def test_what_cannot_be_drawn_is_left_out(changes):
-    told = data_of(report_page([make_entry("a", **changes)], [ROWS], ""))[0]
-    assert told["captions"][0]["maps"] is False
-    assert told["captions"][0]["words"] == ["a", "dog"]
-    assert ("photo" in told) == changes.get("photo", True)
+    data = data_of(report_page([make_entry("a", **changes)], [ROWS], ""))[0]
+    assert data["captions"][0]["maps"] is False
+    assert data["captions"][0]["words"] == ["a", "dog"]
+    assert ("photo" in data) == changes.get("photo", True)
 
 
 def test_scores_to_sort_by_are_those_of_the_list_and_the_mean_probability():

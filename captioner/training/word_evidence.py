@@ -5,8 +5,8 @@ each word, $z_{rw}$, and the photo by a smooth maximum over regions, $\frac{1}{k
 regions that let one tell that a word belongs to the photo get large scores, without boxes. During training, each content word's map is
 taught the distribution $q_r \propto e^{s z_{rw}}$ by their Kullback-Leibler divergence.
 
-Source: words detected from captions, Fang et al. 2015 (section 3, with noisy-or); the smooth maximum, Pinheiro and Collobert 2015
-(equation 6); supervised maps, Liu et al. 2017 (section 3.3, there from boxes). Differs: teacher and captions come from the same data.
+Source: words detected from captions, Fang et al. 2015 (there with noisy-or); the smooth maximum (log-sum-exp), Pinheiro and Collobert
+2015; supervised maps, Liu et al. 2017 (there from boxes). Differs: teacher and captions come from the same data.
 
 Shapes: B photos, Q references of one photo, T words, R regions, D region feature, W words with evidence, V vocabulary.
 """

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from captioner.attention import NoAttention
 from captioner.model import CaptionModel
+from captioner.regions import Regions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from captioner.progress import Report
     from captioner.text.vocabulary import Vocabulary
     from captioner.training.distributed import Processes
+    from captioner.training.word_evidence import WordEvidence
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,51 @@ class Objective(nn.Module):
         Summed over processes and the parts of an accumulated batch, shares give the values of the whole step.
         """
         raise NotImplementedError
+
+
+class TaughtObjective(Objective):
+    """An objective whose maps may be taught by the evidence for words in regions; see `word_evidence`.
+
+    Args:
+        model: the model to train.
+        evidence: weight of the maps' divergence from the evidence; 0 for none.
+        evidence_sharpness: factor of the scores that the evidence consists of.
+
+    Raises:
+        ValueError: evidence for a model without maps, or whose regions change during training.
+    """
+
+    def __init__(self, model: CaptionModel, evidence: float, evidence_sharpness: float):
+        super().__init__()
+        self.model = model
+        self.evidence, self.evidence_sharpness = evidence, evidence_sharpness
+        self.word_evidence: WordEvidence | None = None  # learned from the training photos
+        if evidence > 0:
+            self.check_maps("evidence")
+        if evidence > 0 and not getattr(model.encoder, "frozen", True):
+            raise ValueError(
+                "evidence needs a frozen encoder, whose regions stay the same; leave train_from out, or set evidence to 0"
+            )
+
+    def check_maps(self, penalty: str) -> None:
+        """Raise a ValueError that names a penalty on maps, if the model has none."""
+        if any(isinstance(part, NoAttention) for part in self.model.decoder.modules()):
+            raise ValueError(
+                f"{penalty} needs the weights of attention, which attention.kind=none does not have; set it to 0"
+            )
+
+    def prepare(
+        self, photos: CaptionedPhotos, vocabulary: Vocabulary, folder: Path, seed: int, here: Processes, report: Report
+    ) -> None:
+        if self.evidence > 0:
+            from captioner.training.word_evidence import evidence_for
+
+            evidence = evidence_for(photos, vocabulary, folder, seed, here, report)
+            self.word_evidence = evidence.to(self.model.device)
+            self.terms += ("evidence",)
+
+    def divergences(self, weights: Tensor, words: Tensor, batch: Batch) -> Tensor:
+        """(B, K, T): the divergence of the maps (B, K, T, R) of words (B, K, T) from the evidence for the words."""
+        assert self.word_evidence is not None
+        assert isinstance(batch.photos, Regions)
+        return self.word_evidence.divergence(weights, words, batch.photos, self.evidence_sharpness)

@@ -5,32 +5,26 @@ Shapes: B photos, Q references of one photo, T words, R regions, O output, V voc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from captioner.attention import Attended, Memory, NoAttention
+from captioner.attention import Attended, Memory
 from captioner.layers.cross_entropy import cross_entropy
 from captioner.model import CaptionModel
 from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Probability, Size
-from captioner.regions import Grid, Layout, Regions
+from captioner.regions import Grid, Layout
 from captioner.text.vocabulary import PAD
-from captioner.training.contract import Objective, Totals
+from captioner.training.contract import Objective, TaughtObjective, Totals
 from captioner.training.reinforce import Reinforce, RewardOf
 from captioner.training.scheduled_sampling import DECAYS, read_scheduled, reference_share
 from captioner.training.self_critical import SelfCritical
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from captioner.data.batches import Batch, CaptionedPhotos
-    from captioner.progress import Report
-    from captioner.text.vocabulary import Vocabulary
-    from captioner.training.distributed import Processes
-    from captioner.training.word_evidence import WordEvidence
+    from captioner.data.batches import Batch
 
 COVERAGE_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "sum_regions": lambda gap, mask, captions: gap.sum() / captions,
@@ -40,7 +34,7 @@ COVERAGE_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
 """Reductions of the coverage penalty (gap, region mask, captions), by the name a config gives them."""
 
 
-class TeacherForcing(Objective):
+class TeacherForcing(TaughtObjective):
     r"""Cross-entropy of the next reference word given the reference so far, with the coverage penalty of Xu et al. 2015.
 
     If attention draws regions (`hard`), the REINFORCE term of their section 4.1 is added; see `Reinforce`.
@@ -99,47 +93,28 @@ class TeacherForcing(Objective):
         sampling_steps: Size = 10_000,
         sampling_least: Probability = 0.75,
     ):
-        super().__init__()
-        self.model = model
+        super().__init__(model, evidence, evidence_sharpness)
         self.label_smoothing = label_smoothing
         self.coverage = coverage
         self.coverage_reduction = coverage_reduction
         self.map_entropy, self.map_entropy_from, self.map_entropy_rise = map_entropy, map_entropy_from, map_entropy_rise
         self.mirror = mirror
-        self.evidence, self.evidence_sharpness = evidence, evidence_sharpness
-        self.word_evidence: WordEvidence | None = None  # made of the training photos
         self.reinforce = Reinforce(reinforce, choice_entropy, reward)
         self.sampling, self.sampling_steps, self.sampling_least = sampling, sampling_steps, sampling_least
         on_maps = {"coverage": coverage, "map_entropy": map_entropy, "mirror": mirror, "evidence": evidence}
         self.need_weights = any(weight > 0 for weight in on_maps.values())
         used = [name for name, weight in on_maps.items() if weight > 0]
         self.terms += tuple(name for name in used if name in ("map_entropy", "mirror"))
-        self._check(next(iter(used), ""))
+        self._check(used)
 
-    def prepare(
-        self, photos: CaptionedPhotos, vocabulary: Vocabulary, folder: Path, seed: int, here: Processes, report: Report
-    ) -> None:
-        if self.evidence > 0:
-            from captioner.training.word_evidence import evidence_for
-
-            evidence = evidence_for(photos, vocabulary, folder, seed, here, report)
-            self.word_evidence = evidence.to(self.model.device)
-            self.terms += ("evidence",)
-
-    def _check(self, on_maps: str) -> None:
-        """Raise a ValueError if the model's maps do not fit a penalty; `on_maps` is the name of one, or empty."""
-        if on_maps and any(isinstance(part, NoAttention) for part in self.model.decoder.modules()):
-            raise ValueError(
-                f"{on_maps} needs the weights of attention, which attention.kind=none does not have; set it to 0"
-            )
+    def _check(self, on_maps: Sequence[str]) -> None:
+        """Raise a ValueError if the model's maps do not fit the penalties on maps that are used."""
+        for name in on_maps:
+            self.check_maps(name)
         if self.mirror and self.sampling != "none":
             raise ValueError(
                 f"mirror compares the maps of equal words, got sampling: {self.sampling}, which draws words for each photo; "
                 "choose sampling: none, or set mirror to 0"
-            )
-        if self.evidence and not getattr(self.model.encoder, "frozen", True):
-            raise ValueError(
-                "evidence needs a frozen encoder, whose regions stay the same; leave train_from out, or set evidence to 0"
             )
         if self.mirror and not isinstance(getattr(self.model.encoder, "layout", None), Grid):
             raise ValueError(
@@ -165,7 +140,7 @@ class TeacherForcing(Objective):
             terms.append((self._mirror_distances(attended.weights, batch, memory.layout) * real).sum() / totals.words)
             loss = loss + self.mirror * terms[-1]
         if self.word_evidence is not None and attended.weights is not None:
-            terms.append(self._divergences(attended.weights, batch).sum() / totals.words)
+            terms.append(self.divergences(attended.weights, batch.targets, batch).sum() / totals.words)
             loss = loss + self.evidence * terms[-1]
         if attended.choice_log_prob is not None:
             log_probs = attended.choice_log_prob.new_zeros(real.shape)
@@ -186,12 +161,6 @@ class TeacherForcing(Objective):
         assert mirrored.weights is not None
         back = mirrored.weights.unflatten(-1, (layout.rows, layout.columns)).flip(-1).flatten(-2)
         return (weights - back).square().sum(-1)
-
-    def _divergences(self, weights: Tensor, batch: Batch) -> Tensor:
-        """(B, Q, T): the divergence of the words' maps from the evidence for the words."""
-        assert self.word_evidence is not None
-        assert isinstance(batch.photos, Regions)
-        return self.word_evidence.divergence(weights, batch.targets, batch.photos, self.evidence_sharpness)
 
     def _read(self, words: Tensor, memory: Memory, step: int) -> tuple[Tensor, Attended]:
         if self.sampling == "none" or not self.training:

@@ -18,7 +18,7 @@ from captioner.model import CaptionModel
 from captioner.ranges import NonNegative, Positive, Size
 from captioner.search import Greedy, Limits, Sampling, draw
 from captioner.text.vocabulary import END, PAD, START, UNK
-from captioner.training.contract import Objective, Totals
+from captioner.training.contract import TaughtObjective, Totals
 
 if TYPE_CHECKING:
     from captioner.data.batches import Batch
@@ -28,7 +28,7 @@ Reward = Callable[[Sequence[int], numpy.ndarray, numpy.ndarray, numpy.ndarray], 
 whether the end mark followed (B, K)."""
 
 
-class SelfCritical(Objective):
+class SelfCritical(TaughtObjective):
     r"""Captions are drawn, scored, and made more or less likely (REINFORCE with captions as actions): the gradient is
     $-\frac1K \sum_k (r(w^k) - b_k) \, \nabla \log p(w^k)$ for each photo.
 
@@ -49,6 +49,9 @@ class SelfCritical(Objective):
             greedy caption.
         temperature: divisor of the logits, in drawing and in the gradient.
         max_length: maximum number of words of a drawn caption; one that reaches it is scored without its end mark.
+        evidence: weight of the divergence of content words' maps from the evidence for the words in the regions of a frozen encoder, which
+            is learned before training; 0 for none.
+        evidence_sharpness: factor of the scores that this evidence consists of.
     """
 
     terms = ("reward", "baseline", "bad_endings", "length")
@@ -64,8 +67,10 @@ class SelfCritical(Objective):
         baseline: Literal["mean", "greedy"] = "mean",
         temperature: Positive = 1.0,
         max_length: Size = 20,
+        evidence: NonNegative = 0.0,
+        evidence_sharpness: Positive = 2.0,
     ):
-        super().__init__()
+        super().__init__(model, evidence, evidence_sharpness)
         if baseline == "mean" and samples < 2:
             raise ValueError(
                 f"the mean of a photo's other samples needs at least 2 samples, got {samples}; or take baseline: greedy"
@@ -73,7 +78,6 @@ class SelfCritical(Objective):
         self.weights = {name: weight for name, weight in (("cider", cider), ("bleu", bleu)) if weight > 0}
         if not self.weights:
             raise ValueError("a reward needs cider or bleu above 0, got 0 for both")
-        self.model = model
         self.rewards, self.baseline, self.bad_words = rewards, baseline, bad_words
         self.samples, self.temperature, self.limits = samples, temperature, Limits(max_length)
 
@@ -85,12 +89,17 @@ class SelfCritical(Objective):
             baseline = self._baseline(batch.indices, rewards, memory)
             words, order = _longest_first(words)
             advantages = (rewards - baseline).gather(1, order)
-            loss = -(advantages * self._log_probs(words, memory)).sum()
+            log_probs, maps = self._read(words, memory)
+            loss = -(advantages * log_probs).sum()
         share = 1 / (totals.photos * self.samples)
         lengths = _lengths(words)
         last = words.gather(2, (lengths - 1)[..., None]).squeeze(2)
         bad = torch.isin(last, torch.tensor(self.bad_words, dtype=last.dtype, device=last.device))
         terms = [rewards.sum(), baseline.expand_as(rewards).sum(), bad.sum(), lengths.sum()]
+        if maps is not None:
+            divergences = self.divergences(maps, words, batch).sum(-1) / (words != PAD).sum(-1)  # (B, K)
+            terms.append(divergences.sum())
+            loss = loss + self.evidence * terms[-1]
         return loss * share, torch.stack([term.float() for term in terms]).detach() * share
 
     def _score(self, places: Sequence[int], words: Tensor) -> Tensor:
@@ -108,18 +117,20 @@ class SelfCritical(Objective):
             return self._score(places, draw(Greedy(self.limits), self.model.decoder, memory))
         return (rewards.sum(1, keepdim=True) - rewards) / (self.samples - 1)
 
-    def _log_probs(self, words: Tensor, memory: Memory) -> Tensor:
-        """Log-probabilities (B, K) of captions (B, K, T), end marks included, with gradients."""
+    def _read(self, words: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """Log-probabilities (B, K) of captions (B, K, T), end marks included, and, if needed, their maps (B, K, T, R); with gradients."""
         inputs = torch.cat([torch.full_like(words[..., :1], START), words[..., :-1]], -1)
         real = words != PAD
-        output, _ = self.model.decoder(inputs.masked_fill(~real, PAD), memory, need_weights=False)
+        need_maps = self.word_evidence is not None
+        output, attended = self.model.decoder(inputs.masked_fill(~real, PAD), memory, need_maps)
         logits = self.model.decoder.vocabulary_logits(output[real]).float() / self.temperature  # (words, V)
         first = real.new_zeros(words.shape)
         first[..., 0] = True
         logits[:, [PAD, START, UNK]] = -torch.inf
         logits[first[real], END] = -torch.inf
         log_probs = logits.log_softmax(-1).gather(1, words[real][:, None]).squeeze(1)
-        return log_probs.new_zeros(words.shape).masked_scatter(real, log_probs).sum(-1)
+        of_captions = log_probs.new_zeros(words.shape).masked_scatter(real, log_probs).sum(-1)
+        return of_captions, attended.weights if need_maps else None
 
 
 def _lengths(words: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from captioner.text.vocabulary import END, PAD, START, UNK
 from captioner.training.contract import Totals
 from captioner.training.distributed import Processes
 from captioner.training.self_critical import SelfCritical
+from captioner.training.word_evidence import WordEvidence
 from tests.helpers import DECODERS, REGION, make_decoder
 
 VOCABULARY, WORDS, LONGEST = 7, [4, 5, 6], 2
@@ -161,3 +162,20 @@ def test_settings_that_cannot_be():
         make_objective(samples=1)
     with pytest.raises(ValueError, match="needs cider or bleu above 0"):
         make_objective(cider=0.0)
+
+
+def test_maps_of_drawn_words_are_taught_by_the_evidence():
+    objective = make_objective(evidence=0.5, rewards={"cider": lambda *arguments: numpy.zeros((2, 5))})
+    objective.word_evidence = WordEvidence(REGION, [4, 6], VOCABULARY)
+    torch.nn.init.normal_(objective.word_evidence.score.weight)
+    objective.terms += ("evidence",)
+    loss, terms = objective(make_batch(2), Totals(words=1, captions=1, photos=2))
+    divergence = dict(zip(objective.terms, terms.tolist(), strict=True))["evidence"]
+    assert divergence > 0
+    assert loss.item() == pytest.approx(0.5 * divergence)  # without rewards, nothing else is learned
+    assert any(float(gradient.abs().max()) > 0 for gradient in gradients(objective, loss).values())
+
+
+def test_evidence_needs_maps():
+    with pytest.raises(ValueError, match="evidence needs the weights of attention"):
+        SelfCritical(CaptionModel(nn.Identity(), make_decoder(attention="none")), {"cider": reward}, evidence=1.0)

@@ -39,7 +39,8 @@ from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
 PHOTOS, CAPTIONS, REGION, VOCABULARY, BATCH = 113_287, 5, 2048, 9_490, 16
 
 
-def main(device: torch.device, share: float, grid: int, precision: str) -> None:
+def main(device: torch.device, share: float, grid: int, precision: str) -> float:
+    """Returns the hours of an epoch."""
     torch.manual_seed(0)
     started = time.perf_counter()
     captions = [
@@ -59,8 +60,9 @@ def main(device: torch.device, share: float, grid: int, precision: str) -> None:
         objective = TeacherForcing(
             CaptionModel(nn.Identity(), decoder), coverage=1.0, coverage_reduction="mean_regions"
         )
-        steps(objective.to(device), photos, batches, device, precision, len(order))
+        per_step = steps(objective.to(device), photos, batches, device, precision, len(order))
     print(where(device))
+    return per_step * len(order) / 3600
 
 
 def random_captions(count: int) -> list[list[list[int]]]:
@@ -81,7 +83,8 @@ def fill(store: FeatureStore, photos: list[int]) -> None:
 
 def steps(
     objective: nn.Module, photos: CaptionedPhotos, order, device: torch.device, precision: str, steps_per_epoch: int
-) -> None:
+) -> float:
+    """Train on the batches of an order; returns the seconds of a step."""
     optimiser = adam(objective.parameters())
     dtype = number_type(precision, device)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -101,6 +104,8 @@ def steps(
         scaler.update()
         optimiser.zero_grad()
         counted += step >= 2
+    if device.type == "cuda":
+        torch.cuda.synchronize()
     per_step = (time.perf_counter() - started) / counted
     print(f"{counted} steps of {BATCH} photos: {1000 * per_step:.0f} ms per step, {BATCH / per_step:.1f} photos/s; "
           f"an epoch of {steps_per_epoch:,} steps: {per_step * steps_per_epoch / 3600:.2f} h")  # fmt: skip
@@ -108,6 +113,7 @@ def steps(
     print(f"peak memory: {peak / 2**20:.1f} GiB, including mapped pages of the store")
     if device.type == "cuda":
         print(f"peak memory on the device: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+    return per_step
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def all_times(
 
 
 def where(device: torch.device | None = None) -> str:
-    """Machine, threads, torch and date, in one line."""
+    """Machine, its instruction sets, threads, torch and date, in one line."""
     if device is not None and device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
@@ -84,12 +84,25 @@ def where(device: torch.device | None = None) -> str:
     return f"{name}; torch {torch.__version__}; {datetime.date.today()}"
 
 
+INSTRUCTION_SETS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_bf16": "AVX512-BF16",
+    "amx_bf16": "AMX",
+    "asimd": "NEON",
+    "sve": "SVE",
+    "bf16": "BF16",
+}
+"""The names of those that matter for products, by their flags in /proc/cpuinfo."""
+
+
 def _processor() -> str:
-    """The processor's name, and whether it has matrix instructions for bfloat16."""
+    """The processor's name and instruction sets; elsewhere than on Linux, the set that torch uses."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor()
+        return f"{platform.processor()} ({torch.backends.cpu.get_cpu_capability()})"
     entries = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if ":" in line}
-    amx = " with AMX" if "amx_bf16" in entries.get("flags", "") else ""
-    return entries.get("model name", platform.processor()) + amx
+    flags = f"{entries.get('flags', '')} {entries.get('Features', '')}".split()  # the names on x86 and on Arm
+    sets = ", ".join(name for flag, name in INSTRUCTION_SETS.items() if flag in flags)
+    return f"{entries.get('model name', platform.processor())} ({sets or 'no vector instructions known'})"

@@ -50,32 +50,37 @@ class TextbookDecoder(nn.Module):
         mixed = torch.tanh(keys + self.state_to_key(hidden)[:, None])  # (N, R, A)
         return self.energy(mixed).squeeze(2).softmax(dim=1)
 
-    def forward(self, features: Tensor, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, T, V) and the reordered words (N, T + 1) of captions whose `lengths` count the end mark."""
+    def forward(self, features: Tensor, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (N, T, V), the reordered words (N, T + 1) and weights (N, T, R) of captions whose `lengths` count the end mark."""
         lengths, order = lengths.sort(descending=True)
         features, words = features[order], words[order]
         mean = features.mean(dim=1)
         hidden, cell = torch.tanh(self.first_hidden(mean)), torch.tanh(self.first_cell(mean))
         vectors = self.dropout(self.embedding(words))
         logits = features.new_zeros(len(words), int(lengths[0]), self.to_vocabulary.out_features)
+        weights = features.new_zeros(len(words), int(lengths[0]), features.shape[1])
         for position in range(int(lengths[0])):
             count = int((lengths > position).sum())
-            context, _ = self.attend(features[:count], hidden[:count])
+            context, weights[:count, position] = self.attend(features[:count], hidden[:count])
             context = torch.sigmoid(self.gate(hidden[:count])) * context
             inputs = torch.cat([vectors[:count, position], context], dim=1)
             hidden, cell = self.cell(inputs, (hidden[:count], cell[:count]))
             logits[:count, position] = self.to_vocabulary(self.dropout(hidden))
-        return logits, words
+        return logits, words, weights
 
-    def loss(self, features: Tensor, words: Tensor, lengths: Tensor) -> Tensor:
-        """Mean cross-entropy over real words. Features (B, R, D) are repeated for the Q captions (B, Q, T + 1) of each photo."""
+    def loss(self, features: Tensor, words: Tensor, lengths: Tensor, coverage: float = 0.0) -> Tensor:
+        """Mean cross-entropy over real words, and the coverage penalty (`mean_regions`) with this weight.
+
+        Features (B, R, D) are repeated for the Q captions (B, Q, T + 1) of each photo.
+        """
         num_captions = words.shape[1]
         repeated = features.repeat_interleave(num_captions, dim=0)
-        logits, words = self(repeated, words.flatten(0, 1), lengths.flatten())
+        logits, words, weights = self(repeated, words.flatten(0, 1), lengths.flatten())
         ordered = lengths.flatten().sort(descending=True).values
         scores = pack_padded_sequence(logits, ordered.cpu(), batch_first=True).data
         targets = pack_padded_sequence(words[:, 1:], ordered.cpu(), batch_first=True).data
-        return nn.functional.cross_entropy(scores, targets)
+        loss = nn.functional.cross_entropy(scores, targets)
+        return loss + coverage * (1 - weights.sum(dim=1)).square().mean() if coverage else loss
 
     @torch.no_grad()
     def beam(self, features: Tensor, num_beams: int, max_length: int) -> list[int]:
@@ -187,6 +192,20 @@ def textbook_of(decoder: LSTMDecoder) -> TextbookDecoder:
     return textbook
 
 
+@torch.no_grad()
+def copy_back(textbook: TextbookDecoder, decoder: LSTMDecoder) -> None:
+    """Give our decoder, of the same sizes, the weights of a textbook decoder, so that it can be searched and stored as ours are."""
+    for mine, theirs in same_layers(decoder, textbook):
+        mine.load_state_dict(theirs.state_dict())
+    decoder.from_word.bias.copy_(torchs_order(textbook.cell.bias_ih + textbook.cell.bias_hh))
+    decoder.from_hidden.weight.copy_(torchs_order(textbook.cell.weight_hh))
+    from_word, from_photo = textbook.cell.weight_ih.split(
+        [textbook.embedding.embedding_dim, textbook.gate.out_features], 1
+    )
+    decoder.from_word.weight.copy_(torchs_order(from_word))
+    decoder.from_photo.weight.copy_(torchs_order(from_photo))
+
+
 def same_layers(decoder: LSTMDecoder, textbook: TextbookDecoder) -> list[tuple[nn.Module, nn.Module]]:
     """Pairs of layers with the same weights, ours first, without the cell, whose gates are in another order."""
     score = decoder.attention.score
@@ -203,6 +222,6 @@ def same_layers(decoder: LSTMDecoder, textbook: TextbookDecoder) -> list[tuple[n
 
 
 def torchs_order(weight: Tensor) -> Tensor:
-    """Ours: enter, forget, expose, candidate; torch's cell: enter, forget, candidate, expose."""
+    """Ours: enter, forget, expose, candidate; torch's cell: enter, forget, candidate, expose. The way back is the same exchange."""
     enter, forget, expose, candidate = weight.chunk(4)
     return torch.cat([enter, forget, candidate, expose])

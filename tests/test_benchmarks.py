@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from benchmarks import judgements
-from benchmarks.textbook import same_layers, textbook_of, torchs_order
+from benchmarks.textbook import copy_back, same_layers, textbook_of, torchs_order
 from captioner.data.batches import Batch, pad_words
 from captioner.errors import UserError
 from captioner.model import CaptionModel
@@ -118,3 +118,26 @@ def test_a_line_that_is_no_judgement_is_named(judged, line):
     path.write_text(f"{path.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"experts\.txt, line 5: should be a photo"):
         judgements.read_pairs(path, captions, references)
+
+
+# Time to a score
+
+
+def test_the_textbooks_weights_come_back_unchanged():
+    ours, other = (make_decoder(gate="vector", output="state") for _ in range(2))
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.normal_()
+    copy_back(textbook_of(ours), other)
+    regions, words = make_regions(num_photos=1), torch.tensor([[[START, 4, 5, 6]]])
+    logits = [decoder.vocabulary_logits(decoder(words, decoder.remember(regions))[0]) for decoder in (ours, other)]
+    torch.testing.assert_close(*logits)
+
+
+def test_the_textbooks_coverage_penalty_is_ours():
+    ours, regions, words = make_decoder(gate="vector", output="state"), make_regions(num_photos=1), pad_words(CAPTIONS)
+    features = torch.cat([regions.features, regions.features.flip(1)])
+    objective = TeacherForcing(CaptionModel(nn.Identity(), ours), coverage=1.0, coverage_reduction="mean_regions")
+    loss, _ = objective(Batch(Regions.full(features, regions.layout), words), Totals(words=12, captions=4, photos=2))
+    expected = textbook_of(ours).loss(features, words, torch.tensor([[5, 2], [3, 2]]), coverage=1.0)
+    torch.testing.assert_close(loss, expected)

@@ -73,6 +73,8 @@ def test_a_command_is_one_that_the_program_takes(command):
             pass  # other programs
         case ["python", "examples/caption_with_onnx.py", _, _]:
             assert (ROOT / "examples/caption_with_onnx.py").is_file()
+        case ["benchmarks/gpu.sh"]:
+            assert (ROOT / "benchmarks/gpu.sh").is_file()
         case ["python", script, *arguments]:
             check_script(script, arguments)
         case ["pip", "install", *arguments]:

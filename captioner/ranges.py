@@ -10,6 +10,10 @@ from annotated_types import Ge, Gt, Le, Lt
 
 Size = Annotated[int, Gt(0)]
 Count = Annotated[int, Ge(0)]
+Captions = Annotated[int, Gt(0), Le(1000)]
+"""Captions of one photo that are written side by side, as beams or samples. Their cost grows with their number."""
+Words = Annotated[int, Gt(0), Le(1000)]
+"""Words of a caption. A model may never end a caption by itself."""
 Seed = Annotated[int, Ge(0), Lt(2**32)]
 """NumPy's range of seeds; what training derives from one fits into 64 bits."""
 Positive = Annotated[float, Gt(0)]

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from captioner import files
-from captioner.errors import UserError, check_outputs, system_error
+from captioner.errors import Terminal, UserError, check_outputs, system_error
 from captioner.files import remove_unfinished, replacing, write_text_atomically
 
 WRITER = """
@@ -126,5 +127,33 @@ def test_what_would_be_lost_by_writing_is_refused(tmp_path, texts, others, named
         check_outputs(texts, [tmp_path / name for name in others], [tmp_path / "photo.png"])
 
 
+def test_a_file_of_another_program_is_not_replaced_unless_asked_for(tmp_path):
+    """A pattern of the shell after an option, as in `--sheet *.png`, names a photo."""
+    Image.new("RGB", (9, 9)).save(tmp_path / "photo.png")
+    (tmp_path / "notes.csv").write_text("photo,price\n")
+    for texts, others in [({}, [tmp_path / "photo.png"]), ({".csv": tmp_path / "notes.csv"}, [])]:
+        with pytest.raises(UserError, match=r"exists, and captioner has not written it; .* --overwrite"):
+            check_outputs(texts, others, [])
+        check_outputs(texts, others, [], overwrite=True)
+
+
 def test_usual_outputs_are_not_refused(tmp_path):
     check_outputs({".csv": tmp_path / "a.csv", ".json": tmp_path / "a.jsonl"}, [tmp_path, None], [tmp_path / "a.png"])
+
+
+@pytest.mark.parametrize("writes_files", [True, False])
+def test_only_a_command_that_writes_files_goes_on_when_nobody_reads_what_it_prints(tmp_path, monkeypatch, writes_files):
+    check_outputs({".csv": tmp_path / "out.csv" if writes_files else None}, [], [])
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as closed:
+        terminal = Terminal()
+        terminal.file = closed
+        if writes_files:
+            terminal.print("nobody reads this")
+            terminal.print("nor this")
+        else:
+            monkeypatch.setattr("sys.stdout", closed)
+            with pytest.raises(SystemExit):
+                terminal.print("nobody reads this")
+    monkeypatch.setattr(Terminal, "writes_files", False)

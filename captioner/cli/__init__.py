@@ -54,6 +54,9 @@ MostPixels = Annotated[
         help="Read photos of at most this many pixels. Default: 250 million. Large photos need 3 to 12 bytes a pixel.",
     ),
 ]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that exist and that captioner has not written.")
+]
 
 
 def make_app(wanted: str | None = None) -> typer.Typer:

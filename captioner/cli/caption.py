@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from captioner.cli import MostPixels
+from captioner.cli import MostPixels, Overwrite
 from captioner.errors import UserError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def caption(
     page: Page = None,
     csv: Annotated[Path | None, typer.Option(help="Write a table: photo, caption, confidence.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write words, log-probabilities and maps.")] = None,
+    overwrite: Overwrite = False,
     override: Override = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed of search.kind=sample.")] = 0,
     most_pixels: MostPixels = None,
@@ -111,7 +112,7 @@ def caption(
     torch.manual_seed(seed)
     captioner = builder.load(model or None, overrides=override or [])
     name = " + ".join(map(str, model or [builder.NATURAL]))
-    if command.run(captioner, photos, wanted, csv, json, page, others, how, name, explain.value):
+    if command.run(captioner, photos, wanted, csv, json, page, others, how, name, explain.value, overwrite):
         sys.exit(1)
 
 

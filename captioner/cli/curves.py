@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from captioner.cli import Overwrite
+
 
 def curves(
     runs: Annotated[
@@ -16,8 +18,9 @@ def curves(
         list[Path] | None,
         typer.Option(help="File to write: .png, .pdf or .svg. Repeatable. Default: curves.png.", show_default=False),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw training curves of runs: losses, validation scores, entropy of maps, distinct captions."""
     from captioner.commands import curves as command
 
-    command.run(runs, out or [Path("curves.png")])
+    command.run(runs, out or [Path("curves.png")], overwrite)

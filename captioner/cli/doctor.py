@@ -11,9 +11,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from captioner.cli import MostPixels
+from captioner.cli import MostPixels, Overwrite
 from captioner.cli.options import Config, Overrides
-from captioner.errors import shortened
+from captioner.errors import check_outputs, shortened
 from captioner.progress import TerminalReport, console
 
 
@@ -24,11 +24,13 @@ def doctor(
         Path | None,
         typer.Option(help="Write the training photos with a copy in another split to this file, for data.leave_out."),
     ] = None,
+    overwrite: Overwrite = False,
     most_pixels: MostPixels = None,
 ) -> None:
     """Check a data set before training: photos, captions, splits, vocabulary. Ends with status 1 if a finding is bad."""
     from captioner.readers import find_config
 
+    check_outputs({"": leave_out}, [], [config], overwrite)
     find_config(config)  # before torch is imported
     from captioner.commands import doctor as command
 

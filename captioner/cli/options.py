@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from captioner.errors import Terminal
 from captioner.progress import TerminalReport
 from captioner.text.tokens import TOKENS
 
@@ -52,5 +53,6 @@ def long_work() -> Iterator[TerminalReport]:
     from captioner.layers.allocation import keep_memory
 
     keep_memory()
+    Terminal.writes_files = True
     with TerminalReport() as report:
         yield report

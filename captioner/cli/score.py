@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from captioner.cli import Overwrite
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java
 from captioner.errors import UserError, check_outputs
 from captioner.files import unfinished
@@ -33,6 +34,7 @@ def score(
     subset: Annotated[bool, typer.Option("--subset", help="Score only the photos that have captions.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write scores, intervals and protocol to this file.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write out.html: every photo, worst first.")] = None,
+    overwrite: Overwrite = False,
     photos: Annotated[Path | None, typer.Option(help="Folder of the photos, for --page and --clip.")] = None,
 ) -> None:
     """Score a file of captions against references, and compare it with another file."""
@@ -42,7 +44,7 @@ def score(
 
     if photos is not None and page is None and clip is None:
         raise UserError("--photos is used by --page and --clip, got neither; give --page out.html too")
-    check_outputs({".json": json}, [page], [results, captions, train, against, instances])
+    check_outputs({".json": json}, [page], [results, captions, train, against, instances], overwrite)
     for file in filter(None, [results, against]):
         if left := unfinished(file.parent):
             print_note(left)

@@ -15,6 +15,9 @@ from annotated_types import Gt, Le
 from captioner import readers
 from captioner.errors import UserError
 
+WRITTEN_BY_DOCTOR = "# written by captioner doctor"
+"""The first line of a file for `data.leave_out`."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -126,7 +129,11 @@ def without(splits: Splits, path: Path, only: str = "") -> Splits:
     Raises:
         UserError: the file names an id that no training photo has.
     """
-    named = [line.strip() for line in read_text(path, "data.leave_out").splitlines() if line.strip()]
+    named = [
+        line.strip()
+        for line in read_text(path, "data.leave_out").splitlines()
+        if line.strip() not in ("", WRITTEN_BY_DOCTOR)
+    ]
     if only:
         named = [name.removeprefix(f"{only}/") for name in named if name.startswith(f"{only}/")]
     train = {str(example.id): example for example in splits.get("train", [])}

@@ -20,11 +20,12 @@ from captioner.encoders.contract import Vision
 from captioner.encoders.preprocess import photo_size
 from captioner.errors import UserError
 from captioner.ranges import Size
-from captioner.readers import parsing
+from captioner.readers import check_regular, parsing
 from captioner.regions import Boxes, Grid, Placement, Regions
 
 _FEATURES = ("features", "feat", "x", "att_feat")
 _BOXES = ("boxes", "bbox")
+_AGAIN = "compute it again, or leave its photo out"
 _WIDTHS, _HEIGHTS = ("image_w", "image_width", "width"), ("image_h", "image_height", "height")
 
 
@@ -60,8 +61,10 @@ class RegionFiles(Vision):
             UserError: there is no file, or its content does not fit.
         """
         path = self._file(photo)
-        with parsing(path, "the regions of a photo", "compute it again, or leave its photo out"):
-            return self._read(path, photo)
+        with parsing(path, "the regions of a photo", _AGAIN):
+            check_regular(path, _AGAIN)
+            with numpy.errstate(all="ignore"):  # what does not fit into a float32 becomes infinite, and is refused
+                return self._read(path, photo)
 
     def _read(self, path: Path, photo: Path) -> tuple[Tensor, Tensor]:
         arrays = _load(path)
@@ -76,14 +79,14 @@ class RegionFiles(Vision):
             raise UserError(
                 f"{path} should hold features of {self.region_size} numbers, got shape {features.shape}; set encoder.region_size"
             )
+        if not features.size:
+            raise UserError(f"{path} should hold at least one region, got shape {features.shape}; {_AGAIN}")
         corners = self._corners(path, photo, arrays, features)
         features = torch.from_numpy(numpy.ascontiguousarray(features, dtype=numpy.float32)).flatten(0, -2)
         if len(corners) != len(features):
             raise UserError(f"{path} should hold as many boxes as features, got {len(corners)} and {len(features)}")
-        if not len(features) or not features.isfinite().all():
-            raise UserError(
-                f"{path} should hold at least one region, of finite numbers; compute it again, or leave its photo out"
-            )
+        if not features.isfinite().all() or not corners.isfinite().all():
+            raise UserError(f"{path} should hold features and boxes of finite numbers, got others; {_AGAIN}")
         return features[: self.max_boxes], corners[: self.max_boxes]
 
     def _corners(self, path: Path, photo: Path, arrays: dict, features: numpy.ndarray) -> Tensor:
@@ -104,7 +107,7 @@ class RegionFiles(Vision):
         names = [photo.stem, *([str(int(number.group(1)))] if number else [])]
         candidates = [self.folder / f"{name}{suffix}" for name in names for suffix in (".npz", ".npy")]
         for path in candidates:
-            if os.path.isfile(path):
+            if os.path.exists(path):
                 return path
         raise UserError(
             f"no regions of {photo.name}: none of {', '.join(map(str, candidates))} exists; check encoder.folder"

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.ranges import NonNegative, OneOf, Size
+from captioner.ranges import Captions, NonNegative, OneOf
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.search.limits import DEFAULT, Limits
@@ -53,7 +53,7 @@ class BeamSearch:
         limits: limits on captions.
     """
 
-    beams: Size = 3
+    beams: Captions = 3
     length_rule: LengthRule = "none"
     limits: Limits = DEFAULT
 
@@ -83,8 +83,8 @@ class DiverseBeamSearch:
         limits: limits on captions.
     """
 
-    beams: Size = 6
-    groups: Size = 3
+    beams: Captions = 6
+    groups: Captions = 3
     diversity: NonNegative = 0.5
     length_rule: LengthRule = "none"
     limits: Limits = DEFAULT

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from captioner.ranges import Count, Size
+from captioner.ranges import Count, Words
 from captioner.text.vocabulary import END, PAD, START, UNK
 
 
@@ -35,8 +35,8 @@ class Limits:
         bad_words: the indices of those words.
     """
 
-    max_length: Size = 20
-    min_length: Size = 1
+    max_length: Words = 20
+    min_length: Words = 1
     no_repeat: Count = 0
     unknown: Literal["forbid", "allow"] = "forbid"
     bad_endings: Literal["forbid", "allow"] = "allow"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.ranges import Count, Positive, Share, Size
+from captioner.ranges import Captions, Count, Positive, Share
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.limits import DEFAULT, Limits
 from captioner.search.steps import BeamState, Continuations, write
@@ -35,7 +35,7 @@ class Sampling:
         limits: limits on captions.
     """
 
-    samples: Size = 1
+    samples: Captions = 1
     temperature: Positive = 1.0
     top_k: Count = 0
     top_p: Share = 1.0

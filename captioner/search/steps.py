@@ -17,6 +17,9 @@ from captioner.search.hypotheses import Hypothesis, SearchHistory
 from captioner.search.limits import Limits
 from captioner.text.vocabulary import END, PAD, START
 
+_COPIES = 3  # of the log-probabilities, while the next words are chosen
+_ALWAYS_FREE = 2**28  # bytes
+
 
 class BeamState(NamedTuple):
     """The captions of each photo so far."""
@@ -86,6 +89,8 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
             )
         chosen = search.choose(log_probs, BeamState(scores[active], ranks[active], ended[active], length))
         words, parents = chosen.words, chosen.parents
+        if length == 0:
+            _check_memory(words, log_probs.shape[-1], memory.mask.shape[1])
         history.record(active, words, chosen.log_probs, parents, attended)
         new_ended = (words == END) | (words == PAD) | chosen.scores.isinf()
         if length == 0:
@@ -101,3 +106,19 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
             active, words, so_far = active[staying], words[staying], so_far[staying]
             memory, state = memory.select(staying), state.select_photos(staying)
     return history, scores, ranks
+
+
+def _check_memory(words: Tensor, vocabulary_size: int, num_regions: int) -> None:
+    """Refuse a batch of captions (n, K) whose logits are larger than the free memory. Linux would promise it, and kill this process
+    later; a GPU raises an error by itself.
+    """
+    needed = 4 * words.numel() * (_COPIES * vocabulary_size + num_regions)
+    if needed < _ALWAYS_FREE or words.device.type != "cpu":
+        return
+    from captioner.layers.allocation import free_memory
+
+    if needed > free_memory():
+        raise UserError(
+            f"{words.shape[1]:,} captions of each of {len(words):,} photos need {needed / 2**30:,.1f} GiB of memory, "
+            f"{free_memory() / 2**30:,.1f} GiB are free; give search.beams, search.samples or run.batch_size a smaller number"
+        )

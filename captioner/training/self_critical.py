@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from captioner.attention import Memory
 from captioner.model import CaptionModel
-from captioner.ranges import NonNegative, Positive, Size
+from captioner.ranges import Captions, NonNegative, Positive, Words
 from captioner.search import Greedy, Limits, Sampling, draw
 from captioner.text.vocabulary import END, PAD, START, UNK
 from captioner.training.contract import TaughtObjective, Totals
@@ -63,10 +63,10 @@ class SelfCritical(TaughtObjective):
         bad_words: Sequence[int] = (),
         cider: NonNegative = 1.0,
         bleu: NonNegative = 0.0,
-        samples: Size = 5,
+        samples: Captions = 5,
         baseline: Literal["mean", "greedy"] = "mean",
         temperature: Positive = 1.0,
-        max_length: Size = 20,
+        max_length: Words = 20,
         evidence: NonNegative = 0.0,
         evidence_sharpness: Positive = 2.0,
     ):

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from PIL import PngImagePlugin
 
 from captioner.errors import UserError, visible
-from captioner.files import replacing
+from captioner.files import VERSION, replacing
 from captioner.visualize.drawing import Drawing, Patch, Text
 from captioner.visualize.fonts import font_bytes, font_for, plain_texts
 
@@ -56,6 +56,7 @@ def _write_pdf(drawing: Drawing, path: Path) -> None:
     axes.set_axis_off()
     texts = {name: visible(value) for name, value in drawing.metadata.items()}
     about = {"Title": texts.pop("caption", ""), "Subject": texts.pop("convention", "")}
+    about["Creator"] = texts.pop("software", f"captioner {VERSION}")
     about["Keywords"] = "; ".join(f"{name}: {value}" for name, value in texts.items())
     with TemporaryDirectory() as folder, rc_context({"pdf.fonttype": 42}):  # TrueType fonts, which journals ask for
         for mark in drawing.marks:

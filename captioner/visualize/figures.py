@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner.files import replacing
+from captioner.files import VERSION, replacing
 from captioner.visualize.fonts import plain_texts
 
 if TYPE_CHECKING:
@@ -18,7 +18,11 @@ _DPI = 200
 FORMATS = (".png", ".pdf", ".svg")
 _OPTIONS: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "captioner", "pdf.fonttype": 42}
 """Texts stay texts, and the same figure is the same file."""
-_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+_ABOUT = {
+    ".png": {"Software": f"captioner {VERSION}"},
+    ".svg": {"Creator": f"captioner {VERSION}", "Date": None},
+    ".pdf": {"Creator": f"captioner {VERSION}", "CreationDate": None},
+}
 
 
 @contextmanager
@@ -39,7 +43,7 @@ def figure_file(path: Path, width: float, height: float, endings: Sequence[str] 
     for ending in endings or (path.suffix.lower(),):
         file = path.with_suffix(ending) if endings else path
         with replacing(file) as temporary, rc_context(_OPTIONS), plain_texts(figure):
-            figure.savefig(temporary, format=ending[1:], dpi=_DPI, metadata=_UNDATED.get(ending))
+            figure.savefig(temporary, format=ending[1:], dpi=_DPI, metadata=_ABOUT.get(ending))
 
 
 def plain(axes: Axes, lines: str = "both") -> None:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from captioner.files import VERSION
 from captioner.regions import Grid, Layout
 from captioner.search.result import Caption
 from captioner.visualize.maps import check_photo, map_on_photo
@@ -147,6 +148,7 @@ def caption_metadata(caption: Caption, style: Style) -> dict[str, str]:
     )
     shares = {"sentinel": caption.sentinel, "gate": caption.gate}
     return {
+        "software": f"captioner {VERSION}",
         "caption": caption.text,
         "attend": caption.attend if caption.weights is not None else "not at all",
         "convention": convention(caption),

@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from captioner.files import VERSION
 from captioner.regions import Boxes, Grid, Layout, Placement
 from captioner.search.result import Caption
 from captioner.text.function_words import content_words
@@ -163,6 +164,7 @@ def document(title: str, body: str, name: str) -> str:
     script = "\n".join(_part(file) for file in (*SCRIPTS, f"{name}.js"))
     return Template(_part("document.html")).substitute(
         title=escape(title),
+        version=VERSION,
         style="\n".join(_part(file) for file in ("shared.css", f"{name}.css")),
         body=body,
         drawing=embedded(drawing_constants(), ' id="drawing"'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from captioner import builder
+from captioner.commands.doctor import diagnose
 from captioner.commands.evaluate import evaluate
 from captioner.commands.train import training_run as runs
 from captioner.encoders import KINDS, Encoder
@@ -178,6 +180,13 @@ BAD = {
     ),
     "none": ({"features": numpy.ones((0, 6)), "boxes": numpy.ones((0, 4))}, "at least one region"),
     "no number": ({"features": numpy.full((1, 6), numpy.nan), "boxes": numpy.ones((1, 4))}, "of finite numbers"),
+    "too large a number": ({"features": numpy.full((1, 6), 1e300), "boxes": numpy.ones((1, 4))}, "of finite numbers"),
+    "no box": ({"features": numpy.ones((1, 6)), "boxes": numpy.full((1, 4), numpy.nan)}, "of finite numbers"),
+    "no width": (
+        {"features": numpy.ones((1, 6)), "boxes": numpy.ones((1, 4)), "image_w": 0, "image_h": 9},
+        "of finite numbers",
+    ),
+    "no rows": ({"features": numpy.ones((0, 2, 6))}, r"at least one region, got shape \(0, 2, 6\)"),
     "pickle": ({"features": numpy.array([{}], object)}, "without pickles"),
 }
 
@@ -189,6 +198,23 @@ def test_published_regions_of_a_wrong_format_are_named(tmp_path, kind):
     numpy.savez(tmp_path / "one.npz", **held)
     with pytest.raises(UserError, match=complaint):
         RegionFiles(str(tmp_path), 6).read(tmp_path / "one.png")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_regions_that_are_no_file_are_named_as_such(tmp_path, make):
+    make(tmp_path / "one.npy")
+    with pytest.raises(UserError, match=r"one\.npy should be a file, got a (folder|pipe, socket or device)"):
+        RegionFiles(str(tmp_path), 6).read(tmp_path / "one.png")
+
+
+def test_the_doctor_reads_published_regions(settings, published):
+    next(published.glob("train*.npy")).write_text("1 2 3")
+    others = [one for one in settings if not one.startswith("encoder.")]
+    files = ["encoder.kind=region_files", f"encoder.folder={published}", f"encoder.boxes={published / 'boxes'}"]
+    findings, _ = diagnose(DRAWN, [*others, *files, "encoder.region_size=12"])
+    damaged = next(finding for finding in findings if finding.what == "photos that cannot be read")
+    assert damaged.count == 1
+    assert "should be a file of numpy arrays" in damaged.examples[0]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off"])

@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from captioner.search import BeamSearch, DiverseBeamSearch, Greedy, Limits
+from captioner.builder.schema import read
+from captioner.errors import UserError
+from captioner.layers import allocation
+from captioner.search import BeamSearch, DiverseBeamSearch, Greedy, Limits, Sampling
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.text.vocabulary import END, START, UNK
-from tests.helpers import DECODERS, make_decoder, make_regions
+from tests.helpers import DECODERS, DRAWN, make_decoder, make_regions
 
 VOCABULARY = 7  # four marks and three words
 
@@ -231,3 +234,21 @@ def test_groups_agree_with_the_algorithm_written_out(small, beams, groups):
 def test_groups_share_out_the_beams():
     with pytest.raises(ValueError, match="beams should be a multiple of groups, got 5 and 2"):
         DiverseBeamSearch(5, 2)
+
+
+@pytest.mark.parametrize("name", ["beams", "groups", "samples", "max_length", "min_length"])
+def test_sizes_of_a_search_have_an_upper_bound(name):
+    kind = {"groups": "diverse_beam", "samples": "sample"}.get(name, "beam")
+    with pytest.raises(UserError, match=f"search.{name} should be less than or equal to 1000, got 100000"):
+        read(DRAWN, [f"search.kind={kind}", f"search.{name}=100000"])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("search", [BeamSearch(1000), DiverseBeamSearch(1000, 10), Sampling(1000)])
+def test_captions_that_do_not_fit_into_memory_are_refused(search, monkeypatch):
+    decoder = make_decoder("lstm", vocabulary_size=50_000)
+    monkeypatch.setattr(allocation, "free_memory", lambda: 2.0**29)
+    with pytest.raises(
+        UserError, match=r"1,000 captions of each of .* GiB of memory, 0\.5 GiB are free; give search\.beams"
+    ):
+        search(decoder, decoder.remember(make_regions()))

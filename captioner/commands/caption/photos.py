@@ -67,6 +67,7 @@ def run(
     style: Style | None = None,
     name: str = "this model",
     explain: str = "attention",
+    overwrite: bool = False,
 ) -> int:
     """Caption photos, print each caption at once, and write the requested files.
 
@@ -76,13 +77,12 @@ def run(
         captioner: the model.
         names: files, folders or patterns.
         wanted: paths of pictures, by their kind: `gif` or a key of `pictures.KINDS`.
-        table: path of a csv file.
-        details: path of a json file.
-        page: path of an HTML page.
+        table, details, page: paths of a csv, a json and an HTML file.
         beside: other models by name, which a sheet shows beside this one.
         style: of pictures; the default style if not given.
         name: of this model.
         explain: what sheets and pages show of each word: `attention`, `gradients`, `both` or `layers`.
+        overwrite: replace files that exist and that this program has not written.
 
     Raises:
         UserError: no photo can be read, a name matches nothing, or there are too many photos for one picture or page.
@@ -90,7 +90,7 @@ def run(
     photos, wanted = find_photos(names), wanted or {}
     _check_pictures(captioner, wanted, len(photos), explain)
     _check_page(photos, page)
-    check_outputs({".csv": table, ".json": details}, [*wanted.values(), page], photos)
+    check_outputs({".csv": table, ".json": details}, [*wanted.values(), page], photos, overwrite)
     captioned, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
     if table is not None:
         _write(table, _as_csv(captioned))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner.errors import UserError
+from captioner.errors import UserError, check_outputs
 from captioner.files import existing
 from captioner.progress import console
 from captioner.readers import read_json_lines
@@ -42,7 +42,7 @@ class Curves:
     validated: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
-def run(folders: Sequence[Path], outs: Sequence[Path]) -> None:
+def run(folders: Sequence[Path], outs: Sequence[Path], overwrite: bool = False) -> None:
     """Draw the curves of runs, one figure into each file of `outs`.
 
     Raises:
@@ -53,6 +53,7 @@ def run(folders: Sequence[Path], outs: Sequence[Path]) -> None:
             raise UserError(f"curves are written as {', '.join(FORMATS)}, got {out.name!r}; choose such a name")
         if existing(out) == out.absolute() and out.is_dir():
             raise UserError(f"--out is a file, got the folder {out}; give a name in it, such as {out / 'curves.png'}")
+    check_outputs({}, outs, [], overwrite)
     if not 0 < len(folders) <= MOST_RUNS:
         raise UserError(f"one figure holds up to {MOST_RUNS} runs, got {len(folders)}; give fewer at a time")
     curves = {name: read_curves(folder) for name, folder in named(folders).items()}

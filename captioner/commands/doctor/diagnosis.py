@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from captioner import builder
 from captioner.data.checks import Finding, examine
-from captioner.data.contract import Splits, epoch_sizes
+from captioner.data.contract import WRITTEN_BY_DOCTOR, Splits, epoch_sizes
+from captioner.encoders import Vision
 from captioner.encoders.preprocess import open_photo
+from captioner.features.region_files import RegionFiles
 from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
 from captioner.files import write_text_atomically
@@ -40,8 +44,22 @@ def diagnose(
         "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB" if is_stored(encoder) else "none",
     }
     words, skip = settings.data, settings.data.missing == "skip"
-    results = examine(splits, vocabulary, words.min_count, words.max_length, open_photo, report.checked_photos, skip)
+    results = examine(
+        splits, vocabulary, words.min_count, words.max_length, _opener(encoder), report.checked_photos, skip
+    )
     return [finding for finding in results if finding.count], sizes
+
+
+def _opener(encoder: Vision) -> Callable[[Path], Image.Image]:
+    """Reads a photo; and before it its published regions, if training reads those."""
+    if not isinstance(encoder, RegionFiles):
+        return open_photo
+
+    def open_both(path: Path) -> Image.Image:
+        encoder.read(path)
+        return open_photo(path)
+
+    return open_both
 
 
 def rows_of_parts(splits: Splits) -> list[dict[str, str]]:
@@ -63,5 +81,5 @@ def rows_of_parts(splits: Splits) -> list[dict[str, str]]:
 def write_leave_out(path: Path, findings: Sequence[Finding]) -> int:
     """Write the ids of training photos that are in another split too, one on a line, for `data.leave_out`; returns how many."""
     ids = list(dict.fromkeys(name for finding in findings for name in finding.copies))
-    write_text_atomically(path, "".join(f"{name}\n" for name in ids))
+    write_text_atomically(path, "".join(f"{name}\n" for name in [WRITTEN_BY_DOCTOR, *ids]))
     return len(ids)

@@ -173,6 +173,26 @@ def test_every_picture_is_drawn_of_every_photo(captioner, photos, tmp_path):
     assert len(list((tmp_path / "gifs").glob("*.gif"))) == 3
 
 
+def test_every_output_can_be_written_again(captioner, photos, tmp_path):
+    names = {"sheet": "a.png", "strip": "a.pdf", "gif": "a.gif"}, {"sheet": "b.svg", "strip": "b.png", "gif": "b.webp"}
+    for wanted in [{option: tmp_path / name for option, name in some.items()} for some in names]:
+        texts = (tmp_path / f"table{len(wanted)}.csv", tmp_path / "words.json", tmp_path / "page.html")
+        for _ in range(2):
+            captioning.run(captioner, [str(photos / GOOD[0])], wanted, *texts)
+
+
+def test_a_photo_given_as_the_name_of_a_sheet_is_kept(captioner, photos, tmp_path, capsys):
+    photo = tmp_path / "own.png"
+    Image.new("RGB", (40, 30), "red").save(photo)
+    before = photo.read_bytes()
+    with pytest.raises(UserError, match=r"own\.png exists, and captioner has not written it"):
+        captioning.run(captioner, [str(photos / GOOD[0])], {"sheet": photo})
+    assert photo.read_bytes() == before
+    assert not capsys.readouterr().out
+    captioning.run(captioner, [str(photos / GOOD[0])], {"sheet": photo}, overwrite=True)
+    assert photo.read_bytes() != before
+
+
 def test_a_model_without_heads_is_refused_at_its_first_caption(captioner, photos, tmp_path, capsys):
     wanted = {"sheet": tmp_path / "sheet.png", "heads": tmp_path / "heads.png"}
     with pytest.raises(UserError, match="this model has none"):

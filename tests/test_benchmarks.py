@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import random
+from argparse import Namespace
+from collections import Counter
 
 import numpy
 import pytest
 import torch
 from torch import nn
 
-from benchmarks import judgements
+from benchmarks import guess_the_word, judgements
 from benchmarks.textbook import copy_back, same_layers, textbook_of, torchs_order
 from captioner.data.batches import Batch, pad_words
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.regions import Regions
+from captioner.regions import Grid, Regions
 from captioner.search import BeamSearch, Limits
+from captioner.search.result import Caption
 from captioner.text.vocabulary import END, START
 from captioner.training.contract import Totals
 from captioner.training.objectives import TeacherForcing
@@ -141,3 +145,49 @@ def test_the_textbooks_coverage_penalty_is_ours():
     loss, _ = objective(Batch(Regions.full(features, regions.layout), words), Totals(words=12, captions=4, photos=2))
     expected = textbook_of(ours).loss(features, words, torch.tensor([[5, 2], [3, 2]]), coverage=1.0)
     torch.testing.assert_close(loss, expected)
+
+
+# Guessing words from maps
+
+
+def captioned(text: str) -> Caption:
+    words = text.split()
+    nothing = torch.zeros(len(words))
+    return Caption(text, words, nothing, 0.0, True, nothing[:, None], None, None, None, "after", Grid(1, 1), None)
+
+
+def asked(tmp_path, caption: str, said: str):
+    return guess_the_word.natural_item(tmp_path, captioned(caption), Counter(said.split()), random.Random(0))
+
+
+def test_the_words_to_choose_from_name_other_things_in_the_photo(tmp_path):
+    item = asked(tmp_path, "a dog on the grass", "dog dogs grass tree tree sky field fence")
+    assert item is not None
+    assert item.word in ("dog", "grass")
+    assert set(item.options) == {
+        "dog",
+        "grass",
+        "tree",
+        "sky",
+    }  # not dogs nor field; the fence is named as often, and stands later
+
+
+def test_a_photo_of_too_few_things_asks_nothing(tmp_path):
+    assert asked(tmp_path, "a dog on the grass", "dog dogs grass field tree") is None
+    assert asked(tmp_path, "a cat on the sand", "dog grass tree sky") is None
+
+
+def test_a_figure_is_asked_for_by_its_colour_and_shape(tmp_path):
+    said = Counter({"red circle": 1, "blue star": 1})
+    item = guess_the_word.drawn_item(tmp_path, captioned("a red circle and a blue star"), said, random.Random(0))
+    assert item is not None
+    assert item.word in said
+    assert len(set(item.options)) == 4
+    assert set(said) <= set(item.options)
+
+
+def test_answers_are_scored(tmp_path, capsys):
+    (tmp_path / "key.json").write_text('{"1": {"word": "dog"}, "2": {"word": "sky"}}')
+    (tmp_path / "answers.json").write_text('{"01": "Dog", "2": "grass"}')
+    guess_the_word.score(Namespace(key=tmp_path / "key.json", answers=[f"reveal={tmp_path / 'answers.json'}"]))
+    assert "1 of 2: 50 %" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.data.batches import read_ahead
+from captioner.encoders import Encoder
 from captioner.encoders.preprocess import as_rgb, open_photo
 from captioner.errors import UserError
 from captioner.model import CaptionModel
@@ -73,12 +74,19 @@ class Captioner:
 
         The next photos are read and prepared while the network captions a batch.
         """
+        self.expect(len(photos))
         for batch in read_ahead(self._prepare, photos, batch_size):
             prepared = [result for _, result in batch if not isinstance(result, UserError)]
             pixels, placements = [pixels for pixels, _ in prepared], [placement for _, placement in prepared]
             captions = iter(self.captions_of(torch.stack(pixels), placements) if prepared else [])
             for photo, result in batch:
                 yield photo, result if isinstance(result, UserError) else next(captions)
+
+    def expect(self, num_photos: int) -> None:
+        """Let encoders choose their runtime for so many photos; see `encoder.runtime`."""
+        for module in self.model.modules():
+            if isinstance(module, Encoder):
+                module.expect(num_photos)
 
     def captions_of(
         self, photos: Tensor | Regions, placements: Sequence[Placement | None] | None = None

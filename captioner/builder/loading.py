@@ -38,6 +38,7 @@ _FREE = {
     "download",
     "weights",
     "from_run",
+    "runtime",
 }  # may differ from the run whose weights are taken
 
 
@@ -136,7 +137,7 @@ def load(
         raise UserError(f"the models of an ensemble should be different runs, got {twice[0]} twice; give each once")
     settings = read_run_settings(folders[0], overrides)
     vocabulary = read_vocabulary(folders[0] / VOCABULARY)
-    models = [_open(folder, checkpoint, vocabulary) for folder in folders]
+    models = [_open(folder, checkpoint, vocabulary, overrides) for folder in folders]
     model = models[0] if len(models) == 1 else _ensemble(models)
     model.to(choose_device(device)).eval()
     known = _training_photos(folders[0], models[0]) if len(models) == 1 else None
@@ -161,9 +162,12 @@ def _ensemble(models: Sequence[CaptionModel]) -> Ensemble:
     return Ensemble(models)
 
 
-def _open(folder: Path, checkpoint: Literal["best", "newest"], vocabulary: Vocabulary) -> CaptionModel:
+def _open(
+    folder: Path, checkpoint: Literal["best", "newest"], vocabulary: Vocabulary, overrides: Sequence[str]
+) -> CaptionModel:
     """The model of a run, which must have this vocabulary."""
-    settings, own = read_run_settings(folder), read_vocabulary(folder / VOCABULARY)
+    runtime = [override for override in overrides if override.startswith("encoder.runtime=")]
+    settings, own = read_run_settings(folder, runtime), read_vocabulary(folder / VOCABULARY)
     if own.words != vocabulary.words or own.tokens != vocabulary.tokens:
         odd = next((word for word in own.words if word not in vocabulary.number_of), "their order, or data.tokens")
         raise UserError(

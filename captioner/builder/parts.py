@@ -107,7 +107,8 @@ def make_encoder(settings: Settings, download: bool = True) -> Vision:
     chosen = settings.encoder
     takes_download = "download" in inspect.signature(part("encoder", chosen.kind)).parameters
     supplied = {"download": download and not chosen.from_run} if takes_download else {}
-    encoder = _make("encoder", chosen, **supplied)
+    encoder: Vision = _make("encoder", chosen, **supplied)
+    encoder.run_in(chosen.runtime)
     if download and chosen.from_run:
         from captioner.builder.loading import model_folder
 
@@ -123,12 +124,9 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
     hidden_size, word_size = settings.decoder.options["hidden_size"], settings.decoder.options.get("word_size", 0)
     cell_input_size = decoders.KINDS[settings.decoder.kind].cell_input_size(hidden_size, word_size, region_size)
     sizes = {"query_size": hidden_size, "region_size": region_size, "cell_input_size": cell_input_size}
+    made = make_attention(settings, sizes)
     decoder = _make(
-        "decoder",
-        settings.decoder,
-        attention=make_attention(settings, sizes),
-        region_size=region_size,
-        vocabulary_size=len(vocabulary),
+        "decoder", settings.decoder, attention=made, region_size=region_size, vocabulary_size=len(vocabulary)
     )
     return CaptionModel(encoder, decoder, refiner)
 

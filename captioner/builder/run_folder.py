@@ -34,12 +34,13 @@ _FREE = {
     "run": {"folder", "device", "features", "workers", "save_minutes"},
     "log": {"wandb", "tensorboard", "project", "group", "samples"},
     "data": {"root"},
+    "encoder": {"runtime"},
 }
 """Settings that may change when a run is resumed, since they do not affect training."""
 CHANGEABLE = ("objective", "optimiser", "schedule", "search", "run", "log")
 """Sections whose settings a run can go on with changed, if it is asked to."""
 _REGULARISING = {("decoder", "dropout"), ("attention", "dropout"), ("refiner", "dropout")}
-_AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=")
+_AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=", "encoder.runtime=")
 
 
 @system_errors()
@@ -57,8 +58,8 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
         check_keys(parse_override(override), SECTIONS, "section")
         if not override.startswith(_AFTER_TRAINING):
             raise UserError(
-                f"{override.partition('=')[0]} cannot change after training; overrides of search, data, run.device and "
-                "run.features can"
+                f"{override.partition('=')[0]} cannot change after training; overrides of search, data, run.device, "
+                "run.features and encoder.runtime can"
             )
     return read(folder / SETTINGS, overrides, note=False)
 

@@ -116,6 +116,8 @@ def _stored(
     from captioner.features.stored_regions import StoredRegions, store_regions
 
     precision = number_type(settings.run.precision, next(encoder.parameters()).device)
+    if encoder.runtime == "onnx":  # which computes in float32 alone
+        precision = torch.float32
     also = (torch.bfloat16, torch.float16, torch.float32) if settings.run.precision == "mixed" else ()
     root = Path(settings.run.features)
     name = settings.encoder.options.get("network", settings.encoder.kind)

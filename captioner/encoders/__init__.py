@@ -8,6 +8,7 @@ efficientnet_lite.py    that of the model in the box, without importing timm
 pretrained.py           what both share: views, training from a stage
 alignment.py            regions that look at their own cells
 folding.py              batch norm folded into convolutions, for inference
+onnx_runtime.py         frozen encoders in onnxruntime
 small_cnn.py            a small CNN, trained from scratch
 detector.py             boxes of a detector
 weights.py              downloads and files of pretrained weights

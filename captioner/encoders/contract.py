@@ -5,7 +5,11 @@ Shapes: B photos, R regions, D region feature, h and w pixels of the network's v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 from PIL import Image
@@ -16,6 +20,10 @@ from captioner.regions import Layout, Placement, Regions
 
 if TYPE_CHECKING:
     from captioner.encoders.folding import Folded
+    from captioner.encoders.onnx_runtime import OnnxRuntime
+
+FEW_PHOTOS = 64
+"""For fewer photos, `encoder.runtime: auto` always stays in torch."""
 
 
 class View(Protocol):
@@ -35,13 +43,29 @@ class Vision(nn.Module):
     """A model's source of regions. It states what they are before the first photo is read.
 
     `region_size` is D. `layout` says what the R regions are; of boxes, only the largest number. `preprocess` makes the view of a photo.
-    `frozen`: it is never trained. Subclasses are encoders, which compute regions, and region files, which hold published ones.
+    `frozen`: it is never trained. `runtime`: the setting `encoder.runtime`.
+    Subclasses are encoders, which compute regions, and region files, which hold published ones.
     """
 
     region_size: int
     layout: Layout
     preprocess: View
     frozen: bool
+    runtime: Literal["auto", "torch", "onnx"] = "torch"
+    engine: OnnxRuntime | None = None  # runs a frozen encoder in place of torch
+
+    def run_in(self, runtime: Literal["auto", "torch", "onnx"]) -> None:
+        """Set the runtime.
+
+        Raises:
+            UserError: onnxruntime is wanted, and cannot run this encoder or is not installed.
+        """
+        self.runtime = runtime
+        if runtime == "onnx":
+            from captioner.encoders.onnx_runtime import OnnxRuntime, check
+
+            check(self)
+            self.engine = OnnxRuntime(optional=False)
 
 
 class Encoder(Vision):
@@ -59,7 +83,26 @@ class Encoder(Vision):
     def forward(self, pixels: Tensor) -> Regions:
         """Regions of pixels (B, 3, h, w), whole numbers 0 to 255 (uint8), as `preprocess` makes them."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return Regions.full(self.features(self.preprocess.normalise(self.checked(pixels))), self.layout)
+            return Regions.full(self._features_of(self.checked(pixels)), self.layout)
+
+    def _features_of(self, pixels: Tensor) -> Tensor:
+        """Features (B, R, D) of uint8 pixels, in the chosen runtime."""
+        if self.engine is not None and self.frozen and not torch.compiler.is_compiling():
+            features = self.engine.features(self, pixels)
+            if features is not None:
+                return features
+        return self.features(self.preprocess.normalise(pixels))
+
+    def expect(self, num_photos: int) -> None:
+        """Choose the runtime for so many photos. `auto` stays in torch for few, since an export takes longer than they do."""
+        if self.runtime == "auto" and self.engine is None and num_photos >= FEW_PHOTOS:
+            from captioner.encoders.onnx_runtime import engine_for
+
+            self.engine = engine_for(self, num_photos)
+
+    def for_inference(self) -> Encoder:
+        """The encoder as it runs where no gradients are needed."""
+        return self
 
     @staticmethod
     def checked(pixels: Tensor) -> Tensor:
@@ -110,7 +153,26 @@ class PretrainedNetwork(Encoder):
         as_it_is = self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()
         return self.network if as_it_is else self.folded.of(self.network)
 
+    def for_inference(self) -> PretrainedNetwork:
+        made = copy.copy(self)
+        made._modules = self._modules | {"network": self.folded.of(self.network)}
+        return made
+
     def train(self, mode: bool = True) -> PretrainedNetwork:
         super().train(mode)
         self.network.eval()
         return self
+
+
+def digest(encoder: Encoder, about: Mapping[str, Any]) -> str:
+    """A SHA-256 of an encoder's weights, and of what else identifies it."""
+    hashed = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for key, tensor in sorted(encoder.state_dict().items()):
+        hashed.update(key.encode())
+        hashed.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return hashed.hexdigest()
+
+
+def version(tensor: Tensor) -> tuple[Any, ...]:
+    """Changes when the numbers of a tensor change, or where they are."""
+    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version, tensor.dtype, tensor.device

@@ -19,6 +19,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from captioner.encoders.contract import version
+
 Pairs = list[tuple[str, str]]
 """Names of a convolution and of the batch norm that alone reads its output."""
 
@@ -88,7 +90,7 @@ class Folded:
         """The copy; the network itself if it has nothing to fold."""
         if not self.pairs:
             return network
-        weights = [_version(tensor) for tensor in (*network.parameters(), *network.buffers())]
+        weights = [version(tensor) for tensor in (*network.parameters(), *network.buffers())]
         if self._copy is None or self._copy[0] != weights:
             self._copy = weights, folded(network, self.pairs)
         return self._copy[1]
@@ -110,8 +112,3 @@ def folded(network: nn.Module, pairs: Pairs) -> nn.Module:
 def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, module)
-
-
-def _version(tensor: Tensor) -> tuple[Any, ...]:
-    """Changes when the numbers of a tensor change, or where they are."""
-    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version, tensor.dtype, tensor.device

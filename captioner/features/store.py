@@ -15,7 +15,6 @@ Shapes: n photos, R regions, D region feature.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -31,7 +30,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from captioner.encoders.contract import Encoder, Vision
+from captioner.encoders.contract import Encoder, Vision, digest
 from captioner.errors import UserError
 from captioner.features.store_index import LINE_BYTES, Mark, StoreIndex
 from captioner.files import existing, write_text_atomically
@@ -45,12 +44,11 @@ def is_stored(vision: Vision) -> TypeGuard[Encoder]:
 
 
 def store_folder(root: Path, encoder: Encoder, name: str, precision: torch.dtype = torch.float32) -> Path:
-    """The folder of this encoder's regions: its name, and a digest of weights, preprocessing, region size and precision."""
-    digest = hashlib.sha256(json.dumps(_about(encoder, precision), sort_keys=True).encode())
-    for key, tensor in sorted(encoder.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return root / f"{name}-{digest.hexdigest()[:12]}"
+    """The folder of this encoder's regions: its name, and a digest of weights, preprocessing, region size and precision.
+
+    The runtime is not part of it: regions of onnxruntime and of torch are the same to 1e-4 of the largest.
+    """
+    return root / f"{name}-{digest(encoder, _about(encoder, precision))[:12]}"
 
 
 def _about(encoder: Encoder, precision: torch.dtype) -> dict:

@@ -136,6 +136,8 @@ def _fill(
     num_rows = sum(len(store.index.missing(marks[index])) for index in lacking)
     store.check_space(num_rows)
     report.stored_regions(split, store.folder, num_rows, store.size_of(num_rows))
+    if store.precision == torch.float32:
+        encoder.expect(num_rows)
     for batch in read_ahead(lambda index: files.read(index)[0], lacking, batch_size):
         read = [(index, pixels) for index, pixels in batch if isinstance(pixels, Tensor)]
         errors = {index: error for index, error in batch if isinstance(error, UserError)}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from captioner.visualize.overlay import Style
 
 _ON_ONE_PAGE = 100  # 30 MB of large photos
-_SETTING = re.compile(r"(search|data|run)\.\w+=.*")
+_SETTING = re.compile(r"(search|data|run|encoder)\.\w+=.*")
 Captioned = list[tuple[Path, list[Caption]]]
 """Photos with their captions, the best candidate first."""
 

@@ -23,11 +23,12 @@ from captioner.builder.sections import Settings
 from captioner.commands.doctor import rows_of_parts
 from captioner.decoders import Decoder
 from captioner.encoders import Vision
+from captioner.encoders.onnx_runtime import runtime_text
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.regions import Boxes, Regions
 from captioner.text.vocabulary import START, Vocabulary
-from captioner.training.distributed import choose_device, precision_text
+from captioner.training.distributed import choose_device, number_type, precision_text
 
 _PHOTOS, _CAPTIONS = 2, 5  # B and Q of the example
 _WORDS = 9_000  # size of the vocabulary if the data cannot be read
@@ -78,10 +79,12 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
     else:
         settings = builder.read(config, overrides)
         vocabulary, notes = _vocabulary(settings)
-    if settings.run.precision == "mixed":
-        notes.append(f"mixed precision on this machine: {precision_text('mixed', choose_device())}")
+    precision, device = settings.run.precision, choose_device()
+    if precision == "mixed":
+        notes.append(f"mixed precision on this machine: {precision_text('mixed', device)}")
     model = builder.make_model(settings, vocabulary, download=False).eval()
     decoder = model.decoder
+    notes.append(f"the encoder runs in {runtime_text(model.encoder, device, number_type(precision, device))}")
     notes += _projections(model)
     regions, parts = _vision_parts(model)
     memory, words = decoder.remember(regions), torch.full((_PHOTOS, _CAPTIONS), START)

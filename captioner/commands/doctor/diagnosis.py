@@ -12,13 +12,14 @@ from captioner import builder
 from captioner.data.checks import Finding, examine
 from captioner.data.contract import WRITTEN_BY_DOCTOR, Splits, epoch_sizes
 from captioner.encoders import Vision
+from captioner.encoders.onnx_runtime import runtime_text
 from captioner.encoders.preprocess import open_photo
 from captioner.features.region_files import RegionFiles
 from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
 from captioner.files import write_text_atomically
 from captioner.progress import Report, silent
-from captioner.training.distributed import choose_device, precision_text
+from captioner.training.distributed import choose_device, number_type, precision_text
 
 
 def diagnose(
@@ -32,7 +33,7 @@ def diagnose(
     settings = builder.read(config, overrides)
     splits = builder.make_all_splits(settings)
     vocabulary = builder.make_vocabulary(settings, splits)
-    encoder = builder.make_encoder(settings, download=False)
+    encoder, device = builder.make_encoder(settings, download=False), choose_device(settings.run.device)
     rows = VIEWS[settings.data.augment] * len(splits["train"]) + len(splits.get("val", []))
     sizes = {
         "photos": {split: len(examples) for split, examples in splits.items()},
@@ -40,7 +41,8 @@ def diagnose(
         "captions": {split: sum(len(example.references) for example in examples) for split, examples in splits.items()},
         "vocabulary": len(vocabulary),
         "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
-        "precision": precision_text(settings.run.precision, choose_device(settings.run.device)),
+        "precision": precision_text(settings.run.precision, device),
+        "encoder runs in": runtime_text(encoder, device, number_type(settings.run.precision, device)),
         "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB" if is_stored(encoder) else "none",
     }
     words, skip = settings.data, settings.data.missing == "skip"

@@ -6,10 +6,7 @@ Shapes: B photos, Q captions of one photo, h and w pixels of the network's view.
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from captioner.captioner import Captioner
 from captioner.commands.export.graphs import EncoderGraph, StepGraph, map_names, memory_tensors, state_tensors
 from captioner.decoders.recurrent import RecurrentDecoder
 from captioner.encoders import Detector, Encoder
+from captioner.encoders.onnx_runtime import quiet
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError, library
 from captioner.files import VERSION, replacing, write_text_atomically
@@ -74,7 +72,7 @@ def export(run: str | Path | None, folder: Path | None = None, to: str = "onnx")
         for package in ("onnx", "onnxscript", "onnxruntime"):
             library(package, "--to onnx", "onnx")
     folder = folder or builder.results_root(source) / "export"
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         exported = graphs_of(model)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ABOUT).unlink(missing_ok=True)
@@ -202,16 +200,3 @@ def _about(captioner: Captioner, exported: Exported) -> dict[str, Any]:
         "tensors": {graph: exported.names(graph) for graph in ("encoder", "step")},
         "words": vocabulary.words,
     }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what torch says about its own export."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -160,6 +160,7 @@ def _portable(resolved: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, 
     packed = {section: {key: _without_path(value) for key, value in of.items()} for section, of in resolved.items()}
     packed["data"] = {key: _below_data(value) for key, value in resolved["data"].items()}
     packed["run"] |= {"folder": "", "device": "auto", "features": "features"}
+    packed["encoder"]["runtime"] = "auto"
     packed["log"] |= {"wandb": False, "tensorboard": False, "group": ""}
     weights = resolved["encoder"].get("weights")
     if isinstance(weights, str) and _is_path(weights):  # a file of this machine; the hub has those of the same name

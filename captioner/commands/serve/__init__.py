@@ -17,6 +17,7 @@ from pathlib import Path
 from captioner import builder
 from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.commands.serve.web_page import gradio_library, make_page, start
+from captioner.encoders.contract import FEW_PHOTOS
 from captioner.progress import console
 
 __all__ = ["Allowed", "Answer", "Service", "make_page", "run"]
@@ -36,6 +37,7 @@ def run(model: Path | None = None, host: str = "127.0.0.1", port: int | None = N
     gradio_library()  # fails before the model is loaded
     run_folder = builder.model_folder(model)
     service = Service(run_folder, builder.load(run_folder))
+    service.captioner.expect(FEW_PHOTOS)  # takes an exported encoder if there is one, and does not wait for an export
     with tempfile.TemporaryDirectory(prefix="captioner-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio stores uploads
         app = start(make_page(service, Path(folder)), service.allowed, host, port)

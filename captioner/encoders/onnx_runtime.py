@@ -175,7 +175,7 @@ def _exported(encoder: Encoder) -> bytes:
             program = torch.export.export(
                 _Features(encoder), (pixels,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},), strict=False
             )
-            names = {"input_names": ["pixels"], "output_names": ["features"]}
+            names: dict[str, Any] = {"input_names": ["pixels"], "output_names": ["features"]}
             written: Any = torch.onnx.export(program, dynamo=True, verbose=False, **names)
             return written.model_proto.SerializeToString()
     except Exception as error:  # of any kind, from operations that ONNX lacks

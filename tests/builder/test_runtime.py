@@ -23,5 +23,7 @@ def test_the_runtime_may_change_after_training():
 
 def test_loading_with_onnx_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(UserError, match=r"encoder\.runtime=onnx needs onnxruntime, which is not installed; run pip inst"):
+    with pytest.raises(
+        UserError, match=r"encoder\.runtime=onnx needs onnxruntime, which is not installed; run pip inst"
+    ):
         builder.load(OLD_RUN, device="cpu", overrides=["encoder.runtime=onnx"])

@@ -25,6 +25,7 @@ from captioner.decoders import Decoder
 from captioner.encoders import Vision
 from captioner.encoders.onnx_runtime import runtime_text
 from captioner.errors import UserError
+from captioner.features.store import is_stored
 from captioner.model import CaptionModel
 from captioner.regions import Boxes, Regions
 from captioner.text.vocabulary import START, Vocabulary
@@ -84,7 +85,8 @@ def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], l
         notes.append(f"mixed precision on this machine: {precision_text('mixed', device)}")
     model = builder.make_model(settings, vocabulary, download=False).eval()
     decoder = model.decoder
-    notes.append(f"the encoder runs in {runtime_text(model.encoder, device, number_type(precision, device))}")
+    if is_stored(model.encoder):
+        notes.append(f"the encoder runs in {runtime_text(model.encoder, device, number_type(precision, device))}")
     notes += _projections(model)
     regions, parts = _vision_parts(model)
     memory, words = decoder.remember(regions), torch.full((_PHOTOS, _CAPTIONS), START)

@@ -57,6 +57,11 @@ def test_a_config_is_described_even_if_its_data_are_missing(settings, tmp_path):
     assert "a vocabulary of 9,000 words is assumed" in note
 
 
+def test_the_runtime_of_a_frozen_encoder_is_noted(settings):
+    frozen = [*settings, "encoder.frozen=true", "encoder.runtime=torch"]
+    assert "the encoder runs in torch: as encoder.runtime says" in describe(DRAWN, frozen)[1]
+
+
 def test_the_projection_of_the_dot_score_is_noted(settings):
     others = [one for one in settings if not one.startswith(("attention.", "decoder.hidden_size"))]
     assert not describe(DRAWN, [*others, "attention.score=dot", "decoder.hidden_size=8"])[1]

@@ -51,9 +51,9 @@ def runtime_text(vision: Vision, device: torch.device, precision: torch.dtype) -
     """In which runtime the encoder runs, and why."""
     obstacle = _obstacle_of(vision) or _obstacle_here(device, precision)
     if vision.runtime == "onnx" and device.type == "cpu":
-        return "onnxruntime, as encoder.runtime says"
+        return "onnxruntime (as encoder.runtime says)"
     if vision.runtime == "torch" or obstacle:
-        return f"torch: {obstacle or 'as encoder.runtime says'}"
+        return f"torch ({obstacle or 'as encoder.runtime says'})"
     return (
         f"onnxruntime for {MANY_PHOTOS:,} new photos or more at a time, or {FEW_PHOTOS} once the encoder has been exported; "
         "torch for fewer"
@@ -79,7 +79,7 @@ def _obstacle_here(device: torch.device, precision: torch.dtype) -> str:
         return f"it runs on {device.type}"
     if precision != torch.float32:
         return f"it computes in {str(precision).removeprefix('torch.')}"
-    return f"{missing[0]} is not installed ({install('onnx')})" if missing else ""
+    return f"{missing[0]} is not installed: {install('onnx')}" if missing else ""
 
 
 def engine_for(encoder: Encoder, num_photos: int) -> OnnxRuntime | None:

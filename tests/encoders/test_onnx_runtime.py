@@ -141,11 +141,11 @@ def test_auto_exports_for_many_photos_alone_and_loads_for_some(exports, cache):
     ("wanted", "frozen", "device", "precision", "text"),
     [
         ("auto", True, CPU, torch.float32, "onnxruntime for 1,000 new photos or more"),
-        ("auto", False, CPU, torch.float32, "torch: it is trained"),
-        ("auto", True, CPU, torch.bfloat16, "torch: it computes in bfloat16"),
-        ("auto", True, torch.device("cuda"), torch.float32, "torch: it runs on cuda"),
-        ("torch", True, CPU, torch.float32, "torch: as encoder.runtime says"),
-        ("onnx", True, CPU, torch.bfloat16, "onnxruntime, as encoder.runtime says"),
+        ("auto", False, CPU, torch.float32, "torch (it is trained)"),
+        ("auto", True, CPU, torch.bfloat16, "torch (it computes in bfloat16)"),
+        ("auto", True, torch.device("cuda"), torch.float32, "torch (it runs on cuda)"),
+        ("torch", True, CPU, torch.float32, "torch (as encoder.runtime says)"),
+        ("onnx", True, CPU, torch.bfloat16, "onnxruntime (as encoder.runtime says)"),
     ],
 )
 def test_the_runtime_and_its_reason_are_said(wanted, frozen, device, precision, text):
@@ -163,7 +163,7 @@ def test_auto_stays_in_torch_without_onnxruntime_and_under_autocast(monkeypatch,
     other = small("auto")
     other.expect(runtime.MANY_PHOTOS)
     assert other.engine is None
-    assert "torch: onnxruntime is not installed" in runtime.runtime_text(other, CPU, torch.float32)
+    assert "torch (onnxruntime is not installed: pip install " in runtime.runtime_text(other, CPU, torch.float32)
 
 
 @pytest.mark.parametrize("wanted", ["auto", "onnx"])

@@ -42,7 +42,7 @@ def diagnose(
         "vocabulary": len(vocabulary),
         "regions": f"{encoder.layout.num_regions} of {encoder.region_size:,} numbers",
         "precision": precision_text(settings.run.precision, device),
-        "encoder runs in": runtime_text(encoder, device, number_type(settings.run.precision, device)),
+        "encoder runtime": runtime_text(encoder, device, number_type(settings.run.precision, device)),
         "feature store": f"{rows * store_row_bytes(encoder) / 2**20:,.1f} MiB" if is_stored(encoder) else "none",
     }
     words, skip = settings.data, settings.data.missing == "skip"

@@ -59,7 +59,7 @@ def test_a_config_is_described_even_if_its_data_are_missing(settings, tmp_path):
 
 def test_the_runtime_of_a_frozen_encoder_is_noted(settings):
     frozen = [*settings, "encoder.frozen=true", "encoder.runtime=torch"]
-    assert "the encoder runs in torch: as encoder.runtime says" in describe(DRAWN, frozen)[1]
+    assert "the encoder runs in torch (as encoder.runtime says)" in describe(DRAWN, frozen)[1]
 
 
 def test_the_projection_of_the_dot_score_is_noted(settings):

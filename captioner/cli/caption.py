@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 Kind = Enum("Kind", {"reveal": "reveal", "cells": "cells", "ratio": "ratio"})
-Explain = Enum("Explain", {"attention": "attention", "gradients": "gradients", "both": "both", "layers": "layers"})
+Explain = Enum(
+    "Explain", {"attention": "attention", "gradients": "gradients", "both": "both", "all": "all", "layers": "layers"}
+)
 Words = Enum("Words", {"content": "content", "all": "all"})
 
 Models = Annotated[
@@ -46,7 +48,7 @@ Explained = Annotated[
     Explain,
     typer.Option(
         help="What sheets and pages show of each word: where the decoder attended, gradients of its log-probability, both, "
-        "or the attention of each layer."
+        "all with integrated gradients too, or the attention of each layer (--heads shows the layers' heads then)."
     ),
 ]
 Override = Annotated[
@@ -55,7 +57,7 @@ Override = Annotated[
 ]
 Beside = Annotated[
     list[Path] | None,
-    typer.Option(help="Another run folder, drawn beside the first on the sheet. Repeatable."),
+    typer.Option(help="Another run folder, shown beside the first on the sheet or page. Repeatable."),
 ]
 Smooth = Annotated[bool, typer.Option("--smooth", help="Interpolate maps between cells; the picture says so.")]
 Page = Annotated[
@@ -95,12 +97,7 @@ def caption(
     from captioner.commands import caption as command
     from captioner.layers.allocation import keep_memory
 
-    if beside and sheet is None:
-        raise UserError("--beside draws several models on one sheet; add --sheet out.png")
-    if explain is not Explain.attention and ((sheet is None and page is None) or beside):
-        raise UserError(
-            "--explain draws the sheet or the page of one model; add --sheet out.png or --page out.html, and leave out --beside"
-        )
+    _check_shown(sheet, page, heads, beside or [], explain.value)
     _check_different(model or [Path(builder.NATURAL)], beside or [])
     pictures = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
     wanted = {option: path for option, path in pictures.items() if path is not None}
@@ -114,6 +111,21 @@ def caption(
     name = " + ".join(map(str, model or [builder.NATURAL]))
     if command.run(captioner, photos, wanted, csv, json, page, others, how, name, explain.value, overwrite):
         sys.exit(1)
+
+
+def _check_shown(sheet: Path | None, page: Path | None, heads: Path | None, beside: list[Path], explain: str) -> None:
+    """Refuse several models, or accounts of words, without a picture or page that shows them."""
+    if beside and sheet is None and page is None:
+        raise UserError("--beside shows several models on one sheet or page; add --sheet out.png or --page out.html")
+    if explain == "attention":
+        return
+    if sheet is None and page is None and (heads is None or explain != "layers"):
+        raise UserError(f"--explain {explain} needs a picture to draw; add --sheet out.png or --page out.html")
+    if beside and sheet is not None:
+        raise UserError(
+            "a sheet shows several models or several accounts of one, got --explain and --beside; leave out one of them, "
+            "or write a page, which shows both, with --page out.html and without --sheet"
+        )
 
 
 def _check_style(smooth: bool, drawn: dict[str, Any], wanted: dict[str, Path], page: Path | None) -> None:
@@ -143,5 +155,5 @@ def _check_different(model: list[Path], beside: list[Path]) -> None:
     drawn = [model[0].resolve()] if len(model) == 1 else []
     for run in beside:
         if run.resolve() in drawn:
-            raise UserError(f"--beside draws other models beside the first, got {run} twice; give another run")
+            raise UserError(f"--beside shows other models beside the first, got {run} twice; give another run")
         drawn.append(run.resolve())

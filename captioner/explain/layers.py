@@ -17,12 +17,13 @@ from captioner.regions import Regions
 
 
 @torch.no_grad()
-def layer_weights(model: CaptionModel, regions: Regions, words: Tensor) -> list[Tensor]:
-    """Weights (n, T, R) of each layer, first to last, as each of the words (n, T) is read, one caption for each photo.
+def layer_maps(model: CaptionModel, regions: Regions, words: Tensor) -> list[tuple[Tensor, Tensor | None]]:
+    """Weights (n, T, R) and those of the heads (n, T, N, R), or None, of each layer, first to last, as each of the words (n, T) is read,
+    one caption for each photo.
 
     The weights at word t belong to word t + 1, which the decoder is about to write.
     """
-    weights: list[Tensor] = []
+    maps: list[tuple[Tensor, Tensor | None]] = []
 
     def ask(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         query, memory, *_ = arguments
@@ -30,11 +31,11 @@ def layer_weights(model: CaptionModel, regions: Regions, words: Tensor) -> list[
 
     def keep(_: Any, __: tuple[Any, ...], attended: Attended) -> None:
         if attended.weights is not None:
-            weights.append(attended.weights)
+            maps.append((attended.weights, attended.head_weights))
 
     with ExitStack() as hooks:
         for attention in model.decoder.attentions():
             hooks.enter_context(attention.register_forward_pre_hook(ask))
             hooks.enter_context(attention.register_forward_hook(keep))
         model.decoder(words[:, None], model.remember(regions))
-    return weights
+    return maps

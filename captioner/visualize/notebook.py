@@ -18,6 +18,7 @@ from captioner.visualize.drawing import Drawing
 from captioner.visualize.overlay import USUAL, Style
 from captioner.visualize.page import PageItem, caption_page
 from captioner.visualize.sheet import contact, sheet
+from captioner.visualize.strips import SMALL, side_by_side
 
 if TYPE_CHECKING:
     from captioner.visualize.widget import HoverWidget
@@ -40,7 +41,7 @@ class Framed:
 
 
 def show(
-    captions: Caption | Sequence[Caption],
+    captions: Caption | Sequence[Caption] | Mapping[str, Caption],
     photo: Photo | Sequence[Photo],
     smooth: bool = False,
     style: Style = USUAL,
@@ -50,8 +51,10 @@ def show(
 
     >>> captioner.show(caption, photo="beach.jpg")
     >>> captioner.show(model.captions(paths), photo=paths)
+    >>> captioner.show({"soft": caption, "multi-head": other}, photo="beach.jpg")  # two models, side by side
 
     Args:
+        captions: a caption; several; or captions of one photo by the name of their model.
         photo: a file or an image; for several captions, one for each, in the same order.
         style: of maps, such as `Style(kind="cells", words="all")` of `captioner.visualize.overlay`. The page has a switch for it.
         smooth: interpolate maps between the regions' centres, as noted below the picture. The page has a switch for it.
@@ -64,6 +67,8 @@ def show(
     Raises:
         ValueError: the numbers of photos and captions differ, or a photo is not the one of its caption.
     """
+    if isinstance(captions, Mapping):
+        return _shown([_of_models(captions, photo, accounts)], replace(style, smooth=smooth or style.smooth))
     captions = [captions] if isinstance(captions, Caption) else list(captions)
     photos = [photo] if isinstance(photo, (str, Path, Image.Image)) else list(photo)
     if not captions or len(captions) != len(photos):
@@ -76,10 +81,27 @@ def show(
     if accounts and len(captions) > 1:
         raise ValueError(f"show() takes accounts of one caption, got {len(captions)} captions; show them one by one")
     items = [PageItem(*item, accounts=accounts or {}) for item in zip(opened, captions, names, strict=True)]
-    drawing = _sheet(items, replace(style, smooth=smooth or style.smooth))
+    return _shown(items, replace(style, smooth=smooth or style.smooth))
+
+
+def _of_models(captions: Mapping[str, Caption], photo: Photo | Sequence[Photo], accounts: object) -> PageItem:
+    """One photo with the captions of several models."""
+    if not captions or accounts or not isinstance(photo, (str, Path, Image.Image)):
+        raise ValueError(
+            "show() of several models needs {name: caption} with at least one caption, one photo and no accounts; "
+            "show accounts of one caption at a time"
+        )
+    name = "photo" if isinstance(photo, Image.Image) else Path(photo).name
+    opened = as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo)
+    first, *others = (PageItem(opened, caption, name, model=model) for model, caption in captions.items())
+    return replace(first, beside=others)
+
+
+def _shown(items: Sequence[PageItem], style: Style) -> HoverWidget | Framed | Drawing:
+    drawing = _sheet(items, style)
     if not in_jupyter():
         return drawing
-    page = caption_page(items, smooth, style=style, inside=True)
+    page = caption_page(items, style=style, inside=True)
     if find_spec("anywidget") is None:
         return Framed(page, drawing, 520 if len(items) == 1 else 800)
     from captioner.visualize.widget import HoverWidget
@@ -94,6 +116,9 @@ def in_jupyter() -> bool:
 
 
 def _sheet(items: Sequence[PageItem], style: Style) -> Drawing:
+    if items[0].beside:
+        captions = {item.model: item.caption for item in [items[0], *items[0].beside]}
+        return side_by_side(items[0].photo, captions, replace(style, panel=SMALL.panel))
     if len(items) == 1:
         return sheet(items[0].photo, items[0].caption, style)
     return contact([sheet(item.photo, item.caption, style, item.name) for item in items])

@@ -32,6 +32,10 @@ EXPLANATION = (
     "Point at a word, tap it, or use the arrow keys: the photo shows where the model attended as it wrote the word. "
     "Point at the photo to see which words attended there."
 )
+SEVERAL = (
+    " Each model wrote its own caption. Their photos have one cursor: the same word, where both captions have it, and the same "
+    "place on the photo. A word that both wrote may follow other words."
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class PageItem:
     candidates: Sequence[Caption] = field(default_factory=list)  # of decoding, best first, each with its maps
     accounts: Mapping[str, tuple[Caption, str]] = field(default_factory=dict)
     """The caption with other maps, such as gradients, and what each is, by name; its own maps first. None: its own maps alone."""
+    model: str = ""  # its name, where several are side by side
+    beside: Sequence[PageItem] = ()  # the same photo with the captions of other models
 
 
 def caption_page(
@@ -66,10 +72,13 @@ def caption_page(
     Raises:
         ValueError: there are no items, or a photo is not the one of its caption.
     """
-    sections = [_section(item, f"item-{number}", style) for number, item in enumerate(items)]
+    sections, several = [], False
+    for number, item in enumerate(items):
+        sections.append(_section(item, f"item-{number}", style))
+        several = several or bool(item.beside)
     if not sections:
         raise ValueError("a page needs at least one photo with its caption, got none; give it a PageItem")
-    head = f'<h1>{HEADING}</h1><p class="faint">{EXPLANATION}</p>'
+    head = f'<h1>{HEADING}</h1><p class="faint">{EXPLANATION}{SEVERAL if several else ""}</p>'
     look = embedded({"style": style.kind, "smooth": smooth or style.smooth}, ' id="look"')
     body = (
         f'<header class="{"inside" if inside else "title"}">{head}</header>'
@@ -92,40 +101,58 @@ def check_name(path: Path) -> None:
 
 def _section(item: PageItem, key: str, style: Style) -> str:
     """A photo's part of the page: readable without the script, with the data that the script makes interactive."""
-    captions = _captions(item)
-    shown = next(index for index, caption in enumerate(captions) if caption.words == item.caption.words)
-    others = [account for account, _ in item.accounts.values()]
-    for caption in [*captions, *others]:
+    models = [item, *item.beside]
+    everything = [caption for model in models for caption in _all_captions(model)]
+    for caption in everything:
         check_photo(item.photo, caption)
-    tops = _largest_of([*captions, *others])
-    accounts = [item.accounts if index == shown else None for index in range(len(captions))]
-    data = {
-        "captions": [
-            caption_data(caption, tops, _shows_own(caption, own), own, style.words)
-            for caption, own in zip(captions, accounts, strict=True)
-        ],
-        "shown": shown,
-        "listed": [] if item.candidates else [[text, log_prob] for text, log_prob in item.caption.candidates],
-        "top": max(largest_drawn(caption, caption.weights) for caption in [*captions, *others]) or 1.0,
-        "headTop": max(largest_drawn(caption, caption.head_weights) for caption in captions) or 1.0,
+    scales = {
+        "top": max(largest_drawn(caption, caption.weights) for caption in everything) or 1.0,
+        "headTop": max(largest_drawn(caption, caption.head_weights) for caption in everything) or 1.0,
     }
-    width, height = item.photo.size
-    shape = "view wide" if width > WIDE * height else "view"
-    text = escape(item.caption.text or "(a caption without words)")
-    name, warning = escape(item.name), item.caption.warning
-    note = f'<p class="faint">The photo is {escape(warning)}.</p>' if warning else ""
+    tops = _largest_of(everything)
+    views = [_view(model, item, style, tops, scales) for model in models]
+    body = f'<div class="models">{"".join(views)}</div>' if item.beside else views[0]
+    name = escape(item.name)
     return (
-        f'<section class="item" id="{key}" aria-labelledby="{key}-name"><h2 id="{key}-name" dir="auto">{name}</h2>{note}'
-        f'<div class="{shape}"><div class="frame"><div class="stages"><figure>'
-        f'<div class="stage" style="--aspect:{width / height:.5f}">'
-        f'<img src="{as_data(_fit(item.photo))}" width="{width}" height="{height}" alt="photo {name}">'
-        f'</div></figure></div></div><p class="sentence" lang="" dir="auto">{text}</p></div>{embedded(data)}</section>'
+        f'<section class="item" id="{key}" aria-labelledby="{key}-name"><h2 id="{key}-name" dir="auto">{name}</h2>'
+        f"{body}</section>"
     )
 
 
-def _shows_own(caption: Caption, accounts: Mapping[str, tuple[Caption, str]] | None) -> bool:
-    """Whether the first account is the caption's own attention, which its heads are part of."""
-    return not accounts or next(iter(accounts.values()))[0].weights is caption.weights
+def _view(model: PageItem, first: PageItem, style: Style, tops: tuple[float, float], scales: dict[str, float]) -> str:
+    """One model's caption of a photo. The photo itself is stored once, with the first model's."""
+    captions = _captions(model)
+    shown = next(index for index, caption in enumerate(captions) if caption.words == model.caption.words)
+    accounts = [model.accounts if index == shown else None for index in range(len(captions))]
+    data = {
+        "captions": [
+            caption_data(caption, tops, accounts=own, words=style.words)
+            for caption, own in zip(captions, accounts, strict=True)
+        ],
+        "shown": shown,
+        "listed": [] if model.candidates else [[text, log_prob] for text, log_prob in model.caption.candidates],
+        **scales,
+    }
+    width, height = first.photo.size
+    text, name = escape(model.caption.text or "(a caption without words)"), escape(first.name)
+    source = f'<img src="{as_data(_fit(first.photo))}" width="{width}" height="{height}" alt="photo {name}">'
+    shape = "view wide" if width > WIDE * height else "view"
+    warning = model.caption.warning
+    note = f'<p class="faint">The photo is {escape(warning)}.</p>' if warning else ""
+    view = (
+        f'{note}<div class="{shape}"><div class="frame"><div class="stages"><figure>'
+        f'<div class="stage" style="--aspect:{width / height:.5f}">{source if model is first else ""}</div></figure></div></div>'
+        f'<p class="sentence" lang="" dir="auto">{text}</p>{embedded(data)}</div>'
+    )
+    if not first.beside:
+        return view
+    by = escape(model.model)
+    return f'<div class="model" role="group" aria-label="{by}"><h3 dir="auto">{by}</h3>{view}</div>'
+
+
+def _all_captions(item: PageItem) -> list[Caption]:
+    """Every caption of a model that has maps on the page."""
+    return [*_captions(item), *(account for account, _ in item.accounts.values())]
 
 
 def _captions(item: PageItem) -> list[Caption]:

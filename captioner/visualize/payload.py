@@ -30,7 +30,7 @@ from captioner.visualize.maps import in_words, map_on_photo
 
 CRISP = 128 * 128
 """Photos of up to this many pixels are stored without loss."""
-SCRIPTS = ("paint.js", "styles.js", "radios.js", "stage.js", "view.js", "extras.js")
+SCRIPTS = ("paint.js", "styles.js", "radios.js", "stage.js", "view.js", "extras.js", "peers.js")
 """The scripts that all pages share, in this order."""
 _OVERLAP_SIZE = 192  # longer side of the map that is searched for the largest sum of overlapping boxes
 
@@ -60,6 +60,7 @@ def caption_data(
 
     Args:
         tops: the largest weight of the maps, and of the heads' maps, over all captions that share a colour scale.
+        with_heads: whether accounts have the maps of their heads.
         accounts: captions with other maps of the same words and what these are, by name; the caption's own maps alone if not given.
         words: whether `content` words or `all` stand out.
         levels: of a weight; 255 need half the space of 65535.
@@ -85,14 +86,22 @@ def caption_data(
         assert placement is not None
         data |= {"maps": True, "regions": _regions(caption.layout, placement)}
         data["accounts"] = [
-            {"name": name, "note": note, "maps": packed(account.weights, tops[0], levels)}
+            {
+                "name": name,
+                "note": note,
+                "maps": packed(account.weights, tops[0], levels),
+                **(_heads(account, tops[1]) if with_heads else {}),
+            }
             for name, (account, note) in drawn.items()
             if account.weights is not None
         ]
-        heads = caption.head_weights
-        if with_heads and heads is not None and heads.shape[1] > 1:
-            data |= {"headMaps": packed(heads, tops[1]), "numHeads": heads.shape[1]}
     return data
+
+
+def _heads(account: Caption, top: float) -> dict[str, Any]:
+    """The maps of an account's heads, if it has several."""
+    heads = account.head_weights
+    return {} if heads is None or heads.shape[1] < 2 else {"heads": packed(heads, top), "numHeads": heads.shape[1]}
 
 
 def _drawable(caption: Caption) -> tuple[Tensor, Placement] | None:

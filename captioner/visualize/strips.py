@@ -94,28 +94,63 @@ def side_by_side(
     return replace(drawing, metadata=drawing.metadata | {"models": ", ".join(captions)})
 
 
-def heads(photo: Image.Image, caption: Caption, style: Style = SMALL) -> Drawing:
+ABOUT_HEADS = (
+    "a head's map is where this head attended; not its share in the word, which also depends on what it read there"
+)
+
+
+def heads(
+    photo: Image.Image,
+    caption: Caption | Mapping[str, Caption],
+    style: Style = SMALL,
+    notes: Mapping[str, str] | None = None,
+) -> Drawing:
     """The caption and its photo, then a row for the mean of the heads and one for each head, with a column for each word.
+
+    Args:
+        photo: the original, its EXIF rotation already applied.
+        caption: the caption, or the same caption with the maps of each layer of its decoder, by the layer's name.
+        style: how maps are drawn.
+        notes: by name, what is said above a layer.
 
     Raises:
         ValueError: the caption has no heads.
     """
-    if caption.head_weights is None:
+    layers = {"": caption} if isinstance(caption, Caption) else dict(caption)
+    first = next(iter(layers.values()))
+    if any(layer.head_weights is None for layer in layers.values()):
         raise ValueError(
             "this caption has no heads, since only multi-head attention has them; draw it with strip() or sheet()"
         )
-    small, shown = fit(photo, panel_side(photo, style.panel)), shown_part(caption, style)
-    maps = maps_over(photo, [shown], small.size, style, heads=True)
+    small, shown = fit(photo, panel_side(photo, style.panel)), [shown_part(layer, style) for layer in layers.values()]
+    maps = maps_over(photo, shown, small.size, style, heads=True)
     large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
-    if maps[0] is None:
-        return _finished([_sentence(caption, large.width, style), large], [caption], maps, style)
-    columns = _columns(small, shown, maps[0], style)
-    num_rows = -(-len(columns) // in_a_row(WORDS, small.width, style.panel))
+    rows: list[Drawing] = []
+    for name, part, own in zip(layers, shown, maps, strict=True):
+        if own is not None:
+            rows += [
+                column(
+                    [*_heading((notes or {}).get(name, name), style, small), *_head_rows(small, part, own, style)], _GAP
+                )
+            ]
+    width = max([large.width, *(block.width for block in rows)])
+    head = _sentence(first, width, style)
+    about = [lines([ABOUT_HEADS], width, _note_size(style), FAINT)] if rows else []
+    return _finished([head, large, *rows, *about], list(layers.values()), maps, style, gap=3 * _GAP)
+
+
+def _heading(note: str, style: Style, photo: Image.Image) -> list[Drawing]:
+    """What is said above a layer."""
+    return [lines([note], 8 * max(photo.width, style.panel // 2), max(12, style.panel / 8), INK)] if note else []
+
+
+def _head_rows(photo: Image.Image, caption: Caption, maps: Maps, style: Style) -> list[Drawing]:
+    """Rows of the mean of the heads and of each head, in as many blocks as the words need."""
+    columns = _columns(photo, caption, maps, style)
+    num_rows = -(-len(columns) // in_a_row(WORDS, photo.width, style.panel))
     in_row = -(-len(columns) // max(1, num_rows))
-    names = _names(maps[0].drawn.shape[1], small, style)
-    rows = [row([names, *columns[start : start + in_row]], _GAP) for start in range(0, len(columns), in_row)]
-    head = _sentence(caption, max(large.width, *(block.width for block in rows)), style)
-    return _finished([head, large, *rows], [caption], maps, style, gap=3 * _GAP)
+    names = _names(maps.drawn.shape[1], photo, style)
+    return [row([names, *columns[start : start + in_row]], _GAP) for start in range(0, len(columns), in_row)]
 
 
 def _word_size(style: Style) -> float:

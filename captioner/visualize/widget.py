@@ -22,7 +22,7 @@ class HoverWidget(anywidget.AnyWidget):
 
     _esm = (files("captioner.visualize") / "web" / "widget.js").read_text(encoding="utf-8")
     page = traitlets.Unicode().tag(sync=True)
-    item = traitlets.Int(0).tag(sync=True)  # index of the photo that was last pointed at
+    item = traitlets.Int(0).tag(sync=True)  # index of the photo, or of the model, that was last pointed at
     word = traitlets.Int(-1).tag(sync=True)  # index of the word that is pointed at; -1 for none
 
     def __init__(self, page: str, sheet: Drawing):

@@ -421,3 +421,47 @@ def test_the_widget_tells_which_word_is_pointed_at_and_fits_its_frame(browser, t
     height = browser.run("document.querySelector('iframe').clientHeight")
     assert 200 < height <= 800
     assert browser.complaints == []
+
+
+def test_models_side_by_side_have_one_cursor(browser, show):
+    first, second = (
+        make_caption("a dog on a rug", CROPPED),
+        make_caption("a rug and a cat", CROPPED, Grid(2, 2), seed=1),
+    )
+    other = PageItem(plain(), second, "a.jpg", model="b")
+    show(PageItem(plain(), first, "a.jpg", model="a", beside=[other]))
+    shown = "[...document.querySelectorAll('.view')].map((view) => view.dataset.word)"
+    facts = "[...document.querySelectorAll('.view')].map((view) => view.querySelector('.readout').textContent)"
+
+    def point(view, word, **options):
+        browser.point_at(f".model:nth-child({view}) .word:nth-child({word})", **options)
+        return browser.run(shown)
+
+    assert point(1, 5) == ["4", "1"]  # rug
+    assert point(1, 4) == ["3", "3"]  # the second a
+    assert point(1, 2) == ["1", ""]  # dog
+    assert browser.run(facts)[1] == "not in this caption: dog"
+    assert point(2, 2, click=True) == ["4", "1"]
+    browser.point_at("h2")
+    assert browser.run(shown) == ["4", "1"]
+    assert browser.run("document.querySelectorAll('.word.shown').length") == 2
+    browser.point_at(".model:nth-child(2) .probe")
+    regions = "[...document.querySelectorAll('.region')].map((region) => !region.hidden)"
+    assert browser.run(regions) == [True, True]
+    browser.point_at("h2")
+    assert browser.run(regions) == [False, False]
+    assert browser.complaints == []
+
+
+def test_heads_follow_the_layer_that_is_shown(browser, show):
+    caption, below = (make_caption("a dog", CROPPED, num_heads=heads, seed=heads) for heads in (4, 3))
+    show(PageItem(plain(), caption, "a.jpg", [], {"attention": (caption, "where"), "layer 1 of 2": (below, "lower")}))
+    heads = "[document.querySelector('.heads').previousElementSibling.textContent, document.querySelectorAll('.head').length]"
+    assert browser.run(heads) == ["heads of attention", 5]
+    browser.point_at(".word:nth-child(2)", click=True)
+    browser.point_at(".details .part:nth-child(2)", click=True)
+    assert browser.run(heads) == ["heads of layer 1 of 2", 4]
+    mean = canvas(browser)
+    browser.point_at(".head:nth-child(3)", click=True)
+    assert canvas(browser).tobytes() != mean.tobytes()
+    assert browser.complaints == []

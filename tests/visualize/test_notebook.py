@@ -43,6 +43,16 @@ def test_the_style_of_the_sheet_can_be_chosen():
     assert shown.metadata["drawn"] == "smooth"
 
 
+def test_captions_of_several_models_stand_side_by_side(jupyter, monkeypatch):
+    monkeypatch.setattr(notebook, "find_spec", lambda name: None)
+    other = make_caption("one dog", Placement.whole(SIZE))
+    shown = captioner.show({"soft": CAPTION, "multi-head": other}, photo=photo())
+    assert shown.page.count('class="model"') == 2
+    assert shown.sheet.metadata["models"] == "soft, multi-head"
+    with pytest.raises(ValueError, match="one photo and no accounts"):
+        captioner.show({"soft": CAPTION}, photo=[photo(), photo()])
+
+
 def test_several_captions_are_one_sheet_with_the_photos_names(tmp_path):
     for name in ("one.png", "two.png"):
         photo().save(tmp_path / name)

@@ -148,11 +148,11 @@ def unpacked(maps, shape):
 def test_maps_are_close_to_the_weights():
     caption = make_caption("a small dog", Placement.whole((64, 48)), num_heads=3)
     found = data_of(one(caption))["captions"][0]
-    maps, heads = unpacked(found["accounts"][0]["maps"], (3, 16)), unpacked(found["headMaps"], (3, 3, 16))
+    maps, heads = unpacked(found["accounts"][0]["maps"], (3, 16)), unpacked(found["accounts"][0]["heads"], (3, 3, 16))
     assert ((maps - caption.weights).abs() / caption.weights.clamp(min=1e-3)).max() <= 1e-3
-    top = found["headMaps"]["top"]
+    top = found["accounts"][0]["heads"]["top"]
     assert ((heads - caption.head_weights).abs() <= (caption.head_weights * top).sqrt() / 255 + top / 255**2).all()
-    assert found["numHeads"] == 3
+    assert found["accounts"][0]["numHeads"] == 3
 
 
 @settings(max_examples=30)
@@ -176,11 +176,31 @@ def test_accounts_are_told_apart_and_heads_belong_to_attention():
     torch.testing.assert_close(
         unpacked(found[0]["accounts"][1]["maps"], (3, 16)).float(), other.weights, atol=1e-4, rtol=0
     )
-    assert "headMaps" in found[0]
+    assert ["heads" in account for account in found[0]["accounts"]] == [True, False]
     assert len(found[1]["accounts"]) == 1
     alone = data_of(caption_page([PageItem(photo(), caption, "a", [], {"gradients": (other, "")})]))["captions"][0]
     assert [account["name"] for account in alone["accounts"]] == ["gradients"]
-    assert "headMaps" not in alone, "heads of attention are not heads of gradients"
+    assert "heads" not in alone["accounts"][0], "heads of attention are not heads of gradients"
+
+
+def test_models_side_by_side_share_the_photo_and_the_scale():
+    whole = Placement.whole((64, 48))
+    first, second = make_caption("a dog", whole), make_caption("one small dog", whole, Grid(2, 3), seed=1)
+    other = PageItem(photo(), second, "one.jpg", model="runs/<b>")
+    page = caption_page([PageItem(photo(), first, "one.jpg", model="runs/a", beside=[other])])
+    elements = Elements(page)
+    data = [json.loads(text) for text in elements.data[:2]]
+    assert [found["captions"][0]["text"] for found in data] == ["a dog", "one small dog"]
+    assert (
+        data[0]["top"] == data[1]["top"] == pytest.approx(max(float(first.weights.max()), float(second.weights.max())))
+    )
+    assert [found["captions"][0]["regions"]["rows"] for found in data] == [4, 2]
+    assert len(elements.of("img")) == 1
+    assert [attributes["aria-label"] for _, attributes in elements.found if attributes.get("class") == "model"] == [
+        "runs/a", "runs/<b>",
+    ]  # fmt: skip
+    assert "Each model wrote its own caption" in page
+    assert "Each model wrote its own caption" not in one(first)
 
 
 def test_content_words_stand_out_unless_all_do():

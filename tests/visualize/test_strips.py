@@ -140,3 +140,17 @@ def test_an_animation_of_another_kind_of_file_is_an_error(tmp_path):
 def test_shares_stand_below_the_words():
     caption = replace(make_caption("one dog", Placement.whole((64, 48))), sentinel=torch.tensor([0.25, 0.5]))
     assert {"sentinel 0.25", "sentinel 0.50"} <= set(said(strip(photo(), caption)))
+
+
+def test_layers_have_their_heads_below_one_another():
+    caption = make_caption("one dog", Placement.whole((64, 48)), num_heads=3)
+    single = heads(photo(), caption)
+    made = heads(
+        photo(), {"layer 1 of 2": caption, "attention": caption}, notes={"attention": "layer 2 of 2, the last"}
+    )
+    texts = [mark.text for mark in made.marks if hasattr(mark, "text")]
+    assert texts.count("head 3") == 2
+    assert "layer 1 of 2" in texts
+    assert "layer 2 of 2, the last" in texts
+    assert "not its share in the word" in " ".join(texts)
+    assert made.height > 1.5 * single.height

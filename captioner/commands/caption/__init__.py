@@ -2,7 +2,8 @@
 
 photos.py    finds photos, captions them, writes tables and json
 pictures.py  sheets, strips, heads and animations
-accounts.py  attention beside maps from gradients
+photo_pages.py  an HTML page, of one model or of several side by side
+accounts.py  attention beside maps from gradients, and of each layer
 """
 
 from captioner.commands.caption.photos import as_json, run

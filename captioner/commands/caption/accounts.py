@@ -15,10 +15,10 @@ from torch import Tensor
 
 from captioner.captioner import Captioner
 from captioner.encoders.preprocess import as_rgb, open_photo
-from captioner.errors import UserError
+from captioner.errors import UserError, install
 from captioner.explain.forced_decoding import encode_captions
-from captioner.explain.gradients import gradient_maps
-from captioner.explain.layers import layer_weights
+from captioner.explain.gradients import gradient_maps, has_captum, integrated_gradients
+from captioner.explain.layers import layer_maps
 from captioner.explain.shape import scaled
 from captioner.model import CaptionModel
 from captioner.regions import Regions
@@ -26,15 +26,17 @@ from captioner.search import Caption
 from captioner.visualize.legend import shown_words
 from captioner.visualize.overlay import USUAL, Style, convention
 
-ATTENTION = "attention"
-EXPLAINED = (ATTENTION, "gradients", "both", "layers")
+ATTENTION, INTEGRATED = "attention", "integrated gradients"
+EXPLAINED = (ATTENTION, "gradients", "both", "all", "layers")
 """What can be shown of each word."""
 ACCOUNTS = {
     ATTENTION: "where the decoder attended; not why it chose the word",
     "gradient x input": "how much each region raised the word's log-probability, to first order; not where the decoder attended",
     "Grad-CAM": "regions with the features that raise the word's log-probability; not where the decoder attended",
+    INTEGRATED: "how much each region raised the word's log-probability over a photo with this photo's mean region everywhere; not "
+    "where the decoder attended",
 }
-"""What each account is, and what it is not."""
+"""What each account is, and what it is not. A layer is described by `account_notes`."""
 
 
 def check_explained(captioner: Captioner, explain: str) -> None:
@@ -46,6 +48,11 @@ def check_explained(captioner: Captioner, explain: str) -> None:
         raise UserError(
             f"--explain layers needs a decoder with several layers of attention, this model has {num_layers}; "
             "give a run of decoder.kind=transformer, or choose --explain both"
+        )
+    if explain == "all" and not has_captum():
+        raise UserError(
+            f"--explain all has integrated gradients, which need captum, which is not installed; {install('explain')}, "
+            "or choose --explain both"
         )
 
 
@@ -64,7 +71,7 @@ def explained(
         captioner: the model that wrote the caption.
         photo: a path or a picture.
         caption: the caption, with the words to explain.
-        explain: `both` attention and gradients, `gradients` alone, `attention` alone, or `layers`.
+        explain: `both` attention and gradients, `gradients` alone, `all` with integrated gradients too, `attention` alone, or `layers`.
         style: decides which words are compared.
 
     Raises:
@@ -86,16 +93,33 @@ def accounts_of(
     if not caption.words or explain == ATTENTION:
         return attended
     plain = replace(caption, head_weights=None, sentinel=None, gate=None)
-    of = _layers if explain == "layers" else _gradients
-    return attended | {name: replace(plain, weights=maps) for name, maps in of(captioner, photo, caption).items()}
+    if explain == "layers":
+        layers = _layers(captioner, photo, caption)
+        return attended | {
+            name: replace(plain, weights=maps, head_weights=heads) for name, (maps, heads) in layers.items()
+        }
+    gradients = _gradients(captioner, photo, caption, integrated=explain == "all")
+    return attended | {name: replace(plain, weights=maps) for name, maps in gradients.items()}
+
+
+def in_order(accounts: Mapping[str, Caption]) -> dict[str, Caption]:
+    """Layers from the first to the last, which is the caption's own."""
+    last, *below = accounts
+    return {name: accounts[name] for name in [*below, last]}
 
 
 def account_notes(accounts: Mapping[str, Caption], style: Style) -> dict[str, str]:
     """What each account is, and the word shown for which it differs most from attention."""
-    notes = {name: ACCOUNTS.get(name, f"where {name} of the decoder attended") for name in accounts}
+    layers = len(accounts) if accounts.keys() - ACCOUNTS else 0
+    notes = {
+        name: ACCOUNTS.get(name, f"where {name} of the decoder attended; not its share in the word")
+        for name in accounts
+    }
     attended = accounts.get(ATTENTION)
     if attended is not None:
         notes[ATTENTION] += f"; it {convention(attended)}"
+    if layers:
+        notes[ATTENTION] = f"layer {layers} of {layers}, the last: {notes[ATTENTION]}"
     for name, caption in accounts.items():
         if attended is None or attended.weights is None or caption.weights is None or name == ATTENTION:
             continue
@@ -121,19 +145,33 @@ def _encoded(captioner: Captioner, caption: Caption) -> Tensor:
     return encode_captions([[caption.words]], captioner.vocabulary)[0, 0].to(captioner.device)
 
 
-def _layers(captioner: Captioner, photo: str | Path | Image.Image, caption: Caption) -> dict[str, Tensor]:
-    """Attention (T, R) of each layer below the last, whose attention is the caption's own."""
+def _layers(
+    captioner: Captioner, photo: str | Path | Image.Image, caption: Caption
+) -> dict[str, tuple[Tensor, Tensor | None]]:
+    """Attention (T, R), and that of heads (T, N, R), of each layer below the last, whose attention is the caption's own."""
     model, regions = _regions(captioner, photo)
-    weights = layer_weights(model, regions, _encoded(captioner, caption)[None, : len(caption.words)])
+    maps = layer_maps(model, regions, _encoded(captioner, caption)[None, : len(caption.words)])
     real = regions.mask[0]
-    below = enumerate(weights[:-1], 1)
-    return {f"layer {number} of {len(weights)}": scaled(maps[0][:, real].float().cpu()) for number, maps in below}
+
+    own = {}
+    for number, (weights, heads) in enumerate(maps[:-1], 1):
+        heads = None if heads is None else heads[0][..., real].float().cpu()
+        own[f"layer {number} of {len(maps)}"] = scaled(weights[0][:, real].float().cpu()), heads
+    return own
 
 
-def _gradients(captioner: Captioner, photo: str | Path | Image.Image, caption: Caption) -> dict[str, Tensor]:
+def _gradients(
+    captioner: Captioner, photo: str | Path | Image.Image, caption: Caption, integrated: bool
+) -> dict[str, Tensor]:
     """Maps (T, R) of each kind, scaled to sum 1. Each word is explained given the words before it."""
     model, regions = _regions(captioner, photo)
     words = _encoded(captioner, caption)
-    by_word = [gradient_maps(model, regions, words[None, : position + 2]) for position in range(len(caption.words))]
+    by_word = []
+    for position in range(len(caption.words)):
+        prefix = words[None, : position + 2]
+        maps = gradient_maps(model, regions, prefix)
+        if integrated:
+            maps[INTEGRATED] = integrated_gradients(model, regions, prefix, regions.mean()[0])
+        by_word.append(maps)
     real = regions.mask[0]
     return {name: scaled(torch.stack([maps[name][0, real] for maps in by_word]).float().cpu()) for name in by_word[0]}

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from captioner.builder import NATURAL, SETTINGS
 from captioner.captioner import Captioner
 from captioner.data.folder import note_others, photos_in
-from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError, check_outputs
 from captioner.files import write_text_atomically
 from captioner.progress import console, errors
@@ -24,7 +23,6 @@ from captioner.search import Caption
 if TYPE_CHECKING:
     from captioner.visualize.overlay import Style
 
-_ON_ONE_PAGE = 100  # 30 MB of large photos
 _SETTING = re.compile(r"(search|data|run|encoder)\.\w+=.*")
 Captioned = list[tuple[Path, list[Caption]]]
 """Photos with their captions, the best candidate first."""
@@ -76,91 +74,97 @@ def run(
     Args:
         captioner: the model.
         names: files, folders or patterns.
-        wanted: paths of pictures, by their kind: `gif` or a key of `pictures.KINDS`.
+        wanted: paths of pictures, by option: `sheet`, `strip`, `heads` or `gif`.
         table, details, page: paths of a csv, a json and an HTML file.
-        beside: other models by name, which a sheet shows beside this one.
+        beside: other models by name, which a sheet and a page show beside this one.
         style: of pictures; the default style if not given.
         name: of this model.
-        explain: what sheets and pages show of each word: `attention`, `gradients`, `both` or `layers`.
+        explain: what sheets and pages show of each word, one of `accounts.EXPLAINED`.
         overwrite: replace files that exist and that this program has not written.
 
     Raises:
         UserError: no photo can be read, a name matches nothing, or there are too many photos for one picture or page.
     """
     photos, wanted = find_photos(names), wanted or {}
-    _check_pictures(captioner, wanted, len(photos), explain)
-    _check_page(photos, page)
+    models = {name: captioner, **(beside or {})}
+    _check(models, photos, wanted, page, explain)
     check_outputs({".csv": table, ".json": details}, [*wanted.values(), page], photos, overwrite)
     captioned, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
     if table is not None:
         _write(table, _as_csv(captioned))
     if details is not None:
         _write(details, as_json(captioned, name))
+    by_model = {name: captioned, **_by_others(captioned, beside or {}, with_candidates=page is not None)}
     if page is not None:
-        _lay_out(captioner, page, captioned, style, explain)
-    written = _by_model(captioned, beside or {}, name)
+        from captioner.commands.caption import photo_pages
+
+        photo_pages.write(page, models, by_model, style, explain)
     if wanted:
-        _draw(captioner, wanted, written, style, explain)
-    if unreadable:
-        errors.print(
-            f"{len(unreadable)} of {len(photos)} photos could not be read, and have no caption", soft_wrap=True
-        )
+        _draw(captioner, wanted, by_model, style, explain)
+    _say_left_out(len(unreadable), len(photos))
     return len(unreadable)
 
 
-def _check_pictures(captioner: Captioner, wanted: Mapping[str, Path], num_photos: int, explain: str) -> None:
+def _check(
+    models: Mapping[str, Captioner],
+    photos: Sequence[Path],
+    wanted: Mapping[str, Path],
+    page: Path | None,
+    explain: str,
+) -> None:
+    """Refuse pictures and pages that cannot be made, before anything is captioned."""
     if wanted:
         from captioner.commands.caption import pictures
 
-        pictures.check(wanted, num_photos)
+        pictures.check(wanted, len(photos))
+    if page is not None:
+        from captioner.commands.caption import photo_pages
+
+        photo_pages.check(photos, page)
     if explain != "attention":
         from captioner.commands.caption.accounts import check_explained
 
-        check_explained(captioner, explain)
+        for captioner in models.values():
+            check_explained(captioner, explain)
 
 
 def _draw(
     captioner: Captioner,
     wanted: Mapping[str, Path],
-    written: Sequence[tuple[Path, Mapping[str, Caption]]],
+    by_model: Mapping[str, Captioned],
     style: Style | None,
     explain: str,
 ) -> None:
     from captioner.commands.caption import pictures
     from captioner.visualize.overlay import USUAL
 
+    written = [
+        (photo, {model: captioned[number][1][0] for model, captioned in by_model.items()})
+        for number, (photo, _) in enumerate(next(iter(by_model.values())))
+    ]
     for option, path in wanted.items():
-        if option == "sheet" and explain != "attention":
+        kind = pictures.explained_kind(option, explain)
+        if kind is not None:
             from captioner.commands.caption.accounts import accounts_of
 
             own = [(photo, next(iter(captions.values()))) for photo, captions in written]
-            found = [(photo, accounts_of(captioner, photo, caption, explain)) for photo, caption in own]
-            pictures.write(pictures.EXPLAINED, path, found, style or USUAL)
+            accounts = [(photo, accounts_of(captioner, photo, caption, explain)) for photo, caption in own]
+            pictures.write(kind, path, accounts, style or USUAL)
         else:
             pictures.write(option, path, written, style or USUAL)
 
 
-def _check_page(photos: Sequence[Path], page: Path | None) -> None:
-    if page is None:
-        return
-    from captioner.visualize.page import check_name
-
-    check_name(page)
-    if len(photos) > _ON_ONE_PAGE:
-        raise UserError(f"one page holds up to {_ON_ONE_PAGE} photos, got {len(photos)}; give fewer photos at a time")
-
-
-def _by_model(
-    captioned: Captioned, beside: Mapping[str, Captioner], name: str
-) -> list[tuple[Path, dict[str, Caption]]]:
-    """Each photo with the captions by model; the other models' captions are printed."""
-    written = [(photo, {name: caption}) for photo, (caption, *_) in captioned]
-    for other, captioner in beside.items():
-        captions = captioner.captions([photo for photo, _ in captioned])
-        for (photo, by_model), caption in zip(written, captions, strict=True):
-            by_model[other] = caption
-            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f}, {other})", soft_wrap=True)
-    return written
+def _by_others(captioned: Captioned, beside: Mapping[str, Captioner], with_candidates: bool) -> dict[str, Captioned]:
+    """The captions of the other models, which are printed."""
+    by_model: dict[str, Captioned] = {}
+    for name, captioner in beside.items():
+        by_model[name] = []
+        for photo, captions in _stream(captioner, [photo for photo, _ in captioned], with_candidates):
+            if isinstance(captions, UserError):
+                raise captions
+            by_model[name].append((photo, captions))
+            console.print(f"{photo}: {captions[0].text} ({captions[0].confidence:.2f}, {name})", soft_wrap=True)
+    return by_model
 
 
 def _stream(
@@ -206,6 +210,12 @@ def _caption(
     return captioned, unreadable
 
 
+def _say_left_out(unreadable: int, photos: int) -> None:
+    """The last line of the output, so that it is seen."""
+    if unreadable:
+        errors.print(f"{unreadable} of {photos} photos could not be read, and have no caption", soft_wrap=True)
+
+
 def _check_heads(caption: Caption) -> None:
     """Refuse a model without attention heads."""
     if caption.head_weights is None:
@@ -230,21 +240,4 @@ def _as_csv(captioned: Captioned) -> str:
 
 def _write(path: Path, text: str) -> None:
     write_text_atomically(path, text)
-    console.print(f"written: {path}", soft_wrap=True)
-
-
-def _lay_out(captioner: Captioner, path: Path, captioned: Captioned, style: Style | None, explain: str) -> None:
-    """Write one HTML file of all photos with their captions."""
-    from captioner.visualize.overlay import USUAL
-    from captioner.visualize.page import PageItem, save_page
-
-    def item(photo: Path, captions: list[Caption]) -> PageItem:
-        picture, accounts = open_photo(photo), {}
-        if explain != "attention":
-            from captioner.commands.caption.accounts import explained
-
-            accounts = explained(captioner, picture, captions[0], explain, style or USUAL)
-        return PageItem(picture, captions[0], photo.name, captions, accounts)
-
-    save_page(path, (item(photo, captions) for photo, captions in captioned), style=style or USUAL)
     console.print(f"written: {path}", soft_wrap=True)

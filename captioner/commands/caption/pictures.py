@@ -24,6 +24,7 @@ _ON_ONE_PICTURE = 16
 _ACCOUNT = 144  # size of a panel where several accounts are compared
 EXPLAINED = "explained sheet"
 """The kind of a sheet that shows several accounts of one caption, in place of several models."""
+LAYERS = "heads of every layer"
 _MAX_STEM = 200  # bytes
 Captions = Mapping[str, Caption]
 """The captions of one photo, by the name of the model."""
@@ -45,14 +46,28 @@ def _heads(photo: Image.Image, captions: Captions, style: Style, name: str) -> D
     return _named(heads(photo, caption, replace(style, panel=SMALL.panel)), name)
 
 
+def _layers(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
+    from captioner.commands.caption.accounts import account_notes, in_order
+
+    layers, notes = in_order(captions), account_notes(captions, style)
+    return _named(heads(photo, layers, replace(style, panel=SMALL.panel), notes), name)
+
+
 def _explained(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
     from captioner.commands.caption.accounts import account_notes
 
     return _named(side_by_side(photo, captions, replace(style, panel=_ACCOUNT), account_notes(captions, style)), name)
 
 
-KINDS: dict[str, Draw] = {"sheet": _sheet, EXPLAINED: _explained, "strip": _strip, "heads": _heads}
+KINDS: dict[str, Draw] = {"sheet": _sheet, EXPLAINED: _explained, LAYERS: _layers, "strip": _strip, "heads": _heads}
 """The pictures that `captioner caption` draws, by option; `gif` is the animation."""
+
+
+def explained_kind(option: str, explain: str) -> str | None:
+    """The kind of a picture that needs accounts of the caption's words; None if it shows attention alone."""
+    if option == "sheet" and explain != "attention":
+        return EXPLAINED
+    return LAYERS if option == "heads" and explain == "layers" else None
 
 
 def check(wanted: Mapping[str, Path], num_photos: int) -> None:
@@ -96,10 +111,10 @@ def _write_one(option: str, path: Path, photo: Path, captions: Captions, style: 
 
 def _drawn(option: str, photo: Path, captions: Captions, style: Style, name: str) -> Drawing:
     """A picture whose metadata names the models."""
-    if option not in ("sheet", EXPLAINED):
+    if option not in ("sheet", EXPLAINED, LAYERS):
         captions = dict([next(iter(captions.items()))])
     drawing = KINDS[option](open_photo(photo), captions, style, name)
-    what = "accounts" if option == EXPLAINED else "models"
+    what = "accounts" if option in (EXPLAINED, LAYERS) else "models"
     return replace(drawing, metadata=drawing.metadata | {what: ", ".join(captions)})
 
 

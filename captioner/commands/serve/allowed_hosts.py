@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -22,10 +22,11 @@ class AllowedHosts:
     Args:
         app: answers the requests.
         host: what `--host` says.
+        also: other names, such as that of a proxy; names that are added later count too.
     """
 
-    def __init__(self, app: Callable[..., Awaitable[None]], host: str):
-        self.app, self.everywhere = app, host in _EVERYWHERE
+    def __init__(self, app: Callable[..., Awaitable[None]], host: str, also: Collection[str] = ()):
+        self.app, self.everywhere, self.also = app, host in _EVERYWHERE, also
         own = {socket.gethostname().lower(), socket.getfqdn().lower()} if self.everywhere else {host.lower()}
         self.names = _HERE | own
 
@@ -43,7 +44,7 @@ class AllowedHosts:
     def allows(self, header: str) -> bool:
         """Is this value of the Host header one of the allowed names, with or without a port?"""
         name = header[1 : header.find("]")] if header.startswith("[") else header.partition(":")[0]
-        return name.lower() in self.names or (self.everywhere and _is_address(name))
+        return name.lower() in self.names or name.lower() in self.also or (self.everywhere and _is_address(name))
 
 
 def _header(scope: Message) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,19 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.captioner import Captioner
-from captioner.commands.caption.accounts import explained
+from captioner.commands.caption.photo_pages import item_of
 from captioner.commands.caption.photos import Captioned
 from captioner.commands.serve.choices import make_search
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
+from captioner.explain.gradients import has_captum
 from captioner.search import Search
 from captioner.search.limits import Limits
 from captioner.search.steps import BeamState, Continuations
 from captioner.visualize.drawing import Drawing
 from captioner.visualize.page import PageItem, caption_page
 from captioner.visualize.sheet import sheet
+from captioner.visualize.strips import side_by_side
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 Tick = Callable[[int, int], None]
@@ -47,7 +49,7 @@ class Allowed:
 class Answer:
     """The answer to a request."""
 
-    captioned: Captioned
+    captioned: Captioned  # by the first model
     page: str  # empty if no photo could be captioned
     sheets: list[Drawing]  # one for each captioned photo
     problems: list[str]  # one message for each photo without a caption
@@ -81,6 +83,7 @@ class Service:
     run: Path
     captioner: Captioner
     allowed: Allowed = Allowed()
+    beside: Sequence[Service] = ()  # other models, shown beside this one
 
     @property
     def name(self) -> str:
@@ -108,8 +111,12 @@ class Service:
         if not 0 < len(photos) <= self.allowed.photos:
             raise UserError(f"give 1 to {self.allowed.photos} photos at a time, got {len(photos)}")
         deadline = time.monotonic() + self.allowed.seconds
-        search = make_search(self.run, self.captioner.vocabulary, choices)
-        request = _Request(self.captioner.with_search(_InTime(search, deadline)), self.allowed, tick, gradients)
+        models: dict[str, Captioner] = {}
+        for service in [self, *self.beside]:
+            name = service.name if service.name not in models else f"{service.name} {len(models) + 1}"
+            search = make_search(service.run, service.captioner.vocabulary, choices)
+            models[name] = service.captioner.with_search(_InTime(search, deadline))
+        request = _Request(models, self.allowed, tick, gradients)
         items = request.items(photos)
         first = next(items, None)
         page = "" if first is None else caption_page(chain([first], items), inside=True)
@@ -119,8 +126,9 @@ class Service:
 class _Request:
     """A request in progress, with its results so far."""
 
-    def __init__(self, captioner: Captioner, allowed: Allowed, tick: Tick, gradients: bool):
-        self.captioner, self.allowed, self.tick, self.gradients = captioner, allowed, tick, gradients
+    def __init__(self, models: Mapping[str, Captioner], allowed: Allowed, tick: Tick, gradients: bool):
+        self.models, self.allowed, self.tick = models, allowed, tick
+        self.explain = ("all" if has_captum() else "both") if gradients else "attention"
         self.captioned: Captioned = []
         self.sheets: list[Drawing] = []
         self.problems: list[str] = []
@@ -131,8 +139,10 @@ class _Request:
             self.tick(done, len(photos))
             try:
                 photo = open_upload(path, self.allowed)
-                captions = self.captioner.candidates(photo)
-                accounts = explained(self.captioner, photo, captions[0]) if self.gradients else {}
+                items = [
+                    item_of(captioner, photo, captioner.candidates(photo), path.name, self.explain, model=name)
+                    for name, captioner in self.models.items()
+                ]
             except UserError as error:
                 self.problems.append(str(error))
             except _TimeIsUp:
@@ -142,9 +152,16 @@ class _Request:
                 )
                 return
             else:
-                self.captioned.append((Path(path.name), captions))
-                self.sheets.append(sheet(photo, captions[0], name=path.name))
-                yield PageItem(photo, captions[0], path.name, captions, accounts)
+                self.captioned.append((Path(path.name), list(items[0].candidates)))
+                self.sheets.append(_sheet(items))
+                yield replace(items[0], beside=items[1:])
+
+
+def _sheet(items: Sequence[PageItem]) -> Drawing:
+    first = items[0]
+    if len(items) == 1:
+        return sheet(first.photo, first.caption, name=first.name)
+    return side_by_side(first.photo, {item.model: item.caption for item in items})
 
 
 def open_upload(path: Path, allowed: Allowed) -> Image.Image:

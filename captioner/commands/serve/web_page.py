@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from html import escape
 from pathlib import Path
@@ -23,6 +23,7 @@ from captioner.commands.serve.choices import RANGES, choices_for, first_choices
 from captioner.commands.serve.page_extras import NAME_BUTTONS, examples_to_click, offer_function
 from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.errors import UserError, library
+from captioner.explain.gradients import has_captum
 from captioner.files import write_text_atomically
 from captioner.search import KINDS
 from captioner.search.length_rules import LENGTH_RULES
@@ -82,7 +83,7 @@ def make_page(service: Service, folder: Path) -> Any:
             with gradio.Column(scale=2, min_width=300):
                 photos = gradio.File(file_count="multiple", label="photos", height=140)
                 examples = examples_to_click(gradio)
-                gradients = gradio.Checkbox(label="explain words by gradients too", value=False)
+                gradients = gradio.Checkbox(label=f"explain words by {_gradients()} too", value=False)
                 controls = _controls(gradio, first_choices(service.run))
                 button = gradio.Button("Caption", variant="primary")
                 files = _downloads(gradio)
@@ -102,15 +103,19 @@ def make_page(service: Service, folder: Path) -> Any:
     return page.queue(max_size=_WAITING, default_concurrency_limit=1)
 
 
-def served_only_at(host: str) -> dict[str, Any]:
-    """Arguments of the web application that make it refuse requests under other names than the host's."""
+def _gradients() -> str:
+    return "gradients and integrated gradients" if has_captum() else "gradients"
+
+
+def served_only_at(host: str, also: Collection[str] = ()) -> dict[str, Any]:
+    """Arguments of the web application that make it refuse requests under other names than the host's and those of `also`."""
     from starlette.middleware import Middleware
 
-    return {"middleware": [Middleware(AllowedHosts, host=host)]}
+    return {"middleware": [Middleware(AllowedHosts, host=host, also=also)]}
 
 
-def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
-    """Serve the page at an address; return the page.
+def start(page: Any, allowed: Allowed, host: str, port: int | None, also: Collection[str] = ()) -> Any:
+    """Serve the page at an address, also under other names; return the page.
 
     Raises:
         UserError: the address is not available.
@@ -122,7 +127,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
         page.launch(
             server_name=host, server_port=port, max_file_size=f"{allowed.megabytes}mb", theme=theme, css=_STYLE,
             state_session_capacity=_REMEMBERED, prevent_thread_lock=True, quiet=True,
-            app_kwargs=served_only_at(host),
+            app_kwargs=served_only_at(host, also), inline=False,
             share=False, ssr_mode=False, mcp_server=False, pwa=False, enable_monitoring=False, run_history=False, footer_links=[],
         )  # fmt: skip
     except OSError as error:
@@ -134,6 +139,12 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None) -> Any:
 
 
 def _head(service: Service) -> str:
+    facts = [_facts(model) for model in [service, *service.beside]]
+    return f'<h1>{_TITLE}</h1><p class="about">{_ABOUT}</p>{"".join(f"<p>{escape(line)}</p>" for line in facts)}'
+
+
+def _facts(service: Service) -> str:
+    """A model in one line."""
     settings, words = builder.read_run_settings(service.run), len(service.captioner.vocabulary)
     kinds = {
         "attention": settings.attention.kind,
@@ -141,8 +152,7 @@ def _head(service: Service) -> str:
         "encoder": settings.encoder.options.get("network", settings.encoder.kind),
     }
     facts = [f"{section}: {kind}" for section, kind in kinds.items()]
-    model = " · ".join([f"model: {service.name}", *facts, f"{words:,} words"])
-    return f'<h1>{_TITLE}</h1><p class="about">{_ABOUT}</p><p>{escape(model)}</p>'
+    return " · ".join([f"model: {service.name}", *facts, f"{words:,} words"])
 
 
 def _limits(allowed: Allowed) -> str:

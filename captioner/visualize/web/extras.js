@@ -111,10 +111,14 @@ function tellOf(view) {
   return button;
 }
 
+const BEST_ALONE = "This candidate has no other account of its words than attention: the others were computed for the model's caption alone.";
+const ABOUT_HEADS = "A head's map is where this head attended. It is not the head's share in the word, which also depends on what it read there.";
+
 /** A switch between accounts of the words, such as attention and gradients, or all of them side by side. */
 function accountsOf(view) {
   const { accounts, maps } = view.caption;
-  if (!maps || accounts.length < 2 || view.compact) return [];
+  if (!maps || view.compact) return [];
+  if (accounts.length < 2) return view.data.captions.some((other) => other.accounts?.length > 1) ? [make("p", "faint", {}, BEST_ALONE)] : [];
   const names = [...accounts.map(({ name }) => name), "side by side"];
   const buttons = names.map((name) => make("button", "part", {}, name));
   const group = make("div", "parts", { "aria-label": "account of the words" }, ...buttons);
@@ -128,8 +132,9 @@ function accountsOf(view) {
     view.together = index === accounts.length;
     view.account = view.together ? 0 : index;
     view.region = -1;
-    if (view.account) view.head = -1;
+    view.head = -1;
     showChoice(buttons, index);
+    view.showHeads();
     view.spread();
     view.shown();
     say();
@@ -139,11 +144,12 @@ function accountsOf(view) {
   return [group, note];
 }
 
-/** A small map for the mean of the heads and for each head, to compare and to select. */
+/** A small map for the mean of the heads and for each head of the account that is shown, to compare and to select. */
 function headsOf(view) {
-  const { numHeads, accounts } = view.caption;
   view.drawHeads = null;
-  if (!numHeads) return [];
+  if (!view.caption.maps) return [];
+  const { name, heads, numHeads, maps } = view.caption.accounts[view.account];
+  if (!heads) return [];
   const names = ["mean", ...Array.from({ length: numHeads }, (_, head) => `head ${head + 1}`)];
   const canvases = names.map(() => make("canvas", "", { "aria-hidden": "true" }));
   const buttons = names.map((name, index) => make("button", "head", {}, canvases[index], name));
@@ -157,11 +163,11 @@ function headsOf(view) {
   showChoice(buttons, 0);
   const of = (position, index) => {
     const numRegions = numRegionsOf(view.caption.regions);
-    return index ? weightsOf(view.caption.headMaps, position * numHeads + index - 1, numRegions) : weightsOf(accounts[0].maps, position, numRegions);
+    return index ? weightsOf(heads, position * numHeads + index - 1, numRegions) : weightsOf(maps, position, numRegions);
   };
   view.drawHeads = () => canvases.forEach((canvas, index) => drawSmall(view, canvas, index, of));
   const scales = `all heads share one scale, up to ${number(view.data.headTop)}; their mean has its own, up to ${number(view.data.top)}`;
-  return [make("h3", "", {}, "heads of attention"), group, make("p", "faint", {}, scales)];
+  return [make("h3", "", {}, `heads of ${name}`), group, make("p", "faint", {}, `${ABOUT_HEADS} In \"cells\", ${scales}.`)];
 }
 
 function drawSmall(view, canvas, index, weightsOfHead) {

@@ -110,3 +110,26 @@ function paintOn(canvas, image, width, height, weights, regions, top) {
   const line = Math.max(1, Math.min(Math.round(2 * sharpness), Math.round(Math.max(across, down) / cells / 12)));
   paint(canvas, canvas.pixels, { weights: drawn, multiples, top, numRegions: numRegionsOf(regions), line }, look.style);
 }
+
+/** Paints the part of the photo with the most weight: a square of two cells or a third of the view's shorter side. */
+function paintPiece(canvas, image, weights, regions) {
+  if (!image?.naturalWidth) return;
+  const side = Math.round(48 * Math.min(3, window.devicePixelRatio));
+  [canvas.width, canvas.height] = [side, side];
+  const [left, top, right, bottom] = regions.view;
+  const length = Math.min(right - left, bottom - top) * (regions.boxes ? 0.4 : Math.max(0.34, 2 / Math.max(regions.rows, regions.columns)));
+  const middles = Array.from(weights, (_, region) => {
+    const edges = edgesOf(regions, region);
+    return [(edges[0] + edges[2]) / 2, (edges[1] + edges[3]) / 2];
+  });
+  const nearness = ([x, y], [u, v]) => Math.max(0, 1 - Math.max(Math.abs(u - x), Math.abs(v - y)) / length);
+  const sums = middles.map((middle) => middles.reduce((sum, other, region) => sum + nearness(middle, other) * weights[region], 0));
+  const scale = image.naturalWidth / regions.photoSize[0];
+  const start = middles[sums.indexOf(Math.max(...sums))].map((middle, axis) => {
+    const [low, high] = [Math.max(0, regions.view[axis]), Math.min(regions.photoSize[axis], regions.view[axis + 2])];
+    return Math.max(low, Math.min(high - length, middle - length / 2)) * scale;
+  });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, ...start, length * scale, length * scale, 0, 0, side, side);
+}

@@ -17,6 +17,7 @@ class View {
   /** root contains .stage with its image, and .sentence; the view takes both over. */
   constructor(root, data, { compact = false } = {}) {
     Object.assign(this, { root, data, compact, word: -1, hovered: -1, region: -1, head: -1, account: 0, pointed: 0, together: false });
+    Object.assign(this, { missing: "", peers: [] }); // peers: views of the same photo with the captions of other models
     this.stages = [new Stage(root.querySelector(".stage"), (region) => this.probe(region, 0))];
     this.sentence = make("div");
     this.readout = make("div", "readout");
@@ -39,7 +40,7 @@ class View {
   show(index) {
     this.index = index;
     this.caption = this.data.captions[index];
-    Object.assign(this, { word: -1, hovered: -1, region: -1, head: -1, account: 0, pointed: 0, together: false });
+    Object.assign(this, { word: -1, hovered: -1, region: -1, head: -1, account: 0, pointed: 0, together: false, missing: "" });
     this.tell?.stop();
     this.words = this.caption.words.map((word, position) => this.chip(word, position));
     const sentence = make("div", "sentence", { "aria-label": "words of the caption", lang: "", dir: "auto" });
@@ -49,10 +50,22 @@ class View {
     if (this.words.length) asChoice(sentence, this.words, (position) => this.choose(position), (position) => this.preview(position));
     this.accounts.replaceChildren(...accountsOf(this));
     this.notes.replaceChildren(...notesOn(this));
-    this.heads.replaceChildren(...(this.compact ? [] : headsOf(this)));
+    this.showHeads();
     this.showCandidate?.();
     this.spread();
     this.shown();
+    this.lead();
+  }
+
+  showHeads() {
+    this.heads.replaceChildren(...(this.compact ? [] : headsOf(this)));
+  }
+
+  /** The views of other models follow this one. */
+  lead() {
+    this.missing = "";
+    delete this.root.dataset.follows;
+    for (const peer of this.peers) follow(peer, this);
   }
 
   /** A word with its probability, and the part of the photo where its map is largest. */
@@ -70,6 +83,7 @@ class View {
   choose(position) {
     this.word = position;
     this.hovered = -1;
+    this.lead();
     this.update();
     this.live.textContent = position < 0 ? "the photo alone" : this.factsOf(position).map((fact) => fact.slice(0, 2).join(" ")).join("; ");
   }
@@ -77,6 +91,7 @@ class View {
   preview(position) {
     if (position === this.hovered) return;
     this.hovered = position;
+    this.lead();
     this.update();
   }
 
@@ -84,11 +99,13 @@ class View {
   probe(region, stage) {
     if (region === this.region && stage === this.pointed) return;
     [this.region, this.pointed] = [region, stage];
+    this.lead();
     this.update();
     if (document.activeElement === this.stages[stage].probe) this.live.textContent = region < 0 ? "" : this.factsOfRegion().map((fact) => fact.slice(0, 2).join(" ")).join("; ");
   }
 
   get shownWord() {
+    if (this.missing) return -1;
     return this.hovered >= 0 ? this.hovered : this.word;
   }
 
@@ -148,6 +165,7 @@ class View {
 
   factsOfAll() {
     const { caption } = this;
+    if (this.missing) return [["not in this caption:", this.missing]];
     const facts = [];
     if (this.words.length) facts.push(["confidence", number(caption.confidence), "the geometric mean of the words' probabilities"]);
     if (!this.compact) facts.unshift(["caption's probability", number(Math.exp(caption.logProb)), "the product of all words' probabilities and the end mark's"]);
@@ -196,12 +214,12 @@ class View {
     return weights[region] * weights.length;
   }
 
-  /** One word's weights in an account; the heads belong to the first one, attention. */
+  /** One word's weights in an account, or those of the chosen head. */
   weightsOf(position, account = this.account) {
-    const { accounts, headMaps, numHeads, regions } = this.caption;
-    const numRegions = numRegionsOf(regions);
-    if (account === 0 && this.head >= 0) return weightsOf(headMaps, position * numHeads + this.head, numRegions);
-    return weightsOf(accounts[account].maps, position, numRegions);
+    const { maps, heads, numHeads } = this.caption.accounts[account];
+    const numRegions = numRegionsOf(this.caption.regions);
+    if (this.head >= 0 && account === this.account) return weightsOf(heads, position * numHeads + this.head, numRegions);
+    return weightsOf(maps, position, numRegions);
   }
 
   get top() {
@@ -219,27 +237,4 @@ class View {
     this.drawHeads?.();
     this.drawScale?.();
   }
-}
-
-/** Paints the part of the photo with the most weight: a square of two cells or a third of the view's shorter side. */
-function paintPiece(canvas, image, weights, regions) {
-  if (!image?.naturalWidth) return;
-  const side = Math.round(48 * Math.min(3, window.devicePixelRatio));
-  [canvas.width, canvas.height] = [side, side];
-  const [left, top, right, bottom] = regions.view;
-  const length = Math.min(right - left, bottom - top) * (regions.boxes ? 0.4 : Math.max(0.34, 2 / Math.max(regions.rows, regions.columns)));
-  const middles = Array.from(weights, (_, region) => {
-    const edges = edgesOf(regions, region);
-    return [(edges[0] + edges[2]) / 2, (edges[1] + edges[3]) / 2];
-  });
-  const nearness = ([x, y], [u, v]) => Math.max(0, 1 - Math.max(Math.abs(u - x), Math.abs(v - y)) / length);
-  const sums = middles.map((middle) => middles.reduce((sum, other, region) => sum + nearness(middle, other) * weights[region], 0));
-  const scale = image.naturalWidth / regions.photoSize[0];
-  const start = middles[sums.indexOf(Math.max(...sums))].map((middle, axis) => {
-    const [low, high] = [Math.max(0, regions.view[axis]), Math.min(regions.photoSize[axis], regions.view[axis + 2])];
-    return Math.max(low, Math.min(high - length, middle - length / 2)) * scale;
-  });
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(image, ...start, length * scale, length * scale, 0, 0, side, side);
 }

@@ -10,7 +10,7 @@ from PIL import Image
 
 from captioner.captioner import Captioner
 from captioner.commands import caption as captioning
-from captioner.commands.caption.accounts import ACCOUNTS, account_notes, accounts_of, explained
+from captioner.commands.caption.accounts import ACCOUNTS, account_notes, accounts_of, explained, in_order
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
 from captioner.model import CaptionModel
@@ -19,6 +19,8 @@ from captioner.text.vocabulary import Vocabulary
 from captioner.visualize.overlay import Style
 from tests.commands.caption.test_photos import captioner, photos  # noqa: F401  (fixtures)
 from tests.helpers import make_decoder
+
+BOTH = list(ACCOUNTS)[:3]
 
 
 def captioner_of(kind, **options):
@@ -31,16 +33,16 @@ def test_every_account_has_a_map_for_each_word(captioner, photos):  # noqa: F811
     photo = photos / "plain.jpg"
     caption = captioner.caption(photo)
     accounts = accounts_of(captioner, photo, caption, "both")
-    assert list(accounts) == list(ACCOUNTS)
+    assert list(accounts) == BOTH
     assert torch.equal(accounts["attention"].weights, caption.weights)
-    for name in list(ACCOUNTS)[1:]:
+    for name in BOTH[1:]:
         weights = accounts[name].weights
         assert weights.shape == caption.weights.shape
         assert (weights >= 0).all()
         sums = weights.sum(1)
         assert all(float(value) == pytest.approx(1, abs=1e-5) or float(value) == 0 for value in sums)
         assert accounts[name].words == caption.words
-    assert list(accounts_of(captioner, photo, caption, "gradients")) == list(ACCOUNTS)[1:]
+    assert list(accounts_of(captioner, photo, caption, "gradients")) == BOTH[1:]
 
 
 def test_notes_say_what_an_account_is_and_where_it_differs_most(captioner, photos):  # noqa: F811
@@ -83,23 +85,59 @@ def test_each_layer_of_a_transformer_has_its_map(photos):  # noqa: F811
     assert accounts["layer 1 of 3"][1].startswith("where layer 1 of 3 of the decoder attended")
 
 
+def test_each_layer_of_a_transformer_has_its_heads(photos, tmp_path):  # noqa: F811
+    photo = photos / "plain.jpg"
+    model = captioner_of("transformer", layers=3, attention="multi_head")
+    accounts = explained(model, photo, model.caption(photo), "layers")
+    for caption, _ in accounts.values():
+        torch.testing.assert_close(caption.head_weights.mean(1), caption.weights)
+        assert caption.head_weights.shape[1] > 1
+    assert list(in_order({name: caption for name, (caption, _) in accounts.items()})) == [
+        "layer 1 of 3", "layer 2 of 3", "attention",
+    ]  # fmt: skip
+    assert accounts["attention"][1].startswith("layer 3 of 3, the last: where the decoder attended; not why")
+    page, heads = tmp_path / "a.html", tmp_path / "heads.png"
+    assert captioning.run(model, [str(photo)], {"heads": heads}, page=page, explain="layers") == 0
+    assert page.read_text(encoding="utf-8").count('"numHeads":') == 3
+    with Image.open(heads) as saved:
+        assert saved.text["accounts"] == "attention, layer 1 of 3, layer 2 of 3"
+
+
+def test_integrated_gradients_are_a_third_account(captioner, photos):  # noqa: F811
+    pytest.importorskip("captum")
+    caption = captioner.caption(photos / "plain.jpg")
+    accounts = explained(captioner, photos / "plain.jpg", caption, "all")
+    assert list(accounts) == list(ACCOUNTS)
+    integrated, note = accounts["integrated gradients"]
+    assert integrated.weights.shape == caption.weights.shape
+    assert all(float(value) == pytest.approx(1, abs=1e-5) or float(value) == 0 for value in integrated.weights.sum(1))
+    assert "this photo's mean region everywhere" in note
+
+
+def test_integrated_gradients_without_captum_are_an_error(captioner, photos, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("captioner.commands.caption.accounts.has_captum", lambda: False)
+    with pytest.raises(UserError, match=r"need captum, which is not installed; .*explain.*choose --explain both"):
+        captioning.run(captioner, [str(photos / "plain.jpg")], page=tmp_path / "a.html", explain="all")
+    assert not (tmp_path / "a.html").exists()
+
+
 def test_the_last_layer_s_map_is_the_caption_s(photos):  # noqa: F811
     """Step by step and all at once are tied: what the hooks see of the last layer is what decoding kept."""
     from captioner.commands.caption.accounts import _encoded, _regions
-    from captioner.explain.layers import layer_weights
+    from captioner.explain.layers import layer_maps
 
     model = captioner_of("transformer", layers=3, attention="multi_head")
     caption = model.caption(photos / "plain.jpg")
     _, regions = _regions(model, photos / "plain.jpg")
-    weights = layer_weights(model.model, regions, _encoded(model, caption)[None, : len(caption.words)])
-    torch.testing.assert_close(weights[-1][0], caption.weights)
+    maps = layer_maps(model.model, regions, _encoded(model, caption)[None, : len(caption.words)])
+    torch.testing.assert_close(maps[-1][0][0], caption.weights)
 
 
 def test_a_decoder_without_layers_is_an_error(captioner, photos):  # noqa: F811
     caption = captioner.caption(photos / "plain.jpg")
     with pytest.raises(UserError, match=r"needs a decoder with several layers of attention, this model has 1"):
         explained(captioner, photos / "plain.jpg", caption, "layers")
-    with pytest.raises(UserError, match=r"explain is one of attention, gradients, both, layers, got 'shap'"):
+    with pytest.raises(UserError, match=r"explain is one of attention, gradients, both, all, layers, got 'shap'"):
         explained(captioner, photos / "plain.jpg", caption, "shap")
 
 
@@ -115,7 +153,7 @@ def test_a_page_of_both_accounts_is_written(captioner, photos, tmp_path):  # noq
     page = tmp_path / "both.html"
     assert captioning.run(captioner, [str(photos / "plain.jpg")], page=page, explain="both") == 0
     text = page.read_text(encoding="utf-8")
-    assert [name for name in ACCOUNTS if f'"name":"{name}"' in text] == list(ACCOUNTS)
+    assert [name for name in ACCOUNTS if f'"name":"{name}"' in text] == BOTH
     assert "not why it chose the word" in text
 
 

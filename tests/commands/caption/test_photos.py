@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from captioner.captioner import Captioner
+from captioner.commands.caption import photo_pages
 from captioner.commands.caption import photos as captioning
 from captioner.data.coco import read_results
 from captioner.encoders.small_cnn import SmallCNN
@@ -146,7 +147,7 @@ def test_a_page_shows_every_photo_that_can_be_read_with_what_decoding_found(capt
 
 
 def test_a_page_holds_so_many_photos_and_no_more(captioner, photos, monkeypatch):
-    monkeypatch.setattr(captioning, "_ON_ONE_PAGE", 3)
+    monkeypatch.setattr(photo_pages, "_ON_ONE_PAGE", 3)
     with pytest.raises(UserError, match="holds up to 3 photos, got 10"):
         captioning.run(captioner, [str(photos)], page=photos / "out.html")
 

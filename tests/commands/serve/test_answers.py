@@ -101,6 +101,16 @@ def test_an_answer_has_captions_page_sheet_and_json(service, photos):
     assert [len(entry["weights"]) for entry in entries] == [len(captions[0].words) for _, captions in answer.captioned]
 
 
+def test_models_beside_the_first_have_their_captions_on_the_page_and_the_sheet(service, photos):
+    both = replace(service, beside=[service])
+    answer = both.answer(photos[:1], GREEDY, gradients=True)
+    first, second = service.name, f"{service.name} 2"
+    assert [f'aria-label="{name}"' in answer.page for name in (first, second)] == [True, True]
+    assert answer.page.count('"name":"Grad-CAM"') == 2
+    assert answer.sheets[0].metadata["models"] == f"{first}, {second}"
+    assert len(answer.captioned) == 1
+
+
 @pytest.mark.parametrize("count", [0, 17])
 def test_too_many_photos_and_none_are_refused(service, photos, count):
     with pytest.raises(UserError, match=f"give 1 to 16 photos at a time, got {count}"):

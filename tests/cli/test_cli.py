@@ -340,7 +340,7 @@ def test_a_model_beside_itself_is_an_error(capsys, monkeypatch, pictures, traine
     photo, sheet = photo_of(pictures), trained / "twice.png"
     status, _, errors = run(capsys, cli.caption, photo, "--model", trained, *again, "--sheet", sheet)
     assert status == 2
-    assert "draws other models beside the first, got" in errors
+    assert "shows other models beside the first, got" in errors
     assert "twice; give another run" in errors
     assert not sheet.exists()
 
@@ -372,11 +372,17 @@ def test_a_scale_for_each_word_needs_the_style_that_has_one(capsys, pictures, tr
     assert not sheet.exists()
 
 
-@pytest.mark.parametrize("option", [(), ("--sheet", "a.png", "--beside", "runs/other")])
-def test_accounts_are_drawn_on_one_models_sheet(capsys, pictures, trained, option):
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ((), "--explain both needs a picture to draw; add --sheet out.png or --page out.html"),
+        (("--sheet", "a.png", "--beside", "runs/other"), "a sheet shows several models or several accounts of one"),
+    ],
+)
+def test_accounts_are_drawn_on_one_models_sheet(capsys, pictures, trained, option, message):
     status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", trained, "--explain", "both", *option)
     assert status == 2
-    assert "--explain draws the sheet or the page of one model; add --sheet out.png or --page out.html" in errors
+    assert message in errors
 
 
 def test_a_model_that_writes_with_itself_is_an_error(capsys, trained):

@@ -6,6 +6,7 @@ import json
 from inspect import signature
 from pathlib import Path
 
+import numpy
 import torch
 
 from captioner import attention, decoders
@@ -133,3 +134,33 @@ def losses(folder: Path) -> list[dict]:
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     logged = [line for line in lines if line["kind"] != "start"]
     return [{name: value for name, value in line.items() if name not in ("time", "seconds")} for line in logged]
+
+
+class FakeMeteor:
+    """Replaces pycocoevalcap's class, which needs Java: every word of a caption matches."""
+
+    asked: list[str] = []  # noqa: RUF012 (of all programs)
+
+    class Process:
+        killed = False
+
+        def kill(self):
+            self.killed = True
+
+        def communicate(self):
+            assert self.killed
+
+    def __init__(self):
+        self.meteor_p = self.Process()
+
+    def _stat(self, caption, references):
+        self.asked.append(caption)
+        count = len(caption.split())
+        return " ".join(map(str, [count, count, 0, 0, count, count, *[0] * 14, 2, count, count]))
+
+    def compute_score(self, references, captions):
+        from captioner.metrics.java import meteor_of
+
+        lines = [self._stat(caption, references[photo]) for photo, (caption,) in captions.items()]
+        numbers = numpy.array([[float(number) for number in line.split()] for line in lines])
+        return meteor_of(numbers.sum(0)), meteor_of(numbers)

@@ -142,16 +142,19 @@ def decode(
     captioner: Captioner,
     source: Source,
     indices: Sequence[int],
-    tick: Callable[[int], None] = lambda count: None,
+    tick: Callable[[Sequence[Caption]], None] = lambda captions: None,
     seed: int = 0,
 ) -> list[Caption]:
-    """Captions of some photos of a source, without their placements; draws follow from the seed."""
+    """Captions of some photos of a source, without their placements; draws follow from the seed.
+
+    `tick` is called with the captions of each batch.
+    """
     captions: list[Caption] = []
     torch.manual_seed(seed)
     for start in range(0, len(indices), _DECODE_BATCH):
         batch = indices[start : start + _DECODE_BATCH]
         captions += captioner.captions_of(source(batch))
-        tick(len(batch))
+        tick(captions[start:])
     return captions
 
 

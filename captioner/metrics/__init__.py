@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from captioner.metrics.diversity import diversity_scores as diversity_scores
     from captioner.metrics.diversity import variety as variety
     from captioner.metrics.frequencies import DocumentFrequencies as DocumentFrequencies
+    from captioner.metrics.java import begin_meteor as begin_meteor
     from captioner.metrics.java import java_scores as java_scores
     from captioner.metrics.neighbours import NEAREST as NEAREST
     from captioner.metrics.neighbours import neighbours_captions as neighbours_captions
@@ -65,7 +66,7 @@ _MODULES = {
     "clip": ["Clip", "ClipScorer", "load_clip"],
     "diversity": ["diversity_scores", "variety"],
     "frequencies": ["DocumentFrequencies"],
-    "java": ["java_scores"],
+    "java": ["begin_meteor", "java_scores"],
     "neighbours": ["NEAREST", "neighbours_captions"],
     "protocol": [
         "MOST_FREQUENT",

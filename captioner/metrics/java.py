@@ -10,8 +10,13 @@ from __future__ import annotations
 import math
 import shutil
 import subprocess
+from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import numpy
 from numpy import ndarray
@@ -19,6 +24,9 @@ from numpy import ndarray
 from captioner.errors import UserError
 from captioner.metrics.bootstrap import Tally
 from captioner.metrics.coco_scores import Captions, References, tokenised
+
+if TYPE_CHECKING:
+    from pycocoevalcap.meteor.meteor import Meteor
 
 METEOR, SPICE = "METEOR", "SPICE"
 _MODELS = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
@@ -32,13 +40,18 @@ def java_scores(captions: Captions, references: References, tokens: str = "simpl
     return {name: value for tally in parts for name, value in tally.of_all().items()}
 
 
-def java_tallies(captions: Captions, references: References, tokens: str = "simple") -> list[Tally]:
+def java_tallies(
+    captions: Captions, references: References, tokens: str = "simple", begun: BegunMeteor | None = None
+) -> list[Tally]:
     """The statistics of METEOR and SPICE for each photo, without a scorer that cannot run here.
+
+    Args:
+        begun: METEOR of some of the captions, which is not computed again.
 
     Raises:
         UserError: a Java program fails.
     """
-    scorers = {METEOR: _meteor, SPICE: _spice}
+    scorers = {METEOR: partial(_meteor, begun=begun), SPICE: _spice}
     running = [scorer for name, scorer in scorers.items() if name not in lacking(tokens)]
     if not running:
         return []
@@ -58,22 +71,84 @@ def lacking(tokens: str = "simple") -> dict[str, str]:
     return {}
 
 
-def _meteor(references: dict[int, list[str]], captions: dict[int, list[str]]) -> Tally:
+class BegunMeteor:
+    """METEOR of captions while others are still being written: its program starts now, and a thread feeds it.
+
+    Args:
+        references: of all photos that will be captioned.
+        tokens: the tokenisation rule.
+    """
+
+    def __init__(self, references: References, tokens: str):
+        self.program, self.waiting = _program(), SimpleQueue()
+        work = partial(
+            _feed, self.program, self.waiting, references, tokens
+        )  # without this object, which can then be dropped
+        self.thread = Thread(target=work, daemon=True)
+        self.thread.start()
+
+    def add(self, captions: Captions) -> None:
+        """Captions of some photos; those without references are passed over."""
+        self.waiting.put(captions)
+
+    def finish(self) -> Meteor:
+        """The program, after everything that was added."""
+        self.waiting.put(None)
+        self.thread.join()
+        return self.program
+
+    def __del__(self) -> None:
+        self.program.meteor_p.kill()
+        self.waiting.put(None)
+
+
+def _feed(program: Meteor, waiting: SimpleQueue[Captions | None], references: References, tokens: str) -> None:
+    """Score captions as they come; the program keeps the results. What fails here fails again when all captions are scored."""
+    with suppress(Exception):
+        while (captions := waiting.get()) is not None:
+            own = {photo: text for photo, text in captions.items() if photo in references}
+            if own:
+                candidates, texts = tokenised(own, {photo: references[photo] for photo in own}, tokens)
+                for photo, caption in candidates.items():
+                    program._stat(caption, texts[photo])
+
+
+def begin_meteor(references: References, tokens: str) -> BegunMeteor | None:
+    """METEOR's program, started; None where it cannot run or has nothing to score."""
+    return BegunMeteor(references, tokens) if references and METEOR not in lacking(tokens) else None
+
+
+def _program() -> Meteor:
     from pycocoevalcap.meteor.meteor import Meteor
 
-    class RecordingMeteor(Meteor):
-        """Keeps the program's statistics of each photo."""
+    class RememberingMeteor(Meteor):
+        """Keeps the program's statistics of each caption with its references."""
 
-        numbers: list[list[float]] = []  # noqa: RUF012
+        def __init__(self) -> None:
+            super().__init__()
+            self.lines: dict[tuple[str, ...], str] = {}
 
         def _stat(self, hypothesis_str: str, reference_list: list[str]) -> str:
-            line = super()._stat(hypothesis_str, reference_list)
-            self.numbers.append([float(number) for number in line.split()])
-            return line
+            key = (hypothesis_str, *reference_list)
+            if key not in self.lines:
+                self.lines[key] = super()._stat(hypothesis_str, reference_list)
+            return self.lines[key]
 
-    scorer = RecordingMeteor()
+        def __del__(self) -> None:
+            """Not the original's, which waits forever for a lock that a failure has left locked."""
+            self.meteor_p.kill()
+
+    return RememberingMeteor()
+
+
+def _meteor(
+    references: dict[int, list[str]], captions: dict[int, list[str]], begun: BegunMeteor | None = None
+) -> Tally:
+    scorer = _program() if begun is None else begun.finish()
     try:
         value, _ = scorer.compute_score(references, captions)
+        lines = [scorer._stat(caption, references[photo]) for photo, (caption,) in captions.items()]  # all known
+        numbers = numpy.array([[float(number) for number in line.split()] for line in lines])
     except (OSError, ValueError) as error:
         raise UserError(
             f"METEOR's Java program failed ({error}); repair Java, or leave METEOR out with --no-java"
@@ -81,7 +156,6 @@ def _meteor(references: dict[int, list[str]], captions: dict[int, list[str]]) ->
     finally:
         scorer.meteor_p.kill()
         scorer.meteor_p.communicate()
-    numbers = numpy.array(scorer.numbers)
     copies = (numbers[:, 21:23] == numbers[:, 0:2]).all(1) & (numbers[:, 20] == 1)
     numbers[copies, 20] = 0  # a copy has no fragmentation penalty
     tally = Tally(numbers, lambda sums: {METEOR: meteor_of(sums)})

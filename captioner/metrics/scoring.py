@@ -18,7 +18,7 @@ from captioner.metrics.clip import ClipScorer
 from captioner.metrics.coco_scores import Captions, PhotoId, References, tallies, tokenised_references
 from captioner.metrics.diversity import diversity_tallies, train_captions, variety_each, words_used
 from captioner.metrics.frequencies import DocumentFrequencies
-from captioner.metrics.java import java_tallies
+from captioner.metrics.java import BegunMeteor, java_tallies
 from captioner.metrics.nltk_bleu import NLTK_BLEU, nltk_bleu
 from captioner.metrics.units import WORDS_USED
 
@@ -57,20 +57,25 @@ class SystemScorer:
     words: Callable[[str], list[str]] = str.split  # how the model reads a text, for nltk's BLEU
 
     def __call__(
-        self, captions: Captions, candidates: Mapping[PhotoId, Sequence[str]] | None = None, java: bool = False
+        self,
+        captions: Captions,
+        candidates: Mapping[PhotoId, Sequence[str]] | None = None,
+        java: bool = False,
+        begun: BegunMeteor | None = None,
     ) -> SystemScores:
         """Score one caption for each photo.
 
         Args:
             candidates: two or more captions of each photo, to measure how diverse they are.
             java: whether to run METEOR and SPICE, where they can run.
+            begun: METEOR of some of the captions, which is not computed again.
 
         Raises:
             UserError: photos and captions do not pair up, or a Java program fails.
         """
         accuracy = tallies(captions, self.references, self.tokens)  # checks that captions and references pair up
         captions = {photo: captions[photo] for photo in self.references}
-        accuracy += java_tallies(captions, self.references, self.tokens) if java else []
+        accuracy += java_tallies(captions, self.references, self.tokens, begun) if java else []
         accuracy += [self.clip(captions)] if self.clip is not None else []
         other = [Tally.means(variety_each(captions, self.tokens, self._train_captions))]
         if self.instances is not None:

@@ -9,7 +9,8 @@ import pytest
 
 from captioner.errors import UserError
 from captioner.metrics import java
-from captioner.metrics.java import java_scores, java_tallies, lacking, meteor_of
+from captioner.metrics.java import begin_meteor, java_scores, java_tallies, lacking, meteor_of
+from tests.helpers import FakeMeteor
 
 TEXTS = {7: "A dog runs on grass.", "x": "a man rides a horse", 2: ""}
 REFERENCES = {
@@ -57,6 +58,50 @@ def test_a_photo_whose_spice_is_not_a_number_is_an_error(spice, monkeypatch):
     monkeypatch.setattr(FakeSpice, "compute_score", lambda self, wanted, written: (float("nan"), none))
     with pytest.raises(UserError, match="no number for 1 of 3 photos"):
         java_scores(TEXTS, REFERENCES)
+
+
+@pytest.fixture
+def meteor(monkeypatch):
+    """METEOR by a program that needs no Java; returns its calls."""
+    monkeypatch.setattr("pycocoevalcap.meteor.meteor.Meteor", FakeMeteor)
+    monkeypatch.setattr(java, "lacking", lambda tokens: {"SPICE": "not here"})
+    monkeypatch.setattr(FakeMeteor, "asked", [])
+    return FakeMeteor
+
+
+def test_meteor_that_began_earlier_asks_for_each_caption_once(meteor):
+    begun = begin_meteor(REFERENCES, "ptb")
+    for photo in ("x", 7):
+        begun.add({photo: TEXTS[photo], "without references": "a bird"})
+    (tally,) = java_tallies(TEXTS, REFERENCES, "ptb", begun)
+    assert sorted(meteor.asked) == ["", "a dog runs on grass", "a man rides a horse"]
+    (at_once,) = java_tallies(TEXTS, REFERENCES, "ptb")
+    numpy.testing.assert_array_equal(tally.numbers, at_once.numbers)
+
+
+def test_a_program_that_fails_while_captions_are_written_is_named_in_the_end(meteor, monkeypatch):
+    def broken(self, caption, references):
+        raise BrokenPipeError("its end is closed")
+
+    monkeypatch.setattr(meteor, "_stat", broken)
+    begun = begin_meteor(REFERENCES, "ptb")
+    begun.add(TEXTS)
+    with pytest.raises(UserError, match=r"METEOR's Java program failed \(its end is closed\).* --no-java"):
+        java_tallies(TEXTS, REFERENCES, "ptb", begun)
+
+
+def test_a_program_that_is_not_needed_any_more_ends(meteor):
+    begun = begin_meteor(REFERENCES, "ptb")
+    process, thread = begun.program.meteor_p, begun.thread
+    del begun
+    thread.join(timeout=10)
+    assert process.killed
+
+
+def test_without_java_or_references_nothing_begins(meteor, monkeypatch):
+    assert begin_meteor({}, "ptb") is None
+    monkeypatch.setattr(java, "lacking", lambda tokens: {"METEOR": "install Java"})
+    assert begin_meteor(REFERENCES, "ptb") is None
 
 
 def test_without_java_nothing_is_scored_and_it_is_said_how_to_get_it():

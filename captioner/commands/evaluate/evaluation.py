@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from captioner import builder, metrics
@@ -22,6 +22,7 @@ from captioner.features.sources import Source
 from captioner.files import unfinished
 from captioner.metrics import Clip, ClipScorer, SystemScorer
 from captioner.metrics.coco_scores import PhotoId
+from captioner.metrics.java import BegunMeteor
 from captioner.metrics.nltk_bleu import read_by
 from captioner.progress import Report, silent
 from captioner.search import Caption
@@ -42,6 +43,7 @@ class Evaluation(ScoredSystems):
     examples: Sequence[Example]
     captions: Sequence[Caption]
     source: Source
+    meteor: BegunMeteor | None = None  # of the captions, begun while they were written
 
     @property
     def name(self) -> str:
@@ -121,7 +123,7 @@ def evaluate(
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
     clip_model = None if clip is None else metrics.load_clip(clip, captioner.device, report)
     metrics.word_rule(tokens)  # refuses an unknown tokeniser before anything is computed
-    evaluation = _captioned(runs, splits[split], split, settings, captioner, tokens, place, report)
+    evaluation = _captioned(runs, splits[split], split, settings, captioner, tokens, place, report, java)
     with results_of(place, settings, [SCORES, PAGE]):
         evaluation.save_captions()  # before the scores are computed, which could fail
         if not evaluation.with_references:
@@ -143,17 +145,25 @@ def _captioned(
     tokens: str,
     place: Place,
     report: Report,
+    java: bool,
 ) -> Evaluation:
-    """Caption the photos of a split."""
+    """Caption the photos of a split. With `java`, METEOR of the first captions is computed while others are written."""
     if left := unfinished(place.folder):
         report.note(left.partition(";")[0])
     source, examples = photo_source(settings, captioner.model, photos, split, place.lists, report)
-    tick = partial(report.captions, split, total=len(source))
+    referenced = _references([example for example in examples if example.references])
+    meteor, done = metrics.begin_meteor(referenced, tokens) if java else None, iter(examples)
+
+    def tick(batch: Sequence[Caption]) -> None:
+        report.captions(split, len(batch), len(source))
+        ids = [example.id for example in islice(done, len(batch))]
+        if meteor is not None:
+            meteor.add({photo: caption.text for photo, caption in zip(ids, batch, strict=True)})
+
     captions = decode(captioner, source, range(len(source)), tick, settings.run.seed)
-    referenced = _references([example for example in examples if example.references] or examples)
-    protocol = protocol_of(settings, place.title, referenced, tokens, runs)
+    protocol = protocol_of(settings, place.title, referenced or _references(examples), tokens, runs)
     name = MODEL if len(runs) == 1 else f"ensemble of {len(runs)}"
-    return Evaluation([name], {}, {}, protocol, split, runs, place.folder, examples, captions, source)
+    return Evaluation([name], {}, {}, protocol, split, runs, place.folder, examples, captions, source, meteor)
 
 
 def _systems(
@@ -192,7 +202,8 @@ def _scored(
     scores = {}
     for name, captions in evaluation.systems.items():
         own = name == evaluation.name
-        scores[name] = scorer(captions, evaluation.candidates() if own else None, java and own)
+        candidates, begun = (evaluation.candidates(), evaluation.meteor) if own else (None, None)
+        scores[name] = scorer(captions, candidates, java and own, begun)
     scorers = metrics.scorers(
         scores[evaluation.name].scores, "" if clip is None else clip.source, "as the model reads them"
     )

@@ -214,7 +214,7 @@ class Validator:
 
     def __call__(self) -> Validation:
         own = self.here.share(range(len(self.examples)))
-        captions = decode(self.captioner, self.source, own, lambda count: self._stop_together())
+        captions = decode(self.captioner, self.source, own, lambda captions: self._stop_together())
         for _ in range(num_batches(-(-len(self.examples) // self.here.count)) - num_batches(len(own))):
             self._stop_together()  # as often as the process with most batches
         shares = self.here.gather(captions)

@@ -12,12 +12,14 @@ import pytest
 
 from captioner import builder, cli, metrics
 from captioner.builder.sections import PartSettings
+from captioner.commands import photo_sources
 from captioner.commands.evaluate import MODEL, evaluate, save_page
 from captioner.commands.evaluate.run_protocol import _decoding, _reward, scoring_tokens
 from captioner.commands.train import training_run as runs
 from captioner.errors import UserError
+from captioner.metrics import java
 from tests.cli.test_cli import run
-from tests.helpers import DRAWN, tiny_settings
+from tests.helpers import DRAWN, FakeMeteor, tiny_settings
 
 LIMITS = {"max_length": 20, "min_length": 1, "no_repeat": 0, "unknown": "forbid", "bad_endings": "allow"}
 
@@ -165,3 +167,16 @@ def test_captions_of_an_ensemble_are_asked_for_by_naming_several_models(capsys, 
     status, output, _ = run(capsys, cli.caption, photo, "--model", trained, "--model", other)
     assert status == 0
     assert expected in output
+
+
+def test_meteor_is_computed_while_captions_are_written(trained, tmp_path, monkeypatch):
+    """Its program gets every batch of captions at once."""
+    monkeypatch.setattr("pycocoevalcap.meteor.meteor.Meteor", FakeMeteor)
+    monkeypatch.setattr(java, "lacking", lambda tokens: {"SPICE": "not here"})
+    monkeypatch.setattr(photo_sources, "_DECODE_BATCH", 5)
+    batches, add = [], java.BegunMeteor.add
+    monkeypatch.setattr(java.BegunMeteor, "add", lambda self, captions: [batches.append(captions), add(self, captions)])
+    scored = evaluate(trained, baselines=False, out=tmp_path)
+    assert [len(captions) for captions in batches] == [5, 5, 2]
+    assert {photo: text for captions in batches for photo, text in captions.items()} == scored.texts()
+    assert 0 <= scored.rows[MODEL]["METEOR"] <= 1

@@ -63,11 +63,7 @@ class StoreIndex:
     unreadable: dict[Mark, str] = field(default_factory=dict)
     contents: dict[tuple[str, int], int] = field(default_factory=dict)  # rows by digest of the photo, and view
     checksums: dict[int, int] = field(default_factory=dict)  # by row; stores of earlier versions have none
-
-    @property
-    def num_rows(self) -> int:
-        """Rows in use, the first being 0."""
-        return max(self.rows.values(), default=-1) + 1
+    num_rows: int = 0  # rows in use, the first being 0
 
     def refresh(self) -> None:
         """Read the file again, without a last line that a killed program left incomplete.
@@ -75,7 +71,7 @@ class StoreIndex:
         Raises:
             UserError: a line is damaged.
         """
-        self.rows, self.unreadable, self.contents, self.checksums = {}, {}, {}, {}
+        self.rows, self.unreadable, self.contents, self.checksums, self.num_rows = {}, {}, {}, {}, 0
         if not self.path.exists():
             return
         advice = f"delete {self.path.parent}, and its regions are computed again"
@@ -90,6 +86,7 @@ class StoreIndex:
             self.unreadable[mark] = line["unreadable"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
             return
         self.rows[mark] = line["row"]
+        self.num_rows = max(self.num_rows, line["row"] + 1)
         if "crc32" in line:
             self.checksums[line["row"]] = line["crc32"]
         if "digest" in line:

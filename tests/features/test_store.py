@@ -20,6 +20,7 @@ from captioner.errors import Unreachable, UserError
 from captioner.features import store as store_module
 from captioner.features.sources import PhotoFiles
 from captioner.features.store import FeatureStore
+from captioner.features.store_index import mark_of
 from captioner.features.stored_regions import store_regions
 from captioner.features.views import VIEWS, seen_as
 from captioner.progress import Report
@@ -349,3 +350,20 @@ def check_whole(encoder, files, root) -> None:
     pixels = torch.stack([files.read(index)[0] for index in everything])
     wanted = encoder(pixels).features.detach()
     torch.testing.assert_close(source(everything).features.float(), wanted, atol=2e-3, rtol=2e-3)
+
+
+def test_a_batch_is_stored_without_a_look_at_every_stored_row(tmp_path):
+    """Otherwise, time would grow with the square of the number of photos."""
+
+    class NotSearched(dict):
+        def __iter__(self):
+            raise AssertionError("every row was looked at")
+
+        values = items = keys = __iter__
+
+    files, store = make_photos(tmp_path / "photos", count=4), store_of(make_encoder(), tmp_path)
+    store.folder.mkdir(parents=True)
+    store.index.rows = NotSearched()
+    for path in files.paths:
+        store.add([mark_of(path, 0)], torch.zeros(1, *store.shape), {})
+    assert [store.index.rows[mark_of(path, 0)] for path in files.paths] == [0, 1, 2, 3]

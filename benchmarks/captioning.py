@@ -1,10 +1,11 @@
 """Captioning: time for one photo beyond importing torch, and for many photos beside the encoder alone.
 
-    python benchmarks/captioning.py PHOTOS [--model RUN] [--count 1000] [--rounds 5] [--memory returned]
+    python benchmarks/captioning.py PHOTOS [--model RUN] [--count 1000] [--rounds 5] [--memory returned] [--runtime torch]
 
 PHOTOS is a folder; the model is the one in the box by default. One photo: a whole process of `captioner caption`, against a process
 that only imports torch; both take turns with a warm file cache, and times are medians. Many photos: reading, preprocessing, encoding
-and decoding, against the encoder on prepared pixels, and against that plus decoding from computed regions.
+and decoding, against the encoder on prepared pixels, and against that plus decoding from computed regions. `--runtime` is
+`encoder.runtime`; an export is made before the clock starts.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ import captioner  # noqa: E402
 from captioner.data.folder import photos_in  # noqa: E402
 from captioner.encoders.preprocess import open_photo  # noqa: E402
 
-BATCH = 32
+BATCH = 64  # of `Captioner.stream`
 
 
-def main(photos: Path, model: str, count: int, rounds: int, clock: str) -> None:
+def main(photos: Path, model: str, count: int, rounds: int, clock: str, runtime: str) -> None:
     paths = photos_in(photos)[0]
     if not paths:
         sys.exit(f"no photos in {photos}")
     if count < 4 * BATCH:
         sys.exit(f"--count should be at least {4 * BATCH}, got {count}")
     measure_one(model, paths[0], rounds)
-    measure_many(model, [paths[number % len(paths)] for number in range(count)], clock)
+    measure_many(model, [paths[number % len(paths)] for number in range(count)], clock, runtime)
     print(where())
 
 
@@ -48,8 +49,9 @@ def measure_one(model: str, photo: Path, rounds: int) -> None:
 
 
 @torch.inference_mode()
-def measure_many(name: str, paths: list[Path], clock: str) -> None:
-    model = captioner.load(name)
+def measure_many(name: str, paths: list[Path], clock: str, runtime: str) -> None:
+    model = captioner.load(name, overrides=[f"encoder.runtime={runtime}"])
+    model.expect(len(paths))
     pixels = torch.stack([model.model.encoder.preprocess(open_photo(path))[0] for path in paths[:BATCH]])
     regions = model.model.encoder(pixels)
     batches = len(paths) / BATCH
@@ -72,7 +74,7 @@ def measure_many(name: str, paths: list[Path], clock: str) -> None:
             took["whole"] = seconds(whole, clock=clock)
     own = took["encoder"] + took["search"]
     print(
-        f"{len(paths)} photos: {took['whole']:.1f} s, {len(paths) / took['whole']:.1f} photos a second, "
+        f"{len(paths)} photos, encoder.runtime={runtime}: {took['whole']:.1f} s, {len(paths) / took['whole']:.1f} photos a second, "
         f"{100 * took['encoder'] / took['whole']:.0f} % of the encoder's rate; "
         f"encoder {took['encoder']:.1f} s + search {took['search']:.1f} s; {took['whole'] / own:.2f} times their sum"
     )
@@ -84,4 +86,5 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="natural")
     parser.add_argument("--count", default=1000, type=int)
     parser.add_argument("--rounds", default=5, type=int)
+    parser.add_argument("--runtime", default="auto", choices=["auto", "torch", "onnx"])
     main(**chosen(parser))

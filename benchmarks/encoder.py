@@ -2,14 +2,16 @@
 
     python benchmarks/encoder.py [--network mobilenet_v2] [--kind torchvision] [--photos 8] [--rounds 9] [--threads 1]
 
-Random weights. The encoder uses "folded, channels last". All take turns in one process; times are medians, for one photo of a batch. The
-largest difference of any feature from the eager network's is relative to the largest feature. onnxruntime runs the folded network; it is
-left out unless the packages onnx, onnxscript and onnxruntime are installed.
+Random weights. "encoder.runtime=torch" uses "folded, channels last"; "encoder.runtime=onnx" and "onnxruntime, bare" run the same graph.
+All take turns in one process; times are medians, for one photo of a batch. The largest difference of any feature from the eager network's
+is relative to the largest feature. onnxruntime is left out unless the packages onnx, onnxscript and onnxruntime are installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,9 +32,9 @@ from machine import in_turn, where  # noqa: E402
 from captioner.encoders import TimmNetwork, TorchvisionNetwork  # noqa: E402
 from captioner.encoders.contract import PretrainedNetwork  # noqa: E402
 from captioner.encoders.folding import folded  # noqa: E402
+from captioner.encoders.onnx_runtime import CACHE, PACKAGES  # noqa: E402
 
 KINDS = {"torchvision": TorchvisionNetwork, "timm": TimmNetwork}
-ONNX = ["onnx", "onnxscript", "onnxruntime"]
 
 
 class Running(nn.Module):
@@ -44,6 +46,7 @@ class Running(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         encoder = self.encoder[0]
+        pixels = encoder.preprocess.normalise(pixels)
         if isinstance(encoder, TimmNetwork):
             return encoder._map(self.network, pixels).flatten(2).transpose(1, 2)
         return self.network(pixels)["regions"].flatten(2).transpose(1, 2)
@@ -59,19 +62,23 @@ def works_of(encoder: PretrainedNetwork, pixels: Tensor, threads: int, folder: P
         "folded, channels last": folded(encoder.network, pairs),
     }
     works = {name: partial(Running(encoder, network), pixels) for name, network in networks.items()}
-    if all(map(find_spec, ONNX)):
-        works["onnxruntime"] = onnx_work(Running(encoder, networks["folded, contiguous"]), pixels, threads, folder)
+    works["encoder.runtime=torch"] = lambda: encoder(pixels).features
+    if all(map(find_spec, PACKAGES)):
+        ours = copy.deepcopy(encoder)
+        ours.run_in("onnx")
+        ours(pixels)  # exports
+        works["encoder.runtime=onnx"] = lambda: ours(pixels).features
+        works["onnxruntime, bare"] = bare(next(folder.glob("*.onnx")), pixels, threads)
     return works
 
 
-def onnx_work(running: Running, pixels: Tensor, threads: int, folder: Path) -> Callable[[], Tensor]:
+def bare(graph: Path, pixels: Tensor, threads: int) -> Callable[[], Tensor]:
+    """A session of onnxruntime as its documentation makes it."""
     import onnxruntime
 
-    path = folder / "encoder.onnx"
-    torch.onnx.export(running.eval(), (pixels,), path, input_names=["pixels"], verbose=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     return lambda: torch.from_numpy(session.run(None, {"pixels": pixels.numpy()})[0])
 
 
@@ -82,8 +89,9 @@ def main(network: str, kind: str, photos: int, rounds: int, threads: int) -> Non
     torch.manual_seed(0)
     encoder = KINDS[kind](network, weights="none")
     width, height = encoder.preprocess.crop
-    pixels = torch.randn(photos, 3, height, width)
+    pixels = torch.randint(0, 256, (photos, 3, height, width), dtype=torch.uint8)
     with tempfile.TemporaryDirectory() as folder:
+        os.environ[CACHE] = folder
         works = works_of(encoder, pixels, threads, Path(folder))
         features = {name: work() for name, work in works.items()}
         times = dict(zip(works, in_turn(list(works.values()), rounds), strict=True))
@@ -98,7 +106,7 @@ def main(network: str, kind: str, photos: int, rounds: int, threads: int) -> Non
     console.print(where())
     console.print(f"{photos} photos of {width} x {height}")
     console.print(table)
-    missing = [name for name in ONNX if not find_spec(name)]
+    missing = [name for name in PACKAGES if not find_spec(name)]
     if missing:
         console.print(f"onnxruntime is left out: {', '.join(missing)} not installed")
 

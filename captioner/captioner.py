@@ -60,7 +60,7 @@ class Captioner:
         """Caption one photo, given as a path or a PIL picture."""
         return self.captions([photo])[0]
 
-    def captions(self, photos: Sequence[Photo], batch_size: int = 32) -> list[Caption]:
+    def captions(self, photos: Sequence[Photo], batch_size: int = 64) -> list[Caption]:
         """Caption photos, in their order."""
         captions = []
         for _, caption in self.stream(photos, batch_size):
@@ -69,7 +69,7 @@ class Captioner:
             captions.append(caption)
         return captions
 
-    def stream(self, photos: Sequence[Photo], batch_size: int = 32) -> Iterator[tuple[Photo, Caption | UserError]]:
+    def stream(self, photos: Sequence[Photo], batch_size: int = 64) -> Iterator[tuple[Photo, Caption | UserError]]:
         """Yield each photo, in order, with its caption, or with the error if it cannot be read.
 
         The next photos are read and prepared while the network captions a batch.

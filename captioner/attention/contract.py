@@ -29,6 +29,7 @@ class Memory:
     layout: Layout
     centres: Tensor | None = None  # (1 or B, R, 2) of the regions, for kinds that need them
     below: tuple[Memory, ...] = ()  # of a transformer's other layers
+    gates: Tensor | None = None  # (B, G) the photo's share of the gates of a recurrent cell, the same for all words
 
     @classmethod
     def of(cls, regions: Regions, keys: Tensor, values: Tensor, centres: Tensor | None = None) -> Memory:
@@ -39,7 +40,8 @@ class Memory:
         centres = self.centres if self.centres is None or len(self.centres) == 1 else self.centres[photos]
         layout, below = self.layout.select(photos), tuple(memory.select(photos) for memory in self.below)
         keys, values = self.keys[photos], self.values[photos]
-        return Memory(keys, values, self.mask[photos], self.mean[photos], layout, centres, below)
+        gates = None if self.gates is None else self.gates[photos]
+        return Memory(keys, values, self.mask[photos], self.mean[photos], layout, centres, below, gates)
 
     def extended(self, kind: type[_Memory], **more: Any) -> _Memory:
         """This memory as a subclass of `Memory` with more fields."""

@@ -18,7 +18,6 @@ from captioner.decoders.recurrent import (
     RecurrentDecoder,
     RecurrentState,
     for_captions,
-    for_words,
     in_float32,
 )
 from captioner.layers.aligned_linear import AlignedLinear
@@ -117,8 +116,10 @@ class LSTMDecoder(RecurrentDecoder):
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 
     def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
-        from_word = self.from_word(vectors)
-        return from_word if self.attend == "before" else from_word + for_words(self.from_photo(memory.mean), from_word)
+        return self.with_photo_gates(self.from_word(vectors), memory)
+
+    def photo_gates(self, mean: Tensor) -> Tensor | None:
+        return None if self.attend == "before" else self.from_photo(mean)
 
     def read_word(
         self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool

@@ -62,6 +62,15 @@ class RecurrentDecoder(Decoder):
         """The words' share (..., G) of the cell's gates, for word vectors (B, Q, E) or (B, Q, T, E); computed before the loop."""
         raise NotImplementedError
 
+    def photo_gates(self, mean: Tensor) -> Tensor | None:
+        """The share (B, G) of the cell's gates that the mean region (B, D) has at every word; None if it has none."""
+        return None
+
+    def with_photo_gates(self, from_word: Tensor, memory: Memory) -> Tensor:
+        """The words' share of the gates (B, Q, G) or (B, Q, T, G) plus the photo's."""
+        gates = self.photo_gates(memory.mean) if memory.gates is None else memory.gates  # an export keeps none
+        return from_word if gates is None else from_word + for_words(gates, from_word)
+
     def read_word(
         self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:
@@ -74,7 +83,9 @@ class RecurrentDecoder(Decoder):
 
     def remember(self, regions: Regions) -> Memory:
         memory = self.attention.remember(regions)
-        return memory if self.mean_dropout is None else replace(memory, mean=self.mean_dropout(memory.mean))
+        if self.mean_dropout is not None:
+            memory = replace(memory, mean=self.mean_dropout(memory.mean))
+        return replace(memory, gates=self.photo_gates(memory.mean))
 
     def attentions(self) -> list[Attention]:
         return [self.attention]

@@ -17,7 +17,6 @@ from captioner.decoders.recurrent import (
     RecurrentDecoder,
     RecurrentState,
     for_captions,
-    for_words,
     in_float32,
 )
 from captioner.layers.aligned_linear import AlignedLinear
@@ -81,8 +80,10 @@ class TopDownDecoder(RecurrentDecoder):
         return RecurrentState((zeros, in_float32(zeros), zeros, in_float32(zeros)))
 
     def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
-        from_word = self.from_word(vectors)
-        return from_word + for_words(self.from_mean(memory.mean), from_word)
+        return self.with_photo_gates(self.from_word(vectors), memory)
+
+    def photo_gates(self, mean: Tensor) -> Tensor:
+        return self.from_mean(mean)
 
     def read_word(
         self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool

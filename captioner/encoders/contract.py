@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 FEW_PHOTOS = 64
 """For fewer photos, `encoder.runtime: auto` always stays in torch."""
+_AT_ONCE = 16  # photos that a network on a CPU sees together; decoding is faster with more, and a network is not
 
 
 class View(Protocol):
@@ -91,7 +92,10 @@ class Encoder(Vision):
             features = self.engine.features(self, pixels)
             if features is not None:
                 return features
-        return self.features(self.preprocess.normalise(pixels))
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or pixels.device.type != "cpu":
+            return self.features(self.preprocess.normalise(pixels))
+        parts = [self.features(self.preprocess.normalise(part)) for part in pixels.split(_AT_ONCE)]
+        return torch.cat(parts)
 
     def expect(self, num_photos: int) -> None:
         """Choose the runtime for so many photos. `auto` stays in torch for few, since an export takes longer than they do."""

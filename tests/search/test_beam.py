@@ -40,6 +40,17 @@ def caption_log_probs(decoder, memory, photo: int, captions: list[list[int]]) ->
     return [log_probs[tuple(caption)] for caption in captions]
 
 
+@pytest.mark.parametrize(("kind", "layer"), [("lstm", "from_photo"), ("top_down", "from_mean")])
+def test_the_photos_share_of_the_gates_is_computed_once_for_all_words(kind, layer):
+    decoder = make_decoder(kind, **({"attend": "after"} if kind == "lstm" else {}))
+    calls = []
+    getattr(decoder, layer).register_forward_hook(lambda *arguments: calls.append(1))
+    with torch.no_grad():
+        hypotheses = BeamSearch(3, limits=Limits(6))(decoder, decoder.remember(make_regions()))
+    assert max(len(of_photo[0].words) for of_photo in hypotheses) > 1
+    assert len(calls) == 1
+
+
 @pytest.fixture(params=DECODERS)
 def small(request):
     """Every decoder, with a vocabulary that can be searched whole."""

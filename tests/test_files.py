@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from captioner import files
-from captioner.errors import Terminal, UserError, check_outputs, system_error
+from captioner.commands.outputs import check_outputs
+from captioner.errors import Terminal, UserError, system_error
 from captioner.files import remove_unfinished, replacing, write_text_atomically
 
 WRITER = """
@@ -135,6 +136,14 @@ def test_a_file_of_another_program_is_not_replaced_unless_asked_for(tmp_path):
         with pytest.raises(UserError, match=r"exists, and captioner has not written it; .* --overwrite"):
             check_outputs(texts, others, [])
         check_outputs(texts, others, [], overwrite=True)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_computed(tmp_path):
+    """Nothing lies below a file; root may write everywhere else."""
+    (tmp_path / "file").touch()
+    for texts, others in [({".csv": tmp_path / "file" / "out.csv"}, []), ({}, [tmp_path / "file" / "sheets"])]:
+        with pytest.raises(UserError, match=r"output cannot be written into .*file.*; give another folder"):
+            check_outputs(texts, others, [])
 
 
 def test_usual_outputs_are_not_refused(tmp_path):

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from captioner.cli import MostPixels, Overwrite
 from captioner.cli.options import Config, Overrides
-from captioner.errors import check_outputs, shortened
+from captioner.errors import shortened
 from captioner.progress import TerminalReport, console
 
 
@@ -28,6 +28,7 @@ def doctor(
     most_pixels: MostPixels = None,
 ) -> None:
     """Check a data set before training: photos, captions, splits, vocabulary. Ends with status 1 if a finding is bad."""
+    from captioner.commands.outputs import check_outputs
     from captioner.readers import find_config
 
     check_outputs({"": leave_out}, [], [config], overwrite)

@@ -23,6 +23,9 @@ def inspect(
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Measure on segmentation masks instead of boxes.")] = False,
     words: Annotated[Path | None, typer.Option(help='JSON of more words for categories: {"dog": ["hound"]}.')] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results. Default: a folder in that of the run.")
+    ] = None,
     first: Annotated[int | None, typer.Option(min=1, help="Inspect only the first photos, by id.")] = None,
 ) -> None:
     """Measure attention: is it on the named object, does it matter, how sharp is it? Writes numbers and a figure."""
@@ -30,7 +33,7 @@ def inspect(
 
     model, changes = model_and_overrides(run, overrides)
     with long_work() as report:
-        request = command.Request(instances, captions, images, masks, words, first)
+        request = command.Request(instances, captions, images, masks, words, first, out)
         card = command.inspect(model, request, changes, report)
     command.save(card)
     for table in command.tables(card):

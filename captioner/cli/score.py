@@ -10,7 +10,8 @@ import typer
 
 from captioner.cli import Overwrite
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java
-from captioner.errors import UserError, check_outputs
+from captioner.commands.outputs import check_outputs
+from captioner.errors import UserError
 from captioner.files import unfinished
 from captioner.progress import TerminalReport, console, print_note
 

@@ -10,5 +10,6 @@ runs/      a table of runs                   push/      upload a model to the hu
 export/    ONNX and torch.export
 curves/    training curves of runs
 
-photo_sources.py has the photos of a run, as files or as stored regions, for all commands.
+photo_sources.py has the photos of a run, as files or as stored regions, for all commands; outputs.py checks what commands are asked to
+write.
 """

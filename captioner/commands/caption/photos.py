@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from captioner.builder import NATURAL, SETTINGS
 from captioner.captioner import Captioner
 from captioner.data.folder import note_others, photos_in
-from captioner.errors import UserError, check_outputs
+from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.progress import console, errors
 from captioner.search import Caption
@@ -88,7 +88,7 @@ def run(
     photos, wanted = find_photos(names), wanted or {}
     models = {name: captioner, **(beside or {})}
     _check(models, photos, wanted, page, explain)
-    check_outputs({".csv": table, ".json": details}, [*wanted.values(), page], photos, overwrite)
+    _check_outputs({".csv": table, ".json": details}, [*wanted.values(), page], photos, overwrite)
     captioned, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
     if table is not None:
         _write(table, _as_csv(captioned))
@@ -126,6 +126,13 @@ def _check(
 
         for captioner in models.values():
             check_explained(captioner, explain)
+
+
+def _check_outputs(texts: dict[str, Path | None], others: list[Path | None], photos: list[Path], over: bool) -> None:
+    if any([*texts.values(), *others]):
+        from captioner.commands.outputs import check_outputs
+
+        check_outputs(texts, others, photos, over)
 
 
 def _draw(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from captioner.errors import UserError, check_outputs
+from captioner.commands.outputs import check_outputs
+from captioner.errors import UserError
 from captioner.files import existing
 from captioner.progress import console
 from captioner.readers import read_json_lines

@@ -41,7 +41,14 @@ def run(folder: Path, overrides: Sequence[str] = ()) -> None:
     captioner = builder.load(overrides=overrides)
     written = folder / "examples"
     names = [str(photo) for photo in photos]
-    caption.run(captioner, names, {"sheet": written / "sheet.png"}, page=written / "page.html", name=builder.NATURAL)
+    caption.run(
+        captioner,
+        names,
+        {"sheet": written / "sheet.png"},
+        page=written / "page.html",
+        name=builder.NATURAL,
+        overwrite=True,
+    )
     console.print("open the page in a browser, and point at a word to see where the model attended", soft_wrap=True)
     for line in _NEXT.splitlines():
         console.print(line, soft_wrap=True)

@@ -13,9 +13,10 @@ from typing import Any
 
 from captioner import builder
 from captioner.builder.sections import Settings
+from captioner.commands.outputs import check_writable
 from captioner.data.contract import Splits
-from captioner.errors import UserError, system_error
-from captioner.files import try_writing, write_text_atomically, written_together
+from captioner.errors import UserError
+from captioner.files import write_text_atomically, written_together
 from captioner.readers import read_json
 
 DATA = "dataset.json"
@@ -43,7 +44,7 @@ def place_of(runs: Sequence[Path], split: str, settings: Settings, splits: Split
     """
     own_data = is_own_data(runs[0], settings, splits)
     folder = out or results_folder(runs, split, settings, own_data)
-    check_writable(folder)
+    check_writable(folder, "give --out FOLDER")
     title = split if own_data else f"{split} of {name_of(settings)}"
     return Place(own_data, title, folder, builder.results_root(runs[0]) if own_data and out is None else folder)
 
@@ -124,13 +125,3 @@ def results_of(place: Place, settings: Settings, replaced: Sequence[str]) -> Ite
         if not place.own_data:
             write_text_atomically(place.folder / DATA, json.dumps(_data(settings), indent=1) + "\n")
         yield
-
-
-def check_writable(folder: Path) -> None:
-    """Refuse a folder in which results cannot be written, before anything is computed."""
-    try:
-        try_writing(folder)
-    except OSError as error:
-        raise UserError(
-            f"the results cannot be written into {folder} ({system_error(OSError(error.errno, error.strerror))}); give --out FOLDER"
-        ) from error

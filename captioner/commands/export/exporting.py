@@ -19,6 +19,7 @@ from captioner.attention.hard import HardAttention
 from captioner.attention.local import LocalMonotonicAttention
 from captioner.captioner import Captioner
 from captioner.commands.export.graphs import EncoderGraph, StepGraph, map_names, memory_tensors, state_tensors
+from captioner.commands.outputs import check_writable
 from captioner.decoders.recurrent import RecurrentDecoder
 from captioner.encoders import Detector, Encoder
 from captioner.encoders.onnx_runtime import quiet
@@ -72,6 +73,7 @@ def export(run: str | Path | None, folder: Path | None = None, to: str = "onnx")
         for package in ("onnx", "onnxscript", "onnxruntime"):
             library(package, "--to onnx", "onnx")
     folder = folder or builder.results_root(source) / "export"
+    check_writable(folder, "give --folder FOLDER")
     with quiet(), torch.no_grad():
         exported = graphs_of(model)
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 from captioner import builder
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
+from captioner.commands.outputs import check_writable
 from captioner.commands.photo_sources import photo_source
 from captioner.data.coco import read_references
 from captioner.data.contract import Example, read_json
@@ -38,6 +39,7 @@ class Request:
     masks: bool = False  # measure on outlines instead of boxes
     words: Path | None = None  # a json file with more words for categories
     first: int | None = None  # inspect only this many photos, in the order of their ids
+    out: Path | None = None  # where the results are written; default: a folder in the run
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def read_inputs(run: Path, request: Request, overrides: Sequence[str], report: R
     """
     settings = builder.read_run_settings(run, overrides)
     _check_files(request)
+    folder = request.out or _folder(run, request)
+    check_writable(folder, "give --out FOLDER")
     instances = read_instances(request.instances)
     examples = _examples(request, instances)[: request.first]
     _check_boxes(request, instances, examples)
@@ -99,7 +103,6 @@ def read_inputs(run: Path, request: Request, overrides: Sequence[str], report: R
     model = captioner.model
     assert isinstance(model, CaptionModel)  # one run, no ensemble
     model.requires_grad_(False)
-    folder = _folder(run, request)
     source, examples = photo_source(settings, model, examples, "inspection", folder, report)
     placements = [source.placement(index) for index in range(len(source))]
     _check_sizes(examples, placements)

@@ -22,6 +22,7 @@ from captioner.builder.run_folder import has_weights
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.evaluate.baseline_captions import mean_regions
+from captioner.commands.outputs import check_writable
 from captioner.commands.pack.model_card import CARD, SHEET, write_card
 from captioner.commands.photo_sources import photo_source, read_splits
 from captioner.data.contract import Example
@@ -102,6 +103,7 @@ def _check_folder(folder: Path, run: Path) -> None:
         raise UserError(f"a packed model is a folder, and {folder} is a file; give another name")
     if folder.resolve() == run.resolve() or (has_weights(folder) and not (folder / ABOUT).exists()):
         raise UserError(f"{folder} is a run, which packing would overwrite; give the packed model a folder of its own")
+    check_writable(folder)
     if folder.is_dir() and (others := [path.name for path in folder.iterdir() if not _is_own(path)]):
         raise UserError(f"{folder} holds other files, such as {others[0]}; give the packed model a folder of its own")
 

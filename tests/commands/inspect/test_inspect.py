@@ -86,6 +86,15 @@ def test_the_option_first_inspects_the_first_photos(trained, pictures):
     shutil.rmtree(folder)
 
 
+def test_results_can_lie_elsewhere_and_a_folder_that_cannot_be_written_to_is_refused_at_once(
+    trained, pictures, tmp_path
+):
+    request = Request(instances_path(pictures, "val"), first=2, out=trained / "settings.yaml")
+    with pytest.raises(UserError, match=r"output cannot be written into .*; give --out FOLDER"):
+        read_inputs(trained, request, (), Report())
+    assert read_inputs(trained, replace(request, out=tmp_path / "out"), (), Report()).folder == tmp_path / "out"
+
+
 def test_photos_that_are_elsewhere_are_reported_once(trained, pictures, tmp_path):
     class NoAlarm(Report):
         def unreadable_photos(self, split, listed_in, reasons):

@@ -1,0 +1,68 @@
+"""Checks of the files that a command is asked to write, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from captioner.errors import Terminal, UserError, system_error
+from captioner.files import try_writing
+
+_MARKS = (b"captioner ", b"photo,caption,confidence\n", b'[\n {\n  "photo": ')
+"""What files that this program writes hold: name and version, or the start of the table and of the JSON file of `captioner caption`."""
+_MARKED = 2**16  # bytes at each end that are searched for a mark
+
+
+def check_outputs(
+    texts: Mapping[str, Path | None],
+    others: Iterable[Path | None],
+    inputs: Iterable[Path | None],
+    overwrite: bool = False,
+) -> None:
+    """Refuse to write a file over one that is read or that this program has not written, or two under one name, before anything is
+    computed. A pattern of the shell after an option, as in `--sheet *.png`, gives it a photo as the name of its output.
+
+    Args:
+        texts: files to write, by the ending that their names should have, if any.
+        others: more files to write; names without an ending are folders.
+        inputs: files that the command reads.
+        overwrite: replace files that other programs wrote.
+    """
+    others = list(others)
+    for folder in (other for other in others if other is not None and not other.suffix):
+        check_writable(folder)
+    Terminal.writes_files = any(path is not None for path in [*texts.values(), *others])
+    for ending, path in texts.items():
+        if path is not None and path.suffix and not path.suffix.lower().startswith(ending):
+            raise UserError(f"--{ending[1:]} writes a {ending} file, got {path}; choose a name that ends in {ending}")
+    taken = {path.resolve(): "is read by this command and would be replaced" for path in inputs if path is not None}
+    for path in [*texts.values(), *(other for other in others if other is not None and other.suffix)]:
+        if path is None:
+            continue
+        check_writable(path.absolute().parent)
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is a folder, pipe or device; give the name of a file to write")
+        if (why := taken.get(path.resolve())) is not None:
+            raise UserError(f"{path} {why}; give another name")
+        if not overwrite and path.exists() and not _is_written_here(path):
+            raise UserError(
+                f"{path} exists, and captioner has not written it; give the output another name, or add --overwrite to replace it"
+            )
+        taken[path.resolve()] = "is given for two files"
+
+
+def _is_written_here(path: Path) -> bool:
+    """Whether a file is empty or bears a mark of this program's outputs, near its start or its end."""
+    with path.open("rb") as file:
+        start = file.read(_MARKED)
+        file.seek(max(0, path.stat().st_size - _MARKED))
+        return not start or any(mark in start or mark in part for part in [file.read()] for mark in _MARKS)
+
+
+def check_writable(folder: Path, advice: str = "give another folder") -> None:
+    """Refuse a folder in which nothing can be written."""
+    try:
+        try_writing(folder)
+    except OSError as error:
+        why = system_error(OSError(error.errno, error.strerror))
+        raise UserError(f"the output cannot be written into {folder} ({why}); {advice}") from error

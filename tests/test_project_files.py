@@ -13,14 +13,26 @@ ROOT = Path(__file__).parents[1]
 YAML = [*sorted((ROOT / ".github").rglob("*.yml")), ROOT / ".pre-commit-config.yaml"]
 
 
-def test_the_oldest_versions_are_those_that_requirements_declare():
-    def lines(name: str) -> list[str]:
-        text = (ROOT / name).read_text(encoding="utf-8")
-        return [line for line in text.splitlines() if line and not line.startswith("#")]
+def lines(name: str) -> list[str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
+
+def test_the_oldest_versions_are_those_that_requirements_declare():
     declared = [re.match(r"[\w.-]+>=[\w.]+", line) for line in lines("requirements.txt")]
     assert all(declared)
     assert [match[0].replace(">=", "==") for match in declared] == lines("constraints/oldest.txt")
+
+
+def test_the_newest_versions_are_of_the_same_packages_and_not_older():
+    oldest, newest = (
+        dict(line.split("==") for line in lines(f"constraints/{age}.txt")) for age in ("oldest", "newest")
+    )
+    assert list(newest) == list(oldest)
+    for name, version in newest.items():
+        assert [int(part) for part in version.split(".")] >= [int(part) for part in oldest[name].split(".")], name
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    assert "constraints/newest.txt" in workflow
 
 
 @pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)

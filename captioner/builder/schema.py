@@ -65,7 +65,7 @@ SUPPLIED: dict[str, set[str]] = {
     "optimiser": {"parameters"},
     "search": {"limits", "bad_words"},
 }
-_JOINABLE = {kind: part for kind, part in data.KINDS.items() if kind != "joined"}
+_JOINABLE = {kind: part for kind, part in data.KINDS.items() if kind not in ("joined", "hf")}  # whose name is its own
 _COMMON = {name for record in BESIDE["data"] for name in inspect.signature(record).parameters} - {"missing"}
 """Keys of the section data that hold for all parts of joined data."""
 DEFAULT_KINDS = {"objective": "teacher_forcing", "optimiser": "adam", "schedule": "constant", "search": "beam"}

@@ -7,6 +7,7 @@ flickr.py       token files of Flickr8k and Flickr30k
 table.py        tables of captions, such as Kaggle's Flickr8k
 table_files.py  their rows: CSV, JSON lines, JSON lists, texts beside photos
 packed.py       photos with captions in Parquet files and tars
+hub_datasets.py data sets of the Hugging Face hub, and folders of the library datasets
 folder.py       a folder of photos without captions
 joined.py       several data sets as one
 drawn.py        drawn pictures of coloured shapes
@@ -33,6 +34,7 @@ from captioner.data.flickr import flickr
 from captioner.data.folder import folder
 from captioner.data.karpathy import karpathy
 from captioner.data.table import table
+from captioner.ranges import Count, Fraction
 
 
 def joined(parts: list[dict[str, Any]], root: str = ".", only: str = "") -> Splits:
@@ -53,14 +55,56 @@ def joined(parts: list[dict[str, Any]], root: str = ".", only: str = "") -> Spli
     return join(parts, root, only)
 
 
+def hf(
+    name: str = "",
+    image: str = "",
+    captions: str = "",
+    subset: str = "",
+    revision: str = "",
+    splits: dict[str, str] | None = None,
+    root: str = "data/hf",
+    val_share: Fraction = 0.1,
+    test_share: Fraction = 0.1,
+    split_seed: Count = 0,
+) -> Splits:
+    """A data set of the Hugging Face hub, or a folder that the library datasets reads: photos in one column, captions in others.
+
+    The splits are those of the data set: train, val or validation or dev, and test; or those of its column `split`, if all rows are in
+    one. Without a split val, a share of the training photos is taken for it, by their names and the seed; if there is train alone, so
+    is a share for test. Photos are unpacked once, into a folder below `root`.
+
+    Args:
+        name: `owner/name` at the hub; or a folder that `save_to_disk` wrote, of photos with a metadata.csv or metadata.jsonl, or of
+            Parquet or Arrow files; or one such file.
+        image: column of the photos; the usual names if not given.
+        captions: column of the captions: a text, a list of texts, or a list of objects with `raw`, `caption` or `text`. A pattern such as
+            `caption_*` takes several columns. The usual names if not given.
+        subset: name of the configuration, if the data set has several.
+        revision: branch, tag or commit at the hub; `refs/convert/parquet` is the hub's copy in Parquet.
+        splits: the data set's own names of the splits, such as `{train: train2017, val: val2017}`.
+        root: folder below which the photos are unpacked.
+        val_share: share of validation photos, if the data set has none.
+        test_share: share of test photos, if the data set has training photos alone.
+        split_seed: seed of the random shares.
+
+    Raises:
+        UserError: there is no such data set, column or split, or the hub cannot be reached.
+    """
+    from captioner.data.hub_datasets import Choices, read
+
+    chosen = Choices(name, image, captions, subset, revision, splits or {})
+    return read(chosen, root, val_share, test_share, split_seed)
+
+
 KINDS: dict[str, Callable[..., Splits]] = {
     "drawn": drawn,
     "coco": coco,
     "karpathy": karpathy,
     "flickr": flickr,
     "table": table,
+    "hf": hf,
     "folder": folder,
     "joined": joined,
 }
 
-__all__ = ["KINDS", "Example", "Part", "Splits", "joined"]
+__all__ = ["KINDS", "Example", "Part", "Splits", "hf", "joined"]

@@ -1,4 +1,4 @@
-"""Photos with captions inside Parquet files, as Hugging Face stores them, and inside the tars of WebDataset.
+"""Photos with captions inside Parquet files, as Hugging Face stores them, inside the tars of WebDataset, and in other packed data sets.
 
 They are unpacked once into a folder, since a photo is a file everywhere else: encoders, the feature store, checks and pictures read it
 again and again, in any order. pyarrow and webdataset read the packed files.
@@ -6,9 +6,10 @@ again and again, in any order. pyarrow and webdataset read the packed files.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,15 @@ from typing_extensions import TypedDict
 from captioner.data.table_files import Row, renamed
 from captioner.errors import UserError, library
 from captioner.files import write_text_atomically
-from captioner.progress import print_note
+from captioner.progress import console, print_note
 from captioner.readers import parse_json, parsing, read_json
 
 _PHOTOS = ("jpg", "jpeg", "png", "webp", "avif", "gif", "bmp", "tif", "tiff", "jp2")
 _CAPTIONS = ("txt", "caption", "captions", "text")
 _ADVICE = "fetch it again"
 _AT_ONCE = 64  # rows that are read together
-Sample = tuple[str, bytes, Mapping[str, Any]]
-"""A name for the photo, its bytes, and caption and split."""
+Sample = tuple[str, bytes | Path, Mapping[str, Any]]
+"""A name for the photo, its bytes or its file, and caption and split."""
 
 
 class _Stored(TypedDict):
@@ -38,12 +39,35 @@ class _Stored(TypedDict):
 def packed_rows(files: Sequence[Path], folder: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     """The rows of packed files as those of a table, after their photos were unpacked into a folder.
 
-    They are unpacked anew if the files are others than those that were unpacked, or if a program was killed there before.
-
     Raises:
         UserError: a file is damaged or holds no photos, or its library is not installed.
     """
-    about = {"files": [_mark(path) for path in files], "columns": dict(columns)}
+
+    def samples() -> Iterator[Sample]:
+        for path in files:
+            yield from _parquet(path, columns) if path.suffix == ".parquet" else _tar(path, columns)
+
+    about = {"files": [mark(path) for path in files], "columns": dict(columns)}
+    origin = str(files[0]) if len(files) == 1 else f"{len(files):,} files such as {files[0]}"
+    return unpacked_rows(about, samples, folder, origin)
+
+
+def unpacked_rows(
+    about: dict[str, Any], samples: Callable[[], Iterable[Sample]], folder: Path, origin: str
+) -> Iterator[Row]:
+    """The rows of samples, after their photos were unpacked into a folder.
+
+    They are unpacked anew if `about` has changed, or if a program was killed there before.
+
+    Args:
+        about: which samples they are, in types of JSON.
+        samples: reads them.
+        folder: of the photos, and of the list of rows.
+        origin: what is unpacked, for messages.
+
+    Raises:
+        UserError: the folder holds other files, or there are no samples.
+    """
     index = folder / "rows.json"
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / ".lock").exists() and any(folder.iterdir()):
@@ -53,28 +77,38 @@ def packed_rows(files: Sequence[Path], folder: Path, columns: Mapping[str, str])
     with FileLock(folder / ".lock"):  # of several processes, the first unpacks
         stored = read_json(index, f"delete {index}", _Stored) if index.exists() else None
         if stored is None or stored["about"] != about:
-            print_note(f"unpacking the photos of {len(files):,} files into {folder}, once")
-            stored = {"about": about, "rows": _unpack(files, folder, columns)}
+            print_note(f"unpacking the photos of {origin} into {folder}, once")
+            stored = {"about": about, "rows": _unpack(samples(), folder, origin)}
             write_text_atomically(index, json.dumps(stored, ensure_ascii=False))
     yield from ((f"{index}, row {number}", row) for number, row in enumerate(stored["rows"], start=1))
 
 
-def _mark(path: Path) -> list[Any]:
+def mark(path: Path) -> list[Any]:
+    """What changes when a file changes."""
     status = path.stat()
     return [path.name, status.st_size, status.st_mtime_ns]
 
 
-def _unpack(files: Sequence[Path], folder: Path, columns: Mapping[str, str]) -> list[dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
-    for path in files:
-        for wanted, photo, row in _parquet(path, columns) if path.suffix == ".parquet" else _tar(path, columns):
-            name = _file_name(wanted, len(rows))
-            name = f"{len(rows):08}_{name}" if name in rows else name
+def _unpack(samples: Iterable[Sample], folder: Path, origin: str) -> list[dict[str, Any]]:
+    """Write the photos, and list their rows. Rows with the same photo and name give captions to one photo."""
+    rows: list[dict[str, Any]] = []
+    names: dict[tuple[Any, ...], str] = {}
+    taken: set[str] = set()
+    for wanted, photo, row in samples:
+        digest = hashlib.blake2b(photo, digest_size=16).digest() if isinstance(photo, bytes) else photo
+        key = (row.get("split"), wanted, digest)
+        if isinstance(photo, Path):
+            names[key] = str(photo)
+        elif key not in names:
+            name = _file_name(wanted, len(names))
+            name = names[key] = f"{len(names):08}_{name}" if name in taken else name
+            taken.add(name)
             (folder / name).write_bytes(photo)
-            rows[name] = {"image": name, **row}
+        rows.append({"image": names[key], **row})
+        console.print_seldom(f"{len(names):,} photos unpacked")
     if not rows:
-        raise UserError(f"{files[0]} should hold photos with captions, got none; check data.captions")
-    return list(rows.values())
+        raise UserError(f"{origin} should hold photos with captions, got none; check data.captions")
+    return rows
 
 
 def _file_name(wanted: str, number: int) -> str:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _IMAGES = "images"
 _PACKED = (".parquet", ".tar")
+_TEXT_KEYS = ("raw", "caption", "text", "sentence")
+"""Where an object that is a caption holds its text."""
 _ENDING = re.compile(r"\.\w+")
 
 
@@ -73,13 +75,13 @@ def table(
     if "{split}" in captions:
         return _table_of_each_split(folder, captions, images, columns or {})
     path, photos, found = _rows_of(folder, captions, images, columns or {})
-    references, split_of = _read(found)
+    references, split_of = references_of(found)
     if not references:
         raise UserError(f"{path} should hold captions, got none; check data.captions")
     if split_of and len(split_of) < len(references):
         bare = next(image for image in references if image not in split_of)
         raise UserError(f"{path}: either every photo has a split or none has, got none for {bare}")
-    split_of = split_of or _random_splits(list(references), val_share, test_share, split_seed)
+    split_of = split_of or random_splits(list(references), val_share, test_share, split_seed)
     splits: Splits = {"train": [], "val": [], "test": []}
     for image, texts in references.items():
         splits[split_of[image]].append(Example(image, photos / image, texts))
@@ -137,7 +139,7 @@ def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapp
             path, photos, found = _unpacked(folder, own, in_split(images, name), name, columns)
         else:
             path, photos, found = _rows_of(folder, own, in_split(images, name), columns)
-        references, _ = _read(found)
+        references, _ = references_of(found)
         if not references:
             raise UserError(f"{path} should hold captions, got none; check data.captions")
         splits[split] = [Example(image, photos / image, texts) for image, texts in references.items()]
@@ -158,7 +160,7 @@ def _check_there(folder: Path, path: Path) -> None:
     raise UserError(f"there is no {path.name} in {folder.absolute()}; {more}")
 
 
-def _read(found: Iterable[Row]) -> tuple[dict[str, list[str]], dict[str, str]]:
+def references_of(found: Iterable[Row]) -> tuple[dict[str, list[str]], dict[str, str]]:
     """The captions of each photo, and its split, if any."""
     references: dict[str, list[str]] = {}
     split_of: dict[str, str] = {}
@@ -171,8 +173,7 @@ def _read(found: Iterable[Row]) -> tuple[dict[str, list[str]], dict[str, str]]:
 
 
 def _read_row(place: str, row: Mapping[str, Any]) -> tuple[str, list[str]]:
-    image, texts = row.get("image"), row.get("caption")
-    texts = [texts] if isinstance(texts, str) else texts
+    image, texts = row.get("image"), texts_of(row.get("caption"))
     if not (isinstance(image, str) and image.strip() and isinstance(texts, list)):
         raise UserError(
             f"{place}: should have an image and a caption, got {str(dict(row))[:200]}; complete the row, or leave it out"
@@ -182,15 +183,30 @@ def _read_row(place: str, row: Mapping[str, Any]) -> tuple[str, list[str]]:
     return image.strip(), texts
 
 
+def texts_of(value: Any) -> Any:
+    """The captions in a value: a text, a list of texts, or COCO's lists of objects with the text, which libraries also turn inside out."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return next((texts_of(value[key]) for key in _TEXT_KEYS if key in value), value)
+    if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+        return [text for entry in value for text in _listed(texts_of(entry))]
+    return value
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def _note_split(split_of: dict[str, str], image: str, name: str, place: str) -> None:
-    split = split_name(name)
+    split = "train" if name == "restval" else split_name(name)  # a name of Karpathy's
     if split is None:
         raise UserError(f"{place}: split should be train, val or test, got {name!r}")
     if split_of.setdefault(image, split) != split:
         raise UserError(f"{place}: {image} is in {split_of[image]} and in {split}; a photo has one split")
 
 
-def _random_splits(images: list[str], val_share: float, test_share: float, seed: int) -> dict[str, str]:
+def random_splits(images: list[str], val_share: float, test_share: float, seed: int) -> dict[str, str]:
     """Random splits, which depend on names and seed alone, not on the order of the table.
 
     Photos are sorted by the digest of their names: the first are for validation, the last for test. If the table grows, few photos move.

@@ -21,7 +21,7 @@ Row = tuple[str, Mapping[str, Any]]
 """The place of a row, such as `captions.csv, line 2`, and its values by column."""
 COLUMNS = {
     "image": ("image", "file_name", "filename", "image_name", "image_path", "image_id"),
-    "caption": ("caption", "captions", "text", "comment"),
+    "caption": ("caption", "captions", "text", "comment", "sentences"),
     "split": ("split",),
 }
 """The usual names of the columns, in lower case."""
@@ -166,7 +166,7 @@ def renamed(names: Collection[str], columns: Mapping[str, str], place: str) -> d
     own: dict[str, str] = {}
     for wanted, usual in COLUMNS.items():
         given = columns.get(wanted)
-        choices = [name for name in names if name == given] if given else _usual(names, usual)
+        choices = [name for name in names if name == given] if given else usual_names(names, usual)
         choices = [name for name in choices if name not in own]  # a column is one thing
         if choices:
             own[choices[0]] = wanted
@@ -179,6 +179,7 @@ def renamed(names: Collection[str], columns: Mapping[str, str], place: str) -> d
     return own
 
 
-def _usual(names: Iterable[str], usual: tuple[str, ...]) -> list[str]:
+def usual_names(names: Iterable[str], usual: tuple[str, ...]) -> list[str]:
+    """Those of the names that are usual, in the order of `usual`."""
     by_name = {str(name).strip().lower(): name for name in reversed(list(names))}
     return [by_name[name] for name in usual if name in by_name]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.error import URLError
 
 import torch
 from torch import Tensor
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 _CLIENTS = {"huggingface_hub", "httpx", "httpx2", "requests", "urllib3"}
 """Packages whose errors mean that a download failed."""
-_PATIENCE = 10  # seconds
 
 
 @contextmanager
@@ -58,21 +55,16 @@ def from_hub(repository: str, filename: str | None) -> str | None:
     Raises:
         URLError: the file is not on the disk, and the hub cannot be reached. Its own client would try again for a minute.
     """
-    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache
+
+    from captioner.readers.hub_access import check_reachable
 
     for name in [filename] if filename else ["model.safetensors", "pytorch_model.bin"]:
         path = try_to_load_from_cache(repository, name)
         if isinstance(path, str):
             return path
-    try:
-        with urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=_PATIENCE):
-            return None
-    except HTTPError:
-        return None  # it answers
-    except URLError as error:
-        if isinstance(error.reason, ssl.SSLError):  # the hub's client has certificates of its own
-            return None
-        raise
+    check_reachable()
+    return None
 
 
 def where_to_put(weights: WeightsEnum | None) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 Each reader returns what the file holds, or raises a UserError of one line that says which file, where in it, what was wanted and what
 to do. No other module parses such files, so that none lets an error of a parser through.
 
-This file reads text, JSON, JSON lines and YAML, and arrays.py arrays of numpy.
+This file reads text, JSON, JSON lines and YAML, arrays.py arrays of numpy, and hub_access.py asks the Hugging Face hub.
 """
 
 from __future__ import annotations

@@ -298,7 +298,7 @@ def test_weights_that_cannot_be_downloaded_say_what_to_fetch(monkeypatch):
     def unreachable(*arguments, **options):
         raise URLError("no network")
 
-    monkeypatch.setattr("captioner.encoders.weights.urlopen", unreachable)
+    monkeypatch.setattr("captioner.readers.hub_access.urlopen", unreachable)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *arguments: None)
     with pytest.raises(
         UserError,

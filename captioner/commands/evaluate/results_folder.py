@@ -83,11 +83,11 @@ def _without_roots(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def name_of(settings: Settings) -> str:
-    """A name for data: the last part of its root, or the names of its parts."""
+    """A name for data: the last part of its root or of its name, or the names of its parts."""
     options = settings.data.options
     if "parts" in options:
         return options["only"] or "+".join(part["name"] for part in options["parts"])
-    return Path(options["root"]).resolve().name or "root"
+    return Path(options.get("name", options["root"])).resolve().name or "root"
 
 
 def results_folder(runs: Sequence[Path], split: str, settings: Settings, own_data: bool) -> Path:

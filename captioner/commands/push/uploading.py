@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from captioner import builder
-from captioner.builder.hub import FILES, hub_errors
+from captioner.builder.hub import FILES
 from captioner.builder.loading import ABOUT
 from captioner.commands.pack import pack
 from captioner.commands.pack.model_card import CARD, SHEET
 from captioner.errors import UserError, library
 from captioner.progress import Report, silent
+from captioner.readers.hub_access import check_reachable, endpoint, hub_errors
 
 
 def push(run: str | Path | None, name: str, private: bool = False, report: Report = silent) -> str:
@@ -33,11 +33,13 @@ def push(run: str | Path | None, name: str, private: bool = False, report: Repor
     hub = library("huggingface_hub", "captioner push", "hub")
     folder, name = builder.model_folder(run), name.removeprefix("hf://")
     builder.read_run_settings(folder)  # raises if there is no model
+    with hub_errors(name):
+        check_reachable()
     with tempfile.TemporaryDirectory(prefix="captioner-") as packed:
         if not (folder / ABOUT).is_file():
             folder = _packed(folder, Path(packed) / name.partition("/")[2], report)
         with hub_errors(name):
-            api = hub.HfApi(os.environ.get("HF_ENDPOINT"), library_name="captioner")
+            api = hub.HfApi(endpoint(), library_name="captioner")
             address = api.create_repo(name, private=private, exist_ok=True)
             api.upload_folder(
                 repo_id=name, folder_path=folder, allow_patterns=list(FILES), commit_message="Upload of captioner"

@@ -1,6 +1,7 @@
 """A web page to try a model: upload photos, get captions with their maps.
 
 requests.py  limits of a request, and its answer; independent of gradio
+loaded.py    what is served: model, device, precision, terms
 choices.py   decoding options on the page
 web_page.py  the page, in gradio
 page_extras.py  example photos to click, and a function for programs
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from captioner import builder
+from captioner.commands.serve.loaded import loaded
 from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.commands.serve.sharing import colab, how_to_forward, show_in_colab
 from captioner.commands.serve.web_page import gradio_library, make_page, start
@@ -54,6 +56,8 @@ def run(
     also: set[str] = set()
     for one in [service, *service.beside]:
         one.captioner.expect(FEW_PHOTOS)  # takes an exported encoder if there is one, and does not wait for an export
+        for line in loaded(one):
+            console.print(line, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="captioner-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio stores uploads
         app = start(make_page(service, Path(folder)), service.allowed, host, port, also)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import threading
+from urllib.error import URLError
 
 import pytest
 
 import captioner
 from captioner import cli
 from captioner.builder import results_root
-from captioner.builder.hub import FILES, hub_errors
+from captioner.builder.hub import FILES
 from captioner.commands.pack import packing
 from captioner.errors import UserError
+from captioner.readers import hub_access
+from captioner.readers.hub_access import hub_errors
 from tests.builder.test_renamed import OLD_RUN
 from tests.cli.test_cli import run
 from tests.commands.push.stand_in import stand_in
@@ -100,6 +105,46 @@ def test_without_a_network_the_error_says_what_to_do():
         hub_errors("me/x"),
     ):
         raise ConnectError("refused")
+
+
+def test_without_a_network_the_answer_comes_soon_and_an_earlier_download_is_used(capsys, hub, trained, monkeypatch):
+    assert run(capsys, cli.push, trained, "me/small")[0] == 0
+    fetched = captioner.load("hf://me/small", device="cpu")
+    asked = []
+
+    def unreachable(request, timeout):
+        asked.append(request.full_url)
+        raise URLError("no such host")
+
+    monkeypatch.setattr(hub_access, "urlopen", unreachable)
+    hub.models.clear()  # whoever asks it after all gets another answer
+    assert captioner.load("hf://me/small", device="cpu").vocabulary.words == fetched.vocabulary.words
+    advice = r"cannot be reached for me/none \(no such host\); check the network or HF_ENDPOINT, or copy the model's folder here"
+    with pytest.raises(UserError, match=advice):
+        captioner.load("hf://me/none")
+    assert re.search(advice, run(capsys, cli.push, trained, "me/none")[2])
+    assert asked == [hub.address] * 3
+
+
+def test_a_hub_that_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(hub_access, "PATIENCE", 0.05)
+    given_up = threading.Event()
+
+    def silent(*_, **__):
+        given_up.wait()
+        raise URLError("too late")
+
+    monkeypatch.setattr(hub_access, "urlopen", silent)
+    with pytest.raises(URLError, match=r"no answer in 0\.05 seconds"):
+        hub_access.check_reachable()
+    given_up.set()
+
+
+def test_a_client_that_should_use_no_network_asks_nobody(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(hub_access, "urlopen", None)
+    with pytest.raises(URLError, match="HF_HUB_OFFLINE is set"):
+        hub_access.check_reachable()
 
 
 def test_the_files_of_a_packed_model_are_those_of_the_hub():

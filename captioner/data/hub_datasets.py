@@ -1,0 +1,246 @@
+"""Data sets of the Hugging Face hub, and folders that the library `datasets` reads: `data.kind=hf`. The library is imported on first use.
+
+Photos are files everywhere else, so they are unpacked once; a data set of the hub is streamed while that happens, and is not stored a
+second time in the library's cache. Photos that are files already, as in an image folder, are read where they lie.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from captioner.data.contract import SPLIT_NAMES, Example, Splits, split_name
+from captioner.errors import UserError, library
+from captioner.readers import parsing, reason
+from captioner.readers.hub_access import check_reachable, hub_errors
+
+if TYPE_CHECKING:
+    from captioner.data.packed import Sample
+
+_CHECK = "check data.name"
+_FORMATS = {".parquet": "parquet", ".arrow": "arrow"}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Which data set, and which columns and splits of it; see `captioner.data.hf`."""
+
+    name: str
+    image: str = ""
+    captions: str = ""
+    subset: str = ""
+    revision: str = ""
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder or file of this computer."""
+        return Path(self.name).exists()
+
+    def about(self) -> dict[str, Any]:
+        """All of it in types of JSON, with what changes when local files change."""
+        from captioner.data.packed import mark
+
+        path = Path(self.name)
+        files = sorted(other for other in path.rglob("*") if other.is_file()) or [path] if self.local else []
+        return asdict(self) | {"files": [mark(file) for file in files]}
+
+
+def read(chosen: Choices, root: str, val_share: float, test_share: float, seed: int) -> Splits:
+    """The splits, after the photos were unpacked."""
+    from captioner.data.packed import unpacked_rows
+    from captioner.data.table import references_of
+
+    if not chosen.name:
+        raise UserError("data.name should be owner/name at the Hugging Face hub, or a folder, got nothing; set it")
+    folder = Path(root) / _folder_name(chosen)
+    if chosen.local and Path(chosen.name).resolve() in folder.resolve().parents:
+        raise UserError(f"data.root should not be inside {chosen.name}, which is read, got {root}; give another folder")
+
+    def samples() -> Iterator[Sample]:
+        opened = _opened(chosen)
+        by_row = len(opened) == 1 and not chosen.splits  # as Flickr30k, all of whose photos are in the split test
+        for split, rows in _chosen(chosen, opened).items():
+            with _errors(chosen):
+                yield from _samples(chosen, rows, split, by_row)
+
+    references, split_of = references_of(unpacked_rows(chosen.about(), samples, folder, chosen.name))
+    found: Splits = {split: [] for split in SPLIT_NAMES}
+    for photo, split in _with_shares(references, split_of, val_share, test_share, seed).items():
+        found[split].append(Example(photo, folder / photo, references[photo]))
+    return {split: examples for split, examples in found.items() if examples or split != "test"}
+
+
+def _folder_name(chosen: Choices) -> str:
+    """A name for the folder of the unpacked photos; folders of the same name get different ones."""
+    path = Path(chosen.name).resolve()
+    own = f"{path.name}-{crc32(str(path).encode()):08x}" if chosen.local else chosen.name
+    return re.sub(r"[^\w.-]+", "-", "-".join(filter(None, [own, chosen.subset, chosen.revision])))
+
+
+def _opened(chosen: Choices) -> dict[str, Any]:
+    """The splits of the data set, each an iterable of rows whose photos are not decoded."""
+    name, local = chosen.name, chosen.local
+    datasets = library("datasets", "data.kind=hf", "hf")
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    path = Path(name)
+    options = {"name": chosen.subset or None, "revision": chosen.revision or None, "streaming": True}
+    with _errors(chosen):
+        if local and any((path / file).is_file() for file in ("dataset_dict.json", "state.json")):
+            opened = datasets.load_from_disk(name)
+        elif local and path.is_file():
+            if path.suffix not in _FORMATS:
+                raise UserError(f"data.name should be a folder, or a .parquet or .arrow file, got {name}; {_CHECK}")
+            opened = datasets.load_dataset(_FORMATS[path.suffix], data_files=name, streaming=True)
+        else:
+            if not local:
+                _check_name(name)
+                check_reachable()
+            opened = datasets.load_dataset(str(path.absolute()) if local else name, **options)
+        by_split = opened if isinstance(opened, dict) else {str(opened.split or "train"): opened}
+        streams = {
+            split: rows if hasattr(rows, "decode") else rows.to_iterable_dataset() for split, rows in by_split.items()
+        }
+        return {split: rows.decode(False) if rows.features else rows for split, rows in streams.items()}
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
+        raise UserError(
+            f"data.name should be owner/name at the Hugging Face hub, or a folder, got {name}, and there is no such folder; {_CHECK}"
+        )
+
+
+@contextmanager
+def _errors(chosen: Choices) -> Iterator[None]:
+    """Turn the errors of the library into a UserError."""
+    name = chosen.name
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        fault, text = type(error).__name__, reason(error)
+        if "Config name is missing" in text or "BuilderConfig" in text:
+            raise UserError(f"data.subset should name a configuration of {name} ({text}); set it") from error
+        if "scripts are no longer supported" in text:
+            raise UserError(
+                f"{name} is a program, which is not run ({text}); data.revision=refs/convert/parquet reads the hub's copy in Parquet, "
+                "if it has made one"
+            ) from error
+        if chosen.local or fault in ("EmptyDatasetError", "DataFilesNotFoundError"):
+            with parsing(name, "a data set that the library datasets reads", f"{_CHECK} and data.subset"):
+                raise
+        if fault == "DatasetNotFoundError":
+            raise UserError(
+                f"there is no data set {name} at the hub, or it is private or gated ({text}); {_CHECK}, or ask for access and "
+                "run `hf auth login`"
+            ) from error
+        with hub_errors(name, "data set"):
+            raise
+
+
+def _chosen(chosen: Choices, opened: Mapping[str, Any]) -> dict[str, Any]:
+    """The splits by the names used here."""
+    wanted = chosen.splits
+    strange = [split for split in wanted if split not in SPLIT_NAMES]
+    if strange:
+        raise UserError(f"data.splits should name {', '.join(SPLIT_NAMES)}, got {strange[0]!r}")
+    lacking = [own for own in wanted.values() if own not in opened]
+    found = {split: opened[own] for split, own in wanted.items() if own in opened} if wanted else {}
+    for own, rows in opened.items() if not wanted else ():
+        split = split_name(own)
+        if split is not None:
+            found.setdefault(split, rows)
+    if lacking or not found:
+        raise UserError(
+            f"{chosen.name} should have the split{'s' if not lacking else ''} {lacking[0] if lacking else 'train, val or test'}, got "
+            f"{', '.join(opened) or 'none'}; say which is which as in data.splits='{{train: train2017, val: val2017}}'"
+        )
+    return found
+
+
+def _samples(chosen: Choices, rows: Any, split: str, by_row: bool) -> Iterator[Sample]:
+    """The photo of each row, with its captions and its split."""
+    stream = iter(rows)
+    first = next(stream, None)
+    if first is None:
+        return
+    column, texts = _columns(chosen, [*first])
+    for row in chain([first], stream):
+        photo = row[column] if isinstance(row[column], Mapping) else {"bytes": row[column]}
+        path, content = photo.get("path"), photo.get("bytes")
+        if not isinstance(content, bytes):
+            content = _content(chosen, column, path or content)
+        own = row.get("split") if by_row else None
+        found = _texts(chosen.name, [row[text] for text in texts])
+        yield str(path or ""), content, {"caption": found, "split": own if isinstance(own, str) else split}
+
+
+def _texts(name: str, values: Sequence[Any]) -> list[str]:
+    """The captions in the columns of a row; columns without a text are left out."""
+    from captioner.data.table import texts_of
+
+    listed = [texts_of(value) for value in values if value]
+    found = [text for texts in listed for text in (texts if isinstance(texts, list) else [texts])]
+    if not all(isinstance(text, str) for text in found):
+        raise UserError(
+            f"{name}: captions should be text, a list of texts, or objects with raw, caption or text, got {str(found)[:200]}; "
+            "check data.captions"
+        )
+    return found
+
+
+def _columns(chosen: Choices, columns: Sequence[str]) -> tuple[str, list[str]]:
+    """The column of the photos, and those of the captions."""
+    from captioner.data.table_files import COLUMNS, usual_names
+
+    image, captions = chosen.image, chosen.captions
+    photos = [column for column in columns if column == image] if image else usual_names(columns, COLUMNS["image"])
+    texts = fnmatch.filter(columns, captions) if captions else usual_names(columns, COLUMNS["caption"])
+    texts = texts or ([] if captions else fnmatch.filter(columns, "caption_*"))
+    for setting, given, matching in (("image", image, photos), ("captions", captions, texts)):
+        if not matching:
+            wanted = given or f"of {setting}"
+            raise UserError(
+                f"{chosen.name} should have a column {wanted}, got {', '.join(columns)}; set data.{setting} to one of these"
+            )
+    return photos[0], texts
+
+
+def _content(chosen: Choices, column: str, path: object) -> bytes | Path:
+    """The photo at the path that a row gives: a file of this computer, or inside of the data set's own files."""
+    name, local = chosen.name, chosen.local
+    text = str(path)
+    folder = Path(name) if Path(name).is_dir() else Path(name).parent
+    if local and isinstance(path, str) and (folder / path).is_file():
+        return (folder / path).absolute()
+    inside = "hf://datasets/" if not local else "zip://"
+    if isinstance(path, str) and (text.startswith(inside) or (text.startswith("zip://") and f"::{inside}" in text)):
+        with library("fsspec", text, "hf").open(text) as file:
+            return bytes(file.read())
+    raise UserError(
+        f"{name} should hold photos in its column {column}, got {text[:100]!r}; photos are not fetched from elsewhere: choose a data set "
+        "that holds them, or another data.image"
+    )
+
+
+def _with_shares(
+    references: Mapping[str, object], split_of: Mapping[str, str], val_share: float, test_share: float, seed: int
+) -> Mapping[str, str]:
+    """The split of each photo. Training photos become those of val if there are none, and of test if there are neither."""
+    from captioner.data.table import random_splits
+
+    present = set(split_of.values())
+    train = [photo for photo in references if split_of[photo] == "train"]
+    if "val" in present or not train:
+        return split_of
+    return {**split_of, **random_splits(train, val_share, 0 if "test" in present else test_share, seed)}

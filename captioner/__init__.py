@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,40 @@ from captioner.files import VERSION
 if TYPE_CHECKING:
     from captioner.builder import load
     from captioner.commands.caption.accounts import explained
+    from captioner.encoders.preprocess import open_photo
+    from captioner.visualize.maps import map_on_photo
     from captioner.visualize.notebook import show
+    from captioner.visualize.overlay import Style
+    from captioner.visualize.sheet import sheet
+    from captioner.visualize.strips import heads, side_by_side, strip
 
 __version__ = VERSION
-__all__ = ["__version__", "explained", "load", "show"]
+__all__ = [
+    "Style",
+    "__version__",
+    "explained",
+    "heads",
+    "load",
+    "map_on_photo",
+    "open_photo",
+    "sheet",
+    "show",
+    "side_by_side",
+    "strip",
+]
+_MODULES = {
+    "Style": "visualize.overlay",
+    "explained": "commands.caption.accounts",
+    "heads": "visualize.strips",
+    "load": "builder",
+    "map_on_photo": "visualize.maps",
+    "open_photo": "encoders.preprocess",
+    "sheet": "visualize.sheet",
+    "show": "visualize.notebook",
+    "side_by_side": "visualize.strips",
+    "strip": "visualize.strips",
+}
+"""Where the public names are defined."""
 
 
 class _MovedModules(MetaPathFinder):
@@ -39,19 +70,9 @@ sys.meta_path.append(_MovedModules())
 
 
 def __getattr__(name: str) -> Any:
-    """`explained`, `load` and `show` are imported on first use, since they need the whole package; earlier modules, with a warning."""
-    if name == "load":
-        from captioner.builder import load
-
-        return load
-    if name == "explained":
-        from captioner.commands.caption.accounts import explained
-
-        return explained
-    if name == "show":
-        from captioner.visualize.notebook import show
-
-        return show
+    """Public names are imported on first use, since they need the whole package; earlier modules, with a warning."""
+    if name in _MODULES:
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     if PathFinder.find_spec(f"{__name__}.{name}", __path__) is not None:  # about to be imported
         raise AttributeError(f"module 'captioner' has no attribute {name!r}")
     from captioner.moved import earlier_module

@@ -1,0 +1,44 @@
+"""The names of `captioner.__all__` are there, documented, and all that notebooks take from the package's front."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import captioner
+from tests.test_notebooks import NOTEBOOKS, cells_of
+
+API = (Path(__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
+NAMES = [name for name in captioner.__all__ if name != "__version__"]
+
+
+def test_the_names_are_sorted_and_each_has_its_module():
+    assert len(NAMES) > 5
+    assert captioner.__all__ == sorted(captioner.__all__)
+    assert sorted(captioner._MODULES) == sorted(NAMES)
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", captioner.__version__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_has_a_docstring_and_stands_in_the_documentation(name):
+    value = getattr(captioner, name)
+    assert inspect.getdoc(value)
+    defined = f"{value.__module__}.{value.__name__}"
+    assert f"## captioner.{name}\n\n::: {defined}\n" in API
+
+
+def test_star_import_brings_these_names():
+    names: dict = {}
+    exec("from captioner import *", names)
+    assert set(NAMES) <= set(names)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_take_public_names_from_the_front(path):
+    source = "\n".join("".join(cell["source"]) for cell in cells_of(path, "code"))
+    deep = re.findall(r"from captioner\.[\w.]+ import ([\w, ]+)", source)
+    taken = {name.strip() for names in deep for name in names.split(",")}
+    assert taken & set(NAMES) == set()

@@ -18,6 +18,7 @@ from captioner.builder.run_folder import write_start
 from captioner.commands.export import export
 from captioner.commands.export.exporting import check_exportable
 from captioner.commands.export.graphs import state_tensors
+from captioner.data.drawn import drawn
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError
 from captioner.text.vocabulary import Vocabulary
@@ -54,6 +55,7 @@ CASES = {
     "refiner": [*LSTM, "attention.kind=soft", "refiner.layers=1", "refiner.size=16", "refiner.heads=2"],
     **SCORES,
 }
+HUNDRED = [*SCORES, "lstm multi_head", "lstm adaptive", "lstm local_predictive", "transformer"]
 QUICK = ["lstm soft additive", "transformer"]
 
 
@@ -101,6 +103,20 @@ def test_onnxruntime_writes_the_same_words_and_maps(example, case, pictures, tmp
     exported, difference = export(folder)
     assert difference < 1e-4
     check_captions(example, folder, exported, sorted((pictures / "images").glob("val_*.png"))[:4])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", HUNDRED)
+def test_onnxruntime_captions_a_hundred_photos_word_for_word(example, case, tmp_path):
+    folder = write_run(tmp_path / "run", CASES[case])
+    exported, _ = export(folder)
+    photos = [
+        example.image for example in drawn(str(tmp_path / "drawn"), num_train=1, num_val=100, num_unseen=1)["val"]
+    ]
+    assert len(photos) == 100
+    check_captions(example, folder, exported, photos)
+    texts = {caption.text for caption in captioner.load(folder, device="cpu").captions(photos)}
+    assert len(texts) > 1  # a model that says the same of every photo would show little
 
 
 @pytest.mark.parametrize("resize", [24, (40, 24), "cover", "inside"])

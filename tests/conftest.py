@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # programs that tests start; small tensors gain nothing from more threads
@@ -17,11 +18,23 @@ from tests.helpers import DECODERS, LSTM_OPTIONS, TINY, make_decoder, tiny_setti
 torch.set_num_threads(1)
 
 
+_find_program = shutil.which
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_java():
+    """Tests say the same with and without Java, and so do the fixtures that they share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "shutil.which", lambda name, *rest, **more: None if name == "java" else _find_program(name, *rest, **more)
+        )
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _no_java(request, monkeypatch):
-    """Tests say the same with and without Java, less those that are marked."""
-    if "java" not in request.keywords:
-        monkeypatch.setattr("captioner.metrics.java.shutil.which", lambda name: None)
+def _java_where_marked(request, monkeypatch):
+    if "java" in request.keywords:
+        monkeypatch.setattr("shutil.which", _find_program)
 
 
 @pytest.fixture(params=LSTM_OPTIONS, ids=lambda options: "-".join(options.values()))

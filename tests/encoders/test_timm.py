@@ -373,7 +373,8 @@ def test_a_run_is_trained_and_captions_without_the_file_of_weights(name, setting
     overrides += ["encoder.kind=timm", *TRIED[name], "encoder.input_size=64", f"encoder.weights={file}", "run.epochs=1"]
     overrides.append(f"run.features={tmp_path / 'features'}")
     parts, notes = describe(DRAWN, overrides)
-    assert (parts[0].what, notes) == ("TimmNetwork", [])
+    assert parts[0].what == "TimmNetwork"
+    assert [note for note in notes if "onnxruntime" not in note] == []
     run = train(DRAWN, overrides)
     stored = [folder.name for folder in (tmp_path / "features").glob("*")]
     assert len(stored) == (name != "trained")

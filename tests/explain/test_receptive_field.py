@@ -98,6 +98,7 @@ def test_the_command_prints_it_on_request(settings):
     assert "90% of the squared gradient is in" in more.output
 
 
+@pytest.mark.slow
 def test_a_trained_encoder_is_measured_with_its_weights():
     (first, *_) = describe_field(cli.options.model_and_overrides(None, [])[0])
     assert "with the weights of" in first

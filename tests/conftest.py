@@ -8,6 +8,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # programs that tests start; small tensors gain nothing from more threads
 
+import hypothesis
 import pytest
 import torch
 
@@ -16,6 +17,8 @@ from captioner.decoders import Decoder
 from tests.helpers import DECODERS, LSTM_OPTIONS, TINY, make_decoder, tiny_settings
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("suite", max_examples=50)
+hypothesis.settings.load_profile("suite")
 
 
 _find_program = shutil.which

@@ -150,9 +150,13 @@ def _check_there(folder: Path, path: Path) -> None:
     """Say how to read a folder without a table, if its photos have texts beside them."""
     if path.exists():
         return
-    tables = [other.name for other in folder.iterdir() if other.name.startswith(("metadata.", "captions."))]
-    if tables:
-        more = f"it has {tables[0]}: set data.captions={tables[0]}"
+    tables = [
+        other for here in ("", "*/") for name in ("metadata.*", "captions.*") for other in folder.glob(here + name)
+    ]
+    if tables and tables[0].parent == folder:
+        more = f"it has {tables[0].name}: set data.captions={tables[0].name}"
+    elif tables:
+        more = f"{tables[0].parent.name} has {tables[0].name}: set data.captions='{{split}}/{tables[0].name}'"
     elif any(other.suffix == ".txt" for other in islice(folder.iterdir(), 1000)):
         more = "to read a text beside each photo, set data.captions=.txt"
     else:

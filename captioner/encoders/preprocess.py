@@ -74,7 +74,7 @@ def _opened(
             if file.format == "EPS":  # Pillow would run it in Ghostscript
                 raise UserError(f"{path} is PostScript, a program, which is not run; convert it to JPEG or PNG first")
             if file.width * file.height > limit:
-                size = f"{file.width:,} x {file.height:,} pixels"
+                size = f"{file.width:,} x {file.height:,}"
                 raise UserError(f"{path} is too large: {size}, {_allowed(limit, max_pixels is None)}")
             yield file
     except UserError:
@@ -116,7 +116,9 @@ def _listed(formats: tuple[str, ...] | None) -> str:
 
 
 def _allowed(limit: int, is_users: bool) -> str:
-    return f"at most {limit:,} are read; make it smaller" + (", or allow more with --most-pixels" if is_users else "")
+    return f"at most {limit:,} pixels are read; make it smaller" + (
+        ", or allow more with --most-pixels" if is_users else ""
+    )
 
 
 def as_rgb(photo: Image.Image) -> Image.Image:

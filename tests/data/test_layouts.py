@@ -180,6 +180,15 @@ def test_split_in_braces_needs_no_quotes():
     assert settings.data.options["images"] == "{split}"
 
 
+def test_tables_in_the_folders_of_splits_are_named(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "metadata.jsonl").write_text('{"file_name": "a.jpg", "text": "a dog"}', encoding="utf-8")
+    with pytest.raises(
+        UserError, match=re.escape("train has metadata.jsonl: set data.captions='{split}/metadata.jsonl'")
+    ):
+        read(tmp_path, captions="metadata.jsonl")
+
+
 def test_a_folder_without_captions_says_how_to_train_on_it(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(UserError, match=r"data\.captions=\.txt"):

@@ -152,7 +152,9 @@ def test_a_photo_cut_off_is_named(tmp_path):
 def test_the_limit_of_pixels_is_the_users(tmp_path, monkeypatch, side):
     Image.new("L", (side, side)).save(tmp_path / "photo.png")
     monkeypatch.setenv(MOST_PIXELS, "100")
-    with pytest.raises(UserError, match="at most 100 are read; make it smaller, or allow more with --most-pixels"):
+    with pytest.raises(
+        UserError, match="at most 100 pixels are read; make it smaller, or allow more with --most-pixels"
+    ):
         open_photo(tmp_path / "photo.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # Pillow refuses twice as many
     monkeypatch.setenv(MOST_PIXELS, "400")

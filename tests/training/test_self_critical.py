@@ -142,6 +142,7 @@ def _one_of_two(rank: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_the_gradients_of_two_processes_meet(tmp_path):
     torch.multiprocessing.spawn(_one_of_two, (str(tmp_path),), nprocs=2)
     alone = []

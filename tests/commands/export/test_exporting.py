@@ -56,7 +56,7 @@ CASES = {
     **SCORES,
 }
 HUNDRED = [*SCORES, "lstm multi_head", "lstm adaptive", "lstm local_predictive", "transformer"]
-QUICK = ["lstm soft additive", "transformer"]
+QUICK, DEAR = "lstm soft additive", "transformer"
 
 
 def write_run(folder: Path, options: list[str]) -> Path:
@@ -96,7 +96,7 @@ def check_captions(example, folder: Path, exported: Path, photos: list[Path]) ->
 
 
 @pytest.mark.parametrize(
-    "case", [case if case == QUICK[0] else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+    "case", [case if case == QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 )
 def test_onnxruntime_writes_the_same_words_and_maps(example, case, pictures, tmp_path):
     folder = write_run(tmp_path / "run", CASES[case])
@@ -126,7 +126,7 @@ def test_the_example_prepares_photos_as_the_model_does(example, resize, size):
     assert (example.prepare(photo, about)[0] == view(photo)[0].numpy()).all()
 
 
-@pytest.mark.parametrize("case", QUICK)
+@pytest.mark.parametrize("case", [QUICK, pytest.param(DEAR, marks=pytest.mark.slow)])
 def test_exports_of_torch_equal_the_model_for_any_number_of_photos_captions_and_words(case, tmp_path):
     folder = write_run(tmp_path / "run", CASES[case])
     exported, _ = export(folder, to="torch")

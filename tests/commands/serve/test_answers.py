@@ -67,8 +67,8 @@ def gone(path):
 BAD = {
     empty: "is empty: 0 bytes; send a photo",
     large: "has 50 MB, the limit is 20 MB; make it smaller",
-    small_and_huge: "20,000 x 10,000 pixels, at most 40,000,000 are read; make it smaller",
-    quite_large: "8,000 x 6,000 pixels, at most 40,000,000 are read; make it smaller",
+    small_and_huge: "20,000 x 10,000, at most 40,000,000 pixels are read; make it smaller",
+    quite_large: "8,000 x 6,000, at most 40,000,000 pixels are read; make it smaller",
     not_a_photo: "is not a picture that can be read; give one of JPEG, PNG",
     another_format: "is not a picture that can be read; give one of JPEG, PNG",
     cut: "cannot be read as a photo",

@@ -81,7 +81,7 @@ net hoop
 tire
 bag bags backpack
 """
-"""Words that name the same thing, or things in the same place, stand in one group, a line (or more, if indented)."""
+"""Groups of words for one thing, or for things in one place. Each line is a group; an indented line continues it."""
 GROUP = {
     word: number for number, line in enumerate(GROUPS.strip().replace("\n  ", " ").split("\n")) for word in line.split()
 }

@@ -139,7 +139,7 @@ def test_a_file_of_another_program_is_not_replaced_unless_asked_for(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_computed(tmp_path):
-    """Nothing lies below a file; root may write everywhere else."""
+    """The folder is below a file, where even root cannot write."""
     (tmp_path / "file").touch()
     for texts, others in [({".csv": tmp_path / "file" / "out.csv"}, []), ({}, [tmp_path / "file" / "sheets"])]:
         with pytest.raises(UserError, match=r"output cannot be written into .*file.*; give another folder"):

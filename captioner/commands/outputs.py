@@ -20,7 +20,8 @@ def check_outputs(
     overwrite: bool = False,
 ) -> None:
     """Refuse to write a file over one that is read or that this program has not written, or two under one name, before anything is
-    computed. A pattern of the shell after an option, as in `--sheet *.png`, gives it a photo as the name of its output.
+    computed. A pattern of the shell after an option, as in `--sheet *.png`, gives it a photo as the name of its output. A command that
+    writes files also goes on when nobody reads what it prints; see `Terminal`.
 
     Args:
         texts: files to write, by the ending that their names should have, if any.
@@ -56,7 +57,8 @@ def _is_written_here(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(_MARKED)
         file.seek(max(0, path.stat().st_size - _MARKED))
-        return not start or any(mark in start or mark in part for part in [file.read()] for mark in _MARKS)
+        end = file.read()
+    return not start or any(mark in start or mark in end for mark in _MARKS)
 
 
 def check_writable(folder: Path, advice: str = "give another folder") -> None:

@@ -169,7 +169,7 @@ def _exported(encoder: Encoder) -> bytes:
     print_note(
         "exporting the encoder for onnxruntime; this takes some seconds, and later commands find it in the cache"
     )
-    pixels = _random_pixels(encoder)
+    pixels = random_pixels(encoder)
     try:
         with quiet():
             program = torch.export.export(
@@ -206,13 +206,13 @@ def _started(graph: bytes) -> _Run:
 
 def _difference(encoder: Encoder, run: _Run) -> float:
     """The largest difference from torch's regions of random pixels, relative to the largest feature."""
-    pixels = _random_pixels(encoder)
+    pixels = random_pixels(encoder)
     expected = encoder.features(encoder.preprocess.normalise(pixels))
     features = run(pixels)
     return float((features - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
 
 
-def _random_pixels(encoder: Encoder) -> Tensor:
+def random_pixels(encoder: Encoder) -> Tensor:
     """Pixels of two photos, (2, 3, h, w)."""
     width, height = encoder.preprocess.crop
     return torch.randint(0, 256, (2, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

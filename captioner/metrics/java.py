@@ -81,9 +81,8 @@ class BegunMeteor:
 
     def __init__(self, references: References, tokens: str):
         self.program, self.waiting = _program(), SimpleQueue()
-        work = partial(
-            _feed, self.program, self.waiting, references, tokens
-        )  # without this object, which can then be dropped
+        # The thread does not hold this object, so that it can be dropped before it is finished.
+        work = partial(_feed, self.program, self.waiting, references, tokens)
         self.thread = Thread(target=work, daemon=True)
         self.thread.start()
 
@@ -103,7 +102,7 @@ class BegunMeteor:
 
 
 def _feed(program: Meteor, waiting: SimpleQueue[Captions | None], references: References, tokens: str) -> None:
-    """Score captions as they come; the program keeps the results. What fails here fails again when all captions are scored."""
+    """Score captions as they arrive; the program keeps their results. An error here is raised again when all captions are scored."""
     with suppress(Exception):
         while (captions := waiting.get()) is not None:
             own = {photo: text for photo, text in captions.items() if photo in references}

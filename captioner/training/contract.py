@@ -72,10 +72,10 @@ class TaughtObjective(Objective):
         self.word_evidence: WordEvidence | None = None  # learned from the training photos
         if evidence > 0:
             self.check_maps("evidence")
-        if evidence > 0 and not getattr(model.encoder, "frozen", True):
-            raise ValueError(
-                "evidence needs a frozen encoder, whose regions stay the same; leave train_from out, or set evidence to 0"
-            )
+            if not getattr(model.encoder, "frozen", True):
+                raise ValueError(
+                    "evidence needs a frozen encoder, whose regions stay the same; leave train_from out, or set evidence to 0"
+                )
 
     def check_maps(self, penalty: str) -> None:
         """Raise a ValueError that names a penalty on maps, if the model has none."""

@@ -67,7 +67,7 @@ def caption_page(
         items: consumed one by one, so a generator needs the memory of only one photo.
         smooth: start with maps interpolated between the cells' centres; the page has a switch for it.
         style: start with maps of this kind; the page has a switch for it too.
-        inside: the page is part of another page with a heading; only screen readers then read its own.
+        inside: the page is embedded in another page, which shows a heading. Its own heading is then for screen readers only.
 
     Raises:
         ValueError: there are no items, or a photo is not the one of its caption.

@@ -1,4 +1,4 @@
-"""Maps, contours and words can be told apart by readers who see no red or no green, and text is readable: by numbers.
+"""Readers who cannot see red or green can tell maps, contours and words apart, and text has enough contrast. Both are measured.
 
 Colours as such readers see them: Machado, Oliveira and Fernandes 2009, table 1, severity 1.0, on linear RGB. Contrast: WCAG 2, success
 criteria 1.4.3 (text, 4.5) and 1.4.11 (marks, 3). Differences of colours: CIE 1976, in L*a*b*; 2.3 is just noticeable.

@@ -22,7 +22,7 @@ from captioner.commands.export.graphs import EncoderGraph, StepGraph, map_names,
 from captioner.commands.outputs import check_writable
 from captioner.decoders.recurrent import RecurrentDecoder
 from captioner.encoders import Detector, Encoder
-from captioner.encoders.onnx_runtime import quiet
+from captioner.encoders.onnx_runtime import PACKAGES, quiet, random_pixels
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError, library
 from captioner.files import VERSION, replacing, write_text_atomically
@@ -70,7 +70,7 @@ def export(run: str | Path | None, folder: Path | None = None, to: str = "onnx")
     assert isinstance(model, CaptionModel)
     check_exportable(model)
     if to == "onnx":
-        for package in ("onnx", "onnxscript", "onnxruntime"):
+        for package in PACKAGES:
             library(package, "--to onnx", "onnx")
     folder = folder or builder.results_root(source) / "export"
     check_writable(folder, "give --folder FOLDER")
@@ -113,7 +113,7 @@ def check_exportable(model: CaptionModel) -> None:
 def graphs_of(model: CaptionModel) -> Exported:
     """Both graphs, for any number of photos, captions and words."""
     words = torch.full((2, 3), START)
-    pixels = _random_photos(model, 2)
+    pixels = random_pixels(model.encoder)
     memory = model.remember(pixels)
     first, state = model.decoder.start(memory, 1), model.decoder.start(memory, 3)
     for _ in range(2):
@@ -129,12 +129,6 @@ def graphs_of(model: CaptionModel) -> Exported:
         strict=False,
     )
     return Exported(encoder, step, list(memory_tensors(memory)), list(state_tensors(state)), map_names(attended))
-
-
-def _random_photos(model: CaptionModel, count: int) -> Tensor:
-    width, height = model.encoder.preprocess.crop
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8, generator=generator)
 
 
 def _write(exported: Exported, graph: str, path: Path) -> _Run:
@@ -163,7 +157,7 @@ def _write(exported: Exported, graph: str, path: Path) -> _Run:
 
 def _largest_difference(model: CaptionModel, exported: Exported, encoder: _Run, step: _Run) -> float:
     """Between what the written graphs and the model return, over three words of two photos."""
-    pixels, words = _random_photos(model, 2), torch.full((2, 1), START)
+    pixels, words = random_pixels(model.encoder), torch.full((2, 1), START)
     memory, tensors = model.remember(pixels), encoder(pixels)
     state, size = model.decoder.start(memory, 1), len(exported.memory)
     differences = []

@@ -18,8 +18,6 @@ from captioner.decoders.transformer import TransformerState
 from captioner.model import CaptionModel
 from captioner.regions import centres
 
-MAPS = ("weights", "head_weights", "sentinel", "gate")
-
 
 class EncoderGraph(nn.Module):
     """Prepared photos (B, 3, h, w) as uint8 to the tensors of the decoder's memory and of its first state (Q = 1)."""

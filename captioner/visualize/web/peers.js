@@ -15,7 +15,7 @@ function follow(view, other) {
   view.update();
 }
 
-/** The position of another caption's word in this one; -1 if it is not there. The second of two equal words is the second here too. */
+/** The position in this caption of a word of another caption; -1 if it is not here. The second "a" there is the second "a" here. */
 function positionOf(view, other, position) {
   const { words } = other.caption;
   const same = view.caption.words.flatMap((word, index) => (word === words[position] ? [index] : []));

@@ -15,7 +15,7 @@ function follow(frame, model) {
   frame.style.height = `${Math.min(800, Math.ceil(needed))}px`; // only once: the photos' height depends on the frame's
   page.querySelectorAll(".view").forEach((view, item) => {
     new frame.contentWindow.MutationObserver(() => {
-      if ("follows" in view.dataset) return; // it shows the word of another model's caption
+      if ("follows" in view.dataset) return; // this view only follows the one that the user points at
       model.set("item", item);
       model.set("word", view.dataset.word ? Number(view.dataset.word) : -1);
       model.save_changes();

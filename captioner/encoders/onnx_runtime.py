@@ -212,7 +212,7 @@ def _difference(encoder: Encoder, run: _Run) -> float:
     return float((features - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
 
 
-def random_pixels(encoder: Encoder) -> Tensor:
+def random_pixels(encoder: Vision) -> Tensor:
     """Pixels of two photos, (2, 3, h, w)."""
     width, height = encoder.preprocess.crop
     return torch.randint(0, 256, (2, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -35,7 +35,7 @@ def comparison_figure(path: Path, lines: Mapping[str, Compared]) -> None:
         left.set_yticks(range(len(lines)), list(lines))
         left.invert_yaxis()
         left.set(title="Scores", xlabel="CIDEr-D x100")
-        right.set(title="How spread out the maps are", xlabel="entropy / log R (uniform map: 1)")
+        right.set(title="Spread of the maps", xlabel="entropy / log R (uniform map: 1)")
         figure.legend(loc="outside lower left", ncols=2, frameon=False)
         right.set_xlim(0, 1)
         for axes in (left, right):

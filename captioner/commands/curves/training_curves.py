@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", "--", ":")
+_LEGEND_COLUMNS = 3
 MOST_RUNS = len(_COLOURS) * len(_DASHES)
 _NOT_TERMS = {"kind", "step", "time", "epoch", "seconds", "learning_rate", "gradient_norm"}
+_MARKERS = "os^Dv<>"
+_WIDEST, _THINNEST, _THIN = 3.2, 1.4, 0.7
+"""Lines of the first and the last run: where curves lie on one another, the first shows on both sides of those drawn later."""
 _SMOOTHED, _SMOOTHED_PART = 5, 40  # the running mean is over so many points, or over this part of them if that is more
 VALIDATED: dict[str, tuple[str, str, float]] = {
-    "CIDEr-D": ("CIDEr-D", "x100", 100),
-    "BLEU-4": ("BLEU-4", "x100", 100),
-    "map_entropy": ("Entropy of maps", "/ log R (uniform: 1)", 1),
-    "map_change": ("Change of maps from word to word", "total variation", 1),
+    "CIDEr-D": ("CIDEr-D", "CIDEr-D x100", 100),
+    "BLEU-4": ("BLEU-4", "BLEU-4 x100", 100),
+    "map_entropy": ("Entropy of maps", "entropy / log R (uniform: 1)", 1),
+    "map_change": ("Change of maps", "total variation, word to word", 1),
     "distinct_captions": ("Distinct captions", "share of the photos", 1),
 }
-"""Values of a validation that are drawn: title, unit and factor."""
+"""Values of a validation that are drawn: title, what the axis says, and factor."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,8 @@ def save(path: Path, curves: Mapping[str, Curves]) -> None:
     count = len(objectives) + len(validated)
     columns = min(3, count)
     rows = -(-count // columns)
-    with figure_file(path, 4 * columns, 2.9 * rows + 0.25 * (1 + len(curves))) as figure:
-        panels = iter(figure.subplots(rows, columns, squeeze=False).flat)
+    with figure_file(path, 4 * columns, 2.9 * rows + 0.25 * -(-(2 + len(curves)) // _LEGEND_COLUMNS)) as figure:
+        panels = iter(figure.subplots(rows, columns, squeeze=False, sharex=True).flat)
         for objective in objectives:
             _draw_terms(next(panels), objective, curves)
         for name in validated:
@@ -122,13 +126,14 @@ def _draw_terms(panel: Axes, objective: str, curves: Mapping[str, Curves]) -> No
     def draw(own: Curves, look: dict[str, Any]) -> None:
         if own.objective == objective:
             steps, values = zip(*own.terms, strict=True)
-            thin: dict[str, Any] = {**look, "linewidth": 0.5, "alpha": 0.35}
-            panel.plot(steps, values, **thin)
+            look["marker"] = ""
             panel.plot(steps, smoothed(values), **look)
+            look |= {"linewidth": _THIN, "alpha": 0.5, "zorder": 1.5}  # below all running means
+            panel.plot(steps, values, **look)
 
     _each(curves, draw)
-    panel.set(title=f"Training: {objective.replace('_', ' ')}", xlabel="step")
-    plain(panel)
+    name = objective.replace("_", " ")
+    _finish(panel, f"Training: {name}", name)
 
 
 def _draw_validated(panel: Axes, name: str, curves: Mapping[str, Curves]) -> None:
@@ -137,32 +142,48 @@ def _draw_validated(panel: Axes, name: str, curves: Mapping[str, Curves]) -> Non
     def draw(own: Curves, look: dict[str, Any]) -> None:
         if name in own.validated:
             steps, values = zip(*own.validated[name], strict=True)
-            panel.plot(steps, [factor * value for value in values], marker="o", markersize=3, **look)
+            panel.plot(steps, [factor * value for value in values], **look)
 
     _each(curves, draw)
+    _finish(panel, title, unit)
+
+
+def _finish(panel: Axes, title: str, unit: str) -> None:
     panel.set(title=title, xlabel="step", ylabel=unit)
+    panel.tick_params(labelbottom=True)  # panels share their steps, but those above an empty one need them too
     plain(panel)
 
 
 def _each(curves: Mapping[str, Curves], draw: Callable[[Curves, dict[str, Any]], None]) -> None:
     for number, own in enumerate(curves.values()):
-        draw(own, _look(number))
+        draw(own, _look(number, len(curves)))
 
 
-def _look(number: int) -> dict[str, Any]:
-    """Colour and dashes of a run, different for each."""
-    return {"color": _COLOURS[number % len(_COLOURS)], "linestyle": _DASHES[number // len(_COLOURS)], "linewidth": 1.5}
+def _look(number: int, count: int) -> dict[str, Any]:
+    """Colour, dashes, marker and width of a run out of `count`, different for each."""
+    kind = number % len(_COLOURS)
+    width = _WIDEST + (_THINNEST - _WIDEST) * (number / (count - 1) if count > 1 else 0.5)
+    return {
+        "color": _COLOURS[kind],
+        "linestyle": _DASHES[number // len(_COLOURS)],
+        "marker": _MARKERS[kind],
+        "markersize": 3 + width,
+        "linewidth": width,
+    }
 
 
 def _add_legend(figure: Figure, curves: Mapping[str, Curves]) -> None:
     from matplotlib.lines import Line2D
 
-    keys = [Line2D([], [], label=name, **_look(number)) for number, name in enumerate(curves)]
-    keys.append(Line2D([], [], color="#777777", linewidth=0.5, label="thin: each logged step; thick: running mean"))
-    figure.legend(handles=keys, loc="outside lower center", ncols=2 if len(keys) > 2 else 1, frameon=False)
+    keys = [Line2D([], [], label=name, **_look(number, len(curves))) for number, name in enumerate(curves)]
+    keys.append(Line2D([], [], color="#777777", linewidth=_THIN, label="thin: logged steps; thick: their running mean"))
+    if any(own.validated for own in curves.values()):
+        keys.append(Line2D([], [], color="#777777", marker="o", linestyle="", label="marks: validations"))
+    figure.legend(handles=keys, loc="outside lower center", ncols=_LEGEND_COLUMNS, frameon=False)
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """The mean of the values up to each point, over the last few points."""
-    width = max(_SMOOTHED, len(values) // _SMOOTHED_PART)
-    return [sum(part) / len(part) for part in (values[max(0, end - width) : end] for end in range(1, len(values) + 1))]
+    """The mean around each point, over the same few points on either side; near the ends over those that there are."""
+    reach = max(_SMOOTHED, len(values) // _SMOOTHED_PART) // 2
+    parts = [values[max(0, index - reach) : index + reach + 1] for index in range(len(values))]
+    return [sum(part) / len(part) for part in parts]

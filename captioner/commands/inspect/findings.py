@@ -9,6 +9,7 @@ from typing import Any
 
 from captioner.commands.inspect.inspection_figure import card_figure
 from captioner.commands.inspect.observations import Cost
+from captioner.errors import shortened
 from captioner.explain.deletion import CurveAreas
 from captioner.explain.grounding import Agreement, Lag
 from captioner.files import write_text_atomically, written_together
@@ -16,6 +17,7 @@ from captioner.metrics.bootstrap import Estimate
 from captioner.visualize.figures import FORMATS
 
 NOTHING = "-"
+_LONGEST_TITLE = 60
 MIN_PHOTOS = 10
 """Intervals are shown only if at least this many photos contributed; with fewer they are meaningless."""
 
@@ -48,7 +50,13 @@ class Card:
     folder: Path
 
     @property
-    def verdict(self) -> str:
+    def title(self) -> str:
+        """What the figure says above its panels."""
+        about = f"{Path(self.about['run']).resolve().name} on {self.about['photos']} photos of {self.about['instances']}"
+        return f"{shortened(about, _LONGEST_TITLE)}. Does attention matter? {self._answer}"
+
+    @property
+    def _answer(self) -> str:
         """Whether attention matters: yes if both losses have intervals above 0, a little if one has; harm if both are below 0."""
         cost = self.replaced["uniform"]
         losses = [loss for loss in (cost.cider, cost.log_prob) if loss is not None]
@@ -58,13 +66,18 @@ class Card:
             answer = "it does harm"
         if any(loss.photos < MIN_PHOTOS for loss in losses):
             answer = "too few photos to tell"
-        parts = []
+        return answer.capitalize()
+
+    @property
+    def verdict(self) -> str:
+        """The answer, and what the model loses with uniform maps."""
+        cost, parts = self.replaced["uniform"], []
         if cost.cider is not None:
             parts.append(f"{shown(cost.cider, 100, 1)} of {100 * self.about['CIDEr-D']:.1f} CIDEr-D x100")
         if cost.log_prob is not None:
             parts.append(f"{shown(cost.log_prob, 1, 3)} nats per word")
         return (
-            f"Does attention matter here? {answer.capitalize()}: with a uniform map for every word the model loses "
+            f"Does attention matter here? {self._answer}: with a uniform map for every word the model loses "
             f"{' and '.join(parts)}."
         )
 
@@ -83,7 +96,6 @@ def save(card: Card) -> None:
     """Write inspect.json and the figure inspect.png, .pdf and .svg into the card's folder."""
     content = {name: value for name, value in asdict(card).items() if name != "folder"}
     text = json.dumps({"verdict": card.verdict, **content}, indent=1)
-    title = f"{card.about['run']} on {card.about['photos']} photos of {card.about['instances']}"
     with written_together(card.folder, [f"inspect{ending}" for ending in FORMATS]):
         write_text_atomically(card.folder / "inspect.json", text + "\n")
-        card_figure(card.folder / "inspect.png", card, f"{title}. {card.verdict}")
+        card_figure(card.folder / "inspect.png", card, card.title)

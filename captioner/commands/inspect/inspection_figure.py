@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,8 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-_LEVEL = "#555555"
-_COLOURS = {"references": "#0072B2", "captions": "#D55E00", "lost": "#777777"}
+_LEVEL, _ERROR = "#777777", "#222222"
+_COLOURS = {"references": "#0072B2", "captions": "#D55E00", "lost": "#009E73"}
+_ASIDE = 0.08
 
 
 class Inspected(Protocol):
@@ -48,19 +48,20 @@ def draw_card(figure: Figure, card: Inspected, title: str) -> None:
     lifts = {name: {row: item.lift for row, item in by_map.items()} for name, by_map in card.agreement.items()}
     _bars(agreement, lifts, 1)
     agreement.set(title="Is the map on the named object?", xlabel="lift (uniform map: 1)")
-    for name, by_offset in card.lag.items():
-        _line(lag, {offset: item.lift for offset, item in by_offset.items() if item.lift is not None}, name)
-    lag.axhline(1, color=_LEVEL, linewidth=1)
+    for number, (name, by_offset) in enumerate(card.lag.items()):
+        aside = _ASIDE * (number - (len(card.lag) - 1) / 2)  # so that equal curves are both seen
+        _line(lag, {offset + aside: item.lift for offset, item in by_offset.items() if item.lift is not None}, name)
+    lag.axhline(1, color=_LEVEL, linestyle="--")
     lag.set(title="When is it on the object?", xlabel="words after the one that names it", ylabel="lift")
     lag.set_xticks(range(-2, 3))
     _bars(deletion, {"captions": {row: areas.gap for row, areas in card.reasons.items()}}, 0)
-    deletion.set(title="Is the map the reason?", xlabel="insertion - deletion, regions in this order")
+    deletion.set(title="Is the map the reason?", xlabel="insertion - deletion, regions in the map's order")
     _bars(replaced, {"lost": {row: cost.log_prob for row, cost in card.replaced.items()}}, 0)
     replaced.set(title="Does the map matter?", xlabel="nats per word lost with these maps")
     for panel in (agreement, lag, deletion, replaced):
         plain(panel)
-    figure.legend(handles=_keys(card), loc="outside lower center", ncols=4, frameon=False)
-    figure.suptitle(textwrap.fill(title.replace(", ", ",\N{NO-BREAK SPACE}"), 100))  # keeps each interval on one line
+    figure.legend(handles=_keys(card), loc="outside lower center", ncols=5, frameon=False)
+    figure.suptitle(title)
 
 
 def _keys(card: Inspected) -> list[Patch | Line2D]:
@@ -71,7 +72,8 @@ def _keys(card: Inspected) -> list[Patch | Line2D]:
     names = {"references": "maps of references", "captions": "maps of the model's captions", "lost": "maps replaced"}
     drawn = [*card.agreement, *card.lag, *(["captions"] if card.reasons else []), *(["lost"] if card.replaced else [])]
     colours: list[Patch | Line2D] = [Patch(color=_COLOURS[name], label=names[name]) for name in dict.fromkeys(drawn)]
-    return [*colours, Line2D([], [], color="#333333", linewidth=1, label="95 % interval; grey line: no effect")]
+    interval = Line2D([], [], color=_ERROR, linewidth=1.2, marker="|", markersize=7, label="95 % interval")
+    return [*colours, interval, Line2D([], [], color=_LEVEL, linestyle="--", label="no effect")]
 
 
 def _bars(panel: Axes, series: Mapping[str, Mapping[str, Estimate | None]], level: float) -> None:
@@ -87,11 +89,11 @@ def _bars(panel: Axes, series: Mapping[str, Mapping[str, Estimate | None]], leve
             xerr=_errors(list(bars.values())),
             height=height,
             color=_COLOURS[name],
-            error_kw={"ecolor": "#333333", "elinewidth": 1},
+            error_kw={"ecolor": _ERROR, "elinewidth": 1.2, "capsize": 2.5},
         )
     panel.set_yticks(range(len(rows)), rows)
     panel.invert_yaxis()
-    panel.axvline(level, color=_LEVEL, linewidth=1)
+    panel.axvline(level, color=_LEVEL, linestyle="--")
 
 
 def _line(panel: Axes, estimates: Mapping[int, Estimate], name: str) -> None:

@@ -179,6 +179,9 @@ def test_a_model_with_uniform_maps_has_lift_1_and_loses_nothing(trained, request
         assert cost.log_prob.value == pytest.approx(0, abs=1e-5)
         assert cost.cider.value == pytest.approx(0, abs=1e-6)
     assert "Not measurably" in card.verdict
+    assert card.title.endswith("Does attention matter? Not measurably")
+    long = replace(card, about=card.about | {"run": "runs/" + 200 * "a"})
+    assert len(long.title) < 150, "one line above the figure's panels"
     for bounds, answer in (((1, 2), "Yes:"), ((-2, -1), "It does harm:")):
         cost = Cost(Estimate(0.0, *bounds, 12), Estimate(0.0, *bounds, 12))
         assert answer in replace(card, replaced={"uniform": cost}).verdict

@@ -47,7 +47,7 @@ class PageItem:
     name: str  # printed above the photo
     candidates: Sequence[Caption] = field(default_factory=list)  # of decoding, best first, each with its maps
     accounts: Mapping[str, tuple[Caption, str]] = field(default_factory=dict)
-    """The caption with other maps, such as gradients, and what each is, by name; its own maps first. None: its own maps alone."""
+    """The caption with other maps, such as gradients, and what each is, by name; its own maps are the caption itself. None: these alone."""
     model: str = ""  # its name, where several are side by side
     beside: Sequence[PageItem] = ()  # the same photo with the captions of other models
 

@@ -22,7 +22,7 @@ from captioner.visualize.colours import RATIO_ENDS, covered, diverging, hatched
 from captioner.visualize.drawing import FAINT, Drawing, Patch, column, lines, patch, row, shifted
 from captioner.visualize.reveal import CONTOUR, pixels_of, revealed
 
-_SAMPLE = 150.0  # grey of the photo in a legend
+_SAMPLE, _FRAME = 150.0, 128.0  # grey of the photo in a legend, and of the line around the scale
 _UP_TO_ONE = 1 / 3
 """The share of a legend's bar that shows multiples up to 1; the rest shows larger ones, on a logarithmic scale."""
 
@@ -170,6 +170,8 @@ def _bar(name: str, bar: Tensor, marks: dict[float, str], note: str, scale: Scal
             placed += shifted(text, start, 0)
             taken.append((start - size / 3, start + text.width + size / 3))
     below = Drawing(round(max(end for _, end in taken)), texts[0][1].height, placed)
-    beam = Drawing(below.width, bar.shape[0], [Patch(left, 0, as_picture(bar))])
+    framed = torch.full((bar.shape[0] + 2, bar.shape[1] + 2, 3), _FRAME)  # dark colours end somewhere on dark paper too
+    framed[1:-1, 1:-1] = bar
+    beam = Drawing(below.width, framed.shape[0], [Patch(left - 1, 0, as_picture(framed))])
     named = row([lines([name], 3 * scale.panel, size, FAINT), column([beam, below], 2)], 2 * gap)
     return [named, lines([note], 3 * scale.panel, size, FAINT)] if note else [named]

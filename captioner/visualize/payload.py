@@ -62,6 +62,7 @@ def caption_data(
         tops: the largest weight of the maps, and of the heads' maps, over all captions that share a colour scale.
         with_heads: whether accounts have the maps of their heads.
         accounts: captions with other maps of the same words and what these are, by name; the caption's own maps alone if not given.
+            The page starts with the caption's own, or with the first.
         words: whether `content` words or `all` stand out.
         levels: of a weight; 255 need half the space of 65535.
     """
@@ -84,7 +85,8 @@ def caption_data(
     if drawn:
         placement = next(iter(drawn.values()))[0].placement
         assert placement is not None
-        data |= {"maps": True, "regions": _regions(caption.layout, placement)}
+        own = next((index for index, (account, _) in enumerate(drawn.values()) if account is caption), 0)
+        data |= {"maps": True, "own": own, "regions": _regions(caption.layout, placement)}
         data["accounts"] = [
             {
                 "name": name,

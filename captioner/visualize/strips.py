@@ -78,18 +78,21 @@ def side_by_side(
     small = fit(photo, panel_side(photo, style.panel))
     shown = {name: shown_part(caption, style) for name, caption in captions.items()}
     maps = maps_over(photo, list(shown.values()), small.size, style)
-    width = WORDS * (min(max(small.width, style.panel // 2), style.panel) + _GAP)
-    body = [patch(fit(photo, panel_side(photo, 2 * style.panel)))]
+    rows_of = {
+        name: [] if own is None else _rows(_tiles(small, shown[name], own, style), small, style)
+        for name, own in zip(captions, maps, strict=True)
+    }
+    large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
+    width = max([4 * style.panel, large.width, *(block.width for rows in rows_of.values() for block in rows)])
+    body = [large]
     if notes:
         body.insert(0, _sentence(next(iter(captions.values())), width, style))
-    for (name, caption), own in zip(captions.items(), maps, strict=True):
+    for name, caption in captions.items():
         note = f"{name} · {notes[name] if notes else f'{convention(caption)} · confidence {caption.confidence:.2f}'}"
         head = [lines([note], width, max(12, style.panel / 10), FAINT)] + (
             [] if notes else [_sentence(caption, width, style)]
         )
-        tiles = [] if own is None else _tiles(small, shown[name], own, style)
-        rows = even_rows(tiles, in_a_row(WORDS, small.width, style.panel), _GAP)
-        body.append(column([*head, *rows], 2 * _GAP))
+        body.append(column([*head, *rows_of[name]], 2 * _GAP))
     drawing = _finished(body, list(captions.values()), maps, style, 4 * _GAP, with_convention=notes is None)
     return replace(drawing, metadata=drawing.metadata | {"models": ", ".join(captions)})
 
@@ -128,20 +131,19 @@ def heads(
     rows: list[Drawing] = []
     for name, part, own in zip(layers, shown, maps, strict=True):
         if own is not None:
-            rows += [
-                column(
-                    [*_heading((notes or {}).get(name, name), style, small), *_head_rows(small, part, own, style)], _GAP
-                )
-            ]
+            note = (notes or {}).get(name)
+            title = f"{name} · {note}" if note else name
+            rows.append(_titled(title, _head_rows(small, part, own, style), style))
     width = max([large.width, *(block.width for block in rows)])
     head = _sentence(first, width, style)
     about = [lines([ABOUT_HEADS], width, _note_size(style), FAINT)] if rows else []
     return _finished([head, large, *rows, *about], list(layers.values()), maps, style, gap=3 * _GAP)
 
 
-def _heading(note: str, style: Style, photo: Image.Image) -> list[Drawing]:
-    """What is said above a layer."""
-    return [lines([note], 8 * max(photo.width, style.panel // 2), max(12, style.panel / 8), INK)] if note else []
+def _titled(title: str, rows: Sequence[Drawing], style: Style) -> Drawing:
+    """Rows below what is said of their layer."""
+    width = max(5 * style.panel, *(block.width for block in rows))
+    return column([*([lines([title], width, max(12, style.panel / 8), INK)] if title else []), *rows], _GAP)
 
 
 def _head_rows(photo: Image.Image, caption: Caption, maps: Maps, style: Style) -> list[Drawing]:
@@ -164,6 +166,10 @@ def _note_size(style: Style) -> float:
 
 def _sentence(caption: Caption, width: int, style: Style) -> Drawing:
     return lines([caption.text or "(a caption without words)"], width, 1.1 * _word_size(style), INK)
+
+
+def _rows(tiles: Sequence[Drawing], photo: Image.Image, style: Style) -> list[Drawing]:
+    return even_rows(tiles, in_a_row(WORDS, photo.width, style.panel), _GAP)
 
 
 def _columns(photo: Image.Image, caption: Caption, maps: Maps, style: Style) -> list[Drawing]:

@@ -15,7 +15,9 @@ from captioner.commands.inspect.inspection_figure import card_figure, draw_card
 from captioner.metrics.bootstrap import Estimate
 
 ESTIMATE = Estimate(4.0, 3.0, 5.0, 40)
-TITLE = "a run with a long name on 5,000 photos of instances_val2017.json. Does attention matter? Too few photos to tell"
+TITLE = (
+    "a run with a long name on 5,000 photos of instances_val2017.json. Does attention matter? Too few photos to tell"
+)
 
 
 FOUND, NOTHING = SimpleNamespace(lift=ESTIMATE, gap=ESTIMATE, log_prob=ESTIMATE), SimpleNamespace(lift=None)
@@ -58,7 +60,9 @@ def test_figures_are_also_files_for_papers_and_say_what_is_drawn(name, tmp_path)
     WRITERS[name](tmp_path / "figure.png")
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
     drawn = (tmp_path / "figure.svg").read_text(encoding="utf-8")
-    for text in ("mean of the seeds", "a seed") if name == "comparison" else ("95 % interval", "no effect", "maps replaced"):
+    for text in (
+        ("mean of the seeds", "a seed") if name == "comparison" else ("95 % interval", "no effect", "maps replaced")
+    ):
         assert f">{text}" in drawn
 
 
@@ -74,7 +78,11 @@ def test_no_text_of_a_card_is_cut_off():
 
 def test_equal_curves_of_references_and_captions_are_both_seen():
     figure = Figure()
-    draw_card(figure, SimpleNamespace(**{**vars(CARD), "lag": dict.fromkeys(("references", "captions"), {0: FOUND})}), TITLE)
+    draw_card(
+        figure,
+        SimpleNamespace(**{**vars(CARD), "lag": {name: {0: FOUND} for name in ("references", "captions")}}),
+        TITLE,
+    )
     positions = [line.get_xdata()[0] for line in figure.axes[1].lines if line.get_marker() == "o"]
     assert len(set(positions)) == 2
     assert max(positions) - min(positions) < 0.2

@@ -455,11 +455,13 @@ def test_models_side_by_side_have_one_cursor(browser, show):
 
 def test_heads_follow_the_layer_that_is_shown(browser, show):
     caption, below = (make_caption("a dog", CROPPED, num_heads=heads, seed=heads) for heads in (4, 3))
-    show(PageItem(plain(), caption, "a.jpg", [], {"attention": (caption, "where"), "layer 1 of 2": (below, "lower")}))
+    accounts = {"layer 1 of 2": (below, "lower"), "layer 2 of 2": (caption, "where")}
+    show(PageItem(plain(), caption, "a.jpg", [], accounts))
     heads = "[document.querySelector('.heads').previousElementSibling.textContent, document.querySelectorAll('.head').length]"
-    assert browser.run(heads) == ["heads of attention", 5]
+    assert browser.run(heads) == ["heads of layer 2 of 2", 5], "the caption's own maps come first"
+    assert browser.run("document.querySelector('.details .part[aria-checked=true]').textContent") == "layer 2 of 2"
     browser.point_at(".word:nth-child(2)", click=True)
-    browser.point_at(".details .part:nth-child(2)", click=True)
+    browser.point_at(".details .part:nth-child(1)", click=True)
     assert browser.run(heads) == ["heads of layer 1 of 2", 4]
     mean = canvas(browser)
     browser.point_at(".head:nth-child(3)", click=True)

@@ -145,12 +145,10 @@ def test_shares_stand_below_the_words():
 def test_layers_have_their_heads_below_one_another():
     caption = make_caption("one dog", Placement.whole((64, 48)), num_heads=3)
     single = heads(photo(), caption)
-    made = heads(
-        photo(), {"layer 1 of 2": caption, "attention": caption}, notes={"attention": "layer 2 of 2, the last"}
-    )
+    made = heads(photo(), {"layer 1 of 2": caption, "layer 2 of 2": caption}, notes={"layer 2 of 2": "the last"})
     texts = [mark.text for mark in made.marks if hasattr(mark, "text")]
     assert texts.count("head 3") == 2
     assert "layer 1 of 2" in texts
-    assert "layer 2 of 2, the last" in texts
+    assert "layer 2 of 2 · the last" in texts
     assert "not its share in the word" in " ".join(texts)
     assert made.height > 1.5 * single.height

@@ -88,46 +88,36 @@ def explained(
 def accounts_of(
     captioner: Captioner, photo: str | Path | Image.Image, caption: Caption, explain: str
 ) -> dict[str, Caption]:
-    """The caption with the maps of each account, by its name; attention's first, if asked for."""
+    """The caption with the maps of each account, by its name: attention's first, if asked for, or each layer's, the last its own."""
     attended = {ATTENTION: caption} if explain != "gradients" else {}
     if not caption.words or explain == ATTENTION:
         return attended
     plain = replace(caption, head_weights=None, sentinel=None, gate=None)
     if explain == "layers":
-        layers = _layers(captioner, photo, caption)
-        return attended | {
-            name: replace(plain, weights=maps, head_weights=heads) for name, (maps, heads) in layers.items()
-        }
+        below = [replace(plain, weights=maps, head_weights=heads) for maps, heads in _layers(captioner, photo, caption)]
+        layers = [*below, caption]
+        return {f"layer {number} of {len(layers)}": layer for number, layer in enumerate(layers, 1)}
     gradients = _gradients(captioner, photo, caption, integrated=explain == "all")
     return attended | {name: replace(plain, weights=maps) for name, maps in gradients.items()}
 
 
-def in_order(accounts: Mapping[str, Caption]) -> dict[str, Caption]:
-    """Layers from the first to the last, which is the caption's own."""
-    last, *below = accounts
-    return {name: accounts[name] for name in [*below, last]}
-
-
 def account_notes(accounts: Mapping[str, Caption], style: Style) -> dict[str, str]:
-    """What each account is, and the word shown for which it differs most from attention."""
-    layers = len(accounts) if accounts.keys() - ACCOUNTS else 0
-    notes = {
-        name: ACCOUNTS.get(name, f"where {name} of the decoder attended; not its share in the word")
-        for name in accounts
-    }
-    attended = accounts.get(ATTENTION)
+    """What each account is, and the word shown for which it differs most from attention: from that of the last layer, for layers."""
+    layers = bool(accounts.keys() - ACCOUNTS)
+    compared, called = (list(accounts)[-1], "the last layer") if layers else (ATTENTION, ATTENTION)
+    notes = {name: ACCOUNTS.get(name, "where this layer attended; not its share in the word") for name in accounts}
+    attended = accounts.get(compared)
     if attended is not None:
-        notes[ATTENTION] += f"; it {convention(attended)}"
-    if layers:
-        notes[ATTENTION] = f"layer {layers} of {layers}, the last: {notes[ATTENTION]}"
+        own = f"the last layer: {ACCOUNTS[ATTENTION]}" if layers else ACCOUNTS[ATTENTION]
+        notes[compared] = f"{own}; it {convention(attended)}"
     for name, caption in accounts.items():
-        if attended is None or attended.weights is None or caption.weights is None or name == ATTENTION:
+        if attended is None or attended.weights is None or caption.weights is None or name == compared:
             continue
         apart = (scaled(attended.weights) - caption.weights).abs().sum(1) / 2  # (T,) total variation distance
         most = max(shown_words(caption, style), key=lambda position: float(apart[position]), default=None)
         if most is not None:
             share = f"{float(apart[most]):.0%} of the weight"
-            notes[name] += f"; differs most from attention at {caption.words[most]!r}, by {share}"
+            notes[name] += f"; differs most from {called} at {caption.words[most]!r}, by {share}"
     return notes
 
 
@@ -147,17 +137,15 @@ def _encoded(captioner: Captioner, caption: Caption) -> Tensor:
 
 def _layers(
     captioner: Captioner, photo: str | Path | Image.Image, caption: Caption
-) -> dict[str, tuple[Tensor, Tensor | None]]:
+) -> list[tuple[Tensor, Tensor | None]]:
     """Attention (T, R), and that of heads (T, N, R), of each layer below the last, whose attention is the caption's own."""
     model, regions = _regions(captioner, photo)
     maps = layer_maps(model, regions, _encoded(captioner, caption)[None, : len(caption.words)])
     real = regions.mask[0]
-
-    own = {}
-    for number, (weights, heads) in enumerate(maps[:-1], 1):
-        heads = None if heads is None else heads[0][..., real].float().cpu()
-        own[f"layer {number} of {len(maps)}"] = scaled(weights[0][:, real].float().cpu()), heads
-    return own
+    return [
+        (scaled(weights[0][:, real].float().cpu()), None if heads is None else heads[0][..., real].float().cpu())
+        for weights, heads in maps[:-1]
+    ]
 
 
 def _gradients(

@@ -16,12 +16,14 @@ from captioner.search import Caption
 from captioner.visualize.animation import ANIMATIONS, LARGE, save_animation
 from captioner.visualize.drawing import FAINT, Drawing, column, framed, lines
 from captioner.visualize.drawing_files import FORMATS
+from captioner.visualize.legend import shown_words
 from captioner.visualize.overlay import Style
 from captioner.visualize.sheet import contact, sheet
 from captioner.visualize.strips import FIGURE, SMALL, heads, side_by_side, strip
 
 _ON_ONE_PICTURE = 16
-_ACCOUNT = 144  # size of a panel where several accounts are compared
+_ACCOUNT, _FEW, _LARGER = 144, 6, 1.5
+"""Size of a panel where several accounts are compared; with fewer words it grows, up to this factor."""
 EXPLAINED = "explained sheet"
 """The kind of a sheet that shows several accounts of one caption, in place of several models."""
 LAYERS = "heads of every layer"
@@ -47,16 +49,18 @@ def _heads(photo: Image.Image, captions: Captions, style: Style, name: str) -> D
 
 
 def _layers(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
-    from captioner.commands.caption.accounts import account_notes, in_order
+    from captioner.commands.caption.accounts import account_notes
 
-    layers, notes = in_order(captions), account_notes(captions, style)
-    return _named(heads(photo, layers, replace(style, panel=SMALL.panel), notes), name)
+    notes = account_notes(captions, style)
+    return _named(heads(photo, captions, replace(style, panel=SMALL.panel), notes), name)
 
 
 def _explained(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
     from captioner.commands.caption.accounts import account_notes
 
-    return _named(side_by_side(photo, captions, replace(style, panel=_ACCOUNT), account_notes(captions, style)), name)
+    words = max(len(shown_words(caption, style)) for caption in captions.values())
+    panel = round(_ACCOUNT * min(_LARGER, max(1, _FEW / max(1, words))))
+    return _named(side_by_side(photo, captions, replace(style, panel=panel), account_notes(captions, style)), name)
 
 
 KINDS: dict[str, Draw] = {"sheet": _sheet, EXPLAINED: _explained, LAYERS: _layers, "strip": _strip, "heads": _heads}

@@ -52,7 +52,9 @@ class Card:
     @property
     def title(self) -> str:
         """What the figure says above its panels."""
-        about = f"{Path(self.about['run']).resolve().name} on {self.about['photos']} photos of {self.about['instances']}"
+        about = (
+            f"{Path(self.about['run']).resolve().name} on {self.about['photos']} photos of {self.about['instances']}"
+        )
         return f"{shortened(about, _LONGEST_TITLE)}. Does attention matter? {self._answer}"
 
     @property

@@ -96,7 +96,7 @@ def _bars(panel: Axes, series: Mapping[str, Mapping[str, Estimate | None]], leve
     panel.axvline(level, color=_LEVEL, linestyle="--")
 
 
-def _line(panel: Axes, estimates: Mapping[int, Estimate], name: str) -> None:
+def _line(panel: Axes, estimates: Mapping[float, Estimate], name: str) -> None:
     values = [estimate.value for estimate in estimates.values()]
     errors = _errors(list(estimates.values()))
     panel.errorbar(list(estimates), values, yerr=errors, marker="o", capsize=3, color=_COLOURS[name], label=name)

@@ -139,7 +139,7 @@ function accountsOf(view) {
     view.shown();
     say();
   });
-  showChoice(buttons, 0);
+  showChoice(buttons, view.account);
   say();
   return [group, note];
 }

@@ -16,7 +16,7 @@ const EVERYWHERE = 0.9; // of all regions, effectively; as in captioner/visualiz
 class View {
   /** root contains .stage with its image, and .sentence; the view takes both over. */
   constructor(root, data, { compact = false } = {}) {
-    Object.assign(this, { root, data, compact, word: -1, hovered: -1, region: -1, head: -1, account: 0, pointed: 0, together: false });
+    Object.assign(this, { root, data, compact, word: -1, hovered: -1, region: -1, head: -1, pointed: 0, together: false });
     Object.assign(this, { missing: "", peers: [] }); // peers: views of the same photo with the captions of other models
     this.stages = [new Stage(root.querySelector(".stage"), (region) => this.probe(region, 0))];
     this.sentence = make("div");
@@ -40,7 +40,8 @@ class View {
   show(index) {
     this.index = index;
     this.caption = this.data.captions[index];
-    Object.assign(this, { word: -1, hovered: -1, region: -1, head: -1, account: 0, pointed: 0, together: false, missing: "" });
+    Object.assign(this, { word: -1, hovered: -1, region: -1, head: -1, pointed: 0, together: false, missing: "" });
+    this.account = this.caption.own ?? 0;
     this.tell?.stop();
     this.words = this.caption.words.map((word, position) => this.chip(word, position));
     const sentence = make("div", "sentence", { "aria-label": "words of the caption", lang: "", dir: "auto" });

@@ -10,7 +10,7 @@ from PIL import Image
 
 from captioner.captioner import Captioner
 from captioner.commands import caption as captioning
-from captioner.commands.caption.accounts import ACCOUNTS, account_notes, accounts_of, explained, in_order
+from captioner.commands.caption.accounts import ACCOUNTS, account_notes, accounts_of, explained
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
 from captioner.model import CaptionModel
@@ -74,15 +74,16 @@ def test_each_layer_of_a_transformer_has_its_map(photos):  # noqa: F811
     model = captioner_of("transformer", layers=3, attention="multi_head")
     caption = model.caption(photo)
     accounts = explained(model, photo, caption, "layers")
-    assert list(accounts) == ["attention", "layer 1 of 3", "layer 2 of 3"]
-    assert torch.equal(accounts["attention"][0].weights, caption.weights)
+    assert list(accounts) == ["layer 1 of 3", "layer 2 of 3", "layer 3 of 3"]
+    assert accounts["layer 3 of 3"][0] is caption, "the page starts with it"
     maps = [account.weights for account, _ in accounts.values()]
     for weights in maps:
         assert weights.shape == caption.weights.shape
         torch.testing.assert_close(weights.sum(1), torch.ones(len(caption.words)))
     assert not torch.allclose(maps[0], maps[1], atol=1e-4)
     assert not torch.allclose(maps[1], maps[2], atol=1e-4)
-    assert accounts["layer 1 of 3"][1].startswith("where layer 1 of 3 of the decoder attended")
+    assert accounts["layer 1 of 3"][1].startswith("where this layer attended; not its share in the word; differs most")
+    assert "from the last layer at" in accounts["layer 1 of 3"][1]
 
 
 def test_each_layer_of_a_transformer_has_its_heads(photos, tmp_path):  # noqa: F811
@@ -92,15 +93,12 @@ def test_each_layer_of_a_transformer_has_its_heads(photos, tmp_path):  # noqa: F
     for caption, _ in accounts.values():
         torch.testing.assert_close(caption.head_weights.mean(1), caption.weights)
         assert caption.head_weights.shape[1] > 1
-    assert list(in_order({name: caption for name, (caption, _) in accounts.items()})) == [
-        "layer 1 of 3", "layer 2 of 3", "attention",
-    ]  # fmt: skip
-    assert accounts["attention"][1].startswith("layer 3 of 3, the last: where the decoder attended; not why")
+    assert accounts["layer 3 of 3"][1].startswith("the last layer: where the decoder attended; not why")
     page, heads = tmp_path / "a.html", tmp_path / "heads.png"
     assert captioning.run(model, [str(photo)], {"heads": heads}, page=page, explain="layers") == 0
     assert page.read_text(encoding="utf-8").count('"numHeads":') == 3
     with Image.open(heads) as saved:
-        assert saved.text["accounts"] == "attention, layer 1 of 3, layer 2 of 3"
+        assert saved.text["accounts"] == "layer 1 of 3, layer 2 of 3, layer 3 of 3"
 
 
 def test_integrated_gradients_are_a_third_account(captioner, photos):  # noqa: F811

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 LONGEST_MESSAGE = 800  # characters; what a message quotes may be a whole file
 LINE_SECONDS = 30.0
@@ -158,6 +159,9 @@ class Terminal(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*(visible(part, "\n") if isinstance(part, str) else part for part in objects), **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)  # before the columns of a table are as wide as their texts
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):

@@ -128,8 +128,8 @@ def _remove_left_beside(path: Path) -> None:
     started = time.monotonic()
     if started < _next_look.get(path.parent, 0.0):
         return
-    with suppress(OSError):
-        for entry in os.scandir(path.parent):
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
             same_file = entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")
             if same_file or (_OURS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)):
                 _remove_unless_locked(Path(entry.path))

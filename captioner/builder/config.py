@@ -234,5 +234,8 @@ def _read_file(path: Path) -> Nested:
     text = read_text(path, "check the path of the config")
     settings = parse_yaml(text, str(path))
     if not isinstance(settings, dict):
-        raise UserError(f"{path} should hold sections such as `decoder: {{kind: lstm}}`, got {type(settings).__name__}")
+        raise UserError(
+            f"{path} should hold sections such as `decoder: {{kind: lstm}}`, got "
+            f"{'nothing' if settings is None else reprlib.repr(settings)}"
+        )
     return settings

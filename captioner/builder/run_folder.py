@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +62,14 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
                 f"{override.partition('=')[0]} cannot change after training; overrides of search, data, run.device, "
                 "run.features and encoder.runtime can"
             )
-    return read(folder / SETTINGS, overrides, note=False)
+    try:
+        return read(folder / SETTINGS, overrides, note=False)
+    except UserError as error:
+        if overrides:
+            read_run_settings(folder)  # raises if the file is at fault
+            raise
+        named = "" if SETTINGS in str(error) else f"{folder / SETTINGS}: "
+        raise UserError(f"{named}{error}; or restore an intact copy of it from the same run") from error
 
 
 def fill_encoder(encoder: Vision, run: Path) -> None:
@@ -101,10 +109,15 @@ def has_weights(folder: Path) -> bool:
 
 
 def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
-    """Refuse a run that has made all its epochs."""
+    """Refuse a run that has made all its epochs, or whose best weights were lost, which training would not write again."""
     if not (folder / NEWEST).exists():
         return
     progress = checkpoint_state(folder / NEWEST)["progress"]
+    if progress["best_score"] > -math.inf and not (folder / BEST).is_file():
+        raise UserError(
+            f"{folder} lacks {BEST}, as if it was not copied whole; copy it from where the run was trained, or give run.folder=... "
+            "to train another"
+        )
     if not progress["finished"]:
         return
     if not change:
@@ -182,7 +195,8 @@ def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model:
     elif (stored := read_vocabulary(folder / VOCABULARY)).words != vocabulary.words:
         changed = sorted(set(stored.words) ^ set(vocabulary.words))
         raise UserError(
-            f"the training captions have changed since {folder} was started: {len(stored)} words then, {len(vocabulary)} now"
+            f"the training captions, or {VOCABULARY}, have changed since {folder} was started: {len(stored)} words then, "
+            f"{len(vocabulary)} now"
             f"{f', first difference {changed[0]!r}' if changed else ''}; restore the captions, or give run.folder=... for a new run"
         )
 

@@ -71,5 +71,5 @@ def _table(rows: list[dict[str, str]]) -> Table:
     for index, name in enumerate(rows[0]):
         printed.add_column(name, justify="right" if index else "left")
     for row in rows:
-        printed.add_row(*map(Text, row.values()))
+        printed.add_row(*row.values())
     return printed

@@ -182,7 +182,9 @@ def _read_captions(path: Path, may_lack_captions: bool = False) -> dict[str, lis
 
 def _check_entries(path: Path, name: str, keys: Sequence[str], content: Any) -> None:
     if not isinstance(content, dict) or not isinstance(content.get(name), list):
-        advice = "for a list of images with captions set data.kind=table" if isinstance(content, list) else _ADVICE
+        advice = (
+            "to train on a list of images with captions, set data.kind=table" if isinstance(content, list) else _ADVICE
+        )
         came = _start(content[name]) if isinstance(content, dict) and name in content else _kind_of(content)
         raise UserError(f"{path} should hold a list `{name}`, got {came}; {advice}")
     if name == "annotations" and content[name] and _is_instances(content[name][0]):

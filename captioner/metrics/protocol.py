@@ -18,7 +18,7 @@ from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
-from captioner.errors import UserError
+from captioner.errors import UserError, visible
 from captioner.files import VERSION, write_text_atomically
 from captioner.metrics.bootstrap import RESAMPLES, SEED
 from captioner.metrics.clip import CLIP_SCORE, REF_CLIP_SCORE
@@ -148,7 +148,7 @@ def table(rows: Mapping[str, Row], protocol: Protocol, intervals: Mapping[str, I
     dashes and the protocol follow the tables.
     """
     tables = [_table(own, intervals or {}) for own in grouped(rows)]
-    return Group(*tables, *map(Text, dashes(rows)), Text(protocol.signature(), style="italic"))
+    return Group(*tables, *map(Text, map(visible, dashes(rows))), Text(protocol.signature(), style="italic"))
 
 
 def dashes(rows: Mapping[str, Row]) -> list[str]:
@@ -175,7 +175,9 @@ def _table(rows: Mapping[str, Row], intervals: Mapping[str, Intervals]) -> Table
     for metric in metrics:
         printed.add_column(Text(metric), justify="right")
     for name, row in rows.items():
-        printed.add_row(Text(name), *(_cell(row, metric, intervals.get(name, {}).get(metric)) for metric in metrics))
+        printed.add_row(
+            Text(visible(name)), *(_cell(row, metric, intervals.get(name, {}).get(metric)) for metric in metrics)
+        )
     return printed
 
 
@@ -188,7 +190,7 @@ def _cell(row: Row, metric: str, interval: tuple[float, float] | None) -> str | 
 
 def differences_table(ours: str, theirs: str, rows: Mapping[str, Row], differences: Differences) -> Table:
     """Print a line for each metric: two systems, the first minus the second, and the 95 % interval of that difference."""
-    title = Text(f"first: {ours}\nsecond: {theirs}\ndifference: first minus second")
+    title = Text(f"first: {visible(ours)}\nsecond: {visible(theirs)}\ndifference: first minus second")
     printed = Table(Column("", no_wrap=True), title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
     for name in ("first", "second", "difference", "95 % interval"):
         printed.add_column(name, justify="right", no_wrap=True)

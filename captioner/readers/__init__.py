@@ -134,9 +134,14 @@ def read_json(path: Path, advice: str, shape: Any = Any) -> Any:
     """The content of a JSON file.
 
     Args:
-        shape: the type that the content should have, such as `dict[str, int]`; values are not converted.
+        shape: the type that the content should have, such as `dict[str, int]`, of a file of this program; values are not converted,
+            and every number is finite.
     """
-    return parse_json(read_text(path, advice), path, advice, shape)
+    content = parse_json(read_text(path, advice), path, advice, shape)
+    if shape is not Any:
+        with parsing(path, "as this program writes it", advice):
+            json.dumps(content, allow_nan=False)
+    return content
 
 
 def parse_json(text: str, origin: object, advice: str, shape: Any = Any) -> Any:

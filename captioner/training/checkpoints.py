@@ -69,7 +69,7 @@ def checkpoint_state(path: Path) -> State:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, State]]:
     if not path.is_file():
-        raise UserError(f"no checkpoint at {path}; train first, or check the path")
+        raise UserError(f"no checkpoint at {path}; train first, or copy this file too if the run was copied")
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads((file.metadata() or {})["state"])
@@ -91,8 +91,10 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def _problem_with(path: Path) -> str:
-    start = path.read_bytes()[:2]
-    if start == b"PK" or start[:1] == b"\x80":
+    with path.open("rb") as file:
+        start = file.read(9)
+    is_safetensors = start[8:] == b"{"  # after the size of the header, whose first byte may be any
+    if start[:2] == b"PK" or (start[:1] == b"\x80" and not is_safetensors):
         return "is a pickle (torch.save), which this program never reads, since loading one can run any code"
     return "is not a complete checkpoint of this program: it was cut off, or it is another kind of file"
 
@@ -119,14 +121,20 @@ def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, froz
 
 
 def check_shapes(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raise a UserError at the first tensor that is missing or has another shape."""
+    """Raise a UserError at the first tensor that is missing or has another shape, or is of numbers of another kind."""
     for name in sorted(wanted.keys() | tensors.keys()):
-        here, there = (list(side[name].shape) if name in side else "nothing" for side in (wanted, tensors))
+        here, there = (_shape(side[name]) if name in side else "nothing" for side in (wanted, tensors))
         if here != there:
             raise UserError(
                 f"{path} is from another config: {name} is {there} there and {here} in this model; "
-                "use the settings.yaml that was saved beside it"
+                "use the settings.yaml and vocabulary.json that were saved beside it"
             )
+
+
+def _shape(tensor: Tensor) -> str:
+    """The shape, after the type if its numbers are not floats, such as `int64 [3]`; floats are read in any precision."""
+    kind = "" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.") + " "
+    return f"{kind}{list(tensor.shape)}"
 
 
 def optimiser_tensors(optimiser: optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
@@ -143,8 +151,10 @@ def fill_optimiser(optimiser: optim.Optimizer, model: nn.Module, tensors: Mappin
     for full_name, value in tensors.items():
         name, _, key = full_name.rpartition("/")
         parameter = parameters[name]
+        if key != "step" and (value.shape != parameter.shape or value.dtype != parameter.dtype):
+            raise ValueError(f"optimiser/{full_name} does not fit the parameter {name}")
         if key != "step":  # moments have the memory format of their parameter, which a file does not keep
-            value = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+            value = torch.empty_like(parameter, requires_grad=False).copy_(value)
         elif optimiser.defaults.get("fused"):
             value = value.to(parameter.device)
         optimiser.state[parameter][key] = value

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from PIL import Image
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from captioner.files import write_text_atomically
@@ -33,12 +34,12 @@ Samples = Callable[[], Sequence[tuple[Image.Image, str]]]
 """Makes pictures with their captions."""
 
 
-class _Line(TypedDict, extra_items=Any):
+class Line(TypedDict, extra_items=Any):
     """A line of the log, with values by name."""
 
     kind: str
     step: int
-    time: float
+    time: Annotated[float, Field(ge=0, lt=1e11)]  # seconds since 1970
 
 
 class RunLog:
@@ -95,15 +96,21 @@ class RunLog:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def _drop_after(self, step: int, validated: bool) -> list[_Line]:
+    def _drop_after(self, step: int, validated: bool) -> list[Line]:
         """Keep the lines of what the run starts from, and return them. A validation is logged before it is part of a checkpoint."""
         if not self.path.exists():
             return []
         last = {"validation": step if validated else step - 1}
-        rows = read_json_lines(self.path, _ADVICE, _Line, unfinished=True)
+        rows = read_log(self.path.parent)
         kept = [row for row in rows if step and row["step"] <= last.get(row["kind"], step)]
         write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
         return kept
+
+
+def read_log(folder: Path) -> list[Line]:
+    """The lines of a run's log, without one that is being written or that a killed program left; none if there is no log."""
+    log = folder / LOG
+    return read_json_lines(log, _ADVICE, Line, unfinished=True) if log.exists() else []
 
 
 def check_logs(wandb: bool, tensorboard: bool) -> None:
@@ -123,7 +130,7 @@ def run_seconds(folder: Path) -> float | None:
 
     The time between the last line before an interruption and the next start is not counted, so up to ten steps of each are missing.
     """
-    lines = read_json_lines(folder / LOG, _ADVICE, _Line)
+    lines = read_log(folder)
     if not lines or lines[0]["kind"] != "start":
         return None
     return sum(after["time"] - before["time"] for before, after in pairwise(lines) if after["kind"] != "start")

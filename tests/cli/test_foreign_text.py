@@ -20,6 +20,9 @@ from torch.distributed import TCPStore
 
 from captioner import cli
 from captioner.errors import LONGEST_MESSAGE, UserError
+from captioner.metrics import Protocol
+from captioner.metrics.protocol import differences_table
+from captioner.metrics.protocol import table as score_table
 from captioner.progress import Report, TerminalReport, console
 from tests.builder.test_renamed import OLD_RUN
 from tests.cli.test_cli import run as run_command
@@ -140,6 +143,18 @@ def test_no_cell_or_title_of_a_table_is_read_as_markup(capsys):
     out = capsys.readouterr().out
     assert out.count("[red]") == 4
     assert "\x1b" not in out
+
+
+def test_columns_are_as_wide_as_the_escapes_in_them(capsys):
+    name = "\x1b[31mr\x07\x9b\u2066.json"
+    table = Table("head\x1b[0m")
+    table.add_row(name)
+    console.print(table)
+    console.print(differences_table(name, name, {name: {"CIDEr-D": 0.5}}, {"CIDEr-D": (0.0, -1.0, 1.0)}))
+    console.print(score_table({name: {"CIDEr-D": 0.5}}, Protocol("val", 1, "1", "simple", "greedy")))
+    out = capsys.readouterr().out
+    assert out.count("\\x1b[31mr\\x07\\x9b\\u2066.json") == 4
+    assert out.count("head\\x1b[0m") == 1
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])

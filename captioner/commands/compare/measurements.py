@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from captioner.commands.evaluate import MODEL, Evaluation, evaluate
 from captioner.commands.photo_sources import with_placement
 from captioner.data.drawn import instances_path
 from captioner.data.shapes import COLOURS, SHAPES
+from captioner.errors import UserError
 from captioner.explain.pairs import PairAgreement, agree, read_objects
 from captioner.explain.shape import map_shape
 from captioner.files import write_text_atomically
@@ -28,10 +30,14 @@ from captioner.training.run_log import run_seconds
 _ADVICE = "delete it, and it is measured again"
 
 
+_Scores = TypedDict("_Scores", {"CIDEr-D": float}, extra_items=float)
+"""A system's scores, of which a comparison shows CIDEr-D."""
+
+
 class _Scored(TypedDict):
     """What is stored of a baseline."""
 
-    scores: dict[str, float]
+    scores: _Scores
     each: list[float]  # CIDEr-D of every photo
 
 
@@ -111,7 +117,8 @@ def pair_agreement(evaluation: Evaluation) -> PairAgreement | None:
 
 def line_of(variant: Variant, split: str, first: Variant, num_seeds: int, folder: Path, times: Times) -> Line:
     """The line of a variant: means over its seeds."""
-    runs, first_runs = (_measured(item, split, num_seeds, folder) for item in (variant, first))
+    first_runs = _measured(first, split, num_seeds, folder)
+    runs = first_runs if variant == first else _measured(variant, split, num_seeds, folder, len(first_runs[0]["each"]))
     shapes = [run["shape"] for run in runs]
     return Line(
         name=variant.name,
@@ -133,7 +140,10 @@ def line_of(variant: Variant, split: str, first: Variant, num_seeds: int, folder
 def baseline_lines(split: str, first: Variant, num_seeds: int, folder: Path) -> list[Line]:
     """The lines of the baselines."""
     first_scores = _mean_by_photo(_measured(first, split, num_seeds, folder))
-    baselines = read_json(folder / f"baselines_{split}.json", _ADVICE, dict[str, _Scored])
+    path = folder / f"baselines_{split}.json"
+    baselines = read_json(path, _ADVICE, dict[str, _Scored])
+    for scored in baselines.values():
+        _check_photos(path, scored, len(first_scores))
     return [
         Line(name, split, [scored["scores"]["CIDEr-D"]], paired_interval(scored["each"], first_scores))
         for name, scored in baselines.items()
@@ -144,12 +154,26 @@ def _measured_path(run: Path, split: str) -> Path:
     return run / f"measured_{split}.json"
 
 
-def _measured(variant: Variant, split: str, num_seeds: int, folder: Path) -> list[dict[str, Any]]:
-    runs = [variant.folder(folder, seed) for seed in range(num_seeds)]
-    return [read_json(_measured_path(run, split), _ADVICE, _Measured) for run in runs]
+def _measured(
+    variant: Variant, split: str, num_seeds: int, folder: Path, num_photos: int | None = None
+) -> list[_Measured]:
+    """What was measured of a variant's runs, on so many photos; by default, on as many as the first."""
+    paths = [_measured_path(variant.folder(folder, seed), split) for seed in range(num_seeds)]
+    runs: list[_Measured] = [read_json(path, _ADVICE, _Measured) for path in paths]
+    for path, run in zip(paths, runs, strict=True):
+        _check_photos(path, run, len(runs[0]["each"]) if num_photos is None else num_photos)
+    return runs
 
 
-def _mean_by_photo(runs: list[dict[str, Any]]) -> list[float]:
+def _check_photos(path: Path, scored: _Scored, num_photos: int) -> None:
+    if not len(scored["each"]) == num_photos > 0:
+        raise UserError(
+            f"{path} should hold scores of the same photos as that of the first run, got "
+            f"{len(scored['each'])} and {num_photos}; delete the one that is damaged or of earlier data, and it is measured again"
+        )
+
+
+def _mean_by_photo(runs: Sequence[_Scored]) -> list[float]:
     """Every photo's score, the mean over seeds."""
     return [statistics.fmean(values) for values in zip(*(run["each"] for run in runs), strict=True)]
 

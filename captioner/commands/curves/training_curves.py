@@ -11,8 +11,7 @@ from captioner.commands.outputs import check_outputs
 from captioner.errors import UserError
 from captioner.files import existing
 from captioner.progress import console
-from captioner.readers import read_json_lines
-from captioner.training.run_log import LOG
+from captioner.training.run_log import LOG, read_log
 from captioner.visualize.figures import FORMATS, figure_file, plain
 
 if TYPE_CHECKING:
@@ -86,13 +85,13 @@ def read_curves(folder: Path) -> Curves:
     log = folder / LOG
     if not log.is_file():
         raise UserError(f"no training log at {log}; give the folder of a run that was trained here, such as runs/demo")
-    rows = read_json_lines(log, "remove that line", unfinished=True)
-    trained = [row for row in rows if row.get("kind") == "train"]
+    rows = read_log(folder)
+    trained = [row for row in rows if row["kind"] == "train"]
     terms = [name for row in trained[:1] for name in row if name not in _NOT_TERMS]
     if not terms:
         raise UserError(f"{log} has no training step yet; wait until the first steps are logged")
     curves = Curves(terms[0], _points(trained, terms[0]))
-    validations = [row for row in rows if row.get("kind") == "validation"]
+    validations = [row for row in rows if row["kind"] == "validation"]
     for name in VALIDATED:
         if points := _points(validations, name):
             curves.validated[name] = points

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
 
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
@@ -57,6 +60,21 @@ Not written yet: photos on which it fails, and what its captions should not be u
 
 Not written yet: whom and what the training captions name, and how.
 """
+
+
+class _Split(TypedDict):
+    """What a card takes of a protocol."""
+
+    split: str
+
+
+class _Evaluated(TypedDict):
+    """What a card takes of an evaluation's scores."""
+
+    scores: dict[str, dict[str, float] | float]  # by system; metrics.save_scores also writes those of one system
+    intervals: NotRequired[dict[str, dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]]]]
+    protocol: _Split
+    signature: str
 
 
 def write_card(
@@ -131,8 +149,9 @@ def _scores(run: Path) -> str:
     for path in sorted(run.glob("*/scores.json")):
         if unfinished(path.parent):
             continue
-        stored = read_json(path, "score the run again, or delete it", dict[str, Any])
-        rows, intervals = stored["scores"], stored.get("intervals", {})
+        stored: _Evaluated = read_json(path, "score the run again, or delete it", _Evaluated)
+        rows: dict[str, Any] = dict(stored["scores"])
+        intervals = stored.get("intervals", {})
         if not all(isinstance(row, dict) for row in rows.values()):
             continue
         parts.append(f"### {stored['protocol']['split']}\n")

@@ -14,9 +14,8 @@ from rich.table import Table
 from captioner import builder
 from captioner.builder.loading import ABOUT
 from captioner.errors import UserError
-from captioner.readers import read_json_lines
 from captioner.training.checkpoints import BEST, NEWEST, checkpoint_state
-from captioner.training.run_log import LOG
+from captioner.training.run_log import read_log
 
 _COLUMNS = ("run", "data", "decoder", "attention", "best", "epoch", "written", "state")
 
@@ -58,12 +57,11 @@ def _rows(folder: Path) -> Iterator[Row]:
 
 def _row(run: Path, name: str) -> Row:
     settings = builder.read_run_settings(run)
-    log = run / LOG
-    lines = read_json_lines(log, "restore the log, or delete it", unfinished=True) if log.exists() else []
-    validations = [line for line in lines if line.get("kind") == "validation"]
+    lines = read_log(run)
+    validations = [line for line in lines if line["kind"] == "validation"]
     monitor = settings.run.monitor
     scores = [line[monitor] for line in validations if isinstance(line.get(monitor), int | float)]
-    written = max([run.stat().st_mtime, *(line["time"] for line in lines[-1:] if "time" in line)])
+    written = max([run.stat().st_mtime, *(line["time"] for line in lines[-1:])])
     parts: dict[str, Any] = settings.resolved
     score = parts["attention"].get("score", "additive")
     attention = parts["attention"]["kind"] + f":{score}" * (score != "additive")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from dataclasses import dataclass, field
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +68,13 @@ def _instances(content: Any) -> Instances:
         for entry in content[name]:
             if not isinstance(entry, dict):
                 raise _Unreadable(f"an entry of {name} that cannot be read: {reprlib.repr(entry)}")
-    name_of = {category["id"]: str(category["name"]) for category in content["categories"]}
     images = content["images"]
+    wanted = [(images, "file_name", str), (images, "width", Number), (images, "height", Number)]
+    for entries, key, kind in [*wanted, (content["categories"], "name", (str, Number))]:
+        for entry in entries:
+            if key in entry and not isinstance(entry[key], kind):
+                raise _Unreadable(f"an entry whose {key} cannot be read: {reprlib.repr(entry[key])}")
+    name_of = {category["id"]: str(category["name"]) for category in content["categories"]}
     of_photo: dict[Any, list[Instance]] = {image["id"]: [] for image in images}
     for annotation in content["annotations"]:
         of_photo[annotation["image_id"]].append(_instance(annotation, name_of))
@@ -109,6 +116,8 @@ def _instance(annotation: dict[str, Any], name_of: dict[Any, str]) -> Instance:
 def _box(annotation: dict[str, Any]) -> Box:
     try:
         left, top, width, height = map(float, annotation["bbox"])
+        if not all(map(math.isfinite, (left, top, width, height))):
+            raise ValueError("it is infinite or not a number")
     except (TypeError, ValueError) as error:
         raise _Unreadable(
             f"an annotation that cannot be read: the bbox of id {annotation.get('id')!r} should be 4 numbers, left, top, width and height, "

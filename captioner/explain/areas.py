@@ -5,15 +5,18 @@ Shapes: R regions, X columns and Y rows of cells. Coordinates are pixels of the 
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from captioner.data.instances import Box, Instance
+from captioner.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,51 @@ def _mask(segmentations: Sequence, width: int, height: int) -> Tensor:
 
     run_lengths = []
     for segmentation in segmentations:
+        if not _is_segmentation(segmentation, width, height):
+            raise UserError(
+                f"the segmentation of an object should be polygons, or COCO's run lengths for {height} rows and {width} columns, got "
+                f"{reprlib.repr(segmentation)}; correct the instances file, or leave --masks out"
+            )
         if isinstance(segmentation, dict) and not isinstance(segmentation["counts"], list):
             run_lengths.append(segmentation)  # compressed already
         else:
             encoded = masks.frPyObjects(segmentation, height, width)  # pyright: ignore[reportCallIssue, reportArgumentType]
             run_lengths += encoded if isinstance(encoded, list) else [encoded]
     return torch.from_numpy(masks.decode(masks.merge(run_lengths))).bool()
+
+
+def _is_segmentation(segmentation: Any, width: int, height: int) -> bool:
+    """Whether pycocotools, which checks little, can read it for a photo of this size."""
+    if isinstance(segmentation, dict):
+        counts = segmentation.get("counts")
+        counts = _counts(counts) if isinstance(counts, str) else counts
+        whole = isinstance(counts, list) and all(type(count) is int and count >= 0 for count in counts)
+        return whole and segmentation.get("size") == [height, width] and sum(counts) == width * height
+    far = 10 * max(width, height)  # a polygon's memory grows with its length
+    return isinstance(segmentation, list) and all(
+        isinstance(polygon, list)
+        and len(polygon) >= 4
+        and all(type(value) in (int, float) and abs(value) <= far for value in polygon)
+        for polygon in segmentation
+    )
+
+
+def _counts(text: str) -> list[int] | None:
+    """The run lengths in COCO's compressed form: signed numbers in characters of 5 bits from "0", from the fourth on as differences
+    from the number two before. None if it is something else.
+    """
+    counts, value, bits = [], 0, 0
+    for character in text:
+        digit = ord(character) - ord("0")
+        if not 0 <= digit < 64 or bits > 30:
+            return None
+        value |= (digit & 31) << bits
+        bits += 5
+        if not digit & 32:
+            value -= (digit & 16 > 0) << bits
+            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+            value, bits = 0, 0
+    return counts if bits == 0 else None
 
 
 def _lines(values: Tensor) -> Tensor:

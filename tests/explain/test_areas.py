@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 from contextlib import redirect_stdout
 
+import numpy
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as masks
 from pycocotools.coco import COCO
 
 from captioner.data.instances import Instance
+from captioner.errors import UserError
 from captioner.explain.agreement import Overlap
-from captioner.explain.areas import Area, area_of
+from captioner.explain.areas import Area, _counts, area_of
 from captioner.regions import Grid, Placement
 from tests.reference.agreement import mass_on, pointing, union_of_boxes
 
@@ -99,3 +102,41 @@ def test_run_lengths_are_read_and_boxes_stand_in_for_missing_outlines():
     both = [*crowd, Instance("dog", (3, 0, 2, 2))]
     assert area_of(both, (6, 4), masks=True).size == 8
     assert area_of([Instance("dog")], (6, 4), masks=False) is None
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.booleans(), min_size=WIDTH * HEIGHT, max_size=WIDTH * HEIGHT))
+def test_run_lengths_of_pycocotools_are_read(pixels):
+    mask = torch.tensor(pixels).reshape(HEIGHT, WIDTH)
+    stored = masks.encode(numpy.asfortranarray(mask.numpy().astype("uint8")))
+    for counts in (stored["counts"].decode(), _counts(stored["counts"].decode())):
+        instance = Instance("dog", segmentation={"counts": counts, "size": [HEIGHT, WIDTH]})
+        assert torch.equal(area_of([instance], (WIDTH, HEIGHT), masks=True).filled, mask)
+
+
+SIZE = {"size": [HEIGHT, WIDTH]}
+DAMAGED = {
+    "numbers": [1, 2, 3, 4],
+    "null": [None],
+    "text": "x",
+    "true": True,
+    "an object": [[{"counts": [1]}]],
+    "too few numbers": [[1, 2, 3]],
+    "far away": [[0, 0, 1e300, 1e300, 0, 5]],
+    "no number": [[0, 0, float("nan"), 1, 0, 5]],
+    "an odd word": [[0, 0, "1", 1, 0, 5]],
+    "another size": {"counts": [64_000_000], "size": [8000, 8000]},
+    "runs that end early": SIZE | {"counts": [9]},
+    "runs that go on": SIZE | {"counts": [9_999_999_999]},
+    "negative runs": SIZE | {"counts": [500, -20]},
+    "compressed runs that end early": SIZE | {"counts": "111"},
+    "compressed runs that go on": SIZE | {"counts": "oooooooooooo"},
+    "letters": SIZE | {"counts": "\x1b"},
+    "no runs": SIZE,
+}
+
+
+@pytest.mark.parametrize("segmentation", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_segmentation_is_named_before_pycocotools_reads_it(segmentation):
+    with pytest.raises(UserError, match="segmentation of an object should be polygons"):
+        area_of([Instance("dog", segmentation=segmentation)], (WIDTH, HEIGHT), masks=True)

@@ -258,6 +258,6 @@ def test_captions_that_changed_since_the_start_are_refused_and_the_vocabulary_st
     before = (tmp_path / "run" / "vocabulary.json").read_bytes()
     path = data / "captions_train.json"
     path.write_text(path.read_text(encoding="utf-8").replace("circle", "disc"), encoding="utf-8")
-    with pytest.raises(UserError, match=r"captions have changed since .*'circle'"):
+    with pytest.raises(UserError, match=r"have changed since .*'circle'"):
         runs.train(DRAWN, settings)
     assert (tmp_path / "run" / "vocabulary.json").read_bytes() == before

@@ -127,7 +127,7 @@ class TerminalReport(Report):
             disable=not console.draws,
         )
         self.tasks: dict[str, TaskID] = {}
-        self.term = ("loss", float("nan"))
+        self.term = ""  # of the loss, as it was logged last
         self.clock = (time.monotonic(), 0)  # the start of the current stretch of steps, and its photos so far
         self.started = time.monotonic()
 
@@ -153,11 +153,11 @@ class TerminalReport(Report):
         num_photos: int,
         term: tuple[str, float] | None = None,
     ) -> None:
-        self.term = term or self.term
+        self.term = f"{term[0]} {term[1]:.3f}  " if term else self.term
         since, photos = self.clock[0], self.clock[1] + num_photos
         self.clock = (since, photos)
         rate = photos / max(time.monotonic() - since, 1e-9)
-        note = f"{self.term[0]} {self.term[1]:.3f}  {rate:,.0f} photos/s"
+        note = f"{self.term}{rate:,.0f} photos/s"
         self._update(f"epoch {epoch + 1}", steps_per_epoch, note, completed=batch + 1)
 
     def validation(
@@ -172,9 +172,9 @@ class TerminalReport(Report):
     ) -> None:
         change = "" if map_change is None else f"  map change {map_change:.2f}"
         mark = "  best" if better else ""
-        name, value = term or self.term
+        loss = f"{term[0]} {term[1]:.3f}  " if term else ""
         console.print(
-            f"epoch {epoch}  {name} {value:.3f}  {monitor} {100 * score:.1f}  "
+            f"epoch {epoch}  {loss}{monitor} {100 * score:.1f}  "
             f"distinct {distinct_captions:.0%}{change}  {time.monotonic() - self.started:.0f} s so far{mark}"
         )
         self.clock = (time.monotonic(), 0)

@@ -45,6 +45,13 @@ def test_an_alarm_is_printed_as_it_is_written():
     assert err.get() == "alarm: no [map] moves\n"
 
 
+def test_a_resumed_run_that_has_logged_no_loss_yet_shows_none():
+    report = TerminalReport()
+    report.step(7, 0, 6, 10, 8)
+    (task,) = report.bar.tasks
+    assert "nan" not in task.fields["note"]
+
+
 def test_one_bar_at_a_time():
     report = TerminalReport()
     report.captions("val", 2, 6)

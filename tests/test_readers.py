@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from pathlib import Path
 
 import numpy
@@ -20,11 +21,24 @@ from captioner.features.store_index import StoreIndex
 from captioner.metrics.frequencies import DocumentFrequencies
 from captioner.readers import parse_yaml, read_json, read_json_lines, read_text
 from captioner.readers.arrays import read_arrays
+from captioner.training.checkpoints import load_checkpoint
 
 PACKAGE = Path(__file__).parents[1] / "captioner"
 PARSERS = {
     "json.load", "json.loads", "yaml.load", "yaml.safe_load", "numpy.load", "csv.reader", "csv.DictReader"
 }  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with names")
+@pytest.mark.parametrize(
+    "read",
+    [read_text, read_arrays, lambda path, advice: read_instances(path), lambda path, advice: load_checkpoint(path)],
+)
+def test_a_pipe_is_refused_under_the_name_that_was_given(tmp_path, monkeypatch, read):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    with pytest.raises(UserError, match=r"^pipe should be a file, got a pipe, socket or device"):
+        read(Path("pipe"), "give a file")
 
 
 def calls(path: Path) -> set[str]:

@@ -12,14 +12,16 @@ at the border. Masked regions are never in it; if no region is, weights and cont
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
+from annotated_types import Gt, Le
 from torch import Tensor, nn
 
 from captioner.attention.contract import Attended, Attention, Memory, Query, Score
 from captioner.attention.soft import WEIGH, Weigh
 from captioner.layers.loop_linear import LoopLinear
-from captioner.ranges import Positive, Size
+from captioner.ranges import Divisor, Size
 from captioner.regions import Regions, centres, extent_of
 
 
@@ -36,7 +38,9 @@ class LocalMonotonicAttention(Attention):
         weigh: how scores become weights: `sparsemax` and `entmax15` give some regions weight 0.
     """
 
-    def __init__(self, score: Score, region_size: int, radius: Size = 2, weigh: Weigh = "softmax"):
+    def __init__(
+        self, score: Score, region_size: int, radius: Annotated[int, Gt(0), Le(1000)] = 2, weigh: Weigh = "softmax"
+    ):
         super().__init__()
         self.score, self.radius, self.weigh = score, radius, WEIGH[weigh]
         self.context_size = region_size
@@ -76,7 +80,7 @@ class LocalPredictiveAttention(Attention):
         score: Score,
         query_size: int,
         region_size: int,
-        radius: Positive = 2.0,
+        radius: Divisor = 2.0,
         size: Size = 512,
         weigh: Weigh = "softmax",
     ):

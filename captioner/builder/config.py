@@ -207,13 +207,18 @@ def _schema(constructor: Callable, supplied: frozenset[str]) -> type[pydantic.Ba
 
 def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydantic.BaseModel]) -> str:
     """The first error in one line: the key, what was expected, what was given, and a valid example."""
-    first = error.errors()[0]
-    key = ".".join([section, *map(str, first["loc"])])
+    name = str(error.errors()[0]["loc"][0])
+    # Of a value that may have several types, the error deepest inside it.
+    first = max((other for other in error.errors() if other["loc"][0] == name), key=lambda other: len(other["loc"]))
+    places = [
+        str(place) for place in first["loc"] if isinstance(place, int) or place.isidentifier()
+    ]  # no names of types
+    key = ".".join([section, *places])
     if first["type"] == "missing":
         return f"{key} is missing; give it in the config or as {key}=..."
     wanted = first["msg"].removeprefix("Input should be ")
-    example = "" if first["type"] == "literal_error" else _example(schema, str(first["loc"][0]))
-    more = f"; for example {key}={example}" if example else ""
+    example = "" if first["type"] == "literal_error" else _example(schema, name)
+    more = f"; for example {section}.{name}={example}" if example else ""
     return f"{key} should be {wanted}, got {reprlib.repr(first['input'])}{more}"
 
 

@@ -60,7 +60,7 @@ def model_folder(name: str | Path | None = None) -> Path:
 
 def trained_on(folder: Path) -> str:
     """What a packed model was trained on, to be put after its name; empty for other models."""
-    if not (folder / ABOUT).is_file():
+    if not (folder / ABOUT).exists():
         return ""
     about = read_json(folder / ABOUT, "restore an intact copy of the folder", _About)
     return f", trained on {about['trained_on']}"
@@ -139,7 +139,7 @@ def load(
 
 def _training_photos(folder: Path, model: CaptionModel) -> TrainingPhotos | None:
     """What a packed model keeps of its training photos; None for others."""
-    if not (folder / TRAINING_PHOTOS).is_file():
+    if not (folder / TRAINING_PHOTOS).exists():
         return None
     from captioner.features.training_photos import TrainingPhotos
 

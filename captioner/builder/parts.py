@@ -192,6 +192,7 @@ def check_training_parts(settings: Settings, model: CaptionModel, vocabulary: Vo
     make_search(settings, vocabulary)
     _objective(settings, model, vocabulary)
     make_optimiser(settings, model)
+    optimisation.check_memory(model)
     make_schedule(settings)
     if settings.encoder.kind == "region_files" and settings.data.augment != "none":
         raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")

@@ -11,12 +11,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from captioner.builder.config import Nested, check_keys, parse_override, single_keys
+from captioner.builder.run_files import FILES
 from captioner.builder.schema import SECTIONS, read, save_settings
 from captioner.builder.sections import Settings
 from captioner.encoders import Vision
 from captioner.errors import UserError, system_error, system_errors
 from captioner.files import remove_unfinished, try_writing, write_text_atomically
 from captioner.model import CaptionModel
+from captioner.readers import check_regular
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.checkpoints import (
     BEST,
@@ -51,7 +53,8 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
     Raises:
         UserError: there is no run, or an override is not allowed after training.
     """
-    if not (folder / SETTINGS).is_file():
+    check_regular(folder / SETTINGS, "restore an intact copy from the same run")
+    if not (folder / SETTINGS).exists():
         other = "it is not a folder" if folder.exists() else "nothing is there"
         why = f"it has no {SETTINGS}" if folder.is_dir() else other
         raise UserError(f"{folder} is not a run: {why}; give the folder that train.py wrote, such as runs/demo")
@@ -87,6 +90,8 @@ def check_folder(folder: Path, settings: Settings, change: bool = False) -> None
 
     With `change`, a run goes on with other settings of `CHANGEABLE` than it has had, and a finished one with more epochs.
     """
+    for name in (name for name in FILES if "/" not in name):
+        check_regular(folder / name, "move it away, or restore the file")
     if has_weights(folder):
         remove_unfinished(folder)
         _check_same(folder, settings, change)
@@ -179,7 +184,10 @@ def _check_same(folder: Path, settings: Settings, change: bool = False) -> None:
 
 
 def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:
-    """Write the files that do not change during a run. If this is interrupted, the next start writes them again."""
+    """Write the files that do not change during a run. If this is interrupted, the next start writes them again.
+
+    The settings of a run with weights stay as they are; `write_settings` replaces them when the run has been resumed.
+    """
     from captioner.builder.loading import read_vocabulary
 
     remove_unfinished(folder)
@@ -187,7 +195,7 @@ def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model:
     if not has_weights(folder):  # what is there is of a start that ended before its first checkpoint
         for name in (VOCABULARY, ENCODER, FREQUENCIES, DATA):
             (folder / name).unlink(missing_ok=True)
-    write_text_atomically(folder / SETTINGS, save_settings(settings))  # first, since it marks the folder as a run
+        write_settings(folder, settings)  # first, since they mark the folder as a run
     if model.encoder.frozen and not (folder / ENCODER).exists():
         save_checkpoint(folder / ENCODER, model_tensors(model.encoder), {})
     if not has_weights(folder) and not (folder / VOCABULARY).exists():
@@ -199,6 +207,11 @@ def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model:
             f"{len(vocabulary)} now"
             f"{f', first difference {changed[0]!r}' if changed else ''}; restore the captions, or give run.folder=... for a new run"
         )
+
+
+def write_settings(folder: Path, settings: Settings) -> None:
+    """Write the resolved settings of a run."""
+    write_text_atomically(folder / SETTINGS, save_settings(settings))
 
 
 @contextmanager

@@ -15,16 +15,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 from captioner.data.coco import read_splits
 from captioner.data.contract import Splits
 from captioner.errors import UserError
-from captioner.ranges import Count, Size
+from captioner.ranges import Count
 from captioner.readers import read_json
 
 SPLITS = ["train", "val", "unseen"]
 
+NumPictures = Annotated[int, Gt(0), Le(1_000_000)]
 _FORMAT = 1  # raise it if the same arguments give other files
 _RECIPE = "recipe.json"
 _DAY = 24 * 60 * 60  # seconds after which an unfinished folder belongs to a program that was killed
@@ -33,9 +34,9 @@ _DAY = 24 * 60 * 60  # seconds after which an unfinished folder belongs to a pro
 def drawn(
     root: str = "data/drawn",
     seed: Count = 0,
-    num_train: Size = 4000,
-    num_val: Size = 300,
-    num_unseen: Size = 300,
+    num_train: NumPictures = 4000,
+    num_val: NumPictures = 300,
+    num_unseen: NumPictures = 300,
     size: Annotated[int, Ge(64), Le(96)] = 80,
 ) -> Splits:
     """Drawn pictures of coloured shapes, with the splits train, val and unseen. They are drawn if `root` does not exist; it never holds
@@ -91,7 +92,7 @@ def write_json(path: Path, content: dict) -> None:
 
 def _check_recipe(folder: Path, recipe: dict[str, int]) -> None:
     path = folder / _RECIPE
-    if not path.is_file():
+    if not path.exists():
         raise UserError(
             f"data.root should be a folder of drawn pictures, or not exist yet, got {folder} without a {_RECIPE}; "
             "nothing was changed; choose another data.root"

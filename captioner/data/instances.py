@@ -11,6 +11,7 @@ from typing import Any
 
 from captioner.data.contract import read_json
 from captioner.errors import UserError
+from captioner.readers import check_regular
 
 Box = tuple[float, float, float, float]
 """COCO's (left, top, width, height), in pixels of the photo."""
@@ -46,7 +47,8 @@ def read_instances(path: Path) -> Instances:
     Raises:
         UserError: the file is missing, or not in COCO's format.
     """
-    if not path.is_file():
+    check_regular(path, "give the instances file")
+    if not path.exists():
         raise UserError(f"no instances file can be read at {path}; check the path")
     content = read_json(path, "the instances file")
     try:

@@ -21,7 +21,7 @@ from captioner.data.table_files import Row, renamed
 from captioner.errors import UserError, library
 from captioner.files import write_text_atomically
 from captioner.progress import console, print_note
-from captioner.readers import parse_json, parsing, read_json
+from captioner.readers import check_regular, parse_json, parsing, read_json
 
 _PHOTOS = ("jpg", "jpeg", "png", "webp", "avif", "gif", "bmp", "tif", "tiff", "jp2")
 _CAPTIONS = ("txt", "caption", "captions", "text")
@@ -118,6 +118,7 @@ def _file_name(wanted: str, number: int) -> str:
 
 
 def _parquet(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
+    check_regular(path, _ADVICE)
     library("pyarrow", f"{path} is a Parquet file, which", "parquet")
     parquet = import_module("pyarrow.parquet")
     with parsing(path, "a Parquet file of photos and captions", _ADVICE):
@@ -137,6 +138,7 @@ def _parquet(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
 
 
 def _tar(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
+    check_regular(path, _ADVICE)
     library("webdataset", f"{path} is a tar of photos, which", "webdataset")
     tars = import_module("webdataset.tariterators")
     with parsing(path, "a tar of photos and captions as WebDataset has them", _ADVICE), path.open("rb") as file:

@@ -18,7 +18,7 @@ from captioner.attention import Attended, Attention, Memory, MultiHeadAttention,
 from captioner.decoders.contract import Decoder
 from captioner.layers.aligned_linear import AlignedLinear
 from captioner.layers.transformer_blocks import Dropout, feedforward, sinusoids
-from captioner.ranges import Fraction, Size
+from captioner.ranges import Fraction, Layers, Size
 from captioner.regions import Regions
 
 Past = tuple[Tensor, Tensor]
@@ -78,7 +78,7 @@ class TransformerDecoder(Decoder):
         region_size: int,
         vocabulary_size: int,
         hidden_size: Size = 512,
-        layers: Size = 3,
+        layers: Layers = 3,
         heads: Size = 8,
         feedforward_size: Size = 2048,
         dropout: Fraction = 0.1,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
-from captioner.ranges import Probability, Size
+from captioner.ranges import Edge, NumBoxes, Probability
 from captioner.regions import Boxes, Regions
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as torchvision's detectors were trained
@@ -44,9 +44,9 @@ class Detector(Encoder):
     def __init__(
         self,
         weights: Literal["COCO_V1", "none"] = "COCO_V1",
-        input_size: Size = 320,
-        min_boxes: Size = 10,
-        max_boxes: Size = 36,
+        input_size: Edge = 320,
+        min_boxes: NumBoxes = 10,
+        max_boxes: NumBoxes = 36,
         threshold: Probability = 0.2,
         download: bool = True,
     ):

@@ -5,14 +5,15 @@ Shapes: B photos, R regions, D region feature, S size inside and of the result, 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from captioner.attention import MultiHeadAttention, Query
 from captioner.layers.transformer_blocks import Dropout, feedforward, sinusoids
-from captioner.ranges import Count, Fraction, Size
+from captioner.ranges import Fraction, Size
 from captioner.regions import Grid, Regions, centres
 
 
@@ -41,7 +42,7 @@ class Refiner(nn.Module):
     def __init__(
         self,
         region_size: int,
-        layers: Count = 0,
+        layers: Annotated[int, Ge(0), Le(100)] = 0,
         heads: Size = 8,
         size: Size = 512,
         feedforward_size: Size = 2048,

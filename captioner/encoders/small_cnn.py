@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
-from captioner.ranges import Size
+from captioner.ranges import Edge, Size
 from captioner.regions import Grid
 
 
@@ -28,7 +28,7 @@ class SmallCNN(Encoder):
         frozen: whether the encoder stays untrained, for weights from another run (`encoder.from_run`).
     """
 
-    def __init__(self, size: Size = 80, width: Size = 32, region_size: Size = 128, frozen: bool = False):
+    def __init__(self, size: Edge = 80, width: Size = 32, region_size: Size = 128, frozen: bool = False):
         super().__init__()
         if size % 8:
             raise ValueError(f"size must be a multiple of 8, since a region covers 8 x 8 pixels, got {size}")

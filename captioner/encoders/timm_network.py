@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from captioner.encoders.contract import PretrainedNetwork
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError
-from captioner.ranges import Size
+from captioner.ranges import Edge
 from captioner.regions import Grid
 
 _HEADS = {"head", "head_dist", "classifier", "fc", "last_linear", "conv_head", "norm_head", "pre_logits", "attn_pool"}
@@ -53,7 +53,7 @@ class TimmNetwork(PretrainedNetwork):
         self,
         network: str,
         weights: str = "DEFAULT",
-        input_size: Size | list[Size] | None = None,
+        input_size: Edge | list[Edge] | None = None,
         fit: Literal["own", "crop", "stretch", "letterbox"] = "own",
         stride: Literal[8, 16, 32, "both"] | None = None,
         align: bool = False,

@@ -16,7 +16,7 @@ from torchvision.transforms._presets import ImageClassification
 from captioner.encoders.contract import PretrainedNetwork
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError
-from captioner.ranges import Size
+from captioner.ranges import Edge
 from captioner.regions import Grid
 
 _SHIFTED = {"googlenet", "inception_v3"}
@@ -54,7 +54,7 @@ class TorchvisionNetwork(PretrainedNetwork):
         self,
         network: str,
         weights: str = "DEFAULT",
-        input_size: Size | list[Size] | None = None,
+        input_size: Edge | list[Edge] | None = None,
         fit: Literal["crop", "stretch", "letterbox"] = "crop",
         align: bool = False,
         train_from: str = "",

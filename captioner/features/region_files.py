@@ -19,7 +19,7 @@ from torch import Tensor
 from captioner.encoders.contract import Vision
 from captioner.encoders.preprocess import photo_size
 from captioner.errors import UserError
-from captioner.ranges import Size
+from captioner.ranges import NumBoxes, Size
 from captioner.readers import check_regular, parsing
 from captioner.regions import Boxes, Grid, Placement, Regions
 
@@ -45,7 +45,7 @@ class RegionFiles(Vision):
         max_boxes: maximum number of regions of a photo (R); further ones are dropped.
     """
 
-    def __init__(self, folder: str, region_size: Size = 2048, boxes: str = "", max_boxes: Size = 100):
+    def __init__(self, folder: str, region_size: Size = 2048, boxes: str = "", max_boxes: NumBoxes = 100):
         super().__init__()
         self.folder, self.boxes = Path(folder), Path(boxes) if boxes else None
         self.region_size, self.max_boxes = region_size, max_boxes

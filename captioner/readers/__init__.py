@@ -127,7 +127,7 @@ def check_regular(path: Path, advice: str) -> None:
     """
     if path.exists() and not path.is_file():
         kind = "folder" if path.is_dir() else "pipe, socket or device"
-        raise UserError(f"{path.absolute()} should be a file, got a {kind}; {advice}")
+        raise UserError(f"{path} should be a file, got a {kind}; {advice}")
 
 
 def read_json(path: Path, advice: str, shape: Any = Any) -> Any:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy
 
 from captioner.layers.allocation import free_memory
-from captioner.readers import parsing
+from captioner.readers import check_regular, parsing
 
 
 def read_arrays(path: Path, advice: str) -> dict[str, numpy.ndarray]:
     """The arrays of numbers in a file, by name; that of an .npy file is called `features`. Arrays of text are left out."""
+    check_regular(path, advice)
     with parsing(path, "a file of numpy arrays", advice), path.open("rb") as file:
         if not file.peek(6).startswith((b"\x93NUMPY", b"PK")):
             raise ValueError("it starts as neither .npy nor .npz, and pickles are never read")

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 from torch.nn import functional
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.ranges import Captions, NonNegative, OneOf
+from captioner.ranges import Captions, OneOf
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.search.limits import DEFAULT, Limits
@@ -85,7 +86,7 @@ class DiverseBeamSearch:
 
     beams: Captions = 6
     groups: Captions = 3
-    diversity: NonNegative = 0.5
+    diversity: Annotated[float, Ge(0), Le(1000)] = 0.5
     length_rule: LengthRule = "none"
     limits: Limits = DEFAULT
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.ranges import Captions, Count, Positive, Share
+from captioner.ranges import Captions, Count, Divisor, Share
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.limits import DEFAULT, Limits
 from captioner.search.steps import BeamState, Continuations, write
@@ -36,7 +36,7 @@ class Sampling:
     """
 
     samples: Captions = 1
-    temperature: Positive = 1.0
+    temperature: Divisor = 1.0
     top_k: Count = 0
     top_p: Share = 1.0
     limits: Limits = DEFAULT
@@ -85,5 +85,6 @@ def nucleus(log_probs: Tensor, mass: float) -> Tensor:
     sorted_log_probs, order = log_probs.sort(-1, descending=True)
     shares = sorted_log_probs.softmax(-1)
     above = shares.cumsum(-1) - shares  # the share of likelier words
+    above[..., 0] = -1  # one word remains, however small the mass is
     removed = torch.zeros_like(order, dtype=torch.bool).scatter(-1, order, above >= mass)
     return log_probs.masked_fill(removed, -torch.inf)

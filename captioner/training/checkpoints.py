@@ -19,9 +19,11 @@ from torch import Tensor, nn, optim
 
 from captioner.errors import UserError
 from captioner.files import replacing
+from captioner.readers import check_regular
 from captioner.training.plan import Progress
 
 State = dict[str, Any]
+_ADVICE = "delete it and train again, or restore an intact copy"
 NEWEST, BEST = "newest.safetensors", "best.safetensors"
 """Files of a run folder: the state from which training resumes, and the weights with the best validation score."""
 
@@ -68,7 +70,8 @@ def checkpoint_state(path: Path) -> State:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, State]]:
-    if not path.is_file():
+    check_regular(path, _ADVICE)
+    if not path.exists():
         raise UserError(f"no checkpoint at {path}; train first, or copy this file too if the run was copied")
     try:
         with safe_open(path, framework="pt") as file:
@@ -79,9 +82,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, State]]:
                 TypeAdapter(Progress).validate_python(state["progress"], strict=False)
             yield file, state
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:  # RuntimeError: nested too deeply
-        raise UserError(
-            f"{path} {_problem_with(path)}; delete it and train again, or restore an intact copy"
-        ) from error
+        raise UserError(f"{path} {_problem_with(path)}; {_ADVICE}") from error
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:

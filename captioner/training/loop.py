@@ -94,7 +94,7 @@ class Trainer:
         if changes:
             texts = [f"{name}={now} (before: {before})" for name, (before, now) in changes.items()]
             self.report.note(f"from step {self.progress.step} on: {', '.join(texts)}")
-        self.run_log = self.log(self.progress, changes) if self.processes.first else None
+        self.processes.from_first(lambda: self._open_log(changes))
         try:
             with self.stop.listening(), self.stop.at_once(False):
                 while not self.progress.finished:
@@ -103,6 +103,9 @@ class Trainer:
             if self.run_log is not None:
                 self.run_log.close()
         return self.progress
+
+    def _open_log(self, changes: Changes) -> None:
+        self.run_log = self.log(self.progress, changes)
 
     def _epoch(self) -> None:
         progress, plan = self.progress, self.plan

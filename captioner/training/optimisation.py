@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import Tensor, nn, optim
 
+from captioner.errors import UserError
 from captioner.ranges import Count, Fraction, NonNegative, Positive, Probability, Size
 
 
@@ -153,6 +154,20 @@ def scale_learning_rates(optimiser: optim.Optimizer, factor: float) -> None:
     """Set each group's learning rate to `factor` times the one that it was made with."""
     for group in optimiser.param_groups:
         group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
+
+
+def check_memory(model: nn.Module) -> None:
+    """Refuse a model whose gradients and moments do not fit into the memory that its weights leave. Linux would promise it, and kill
+    this process later."""
+    from captioner.layers.allocation import free_memory
+
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    needed, free = 3 * sum(parameter.nbytes for parameter in trained) / 2**30, free_memory() / 2**30
+    if trained and trained[0].device.type == "cpu" and needed > free:
+        raise UserError(
+            f"training needs {needed:,.1f} GiB of memory for gradients and the optimiser, got {free:,.1f} GiB free; "
+            "make the sizes of the parts smaller"
+        )
 
 
 Clipping = Literal["none", "norm", "value"]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from captioner.attention import Memory
 from captioner.model import CaptionModel
-from captioner.ranges import Captions, NonNegative, Positive, Words
+from captioner.ranges import Captions, Divisor, NonNegative, Positive, Words
 from captioner.search import Greedy, Limits, Sampling, draw
 from captioner.text.vocabulary import END, PAD, START, UNK
 from captioner.training.contract import TaughtObjective, Totals
@@ -65,7 +65,7 @@ class SelfCritical(TaughtObjective):
         bleu: NonNegative = 0.0,
         samples: Captions = 5,
         baseline: Literal["mean", "greedy"] = "mean",
-        temperature: Positive = 1.0,
+        temperature: Divisor = 1.0,
         max_length: Words = 20,
         evidence: NonNegative = 0.0,
         evidence_sharpness: Positive = 2.0,

@@ -17,6 +17,7 @@ from PIL import Image
 
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
+from captioner.readers import read_text
 
 _ID = "wandb_id.txt"
 _NO_LOGIN = {"offline", "dryrun", "disabled"}
@@ -120,7 +121,7 @@ def _id(folder: Path, resumed: bool) -> str:
     path = folder / _ID
     if not path.exists():
         write_text_atomically(path, (folder.name if resumed else secrets.token_hex(4)) + "\n")
-    return path.read_text(encoding="utf-8").strip()
+    return read_text(path, "delete it, and the run gets another id").strip()
 
 
 def _tags(settings: dict[str, dict[str, Any]]) -> list[str]:

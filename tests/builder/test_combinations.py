@@ -84,3 +84,37 @@ def test_sizes_beyond_free_memory_are_refused_before_it_is_used(override, monkey
         UserError, match=rf"{override.partition('.')[0]} should fit into memory.* GiB are free.*make them smaller"
     ):
         builder.make_model(settings, Vocabulary(list("abc")))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["decoder.kind=transformer", "decoder.layers=100000"],
+        ["refiner.layers=100000"],
+        [f"data.num_train={10**12}"],
+        ["encoder.size=8000000"],
+        ["encoder.kind=resnet50", "encoder.input_size=100000"],
+        ["encoder.kind=resnet50", "encoder.input_size=[224,100000]"],
+        ["encoder.kind=region_files", "encoder.folder=regions", f"encoder.max_boxes={10**9}"],
+        ["attention.kind=local_monotonic", f"attention.radius={10**30}"],
+        ["attention.kind=local_predictive", "attention.radius=1e-300"],
+        ["search.kind=sample", "search.temperature=1e300"],
+        ["search.kind=diverse_beam", "search.diversity=1e300"],
+        ["objective.kind=self_critical", "objective.temperature=1e-300"],
+    ],
+    ids=lambda overrides: overrides[-1],
+)
+def test_sizes_that_would_take_hours_or_overflow_are_refused_when_settings_are_read(overrides):
+    with pytest.raises(UserError, match=rf"{overrides[-1].partition('=')[0]}.* should be .*than"):
+        builder.read(DRAWN, overrides)
+
+
+def test_training_is_refused_if_gradients_and_optimiser_exceed_free_memory(monkeypatch):
+    settings = builder.read(DRAWN)
+    model = builder.make_model(settings, Vocabulary(list("abc")))
+    weights = sum(parameter.nbytes for parameter in model.parameters())
+    monkeypatch.setattr(allocation, "free_memory", lambda: 2 * weights)
+    with pytest.raises(UserError, match=r"training needs .* GiB free; make the sizes of the parts smaller"):
+        builder.check_training_parts(settings, model, Vocabulary(list("abc")))
+    monkeypatch.setattr(allocation, "free_memory", lambda: 4 * weights)
+    builder.check_training_parts(settings, model, Vocabulary(list("abc")))

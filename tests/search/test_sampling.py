@@ -87,6 +87,10 @@ def test_what_is_kept_is_the_likely_part(logits, count, mass):
     assert float(real.sum() - real.min()) < mass + 1e-9  # without the least likely of them it is too little
 
 
+def test_the_smallest_mass_keeps_the_likeliest_word():
+    assert nucleus(torch.tensor([0.2, 0.5, 0.3]).log(), 1e-300).isfinite().tolist() == [False, True, False]
+
+
 def test_what_is_impossible_is_never_drawn(monkeypatch):
     for uniform in (0.0, 1 - 2**-24):  # the ends of what torch.rand gives
         monkeypatch.setattr(torch, "rand", lambda *size, uniform=uniform, **options: torch.full(size, uniform))

@@ -83,7 +83,7 @@ def read_curves(folder: Path) -> Curves:
         UserError: there is no log, or no step in it.
     """
     log = folder / LOG
-    if not log.is_file():
+    if not log.exists():
         raise UserError(f"no training log at {log}; give the folder of a run that was trained here, such as runs/demo")
     rows = read_log(folder)
     trained = [row for row in rows if row["kind"] == "train"]

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from captioner import builder, metrics
-from captioner.builder.run_folder import DATA, check_folder, held, lasting, write_start
+from captioner.builder.run_folder import DATA, check_folder, held, lasting, write_settings, write_start
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.photo_sources import decode, num_batches, photo_source, read_splits, with_placement
@@ -178,7 +178,9 @@ def make_trainer(
         wandb, tensorboard = (
             settings.resolved if wanted else None for wanted in (settings.log.wandb, settings.log.tensorboard)
         )
-        return RunLog(folder, progress.step, wandb, validator.sheets, progress.batch == 0, changes, tensorboard)
+        opened = RunLog(folder, progress.step, wandb, validator.sheets, progress.batch == 0, changes, tensorboard)
+        write_settings(folder, settings)  # only now, since everything that could refuse them has accepted them
+        return opened
 
     photos = CaptionedPhotos(train_source, captions, model.encoder.frozen, num_views, parts, mirrored)
     objective = builder.make_objective(settings, model, vocabulary, examples, folder, here.first)

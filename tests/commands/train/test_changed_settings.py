@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from captioner import builder
 from captioner.builder.run_folder import read_run_settings
@@ -119,6 +121,30 @@ def test_a_change_that_was_killed_before_its_first_checkpoint_is_made_again(stop
         runs.train(DRAWN, [*stopped, *changes], Powerless(), change=True)
     runs.train(DRAWN, [*stopped, *changes])  # settings.yaml has them now
     assert load_checkpoint(tmp_path / "run" / NEWEST)[1]["progress"]["step"] == 8 + 3 + 3
+
+
+def not_a_number(path):
+    tensors, state = load_checkpoint(path)
+    tensors["model/decoder.embedding.weight"][0] = math.nan
+    save_file(tensors, path, metadata={"state": json.dumps(state)})
+
+
+DAMAGES = {
+    "log.jsonl": lambda path: path.write_text("no JSON\n", encoding="utf-8"),
+    "data_digests.npz": lambda path: path.write_text("no arrays", encoding="utf-8"),
+    "vocabulary.json": lambda path: path.write_text("no JSON", encoding="utf-8"),
+    NEWEST: not_a_number,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_change_of_a_damaged_run_is_refused_and_its_settings_stay(stopped, tmp_path, name):
+    settings = tmp_path / "run" / "settings.yaml"
+    before = settings.read_bytes()
+    DAMAGES[name](tmp_path / "run" / name)
+    with pytest.raises(UserError, match=re.escape(name)):
+        runs.train(DRAWN, [*stopped, "optimiser.learning_rate=1e-5"], change=True)
+    assert settings.read_bytes() == before
 
 
 def test_a_finished_run_is_trained_for_more_epochs(settings, tmp_path):

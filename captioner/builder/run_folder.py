@@ -11,7 +11,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from captioner.builder.config import Nested, check_keys, parse_override, single_keys
-from captioner.builder.run_files import FILES
 from captioner.builder.schema import SECTIONS, read, save_settings
 from captioner.builder.sections import Settings
 from captioner.encoders import Vision
@@ -33,6 +32,8 @@ from captioner.training.checkpoints import (
 
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
 FREQUENCIES, DATA, LOCK = "document_frequencies.npz", "data_digests.npz", ".lock"
+TRAINED = (SETTINGS, VOCABULARY, ENCODER, FREQUENCIES, DATA, LOCK, NEWEST, BEST, "log.jsonl", "wandb_id.txt")
+"""The files that training reads or writes."""
 _FREE = {
     "run": {"folder", "device", "features", "workers", "save_minutes"},
     "log": {"wandb", "tensorboard", "project", "group", "samples"},
@@ -90,7 +91,7 @@ def check_folder(folder: Path, settings: Settings, change: bool = False) -> None
 
     With `change`, a run goes on with other settings of `CHANGEABLE` than it has had, and a finished one with more epochs.
     """
-    for name in (name for name in FILES if "/" not in name):
+    for name in TRAINED:
         check_regular(folder / name, "move it away, or restore the file")
     if has_weights(folder):
         remove_unfinished(folder)

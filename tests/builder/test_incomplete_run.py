@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from captioner import builder
-from captioner.builder.run_files import FILES
+from captioner.builder.run_folder import TRAINED
 from captioner.commands.train import training_run as runs
 from captioner.errors import UserError
 from tests.helpers import DRAWN
@@ -48,7 +48,7 @@ def test_a_pipe_or_folder_in_place_of_a_file_of_a_run_is_named(tmp_path, name, p
         builder.load(run)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if "/" not in name])
+@pytest.mark.parametrize("name", TRAINED)
 def test_training_refuses_a_folder_in_place_of_any_file_of_a_run_before_it_computes(settings, tmp_path, name):
     (tmp_path / "run" / name).mkdir(parents=True)
     with pytest.raises(UserError, match=rf"{name} should be a file, got a folder"):

@@ -64,5 +64,5 @@ def test_a_notebook_runs(path, pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("CAPTIONER_RUN", str(tmp_path / "runs" / "demo"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # small tensors: on a busy machine more threads only wait for each other
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": path.parent}}).execute()
     assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))

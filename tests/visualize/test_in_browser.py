@@ -6,6 +6,7 @@ import base64
 import importlib.util
 import io
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -450,6 +451,22 @@ def test_models_side_by_side_have_one_cursor(browser, show):
     assert browser.run(regions) == [True, True]
     browser.point_at("h2")
     assert browser.run(regions) == [False, False]
+    assert browser.complaints == []
+
+
+def test_photos_of_two_models_are_side_by_side_and_level_also_in_a_narrow_window(browser, show):
+    first, second = (make_caption("a dog", CROPPED, seed=seed) for seed in (1, 2))
+    first = replace(first, unlike_training=1.5)  # a note above the first model's photo alone
+    show(PageItem(plain(), first, "a.jpg", model="one", beside=[PageItem(plain(), second, "a.jpg", model="two")]))
+    corners = "[...document.querySelectorAll('.stage')].map((stage) => [stage.getBoundingClientRect().x, stage.getBoundingClientRect().y])"
+    for width in (700, 1200):
+        browser.resize(width)
+        (left, top), (right, level) = browser.run(corners)
+        assert right > left + 250
+        assert level == top
+    browser.resize(390)
+    (left, top), (right, below) = browser.run(corners)
+    assert (right, below > top + 200) == (left, True)
     assert browser.complaints == []
 
 

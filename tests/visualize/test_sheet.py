@@ -95,6 +95,15 @@ def test_all_words_share_one_scale_up_to_the_largest_weight():
     assert {"0", "0.64", "^ a uniform map: 0.062"} <= set(said(made))
 
 
+def test_the_legend_names_a_mark_only_where_it_is_drawn():
+    weights = torch.full((1, 100), 0.002)
+    weights[0, 3] = 0.8
+    caption = make_caption("one", Placement.whole((80, 80)), Grid(10, 10), weights=weights)
+    texts = said(sheet(photo((80, 80)), caption, Style(kind="cells")))
+    assert "^" not in texts, "it would lie on the 0"
+    assert "a uniform map: 0.01" in texts
+
+
 def test_a_scale_for_each_word_says_where_it_ends():
     weights = torch.full((2, 16), 0.01)
     weights[1, 3] = 0.64

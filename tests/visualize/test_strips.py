@@ -12,7 +12,7 @@ from PIL import Image
 from captioner.errors import UserError
 from captioner.regions import Boxes, Grid, Placement
 from captioner.visualize.animation import frames, save_animation
-from captioner.visualize.drawing import Patch, Text
+from captioner.visualize.drawing import Patch, Text, length
 from captioner.visualize.overlay import Style, fit
 from captioner.visualize.reveal import pixels_of
 from captioner.visualize.strips import heads, side_by_side, strip
@@ -69,6 +69,16 @@ def test_models_side_by_side_are_named_and_share_one_scale():
     ]
     assert made.metadata["models"] == "low, high, blind"
     assert made.metadata["attend"] == "after\nbefore\nnot at all"
+
+
+def test_a_picture_of_few_words_is_no_wider_than_they_need_and_nothing_is_cut_off():
+    caption = make_caption("a dog", Placement.whole((64, 48)))
+    notes = {"attention": 10 * "what this account is and what it is not; "}
+    made = side_by_side(photo(), {"attention": caption}, Style(panel=144), notes)
+    assert made.width < 5 * 144
+    assert " ".join(" ".join(said(made)).split()).count("what it is not") == 10
+    ends = [mark.left + length(mark.text, mark.size) for mark in made.marks if isinstance(mark, Text)]
+    assert max(ends) <= made.width
 
 
 def test_side_by_side_of_nothing_is_an_error():

@@ -23,7 +23,7 @@ from captioner.visualize.strips import FIGURE, SMALL, heads, side_by_side, strip
 
 _ON_ONE_PICTURE = 16
 _ACCOUNT, _FEW, _LARGER = 144, 6, 1.5
-"""Size of a panel where several accounts are compared; with fewer words it grows, up to this factor."""
+"""Size of a panel where several accounts are compared. With fewer than `_FEW` words panels grow, up to the factor `_LARGER`."""
 EXPLAINED = "explained sheet"
 """The kind of a sheet that shows several accounts of one caption, in place of several models."""
 LAYERS = "heads of every layer"
@@ -35,7 +35,7 @@ Draw = Callable[[Image.Image, Captions, Style, str], Drawing]
 
 def _sheet(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
     if len(captions) > 1:
-        return _named(side_by_side(photo, captions, replace(style, panel=SMALL.panel)), name)
+        return _named(side_by_side(photo, captions, _sized(style, SMALL.panel, captions, name)), name)
     return sheet(photo, next(iter(captions.values())), style, name)
 
 
@@ -58,9 +58,15 @@ def _layers(photo: Image.Image, captions: Captions, style: Style, name: str) -> 
 def _explained(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
     from captioner.commands.caption.accounts import account_notes
 
+    sized = _sized(style, _ACCOUNT, captions, name)
+    return _named(side_by_side(photo, captions, sized, account_notes(captions, style)), name)
+
+
+def _sized(style: Style, panel: int, captions: Captions, name: str) -> Style:
+    """The style with panels of this size, or larger ones for few words; in a picture of several photos, which have names, all are alike."""
     words = max(len(shown_words(caption, style)) for caption in captions.values())
-    panel = round(_ACCOUNT * min(_LARGER, max(1, _FEW / max(1, words))))
-    return _named(side_by_side(photo, captions, replace(style, panel=panel), account_notes(captions, style)), name)
+    factor = 1 if name else min(_LARGER, max(1, _FEW / max(1, words)))
+    return replace(style, panel=round(panel * factor))
 
 
 KINDS: dict[str, Draw] = {"sheet": _sheet, EXPLAINED: _explained, LAYERS: _layers, "strip": _strip, "heads": _heads}

@@ -10,6 +10,7 @@ from PIL import Image
 
 from captioner.captioner import Captioner
 from captioner.commands import caption as captioning
+from captioner.commands.caption import pictures
 from captioner.commands.caption.accounts import ACCOUNTS, account_notes, accounts_of, explained
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
@@ -67,6 +68,13 @@ def test_a_sheet_of_both_accounts_is_written(captioner, photos, tmp_path):  # no
     with Image.open(path) as saved:
         assert saved.text["accounts"] == "attention, gradient x input, Grad-CAM"
     assert (tmp_path / "s.png").exists()
+
+
+def test_maps_of_few_words_are_larger_but_alike_in_a_picture_of_several_photos(captioner, photos):  # noqa: F811
+    captions = {"attention": captioner.caption(photos / "plain.jpg")}
+    few, many = ({"attention": replace(captions["attention"], words=words)} for words in (["star"], ["star"] * 9))
+    assert [pictures._sized(Style(), 100, own, "").panel for own in (few, many)] == [150, 100]
+    assert [pictures._sized(Style(), 100, own, "a.jpg").panel for own in (few, many)] == [100, 100]
 
 
 def test_each_layer_of_a_transformer_has_its_map(photos):  # noqa: F811

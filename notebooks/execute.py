@@ -19,7 +19,7 @@ def execute(path: Path) -> None:
     """Run every cell of a notebook in its own folder, and write the notebook with its outputs."""
     notebook = nbformat.read(path, as_version=4)
     language = dict(notebook.metadata.language_info)
-    NotebookClient(notebook, timeout=600, record_timing=False, resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(notebook, timeout=1800, record_timing=False, resources={"metadata": {"path": path.parent}}).execute()
     notebook.metadata.language_info = language
     nbformat.write(notebook, path)
 

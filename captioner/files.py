@@ -23,6 +23,9 @@ VERSION = "0.1.0"
 UNFINISHED = "unfinished.txt"
 """Lies beside files that belong together until all of them are written."""
 _OURS = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+_UNDECODED = re.compile(
+    r"[\udc80-\udcff]+"
+)  # bytes of a file name that the system's encoding lacks, such as all above 127 in a C locale
 _MAX_NAME = 200  # bytes of a file's name that its temporary folder repeats; file systems allow 255 in all
 _OLD = 24 * 3600  # seconds after which a temporary file is abandoned, where files cannot be locked
 _next_look: dict[Path, float] = {}  # by folder: when to look again for what killed programs left
@@ -71,8 +74,12 @@ def check_replaceable(path: Path) -> None:
 def write_text_atomically(path: Path, text: str) -> None:
     """Write text with `replacing`. Line breaks are not translated on any system.
 
-    Bytes of a file name that are not text are written as escapes, such as `\\udce9`, which JSON reads as the same name.
+    A file name is written as it is in UTF-8, whatever the encoding of the system. Bytes of it that are not UTF-8 are written as
+    escapes, such as `\\udce9`, which JSON reads as the same name.
     """
+    text = _UNDECODED.sub(
+        lambda match: match[0].encode("ascii", "surrogateescape").decode(errors="surrogateescape"), text
+    )
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 

@@ -88,6 +88,12 @@ def test_a_long_name_is_written(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_names_are_written_in_utf_8_whatever_the_encoding_of_the_system(tmp_path):
+    name = "blå 写真.png".encode().decode("ascii", "surrogateescape")  # as a C locale reads it
+    write_text_atomically(tmp_path / "out.csv", f"{name}\n\udce9\n\ud83d\n")
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "blå 写真.png\n\\udce9\n\\ud83d\n"
+
+
 def test_an_error_leaves_the_earlier_file_and_nothing_else(tmp_path):
     write_text_atomically(tmp_path / "table.csv", "earlier")
     with pytest.raises(RuntimeError), replacing(tmp_path / "table.csv") as beside:  # noqa: PT012

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from captioner.cli import MostPixels
 from captioner.progress import console
 
 
@@ -18,6 +19,7 @@ def card(
     photo: Annotated[
         list[str] | None, typer.Option(help="A photo to show with its caption and maps. Repeatable.")
     ] = None,
+    most_pixels: MostPixels = None,
 ) -> None:
     """Write a model card, README.md, into a run: data, recipe, parts, scores with intervals, and headings for what you know."""
     from captioner.commands import pack as command

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from captioner.cli import MostPixels
 from captioner.cli.options import Overrides, long_work
 from captioner.progress import console
 
@@ -26,6 +27,7 @@ def compare(
     folder: Annotated[
         Path | None, typer.Option(help="Folder for the runs and the table. Default: runs/ and the name of the config.")
     ] = None,
+    most_pixels: MostPixels = None,
 ) -> None:
     """Train kinds of attention under one config and compare them. Run the same command again to resume."""
     from captioner.readers import find_config

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from captioner.cli import MostPixels
 from captioner.cli.options import Overrides, Run, long_work, model_and_overrides
 from captioner.progress import console
 
@@ -27,6 +28,7 @@ def inspect(
         Path | None, typer.Option(help="Folder of the results. Default: a folder in that of the run.")
     ] = None,
     first: Annotated[int | None, typer.Option(min=1, help="Inspect only the first photos, by id.")] = None,
+    most_pixels: MostPixels = None,
 ) -> None:
     """Measure attention: is it on the named object, does it matter, how sharp is it? Writes numbers and a figure."""
     from captioner.commands import inspect as command

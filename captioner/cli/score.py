@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli import Overwrite
+from captioner.cli import MostPixels, Overwrite
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java
 from captioner.commands.outputs import check_outputs
 from captioner.errors import UserError
@@ -37,6 +37,7 @@ def score(
     page: Annotated[Path | None, typer.Option(help="Write out.html: every photo, worst first.")] = None,
     overwrite: Overwrite = False,
     photos: Annotated[Path | None, typer.Option(help="Folder of the photos, for --page and --clip.")] = None,
+    most_pixels: MostPixels = None,
 ) -> None:
     """Score a file of captions against references, and compare it with another file."""
     from captioner import metrics

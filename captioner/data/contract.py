@@ -70,7 +70,7 @@ Splits = dict[str, list[Example]]
 """Examples by name of the split."""
 SPLIT_NAMES = {
     "train": ("train", "training"),
-    "val": ("val", "validation", "valid", "dev"),
+    "val": ("val", "validation", "valid", "dev", "development", "eval"),
     "test": ("test", "testing"),
 }
 """What data sets call the splits, by the names used here."""

@@ -21,9 +21,11 @@ from captioner.data.contract import (
     clean,
     data_folder,
     in_split,
+    name_of_split,
     split_name,
 )
 from captioner.errors import UserError
+from captioner.progress import print_note
 from captioner.ranges import Count, Fraction
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def table(
     strange = [name for name in columns or {} if name not in COLUMNS]
     if strange:
         raise UserError(f"data.columns should name {', '.join(COLUMNS)}, got {strange[0]!r}")
-    if "{split}" in captions:
+    if "{split}" in captions or ("{split}" in images and _ENDING.fullmatch(captions)):
         return _table_of_each_split(folder, captions, images, columns or {})
     path, photos, found = _rows_of(folder, captions, images, columns or {})
     references, split_of = references_of(found)
@@ -81,10 +83,16 @@ def table(
     if split_of and len(split_of) < len(references):
         bare = next(image for image in references if image not in split_of)
         raise UserError(f"{path}: either every photo has a split or none has, got none for {bare}")
+    if "{split}" in images and not split_of:
+        raise UserError(
+            f"{path} should have a column split, since data.images={images}; add one, or set data.images to one folder"
+        )
     split_of = split_of or random_splits(list(references), val_share, test_share, split_seed)
     splits: Splits = {"train": [], "val": [], "test": []}
+    folders = {split: folder / in_split(images, name_of_split(folder, images, split)) for split in splits}
     for image, texts in references.items():
-        splits[split_of[image]].append(Example(image, photos / image, texts))
+        own = folders[split_of[image]] if "{split}" in images else photos
+        splits[split_of[image]].append(Example(image, own / image, texts))
     return splits
 
 
@@ -97,6 +105,7 @@ def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str
     if captions.endswith(_PACKED):
         return _unpacked(folder, captions, images, "all", columns)
     if _ENDING.fullmatch(captions):
+        _note_folders_of_splits(photos)
         return photos, photos, sidecars(photos, captions)
     _check_there(folder, path)
     return path, photos, rows(path, columns)
@@ -130,10 +139,12 @@ def _unpacked(
 
 def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> Splits:
     splits: Splits = {}
+    beside = _ENDING.fullmatch(captions)  # the texts, so that the photos' folders say which splits there are
     for split, names in SPLIT_NAMES.items():
-        name = next((name for name in names if _matching(folder, in_split(captions, name))), split)
+        wanted = images if beside else captions
+        name = next((name for name in names if _matching(folder, in_split(wanted, name))), split)
         own = in_split(captions, name)
-        if split == "test" and not _matching(folder, own):
+        if split == "test" and not _matching(folder, in_split(wanted, name)):
             continue
         if captions.endswith(_PACKED):
             path, photos, found = _unpacked(folder, own, in_split(images, name), name, columns)
@@ -144,6 +155,15 @@ def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapp
             raise UserError(f"{path} should hold captions, got none; check data.captions")
         splits[split] = [Example(image, photos / image, texts) for image, texts in references.items()]
     return splits
+
+
+def _note_folders_of_splits(photos: Path) -> None:
+    found = [name for names in SPLIT_NAMES.values() for name in names if os.path.isdir(photos / name)]
+    if len(found) > 1:
+        print_note(
+            f"the photos in the folders {', '.join(found)} of {photos} get random splits together; set data.images='{{split}}' to take "
+            "each folder as a split"
+        )
 
 
 def _check_there(folder: Path, path: Path) -> None:
@@ -178,6 +198,10 @@ def references_of(found: Iterable[Row]) -> tuple[dict[str, list[str]], dict[str,
 
 def _read_row(place: str, row: Mapping[str, Any]) -> tuple[str, list[str]]:
     image, texts = row.get("image"), texts_of(row.get("caption"))
+    if isinstance(image, int | float) and image == image:  # not NaN, as pandas writes an empty cell
+        raise UserError(
+            f"{place}: an image should be the name of a file, got the number {image}; name its file instead"
+        )
     if not (isinstance(image, str) and image.strip() and isinstance(texts, list)):
         raise UserError(
             f"{place}: should have an image and a caption, got {str(dict(row))[:200]}; complete the row, or leave it out"

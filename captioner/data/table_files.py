@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from textwrap import shorten
@@ -95,6 +95,10 @@ def _json_list(path: Path) -> Iterator[Row]:
 def _delimited(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     """The rows of delimited text; the place of a row is its first line."""
     text = read_text(path, "data.root and data.captions")
+    if "\0" in text:
+        raise UserError(
+            f"{path} should be text, got a binary file, such as a spreadsheet or an archive; save it as CSV"
+        )
     header = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(_DELIMITERS, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -106,7 +110,7 @@ def _delimited(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
                 yield f"{path}, line {start}", _row(path, names, image, values, (start, reader.line_num), delimiter)
             elif values:
                 names = [name.strip() for name in values]
-                own = renamed(names, columns, str(path))
+                own = renamed(names, columns, str(path), header=True)
                 image = next(index for index, name in enumerate(names) if own.get(name) == "image")
             start = reader.line_num + 1
     except csv.Error as error:
@@ -117,7 +121,7 @@ def _delimited(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
             ) from error
         raise _unbalanced(path, (start, reader.line_num), str(error)) from error
     if not names:
-        renamed([], columns, str(path))
+        renamed([], columns, str(path), header=True)
 
 
 def _row(
@@ -157,11 +161,14 @@ def _unbalanced(path: Path, lines: tuple[int, int], why: str) -> UserError:
     )
 
 
-def renamed(names: Collection[str], columns: Mapping[str, str], place: str) -> dict[str, str]:
+def renamed(names: Sequence[str], columns: Mapping[str, str], place: str, header: bool = False) -> dict[str, str]:
     """The names of columns in this program, by the table's own.
 
+    Args:
+        header: whether the names are a line of text, in which one can occur twice.
+
     Raises:
-        UserError: there is no image or no caption.
+        UserError: there is no image or no caption, or two of one name.
     """
     own: dict[str, str] = {}
     for wanted, usual in COLUMNS.items():
@@ -170,11 +177,26 @@ def renamed(names: Collection[str], columns: Mapping[str, str], place: str) -> d
         choices = [name for name in choices if name not in own]  # a column is one thing
         if choices:
             own[choices[0]] = wanted
+            if names.count(choices[0]) > 1:
+                raise UserError(
+                    f"{place} should have one column {choices[0]!r}, got {names.count(choices[0])}; rename the others, or put their "
+                    "captions on lines of their own"
+                )
         elif given or wanted != "split":
             came = shorten(", ".join(map(str, names)), 200) or "nothing"
+            which = "say which is which as in data.columns='{image: file, caption: title}'"
+            if not header:
+                raise UserError(
+                    f"{place}: should have an image and a caption, got the keys {came}; rename them, or {which}"
+                )
+            flickr = (
+                "; for a token file of Flickr8k or Flickr30k set data.kind=flickr"
+                if re.search(r"\.\w+#\d", came)
+                else ""
+            )
             raise UserError(
-                f"{place} should start with a header that names the columns image and caption, got {came}; rename its columns, say which "
-                "is which as in data.columns='{image: file, caption: title}', or put the line image,caption first where there is no header"
+                f"{place} should start with a header that names the columns image and caption, got {came}; rename its columns, {which}, "
+                f"or put the line image,caption first where there is no header{flickr}"
             )
     return own
 

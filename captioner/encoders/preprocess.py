@@ -82,7 +82,8 @@ def _opened(
     except FileNotFoundError as error:
         raise UserError(f"no photo at {path}; check the path") from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{path} is not a picture that can be read; give {_listed(formats)}") from error
+        why = "it may be cut off or damaged, or be something else" if Path(path).stat().st_size else "it is empty"
+        raise UserError(f"{path} is not a picture that can be read ({why}); give {_listed(formats)}") from error
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large: {_allowed(limit, max_pixels is None)}") from error
     except Exception as error:  # decoders raise many kinds, MemoryError and RuntimeError among them

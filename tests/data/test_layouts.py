@@ -250,3 +250,54 @@ def test_the_doctor_gives_the_size_of_the_feature_store(tmp_path):
     _, sizes = diagnose(CONFIGS / "own_photos.yaml", [f"data.root={tmp_path}", "data.min_count=1", *encoder])
     assert re.fullmatch(r"[\d.]+ MiB", sizes["feature store"])
     assert "parts" not in sizes
+
+
+@pytest.mark.parametrize("names", [("train", "val"), ("training", "dev"), ("train", "development")], ids=str)
+def test_folders_of_splits_hold_texts_beside_their_photos(tmp_path, capsys, names):
+    for name, (photo, caption) in zip(names, ROWS, strict=False):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / photo).write_bytes(b"")
+        (tmp_path / name / photo).with_suffix(".txt").write_text(caption)
+    splits = KINDS["table"](str(tmp_path), captions=".txt", images="{split}")
+    assert {split: [example.image for example in examples] for split, examples in splits.items()} == {
+        "train": [tmp_path / names[0] / "a.jpg"],
+        "val": [tmp_path / names[1] / "b.jpg"],
+    }
+    KINDS["table"](str(tmp_path), captions=".txt", val_share=0.0, test_share=0.0)
+    assert "set data.images='{split}'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_one_table_names_photos_in_the_folders_of_their_splits(tmp_path):
+    for name in ("train", "validation"):
+        (tmp_path / name).mkdir()
+    table = tmp_path / "captions.csv"
+    table.write_text("image,caption,split\na.jpg,a dog,train\na.jpg,a dog,train\nb.jpg,a cat,eval\n")
+    splits = KINDS["table"](str(tmp_path), images="{split}")
+    assert splits["train"][0].image == tmp_path / "train" / "a.jpg"
+    assert splits["val"][0].image == tmp_path / "validation" / "b.jpg"
+    table.write_text("image,caption\na.jpg,a dog\n")
+    with pytest.raises(UserError, match="should have a column split"):
+        read(tmp_path, images="{split}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("captions.csv", "image,caption,caption\na.jpg,a dog,a cat\n", r"should have one column 'caption', got 2"),
+        ("captions.csv", "PK\x03\x04\0\0\0", "got a binary file, such as a spreadsheet"),
+        ("captions.csv", "1.jpg#0\ta dog\n", r"for a token file .* set data\.kind=flickr"),
+        ("captions.jsonl", '{"img": "a.jpg", "title": "a dog"}', r"line 1: .* got the keys img, title; rename them"),
+        ("captions.json", '[{"img": "a.jpg", "title": "a dog"}]', r"entry 1: .* got the keys img, title; rename them"),
+        ("captions.json", '[{"image_id": 7, "caption": "a dog"}]', "should be the name of a file, got the number 7"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_in_its_own_terms(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message) as refused:
+        read(tmp_path, captions=name)
+    assert ("header" in str(refused.value)) == ("token file" in message)
+
+
+def test_empty_columns_at_the_end_of_a_header_are_passed_over(tmp_path):
+    (tmp_path / "captions.csv").write_text("image,caption,,\na.jpg,a dog,,\n")
+    assert read(tmp_path) == {"a.jpg": ["a dog"]}

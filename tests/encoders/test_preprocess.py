@@ -195,6 +195,7 @@ def test_damaged_exif_leaves_the_photo_as_it_is(tmp_path, exif):
 def test_heic_without_its_library_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "photo.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    Image.init()
     monkeypatch.setattr(Image, "OPEN", {name: opener for name, opener in Image.OPEN.items() if name != "HEIF"})
     with pytest.raises(UserError, match=r"\[heic\].*convert the photo to JPEG"):
         open_photo(tmp_path / "photo.jpg")
@@ -210,3 +211,20 @@ def test_grey_whose_white_nobody_knows_is_refused(tmp_path, mode, value):
     Image.new(mode, (2, 2), value).save(tmp_path / "depth.tiff")
     with pytest.raises(UserError, match="grey values are not 8 or 16 bits wide"):
         open_photo(tmp_path / "depth.tiff")
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "JPEG", "PNG", "WEBP", "GIF", "TIFF", "JPEG2000", "MPO"])
+def test_photos_cut_off_anywhere_are_called_cut_off(tmp_path, kind):
+    path = tmp_path / "photo"
+    try:
+        Image.effect_noise((48, 32), 50).convert("RGB").save(path, kind)
+    except (OSError, KeyError):
+        pytest.skip(f"Pillow writes no {kind} here")
+    content = path.read_bytes()
+    for size in (1, 8, 16, 32, 64, len(content) // 4, len(content) // 2):
+        path.write_bytes(content[:size])
+        with pytest.raises(UserError, match="may be cut off or damaged"):
+            open_photo(path)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="it is empty"):
+        open_photo(path)

@@ -175,9 +175,15 @@ def test_instances_are_read_as_coco_has_them(tmp_path):
             with_annotation(id=9, bbox=[1, 2, 3, 1e999]),
             "an annotation .*: the bbox of id 9 should be 4 numbers.*, got ",
         ),
-        ({**with_annotation(), "images": [{"id": 1, "file_name": [1]}]}, r"an entry whose file_name cannot be read: \[1\]"),
+        (
+            {**with_annotation(), "images": [{"id": 1, "file_name": [1]}]},
+            r"an entry whose file_name cannot be read: \[1\]",
+        ),
         ({**with_annotation(), "images": [{"id": 1, "width": "9"}]}, "an entry whose width cannot be read: '9'"),
-        ({**with_annotation(), "categories": [{"id": 3, "name": ["a"]}]}, r"an entry whose name cannot be read: \['a'\]"),
+        (
+            {**with_annotation(), "categories": [{"id": 3, "name": ["a"]}]},
+            r"an entry whose name cannot be read: \['a'\]",
+        ),
         (with_annotation(bbox="wide", caption="a dog"), "an annotation .*: the bbox of id None .*, got 'wide'"),
     ],
 )

@@ -69,8 +69,8 @@ BAD = {
     large: "has 50 MB, the limit is 20 MB; make it smaller",
     small_and_huge: "20,000 x 10,000, at most 40,000,000 pixels are read; make it smaller",
     quite_large: "8,000 x 6,000, at most 40,000,000 pixels are read; make it smaller",
-    not_a_photo: "is not a picture that can be read; give one of JPEG, PNG",
-    another_format: "is not a picture that can be read; give one of JPEG, PNG",
+    not_a_photo: "be something else); give one of JPEG, PNG",
+    another_format: "is not a picture that can be read (it may be cut off or damaged, or be something else); give one of JPEG",
     cut: "cannot be read as a photo",
     gone: "is no longer on the server; send it again",
 }

@@ -78,15 +78,7 @@ def table(
         return _table_of_each_split(folder, captions, images, columns or {})
     path, photos, found = _rows_of(folder, captions, images, columns or {})
     references, split_of = references_of(found)
-    if not references:
-        raise UserError(f"{path} should hold captions, got none; check data.captions")
-    if split_of and len(split_of) < len(references):
-        bare = next(image for image in references if image not in split_of)
-        raise UserError(f"{path}: either every photo has a split or none has, got none for {bare}")
-    if "{split}" in images and not split_of:
-        raise UserError(
-            f"{path} should have a column split, since data.images={images}; add one, or set data.images to one folder"
-        )
+    _check_splits(path, images, references, split_of)
     split_of = split_of or random_splits(list(references), val_share, test_share, split_seed)
     splits: Splits = {"train": [], "val": [], "test": []}
     folders = {split: folder / in_split(images, name_of_split(folder, images, split)) for split in splits}
@@ -94,6 +86,16 @@ def table(
         own = folders[split_of[image]] if "{split}" in images else photos
         splits[split_of[image]].append(Example(image, own / image, texts))
     return splits
+
+
+def _check_splits(path: Path, images: str, references: Mapping[str, list[str]], split_of: Mapping[str, str]) -> None:
+    if not references:
+        raise UserError(f"{path} should hold captions, got none; check data.captions")
+    if split_of and len(split_of) < len(references):
+        bare = next(image for image in references if image not in split_of)
+        raise UserError(f"{path}: either every photo has a split or none has, got none for {bare}")
+    if "{split}" in images and not split_of:
+        raise UserError(f"{path} should have a column split, since data.images={images}; add it, or name one folder")
 
 
 def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> tuple[Path, Path, Iterable[Row]]:
@@ -139,9 +141,8 @@ def _unpacked(
 
 def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapping[str, str]) -> Splits:
     splits: Splits = {}
-    beside = _ENDING.fullmatch(captions)  # the texts, so that the photos' folders say which splits there are
+    wanted = images if _ENDING.fullmatch(captions) else captions  # where there are texts, the folders of their photos
     for split, names in SPLIT_NAMES.items():
-        wanted = images if beside else captions
         name = next((name for name in names if _matching(folder, in_split(wanted, name))), split)
         own = in_split(captions, name)
         if split == "test" and not _matching(folder, in_split(wanted, name)):

@@ -115,8 +115,9 @@ def _is_segmentation(segmentation: Any, width: int, height: int) -> bool:
     if isinstance(segmentation, dict):
         counts = segmentation.get("counts")
         counts = _counts(counts) if isinstance(counts, str) else counts
-        whole = isinstance(counts, list) and all(type(count) is int and count >= 0 for count in counts)
-        return whole and segmentation.get("size") == [height, width] and sum(counts) == width * height
+        if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+            return False
+        return segmentation.get("size") == [height, width] and sum(counts) == width * height
     far = 10 * max(width, height)  # a polygon's memory grows with its length
     return isinstance(segmentation, list) and all(
         isinstance(polygon, list)

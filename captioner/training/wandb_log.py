@@ -17,7 +17,7 @@ from PIL import Image
 
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
-from captioner.readers import read_text
+from captioner.readers import read_text, reason
 
 _ID = "wandb_id.txt"
 _NO_LOGIN = {"offline", "dryrun", "disabled"}
@@ -35,7 +35,7 @@ def check_login() -> None:
         return
     try:
         wandb.login(verify=False)
-    except wandb.errors.Error as error:
+    except Exception as error:  # its own kinds, and those of pydantic, which reads its environment variables
         raise UserError(_help(error)) from error
 
 
@@ -71,7 +71,7 @@ class WandbRun:
                 config=settings,
                 resume="allow",
             )
-        except self.wandb.errors.Error as error:
+        except Exception as error:
             raise UserError(_help(error)) from error
         self.run.define_metric(f"validation/{self.monitor}", summary="max")
         self.best = -math.inf  # of the monitored score, over the whole run
@@ -111,7 +111,7 @@ def _library() -> Any:
 
 def _help(error: Exception) -> str:
     return (
-        f"log.wandb=true cannot log to Weights & Biases ({' '.join(str(error).split())}); run `wandb login`, set WANDB_MODE=offline "
+        f"log.wandb=true cannot log to Weights & Biases ({reason(error)}); run `wandb login`, set WANDB_MODE=offline "
         "to log without a network, or set log.wandb=false"
     )
 

@@ -138,3 +138,16 @@ def test_a_server_that_cannot_be_reached_is_one_line(started, resolved, tmp_path
     monkeypatch.setattr(sys.modules["wandb"], "init", init)
     with pytest.raises(UserError, match=r"\(no connection\); run `wandb login`"):
         RunLog(tmp_path, wandb=resolved)
+
+
+def test_an_environment_that_wandb_refuses_is_one_line(started, resolved, tmp_path, monkeypatch):
+    def refuse(**options):
+        raise ValueError("mode\n  Input should be 'online'")  # pydantic's, which is none of wandb's errors
+
+    for name in ("login", "init"):
+        monkeypatch.setattr(sys.modules["wandb"], name, refuse, raising=False)
+    complaint = r"\(mode Input should be 'online'\); run `wandb login`"
+    with pytest.raises(UserError, match=complaint):
+        check_login()
+    with pytest.raises(UserError, match=complaint):
+        RunLog(tmp_path, wandb=resolved)

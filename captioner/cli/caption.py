@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 Kind = Enum("Kind", {"reveal": "reveal", "cells": "cells", "ratio": "ratio"})
-Explain = Enum(
-    "Explain", {"attention": "attention", "gradients": "gradients", "both": "both", "all": "all", "layers": "layers"}
-)
+Explain = Enum("Explain", {name: name for name in ("attention", "posterior", "gradients", "both", "all", "layers")})
 Words = Enum("Words", {"content": "content", "all": "all"})
 
 Models = Annotated[
@@ -47,8 +45,9 @@ ShownWords = Annotated[Words, typer.Option(help="Which words get a map in pictur
 Explained = Annotated[
     Explain,
     typer.Option(
-        help="What sheets and pages show of each word: where the decoder attended, gradients of its log-probability, both, "
-        "all with integrated gradients too, or the attention of each layer (--heads shows the layers' heads then)."
+        help="What sheets and pages show of each word: where the decoder attended, the same given the word (posterior), gradients of its "
+        "log-probability, both attention and gradients, all of them with integrated gradients too, or the attention of each layer (--heads "
+        "shows the layers' heads then)."
     ),
 ]
 Override = Annotated[

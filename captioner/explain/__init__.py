@@ -11,6 +11,7 @@ forced_decoding.py  maps and log-probabilities of given captions
 replaced_maps.py    a decoder whose maps are replaced
 deletion.py         insertion and deletion of regions in the order of a map
 gradients.py        maps from gradients
+posterior.py        attention given the word that was written
 layers.py           the attention of every layer of a decoder
 receptive_field.py  the pixels that a region of an encoder depends on
 """

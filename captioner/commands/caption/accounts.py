@@ -1,4 +1,5 @@
-"""Accounts of a caption's words, on sheets and pages: where the decoder attended, in each layer, and which regions made each word likely.
+"""Accounts of a caption's words, on sheets and pages: where the decoder attended, in each layer or given the word, and which regions made
+each word likely.
 
 Shapes: T words, R regions.
 """
@@ -19,6 +20,7 @@ from captioner.errors import UserError, install
 from captioner.explain.forced_decoding import encode_captions
 from captioner.explain.gradients import gradient_maps, has_captum, integrated_gradients
 from captioner.explain.layers import layer_maps
+from captioner.explain.posterior import has_posterior, posterior_maps
 from captioner.explain.shape import scaled
 from captioner.model import CaptionModel
 from captioner.regions import Regions
@@ -26,11 +28,12 @@ from captioner.search import Caption
 from captioner.visualize.legend import shown_words
 from captioner.visualize.overlay import USUAL, Style, convention
 
-ATTENTION, INTEGRATED = "attention", "integrated gradients"
-EXPLAINED = (ATTENTION, "gradients", "both", "all", "layers")
+ATTENTION, POSTERIOR, INTEGRATED = "attention", "posterior", "integrated gradients"
+EXPLAINED = (ATTENTION, POSTERIOR, "gradients", "both", "all", "layers")
 """What can be shown of each word."""
 ACCOUNTS = {
     ATTENTION: "where the decoder attended; not why it chose the word",
+    POSTERIOR: "where the decoder attended, given the word: regions count more that make the word likely when read alone",
     "gradient x input": "how much each region raised the word's log-probability, to first order; not where the decoder attended",
     "Grad-CAM": "regions with the features that raise the word's log-probability; not where the decoder attended",
     INTEGRATED: "how much each region raised the word's log-probability over a photo with this photo's mean region everywhere; not "
@@ -48,6 +51,11 @@ def check_explained(captioner: Captioner, explain: str) -> None:
         raise UserError(
             f"--explain layers needs a decoder with several layers of attention, this model has {num_layers}; "
             "give a run of decoder.kind=transformer, or choose --explain both"
+        )
+    if explain == POSTERIOR and not has_posterior(captioner.model):
+        raise UserError(
+            f"--explain posterior needs a decoder with one layer of attention, this model has {num_layers}; choose --explain layers, or "
+            "--explain both"
         )
     if explain == "all" and not has_captum():
         raise UserError(
@@ -71,7 +79,8 @@ def explained(
         captioner: the model that wrote the caption.
         photo: a path or a picture.
         caption: the caption, with the words to explain.
-        explain: `both` attention and gradients, `gradients` alone, `all` with integrated gradients too, `attention` alone, or `layers`.
+        explain: `attention`, `posterior` or `gradients` alone, `both` attention and gradients, `all` of these with integrated gradients, or
+            `layers`.
         style: decides which words are compared.
 
     Raises:
@@ -89,7 +98,7 @@ def accounts_of(
     captioner: Captioner, photo: str | Path | Image.Image, caption: Caption, explain: str
 ) -> dict[str, Caption]:
     """The caption with the maps of each account, by its name: attention's first, if asked for, or each layer's, the last its own."""
-    attended = {ATTENTION: caption} if explain != "gradients" else {}
+    attended = {} if explain in (POSTERIOR, "gradients") else {ATTENTION: caption}
     if not caption.words or explain == ATTENTION:
         return attended
     plain = replace(caption, head_weights=None, sentinel=None, gate=None)
@@ -97,8 +106,8 @@ def accounts_of(
         below = [replace(plain, weights=maps, head_weights=heads) for maps, heads in _layers(captioner, photo, caption)]
         layers = [*below, caption]
         return {f"layer {number} of {len(layers)}": layer for number, layer in enumerate(layers, 1)}
-    gradients = _gradients(captioner, photo, caption, integrated=explain == "all")
-    return attended | {name: replace(plain, weights=maps) for name, maps in gradients.items()}
+    maps = _maps_of_words(captioner, photo, caption, explain)
+    return attended | {name: replace(plain, weights=weights) for name, weights in maps.items()}
 
 
 def account_notes(accounts: Mapping[str, Caption], style: Style) -> dict[str, str]:
@@ -148,17 +157,20 @@ def _layers(
     ]
 
 
-def _gradients(
-    captioner: Captioner, photo: str | Path | Image.Image, caption: Caption, integrated: bool
+def _maps_of_words(
+    captioner: Captioner, photo: str | Path | Image.Image, caption: Caption, explain: str
 ) -> dict[str, Tensor]:
-    """Maps (T, R) of each kind, scaled to sum 1. Each word is explained given the words before it."""
+    """Maps (T, R) of each kind but attention, scaled to sum 1. Each word is explained given the words before it."""
     model, regions = _regions(captioner, photo)
     words = _encoded(captioner, caption)
     by_word = []
     for position in range(len(caption.words)):
-        prefix = words[None, : position + 2]
-        maps = gradient_maps(model, regions, prefix)
-        if integrated:
+        prefix, maps = words[None, : position + 2], {}
+        if explain in (POSTERIOR, "all") and has_posterior(model):
+            maps[POSTERIOR] = posterior_maps(model, regions, prefix)
+        if explain != POSTERIOR:
+            maps |= gradient_maps(model, regions, prefix)
+        if explain == "all":
             maps[INTEGRATED] = integrated_gradients(model, regions, prefix, regions.mean()[0])
         by_word.append(maps)
     real = regions.mask[0]

@@ -13,6 +13,7 @@ from captioner.commands.inspect.measures import (
     measure_deletion,
     measure_hallucination,
     object_word_sample,
+    posterior_of,
     replacement_costs,
 )
 from captioner.commands.inspect.observations import cider_by_photo, force_references, write_captions
@@ -51,11 +52,13 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
     lifts = {name: by_offset(of) for name, of in mentions.items()}
     sample = object_word_sample(captions, inputs.object_words)
     from_gradients, curve_areas = measure_deletion(sample, captions, regions, vocabulary, report)
+    posterior = posterior_of(regions, vocabulary, report)
     texts = [example.references for example in inputs.examples]
     return Card(
         about=_about(run, request, inputs, captions),
         agreement={
-            name: compare_maps(of, from_gradients if name == "captions" else {}) for name, of in mentions.items()
+            name: compare_maps(of, from_gradients if name == "captions" else {}, posterior)
+            for name, of in mentions.items()
         },
         lag=lifts,
         best_offset={name: lag(of, lifts[name]) for name, of in mentions.items()},

@@ -27,6 +27,7 @@ _SHAPE = {
 }
 
 _AGREEMENT_LEGEND = """words: words that name an object of the photo; if there are many, gradients are computed for a sample.
+posterior: attention given the word (Bayes' rule over regions).
 lift: weight of the map on the object, divided by the weight of a uniform map there.
 pointing: share of words for which the centre of the region with the largest weight is on the object.
 shuffled: the word's own weights on other regions. another word's: the map of the word half a caption away."""

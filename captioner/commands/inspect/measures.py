@@ -17,8 +17,10 @@ from captioner.data.contract import Example
 from captioner.data.instances import Instances
 from captioner.explain.baseline_maps import ShuffledMaps, centre_of, other_index, other_word, uniform_map
 from captioner.explain.deletion import Curve, CurveAreas, Target, curve_areas, deletion_curves
+from captioner.explain.forced_decoding import encode_captions
 from captioner.explain.gradients import gradient_maps, has_captum, integrated_gradients
 from captioner.explain.grounding import Agreement, Mention, agreement
+from captioner.explain.posterior import has_posterior, posterior_maps
 from captioner.explain.shape import entropy, scaled
 from captioner.metrics.bootstrap import Estimate, difference_interval, ratio_interval
 from captioner.model import CaptionModel
@@ -37,10 +39,14 @@ WordMaps = Mapping[str, Mapping[Word, Tensor]]
 """Maps (R,) of words, by the name of their kind."""
 
 
-def compare_maps(mentions: Sequence[Mention], from_gradients: WordMaps) -> dict[str, Agreement]:
-    """Agreement of attention and of the baselines with objects; of maps from gradients and of attention at the same words."""
+def compare_maps(
+    mentions: Sequence[Mention], from_gradients: WordMaps, posterior: Callable[[Mention], Tensor] | None
+) -> dict[str, Agreement]:
+    """Agreement of attention, of its posterior and of the baselines with objects; of maps from gradients and of attention at the same
+    words."""
     kinds: dict[str, Callable[[Mention], Tensor]] = {
         "attention": lambda mention: mention.map,
+        **({"posterior": posterior} if posterior else {}),
         "uniform": uniform_map,
         "centre of the photo": centre_of,
         "shuffled": ShuffledMaps(0),
@@ -55,6 +61,20 @@ def compare_maps(mentions: Sequence[Mention], from_gradients: WordMaps) -> dict[
     for name, maps in from_gradients.items():
         rows[name] = agreement(chosen, lambda mention, maps=maps: maps[mention.photo, mention.index])
     return rows
+
+
+def posterior_of(regions: PhotoRegions, vocabulary: Vocabulary, report: Report) -> Callable[[Mention], Tensor] | None:
+    """Computes the posterior map (R,) of a word; None if the model has none."""
+    if not has_posterior(regions.model):
+        return None
+
+    def of_mention(mention: Mention) -> Tensor:
+        photo_regions = regions([mention.photo])
+        words = encode_captions([[mention.caption.words]], vocabulary)[0, :, : mention.index + 2]
+        maps = posterior_maps(regions.model, photo_regions, words.to(photo_regions.mask.device))
+        return maps[0, photo_regions.mask[0]].cpu()
+
+    return of_mention
 
 
 def object_word_sample(captions: Sequence[Caption], object_words: ObjectWords) -> list[Word]:
@@ -76,6 +96,10 @@ def measure_deletion(
         target = Target(photo, vocabulary.encode(captions[photo].text)[: index + 2])
         from_gradients = _gradient_maps(regions.model, photo_regions, target, empty)
         orders = {**_orders(captions[photo], index, mask, generator), **from_gradients}
+        if has_posterior(regions.model):
+            orders["posterior"] = posterior_maps(
+                regions.model, photo_regions, torch.tensor([target.words]).to(empty.device)
+            )[0]
         for name, curve in deletion_curves(regions.model, photo_regions, target, orders, empty).items():
             curves.setdefault(name, []).append(curve)
         for name, weights in from_gradients.items():

@@ -21,7 +21,7 @@ from captioner.visualize.overlay import Style
 from tests.commands.caption.test_photos import captioner, photos  # noqa: F401  (fixtures)
 from tests.helpers import make_decoder
 
-BOTH = list(ACCOUNTS)[:3]
+BOTH = ["attention", "gradient x input", "Grad-CAM"]
 
 
 def captioner_of(kind, **options):
@@ -120,6 +120,28 @@ def test_integrated_gradients_are_a_third_account(captioner, photos):  # noqa: F
     assert "this photo's mean region everywhere" in note
 
 
+def test_the_posterior_is_an_account_of_its_own(captioner, photos, tmp_path):  # noqa: F811
+    caption = captioner.caption(photos / "plain.jpg")
+    ((name, (account, note)),) = explained(captioner, photos / "plain.jpg", caption, "posterior").items()
+    assert name == "posterior"
+    assert note.startswith("where the decoder attended, given the word")
+    torch.testing.assert_close(account.weights.sum(1), torch.ones(len(caption.words)))
+    assert not torch.equal(account.weights, caption.weights)
+    assert (
+        captioning.run(captioner, [str(photos / "plain.jpg")], {"sheet": tmp_path / "s.png"}, explain="posterior") == 0
+    )
+    with Image.open(tmp_path / "s.png") as saved:
+        assert saved.text["accounts"] == "posterior"
+
+
+def test_layers_in_turn_have_no_posterior(photos):  # noqa: F811
+    model = captioner_of("transformer", layers=2, attention="multi_head")
+    with pytest.raises(
+        UserError, match=r"--explain posterior needs a decoder with one layer of attention, this model has 2; choose"
+    ):
+        explained(model, photos / "plain.jpg", model.caption(photos / "plain.jpg"), "posterior")
+
+
 def test_integrated_gradients_without_captum_are_an_error(captioner, photos, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr("captioner.commands.caption.accounts.has_captum", lambda: False)
     with pytest.raises(UserError, match=r"need captum, which is not installed; .*explain.*choose --explain both"):
@@ -143,7 +165,9 @@ def test_a_decoder_without_layers_is_an_error(captioner, photos):  # noqa: F811
     caption = captioner.caption(photos / "plain.jpg")
     with pytest.raises(UserError, match=r"needs a decoder with several layers of attention, this model has 1"):
         explained(captioner, photos / "plain.jpg", caption, "layers")
-    with pytest.raises(UserError, match=r"explain is one of attention, gradients, both, all, layers, got 'shap'"):
+    with pytest.raises(
+        UserError, match=r"explain is one of attention, posterior, gradients, both, all, layers, got 'shap'"
+    ):
         explained(captioner, photos / "plain.jpg", caption, "shap")
 
 

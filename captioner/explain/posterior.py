@@ -1,0 +1,61 @@
+r"""Posterior attention: where did the decoder look, given the word that it wrote?
+
+Attention is computed before the word is chosen. A map that is spread over a dog and a ball belongs to "dog" as much as to "ball". Bayes'
+rule tells them apart. With $\alpha_r$ the weight of a region, and $p(w \mid h, r)$ the word's probability if the decoder read region r
+alone at this word,
+
+$$p(r \mid w) = \frac{\alpha_r \, p(w \mid h, r)}{\sum_s \alpha_s \, p(w \mid h, s)}.$$
+
+It needs no training and changes no caption. For attention that reads one region, drawn by its weights, this is exact; soft attention reads
+the weighted mean of all regions, and the formula explains it as if it had read one. A sentinel keeps its share of the context. With
+several heads, all of them read the region, and $\alpha$ is their mean.
+
+Source: posterior attention, Shankar and Sarawagi 2019. Differs: they train with it, and feed it to the next word; here it explains the
+words of any trained model with one attention.
+
+Shapes: n words, R regions, T words of a prefix, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from captioner.attention import Memory, Query
+from captioner.explain.replaced_maps import replace_maps
+from captioner.model import CaptionModel
+from captioner.regions import Regions
+
+
+def has_posterior(model: CaptionModel) -> bool:
+    """Whether the model has one attention, whose weights can be replaced: not for a transformer, whose layers attend in turn."""
+    return len(model.decoder.attentions()) == 1
+
+
+@torch.no_grad()
+def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
+    """(n, R), each of sum 1: the posterior map of the last word of each prefix (n, T), one for each photo.
+
+    A prefix begins with the start mark. The model is in evaluation mode, and its decoder has one attention.
+    """
+    decoder, memory = model.decoder, model.remember(regions)
+    state = decoder.start(memory, 1)
+    for position in range(words.shape[1] - 2):
+        _, _, state = decoder.step(words[:, position, None], state, memory)
+    last = words[:, -2, None]  # (n, 1) the word that is read before the one that is explained
+    _, attended, _ = decoder.step(last, state, memory)
+    assert attended.weights is not None
+    num_regions = attended.weights.shape[-1]
+    every = torch.zeros(len(words), num_regions, dtype=torch.long, device=words.device)
+    with replace_maps(decoder, _one_region_each):
+        output, _, _ = decoder.step(last.expand(-1, num_regions), state.select(every), memory)
+    log_probs = decoder.vocabulary_logits(output).float().log_softmax(-1)  # (n, R, V)
+    of_word = log_probs.gather(-1, words[:, -1:, None].expand(-1, num_regions, -1)).squeeze(-1)
+    of_word = of_word.masked_fill(~memory.mask, -torch.inf)  # padding, which no kind can read alone
+    return (attended.weights[:, 0].float().log() + of_word).softmax(-1)
+
+
+def _one_region_each(weights: Tensor, memory: Memory, query: Query) -> Tensor:
+    """Query r reads region r alone: (B, R, R), or (B, R, N, R) of heads."""
+    one = torch.eye(weights.shape[-1], dtype=weights.dtype, device=weights.device)
+    return (one if weights.dim() == 3 else one[:, None]).expand_as(weights)

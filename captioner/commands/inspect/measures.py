@@ -95,11 +95,11 @@ def measure_deletion(
         mask = photo_regions.mask[0].cpu()
         target = Target(photo, vocabulary.encode(captions[photo].text)[: index + 2])
         from_gradients = _gradient_maps(regions.model, photo_regions, target, empty)
-        orders = {**_orders(captions[photo], index, mask, generator), **from_gradients}
-        if has_posterior(regions.model):
-            orders["posterior"] = posterior_maps(
-                regions.model, photo_regions, torch.tensor([target.words]).to(empty.device)
-            )[0]
+        orders = {
+            **_orders(captions[photo], index, mask, generator),
+            **_posterior(regions.model, photo_regions, target),
+            **from_gradients,
+        }
         for name, curve in deletion_curves(regions.model, photo_regions, target, orders, empty).items():
             curves.setdefault(name, []).append(curve)
         for name, weights in from_gradients.items():
@@ -125,6 +125,14 @@ def _gradient_maps(model: CaptionModel, regions: Regions, target: Target, empty:
     if has_captum():
         maps["integrated gradients"] = integrated_gradients(model, regions, words, empty)
     return {name: weights[0] for name, weights in maps.items()}
+
+
+def _posterior(model: CaptionModel, regions: Regions, target: Target) -> dict[str, Tensor]:
+    """The posterior map of a word (R,) by its name; empty if the model has none."""
+    if not has_posterior(model):
+        return {}
+    words = torch.tensor([list(target.words)], device=regions.mask.device)
+    return {"posterior": posterior_maps(model, regions, words)[0]}
 
 
 def _with_padding(weights: Tensor, mask: Tensor) -> Tensor:

@@ -30,14 +30,10 @@ from captioner.training.run_log import run_seconds
 _ADVICE = "delete it, and it is measured again"
 
 
-_Scores = TypedDict("_Scores", {"CIDEr-D": float}, extra_items=float)
-"""A system's scores, of which a comparison shows CIDEr-D."""
-
-
 class _Scored(TypedDict):
     """What is stored of a baseline."""
 
-    scores: _Scores
+    scores: dict[str, float]
     each: list[float]  # CIDEr-D of every photo
 
 
@@ -143,7 +139,7 @@ def baseline_lines(split: str, first: Variant, num_seeds: int, folder: Path) -> 
     path = folder / f"baselines_{split}.json"
     baselines = read_json(path, _ADVICE, dict[str, _Scored])
     for scored in baselines.values():
-        _check_photos(path, scored, len(first_scores))
+        _check_scored(path, scored, len(first_scores))
     return [
         Line(name, split, [scored["scores"]["CIDEr-D"]], paired_interval(scored["each"], first_scores))
         for name, scored in baselines.items()
@@ -161,11 +157,13 @@ def _measured(
     paths = [_measured_path(variant.folder(folder, seed), split) for seed in range(num_seeds)]
     runs: list[_Measured] = [read_json(path, _ADVICE, _Measured) for path in paths]
     for path, run in zip(paths, runs, strict=True):
-        _check_photos(path, run, len(runs[0]["each"]) if num_photos is None else num_photos)
+        _check_scored(path, run, len(runs[0]["each"]) if num_photos is None else num_photos)
     return runs
 
 
-def _check_photos(path: Path, scored: _Scored, num_photos: int) -> None:
+def _check_scored(path: Path, scored: _Scored, num_photos: int) -> None:
+    if "CIDEr-D" not in scored["scores"]:
+        raise UserError(f"{path} should have the score CIDEr-D, got {', '.join(scored['scores']) or 'none'}; {_ADVICE}")
     if not len(scored["each"]) == num_photos > 0:
         raise UserError(
             f"{path} should hold scores of the same photos as that of the first run, got "

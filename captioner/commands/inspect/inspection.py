@@ -52,7 +52,7 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
     lifts = {name: by_offset(of) for name, of in mentions.items()}
     sample = object_word_sample(captions, inputs.object_words)
     from_gradients, curve_areas = measure_deletion(sample, captions, regions, vocabulary, report)
-    posterior = posterior_of(regions, vocabulary, report)
+    posterior = posterior_of(regions, vocabulary)
     texts = [example.references for example in inputs.examples]
     return Card(
         about=_about(run, request, inputs, captions),

@@ -63,7 +63,7 @@ def compare_maps(
     return rows
 
 
-def posterior_of(regions: PhotoRegions, vocabulary: Vocabulary, report: Report) -> Callable[[Mention], Tensor] | None:
+def posterior_of(regions: PhotoRegions, vocabulary: Vocabulary) -> Callable[[Mention], Tensor] | None:
     """Computes the posterior map (R,) of a word; None if the model has none."""
     if not has_posterior(regions.model):
         return None

@@ -23,9 +23,8 @@ VERSION = "0.1.0"
 UNFINISHED = "unfinished.txt"
 """Lies beside files that belong together until all of them are written."""
 _OURS = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
-_UNDECODED = re.compile(
-    r"[\udc80-\udcff]+"
-)  # bytes of a file name that the system's encoding lacks, such as all above 127 in a C locale
+_UNDECODED = re.compile(r"[\udc80-\udcff]+")
+"""Bytes of a file name that the system's encoding lacks, such as all above 127 in a C locale."""
 _MAX_NAME = 200  # bytes of a file's name that its temporary folder repeats; file systems allow 255 in all
 _OLD = 24 * 3600  # seconds after which a temporary file is abandoned, where files cannot be locked
 _next_look: dict[Path, float] = {}  # by folder: when to look again for what killed programs left

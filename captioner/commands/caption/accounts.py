@@ -79,8 +79,7 @@ def explained(
         captioner: the model that wrote the caption.
         photo: a path or a picture.
         caption: the caption, with the words to explain.
-        explain: `attention`, `posterior` or `gradients` alone, `both` attention and gradients, `all` of these with integrated gradients, or
-            `layers`.
+        explain: `attention` or `gradients` alone, `both` of them, `posterior` beside attention, `all` with integrated gradients, or `layers`.
         style: decides which words are compared.
 
     Raises:
@@ -98,7 +97,7 @@ def accounts_of(
     captioner: Captioner, photo: str | Path | Image.Image, caption: Caption, explain: str
 ) -> dict[str, Caption]:
     """The caption with the maps of each account, by its name: attention's first, if asked for, or each layer's, the last its own."""
-    attended = {} if explain in (POSTERIOR, "gradients") else {ATTENTION: caption}
+    attended = {} if explain == "gradients" else {ATTENTION: caption}
     if not caption.words or explain == ATTENTION:
         return attended
     plain = replace(caption, head_weights=None, sentinel=None, gate=None)

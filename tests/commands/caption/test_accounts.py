@@ -120,10 +120,11 @@ def test_integrated_gradients_are_a_third_account(captioner, photos):  # noqa: F
     assert "this photo's mean region everywhere" in note
 
 
-def test_the_posterior_is_an_account_of_its_own(captioner, photos, tmp_path):  # noqa: F811
+def test_the_posterior_is_shown_below_attention(captioner, photos, tmp_path):  # noqa: F811
     caption = captioner.caption(photos / "plain.jpg")
-    ((name, (account, note)),) = explained(captioner, photos / "plain.jpg", caption, "posterior").items()
-    assert name == "posterior"
+    accounts = explained(captioner, photos / "plain.jpg", caption, "posterior")
+    assert list(accounts) == ["attention", "posterior"]
+    account, note = accounts["posterior"]
     assert note.startswith("where the decoder attended, given the word")
     torch.testing.assert_close(account.weights.sum(1), torch.ones(len(caption.words)))
     assert not torch.equal(account.weights, caption.weights)
@@ -131,7 +132,7 @@ def test_the_posterior_is_an_account_of_its_own(captioner, photos, tmp_path):  #
         captioning.run(captioner, [str(photos / "plain.jpg")], {"sheet": tmp_path / "s.png"}, explain="posterior") == 0
     )
     with Image.open(tmp_path / "s.png") as saved:
-        assert saved.text["accounts"] == "posterior"
+        assert saved.text["accounts"] == "attention, posterior"
 
 
 def test_layers_in_turn_have_no_posterior(photos):  # noqa: F811

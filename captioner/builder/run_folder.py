@@ -26,6 +26,7 @@ from captioner.training.checkpoints import (
     fill_model,
     load_checkpoint,
     model_tensors,
+    problem_with_weights,
     save_checkpoint,
     tensors_of,
 )
@@ -115,15 +116,12 @@ def has_weights(folder: Path) -> bool:
 
 
 def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
-    """Refuse a run that has made all its epochs, or whose best weights were lost, which training would not write again."""
+    """Refuse a run that has made all its epochs, or whose best weights are lost or damaged; `change` goes on without them."""
     if not (folder / NEWEST).exists():
         return
     progress = checkpoint_state(folder / NEWEST)["progress"]
-    if progress["best_score"] > -math.inf and not (folder / BEST).is_file():
-        raise UserError(
-            f"{folder} lacks {BEST}, as if it was not copied whole; copy it from where the run was trained, or give run.folder=... "
-            "to train another"
-        )
+    if progress["best_score"] > -math.inf and not change:
+        _check_best(folder)
     if not progress["finished"]:
         return
     if not change:
@@ -140,6 +138,16 @@ def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
             f"{folder} has stopped after {progress['waited']} validations without a better score; give run.patience a larger number, "
             f"or 0 to never stop early, got {settings.run.patience}"
         )
+
+
+def _check_best(folder: Path) -> None:
+    without = "add --change to go on without it: the next validation is then the best so far"
+    if not (folder / BEST).is_file():
+        raise UserError(
+            f"{folder} lacks {BEST}, as if it was not copied whole; copy it from where the run was trained, or {without}"
+        )
+    if problem := problem_with_weights(folder / BEST):
+        raise UserError(f"{problem}; restore an intact copy, or {without}")
 
 
 def _is_foreign(file: Path) -> bool:

@@ -18,7 +18,7 @@ def train(
         typer.Option(
             "--change",
             help="Go on with a run whose settings of optimiser, schedule, objective, search, run or log were others, "
-            "or train a finished one for more epochs.",
+            "train a finished one for more epochs, or go on without best weights that were lost.",
         ),
     ] = False,
     most_pixels: MostPixels = None,

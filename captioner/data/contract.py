@@ -92,6 +92,15 @@ def name_of_split(folder: Path, captions: str, split: str) -> str:
     return next((name for name in names if os.path.exists(folder / in_split(captions, name))), split)
 
 
+def file_name(name: str, photos: Path) -> str:
+    """The name of a photo without blanks around it, unless there is such a file. `photos` may contain `{split}`."""
+    bare = name.strip()
+    if bare == name:
+        return name
+    folders = {in_split(str(photos), split) for names in SPLIT_NAMES.values() for split in names}
+    return name if any(os.path.isfile(os.path.join(folder, name)) for folder in folders) else bare
+
+
 def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Example]]:
     """The examples whose photos have a file, and those whose have none.
 
@@ -129,14 +138,12 @@ def without(splits: Splits, path: Path, only: str = "") -> Splits:
     Raises:
         UserError: the file names an id that no training photo has.
     """
-    named = [
-        line.strip()
-        for line in read_text(path, "data.leave_out").splitlines()
-        if line.strip() not in ("", WRITTEN_BY_DOCTOR)
-    ]
+    lines = read_text(path, "data.leave_out").splitlines()
+    named = [line for line in lines if line.strip() not in ("", WRITTEN_BY_DOCTOR)]
     if only:
-        named = [name.removeprefix(f"{only}/") for name in named if name.startswith(f"{only}/")]
+        named = [name.lstrip().removeprefix(f"{only}/") for name in named if name.lstrip().startswith(f"{only}/")]
     train = {str(example.id): example for example in splits.get("train", [])}
+    named = [name if name in train else name.strip() for name in named]
     unknown = next((name for name in named if name not in train), None)
     if unknown is not None:
         raise UserError(

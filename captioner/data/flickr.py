@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from captioner.data.contract import Example, Splits, clean, data_folder, read_text
+from captioner.data.contract import Example, Splits, clean, data_folder, file_name, read_text
 from captioner.errors import UserError
 
 
@@ -35,12 +35,12 @@ def flickr(
         UserError: a file is missing, a line is not in Flickr's format, or a listed photo has no caption.
     """
     folder = data_folder(root)
-    references = _references(folder / captions)
+    references = _references(folder / captions, folder / images)
     lists = {"train": train, "val": val, "test": test}
     return {split: _split(folder / name, f"data.{split}", folder / images, references) for split, name in lists.items()}
 
 
-def _references(path: Path) -> dict[str, list[str]]:
+def _references(path: Path, photos: Path) -> dict[str, list[str]]:
     references: dict[str, list[str]] = {}
     for number, line in enumerate(read_text(path, "data.root and data.captions").split("\n"), start=1):
         if not line.strip():
@@ -51,12 +51,13 @@ def _references(path: Path) -> dict[str, list[str]]:
             raise UserError(
                 f"{path}, line {number}: should be a photo's name, #, a number, a tab and the caption, got {line[:100]!r}"
             )
-        references.setdefault(photo.strip(), []).append(clean(caption))
+        references.setdefault(file_name(photo, photos), []).append(clean(caption))
     return references
 
 
 def _split(path: Path, setting: str, photos: Path, references: dict[str, list[str]]) -> list[Example]:
-    names = [name for line in read_text(path, f"data.root and {setting}").split("\n") if (name := line.strip())]
+    lines = read_text(path, f"data.root and {setting}").split("\n")
+    names = [file_name(line, photos) for line in lines if line.strip()]
     listed = [name if Path(name).suffix else f"{name}.jpg" for name in names]  # Flickr30k's lists lack the ending
     bare = [name for name in listed if name not in references]
     if bare:

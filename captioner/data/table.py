@@ -110,7 +110,7 @@ def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str
         _note_folders_of_splits(photos)
         return photos, photos, sidecars(photos, captions)
     _check_there(folder, path)
-    return path, photos, rows(path, columns)
+    return path, photos, rows(path, photos, columns)
 
 
 def _photos_of(path: Path, folder: Path, images: str) -> Path:
@@ -209,7 +209,7 @@ def _read_row(place: str, row: Mapping[str, Any]) -> tuple[str, list[str]]:
         )
     if not all(isinstance(text, str) for text in texts):
         raise UserError(f"{place}: captions should be text, got {str(texts)[:200]}")
-    return image.strip(), texts
+    return image, texts
 
 
 def texts_of(value: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from captioner.data.contract import read_json, read_text
+from captioner.data.contract import file_name, read_json, read_text
 from captioner.errors import UserError
 from captioner.progress import print_note
 from captioner.readers import parse_json_lines
@@ -30,10 +30,12 @@ _FILE_NAME = re.compile(r"[^\n]*\S\.\w{2,5}")
 _JSON_LINES = (".jsonl", ".ndjson")
 
 
-def rows(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
+def rows(path: Path, photos: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     """The rows of a table; image, caption and split, if it has them, have these names.
 
     Args:
+        path: the table.
+        photos: folder of the photos.
         columns: the table's own names of the columns, by these names.
 
     Raises:
@@ -52,7 +54,9 @@ def rows(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
         if tuple(row) != names:
             names = tuple(row)
             own = renamed(names, columns, place)
-        yield place, {own.get(name, name): value for name, value in row.items()}
+        values = {own.get(name, name): value for name, value in row.items()}
+        image = values["image"]
+        yield place, {**values, "image": file_name(image, photos) if isinstance(image, str) else image}
 
 
 def sidecars(photos: Path, ending: str) -> Iterator[Row]:

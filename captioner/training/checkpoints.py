@@ -60,6 +60,17 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     return tensors, state
 
 
+def problem_with_weights(path: Path, wanted: Mapping[str, Tensor] | None = None) -> str | None:
+    """What is wrong with a checkpoint that cannot be loaded, or not into a model with the wanted tensors; None if it can."""
+    try:
+        tensors, _ = load_checkpoint(path)
+        if wanted is not None:
+            check_shapes(wanted, tensors, path)
+    except UserError as error:
+        return str(error).partition(";")[0]
+    return None
+
+
 def checkpoint_state(path: Path) -> State:
     """The state of a training run, without its tensors."""
     with _opened(path) as (_, state):

@@ -89,11 +89,8 @@ class Trainer:
         """
         changes: Changes = {}
         if (self.folder / NEWEST).exists():
-            self.progress, changes = self.resumable.restore(self.folder / NEWEST)
+            self.progress, changes = self.resumable.restore(self.folder / NEWEST, self.report)
             self.saved_step = self.progress.step
-        if changes:
-            texts = [f"{name}={now} (before: {before})" for name, (before, now) in changes.items()]
-            self.report.note(f"from step {self.progress.step} on: {', '.join(texts)}")
         self.processes.from_first(lambda: self._open_log(changes))
         try:
             with self.stop.listening(), self.stop.at_once(False):

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn, optim
 
 from captioner.errors import UserError
+from captioner.progress import Report, silent
 from captioner.readers import parsing
 from captioner.training.averaging import WeightAverage
 from captioner.training.checkpoints import (
+    BEST,
     State,
     check_shapes,
     fill_model,
@@ -21,6 +23,7 @@ from captioner.training.checkpoints import (
     load_checkpoint,
     model_tensors,
     optimiser_tensors,
+    problem_with_weights,
     save_checkpoint,
     tensors_of,
 )
@@ -62,8 +65,10 @@ class Resumable:
         state = {"progress": asdict(progress), "schedule": schedule, "scaler": scaler, "settings": self.settings}
         save_checkpoint(path, self.tensors(), state)
 
-    def restore(self, path: Path) -> tuple[Progress, Changes]:
+    def restore(self, path: Path, report: Report = silent) -> tuple[Progress, Changes]:
         """Load the state of all parts; returns the progress of the run, and the settings that have changed since.
+
+        If the best weights beside the checkpoint are lost or damaged, those of the next validation take their place.
 
         Raises:
             UserError: the checkpoint is damaged, or belongs to another model, objective or version of this program.
@@ -87,8 +92,17 @@ class Resumable:
             if state["scaler"]:  # empty where the run was computed in a type that needs no scaler
                 self.scaler.load_state_dict(state["scaler"])
             progress = Progress(**state["progress"])
+        model = model_tensors(self.objective.model, self.frozen)
+        problem = (
+            problem_with_weights(path.with_name(BEST), model) if progress.best_score > Progress.best_score else None
+        )
+        if problem:
+            progress.best_score, progress.waited = Progress.best_score, 0
+            report.note(f"{problem}; the next validation is the best so far")
         if changes:
             self._adapt(progress, changes)
+            texts = [f"{name}={now} (before: {before})" for name, (before, now) in changes.items()]
+            report.note(f"from step {progress.step} on: {', '.join(texts)}")
         return progress, changes
 
     def _adapt(self, progress: Progress, changes: Changes) -> None:

@@ -14,6 +14,7 @@ from captioner.commands.doctor import diagnose
 from captioner.commands.evaluate import check_split
 from captioner.data import KINDS
 from captioner.data.checks import examine
+from captioner.data.contract import Example, without
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.text.vocabulary import Vocabulary
@@ -73,6 +74,48 @@ def test_a_text_beside_each_photo(tmp_path):
     assert read(tmp_path, captions=".txt") == WANTED
     with pytest.raises(UserError, match=r"set data\.captions=\.txt"):
         read(tmp_path)
+
+
+BLANKS = [" lead.jpg", "trail.jpg ", "\u00a0both.jpg\t"]
+
+
+def write_with_blanks(root):
+    """The same captions in four layouts, and their photos."""
+    rows = [{"image": name, "caption": "a dog"} for name in BLANKS]
+    for row in rows:
+        Image.new("RGB", (8, 8)).save(root / row["image"], "JPEG")
+    (root / "t.csv").write_text("\n".join(["image,caption", *(f'"{name}",a dog' for name in BLANKS)]))
+    (root / "t.tsv").write_text("\n".join(["caption\timage", *(f'a dog\t"{name}"' for name in BLANKS)]))
+    (root / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (root / "t.json").write_text(json.dumps(rows))
+
+
+@pytest.mark.parametrize("layout", ["t.csv", "t.tsv", "t.jsonl", "t.json"])
+def test_blanks_around_a_file_name_are_kept_if_the_file_has_them(tmp_path, layout):
+    write_with_blanks(tmp_path)
+    assert read(tmp_path, captions=layout) == {name: ["a dog"] for name in BLANKS}
+    for name in BLANKS:
+        (tmp_path / name).rename(tmp_path / name.strip())
+    assert read(tmp_path, captions=layout) == {name.strip(): ["a dog"] for name in BLANKS}
+
+
+def test_blanks_around_a_file_name_in_folders_of_splits_beside_texts_and_in_ids_to_leave_out(tmp_path):
+    for split in ("train", "dev"):
+        (tmp_path / split).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / split / " a.jpg")
+        (tmp_path / split / " a.txt").write_text("a dog")
+    (tmp_path / "t.csv").write_text("image,caption,split\n a.jpg,a dog,train\n")
+    splits = [
+        KINDS["table"](str(tmp_path), captions="t.csv", images="{split}"),
+        KINDS["table"](str(tmp_path), captions=".txt", images="{split}"),
+    ]
+    assert [found["train"][0].image for found in splits] == [tmp_path / "train" / " a.jpg"] * 2
+    assert splits[1]["val"][0].has_file
+    for line in (" a.jpg", "  a.jpg "):
+        (tmp_path / "out").write_text(line)
+        names = {" a.jpg": " a.jpg", "  a.jpg ": "a.jpg"}
+        train = [Example(names[line], tmp_path, ["a dog"]), Example("b", tmp_path, ["a cat"])]
+        assert [example.id for example in without({"train": train}, tmp_path / "out")["train"]] == ["b"]
 
 
 def test_a_test_file_without_annotations_and_rejected_captions(tmp_path, capsys):

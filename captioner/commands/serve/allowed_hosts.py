@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from ipaddress import ip_address
@@ -9,6 +10,7 @@ from typing import Any
 
 _EVERYWHERE = ("0.0.0.0", "::")
 _HERE = {"localhost", "127.0.0.1", "::1"}
+_HOST = re.compile(r"(?:\[(?P<in_brackets>[0-9a-f.]*:[0-9a-f.:]*)\]|(?P<bare>[^:\[\]]+))(?::[0-9]*)?", re.IGNORECASE)
 
 Message = MutableMapping[str, Any]
 
@@ -43,8 +45,11 @@ class AllowedHosts:
 
     def allows(self, header: str) -> bool:
         """Is this value of the Host header one of the allowed names, with or without a port?"""
-        name = header[1 : header.find("]")] if header.startswith("[") else header.partition(":")[0]
-        return name.lower() in self.names or name.lower() in self.also or (self.everywhere and _is_address(name))
+        parts = _HOST.fullmatch(header)
+        if parts is None:
+            return False
+        name = (parts["in_brackets"] or parts["bare"]).lower()
+        return name in self.names or name in self.also or (self.everywhere and _is_address(name))
 
 
 def _header(scope: Message) -> str:

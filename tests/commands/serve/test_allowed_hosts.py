@@ -12,6 +12,30 @@ OWN = ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"]
 FOREIGN = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.5", "", "["]
 
 
+MALFORMED = [
+    *("localhost:80:evil.example", "localhost:evil.example", "localhost:80evil.example", "localhost:80@evil.example"),
+    *("localhost:8\n0", "localhost\n", "user@localhost", "localhost/", "localhost,evil.example", ":80", "::1"),
+    *(
+        "[::1]evil.example",
+        "[::1",
+        "::1]",
+        "[localhost]",
+        "[127.0.0.1]",
+        "[::1]:80:90",
+        "[[::1]]",
+        "[::1]]",
+        "[]",
+        "[:",
+    ),
+]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])
+def test_a_name_with_anything_else_than_a_port_behind_it_is_refused(host):
+    hosts = AllowedHosts(lambda *_: None, host)  # pyright: ignore[reportArgumentType]
+    assert [header for header in MALFORMED if hosts.allows(header)] == []
+
+
 @pytest.mark.parametrize("port", ["", ":7860"])
 def test_names_of_this_machine_are_allowed_and_others_are_not(port):
     hosts = AllowedHosts(lambda *_: None, "127.0.0.1")  # pyright: ignore[reportArgumentType]

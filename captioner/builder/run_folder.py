@@ -120,8 +120,12 @@ def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
     if not (folder / NEWEST).exists():
         return
     progress = checkpoint_state(folder / NEWEST)["progress"]
-    if progress["best_score"] > -math.inf and not change:
-        _check_best(folder)
+    problem = problem_with_weights(folder / BEST) if progress["best_score"] > -math.inf else None
+    if problem and not change:
+        raise UserError(
+            f"{problem}; restore an intact copy, such as from where the run was trained, or add --change to go on without it: the next "
+            "validation is then the best so far"
+        )
     if not progress["finished"]:
         return
     if not change:
@@ -138,16 +142,6 @@ def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
             f"{folder} has stopped after {progress['waited']} validations without a better score; give run.patience a larger number, "
             f"or 0 to never stop early, got {settings.run.patience}"
         )
-
-
-def _check_best(folder: Path) -> None:
-    without = "add --change to go on without it: the next validation is then the best so far"
-    if not (folder / BEST).is_file():
-        raise UserError(
-            f"{folder} lacks {BEST}, as if it was not copied whole; copy it from where the run was trained, or {without}"
-        )
-    if problem := problem_with_weights(folder / BEST):
-        raise UserError(f"{problem}; restore an intact copy, or {without}")
 
 
 def _is_foreign(file: Path) -> bool:

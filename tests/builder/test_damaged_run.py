@@ -63,7 +63,7 @@ def test_a_run_without_its_best_weights_is_not_called_finished(run):
     with pytest.raises(UserError, match="is a finished run"):
         check_folder(run, settings)
     (run / BEST).unlink()
-    with pytest.raises(UserError, match=r"lacks best\.safetensors, as if it was not copied whole"):
+    with pytest.raises(UserError, match=r"no checkpoint at .*best\.safetensors; restore an intact copy"):
         check_folder(run, settings)
 
 

@@ -35,7 +35,7 @@ def not_a_number(path):
 
 
 LOSSES = {
-    r"lacks best\.safetensors": lambda path: path.unlink(),
+    r"no checkpoint at .*best\.safetensors": lambda path: path.unlink(),
     r"best\.safetensors is not a complete checkpoint": lambda path: path.write_bytes(path.read_bytes()[:-100]),
     r"best\.safetensors is a pickle": lambda path: path.write_bytes(b"\x80\x02}q\x00."),
     r"best\.safetensors holds values that are infinite": not_a_number,

@@ -6,6 +6,7 @@ The same code preprocesses photos for training and for captioning.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ MOST_PIXELS = "CAPTIONER_MOST_PIXELS"
 _MOST_PIXELS = 250_000_000  # phones take photos of 200 megapixels
 _ORIENTATION = 0x0112  # of EXIF
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
+_REGISTERING = threading.Lock()
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
 
 
@@ -93,16 +95,22 @@ def _opened(
 
 
 def _identified(path: str | Path, formats: tuple[str, ...] | None) -> Image.Image:
-    """The opened file. pillow-heif is imported at the first HEIC photo."""
+    """The opened file. pillow-heif is imported at the first HEIC photo.
+
+    Pillow imports formats when they are first needed. A photo that another thread's import comes between is opened again.
+    """
     try:
         return Image.open(path, formats=formats)
-    except UnidentifiedImageError:
-        if formats is not None or "HEIF" in Image.OPEN or not _is_heic(path):
+    except (UnidentifiedImageError, KeyError):  # KeyError: a format is half registered
+        if formats is not None:
             raise
-    try:
-        library("pillow_heif", f"{path} is a HEIC photo, which", "heic").register_heif_opener()
-    except UserError as error:
-        raise UserError(f"{error}, or convert the photo to JPEG first") from error
+    with _REGISTERING:
+        if "HEIF" not in Image.OPEN and _is_heic(path):
+            try:
+                library("pillow_heif", f"{path} is a HEIC photo, which", "heic").register_heif_opener()
+            except UserError as error:
+                raise UserError(f"{error}, or convert the photo to JPEG first") from error
+        Image.init()
     return Image.open(path)
 
 

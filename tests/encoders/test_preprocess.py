@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
@@ -190,6 +192,39 @@ def test_postscript_is_not_run(tmp_path, monkeypatch):
 def test_damaged_exif_leaves_the_photo_as_it_is(tmp_path, exif):
     Image.new("RGB", (6, 4)).save(tmp_path / "photo.jpg", exif=exif)
     assert open_photo(tmp_path / "photo.jpg").size == (6, 4)
+
+
+@pytest.mark.parametrize("error", [UnidentifiedImageError, KeyError])
+def test_a_photo_whose_format_another_thread_registers_meanwhile_is_read(tmp_path, monkeypatch, error):
+    Image.new("RGB", (4, 3)).save(tmp_path / "photo.webp")
+    opened, calls = Image.open, []
+
+    def meanwhile(path, **options):
+        calls.append(path)
+        if len(calls) == 1:
+            raise error
+        return opened(path, **options)
+
+    monkeypatch.setattr(Image, "open", meanwhile)
+    assert open_photo(tmp_path / "photo.webp").size == (4, 3)
+
+
+def test_threads_that_open_the_first_heic_photos_at_once_all_read_them(tmp_path, monkeypatch):
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    for number in range(8):
+        Image.new("RGB", (64, 64)).save(tmp_path / f"{number}.heic", format="HEIF")
+    for _ in range(5):
+        monkeypatch.delitem(Image.OPEN, "HEIF")
+        Image.ID.remove("HEIF")
+        start = Barrier(8)
+
+        def read(path, start=start):
+            start.wait()
+            return open_photo(path).size
+
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(read, sorted(tmp_path.iterdir()))) == {(64, 64)}
 
 
 def test_heic_without_its_library_says_what_to_install(tmp_path, monkeypatch):

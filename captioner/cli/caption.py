@@ -46,8 +46,8 @@ Explained = Annotated[
     Explain,
     typer.Option(
         help="What sheets and pages show of each word: where the decoder attended, the same and then given the word (posterior), gradients "
-        "of its log-probability, both attention and gradients, all of them with integrated gradients too, or the attention of each layer (--heads "
-        "shows the layers' heads then)."
+        "of its log-probability, both attention and gradients, all of them with integrated gradients too, or the attention of each layer "
+        "(--heads shows the layers' heads then)."
     ),
 ]
 Override = Annotated[

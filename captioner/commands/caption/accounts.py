@@ -79,7 +79,8 @@ def explained(
         captioner: the model that wrote the caption.
         photo: a path or a picture.
         caption: the caption, with the words to explain.
-        explain: `attention` or `gradients` alone, `both` of them, `posterior` beside attention, `all` with integrated gradients, or `layers`.
+        explain: `attention` or `gradients` alone, `both` of them, `posterior` beside attention, `all` with integrated gradients, or
+            `layers`.
         style: decides which words are compared.
 
     Raises:

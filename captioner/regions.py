@@ -118,7 +118,8 @@ class Regions:
 
     def mean(self) -> Tensor:
         """(B, D): the mean over real regions."""
-        share = self.mask / self.mask.sum(dim=1, keepdim=True).clamp(min=1)
+        real = self.mask.float()
+        share = real / real.sum(dim=1, keepdim=True).clamp(min=1)
         return (share.to(self.features.dtype)[:, None] @ self.features).squeeze(1)
 
     def select(self, photos: Tensor) -> Regions:

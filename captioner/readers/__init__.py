@@ -149,7 +149,8 @@ def parse_json(text: str, origin: object, advice: str, shape: Any = Any) -> Any:
     with parsing(origin, "json", f"{advice}, or make the file anew"):
         content = _loads(text)
     with parsing(origin, "as this program writes it", advice):
-        return pydantic.TypeAdapter(shape).validate_python(content, strict=True)
+        pydantic.TypeAdapter(shape).validate_python(content, strict=True)
+    return content  # with its further keys, which older versions of pydantic leave out
 
 
 def _loads(text: str) -> Any:
@@ -179,8 +180,9 @@ def parse_json_lines(text: str, path: Path, advice: str, shape: Any = dict[str, 
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             with parsing(f"{path}, line {number}:", "a json object", advice):
-                row = adapter.validate_python(_loads(line), strict=True)
-            yield number, row
+                row = _loads(line)
+                adapter.validate_python(row, strict=True)
+            yield number, row  # with its further keys, which older versions of pydantic leave out
 
 
 class _Loader(yaml.SafeLoader):

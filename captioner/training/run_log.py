@@ -34,8 +34,8 @@ Samples = Callable[[], Sequence[tuple[Image.Image, str]]]
 """Makes pictures with their captions."""
 
 
-class Line(TypedDict, extra_items=Any):
-    """A line of the log, with values by name."""
+class _Line(TypedDict):
+    """What every line of the log has, besides values by name."""
 
     kind: str
     step: int
@@ -96,7 +96,7 @@ class RunLog:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def _drop_after(self, step: int, validated: bool) -> list[Line]:
+    def _drop_after(self, step: int, validated: bool) -> list[dict[str, Any]]:
         """Keep the lines of what the run starts from, and return them. A validation is logged before it is part of a checkpoint."""
         if not self.path.exists():
             return []
@@ -107,10 +107,10 @@ class RunLog:
         return kept
 
 
-def read_log(folder: Path) -> list[Line]:
+def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's log, without one that is being written or that a killed program left; none if there is no log."""
     log = folder / LOG
-    return read_json_lines(log, _ADVICE, Line, unfinished=True) if log.exists() else []
+    return read_json_lines(log, _ADVICE, _Line, unfinished=True) if log.exists() else []
 
 
 def check_logs(wandb: bool, tensorboard: bool) -> None:

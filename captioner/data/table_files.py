@@ -99,7 +99,7 @@ def _json_list(path: Path) -> Iterator[Row]:
 def _delimited(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     """The rows of delimited text; the place of a row is its first line."""
     text = read_text(path, "data.root and data.captions")
-    if "\0" in text:
+    if "\0" in text.partition("\n")[0]:
         raise UserError(
             f"{path} should be text, got a binary file, such as a spreadsheet or an archive; save it as CSV"
         )

@@ -14,8 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from captioner import builder
-from captioner.cli.doctor import doctor
+from captioner import builder, cli
 from captioner.data import joined
 from captioner.data.batches import CaptionedPhotos, epoch_photos
 from captioner.data.contract import Part, present
@@ -242,7 +241,7 @@ def test_the_doctor_writes_copies_and_training_leaves_them_out(parts, tmp_path, 
     file = tmp_path / "copies.txt"
     overrides = ["data.kind=joined", f"data.root={tmp_path}", f"data.parts={json.dumps(parts)}", "data.min_count=1"]
     with suppress(SystemExit):
-        doctor(DRAWN, overrides, leave_out=file)
+        cli.doctor(DRAWN, overrides, leave_out=file)
     output = capsys.readouterr().out
     assert "written:" in output
     assert "copies.txt, 1 photo;" in output
@@ -250,7 +249,7 @@ def test_the_doctor_writes_copies_and_training_leaves_them_out(parts, tmp_path, 
     assert re.search(r"part +train +val +test +captions +share +an epoch takes", output)
     assert re.search(r"cats +3 +1 +2 +6 +2 +6", output)
     with suppress(SystemExit):
-        doctor(DRAWN, [*overrides, f"data.leave_out={file}"])
+        cli.doctor(DRAWN, [*overrides, f"data.leave_out={file}"])
     output = capsys.readouterr().out
     assert "dogs/4" not in output
     assert "take them out of one" in output  # dogs/5 and dogs/6, of val and test

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from captioner.cli.caption import caption
+from captioner import cli
 from captioner.layers import allocation
 from captioner.layers.allocation import size_of_weights
 from tests.builder.test_renamed import OLD_RUN
@@ -44,7 +44,7 @@ def test_captioning_keeps_memory(pictures, monkeypatch):
     """Otherwise the pages of every large tensor are cleared anew for every batch of photos."""
     kept = []
     monkeypatch.setattr(allocation, "keep_memory", lambda: kept.append(True))
-    caption([str(min((pictures / "images").glob("val_*.png")))], [OLD_RUN])
+    cli.caption([str(min((pictures / "images").glob("val_*.png")))], [OLD_RUN])
     assert kept == [True]
 
 

@@ -210,10 +210,8 @@ def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydan
     name = str(error.errors()[0]["loc"][0])
     # Of a value that may have several types, the error deepest inside it.
     first = max((other for other in error.errors() if other["loc"][0] == name), key=lambda other: len(other["loc"]))
-    places = [
-        str(place) for place in first["loc"] if isinstance(place, int) or place.isidentifier()
-    ]  # no names of types
-    key = ".".join([section, *places])
+    places = [place for place in first["loc"] if isinstance(place, int) or place.isidentifier()]  # no names of types
+    key = ".".join([section, *map(str, places)])
     if first["type"] == "missing":
         return f"{key} is missing; give it in the config or as {key}=..."
     wanted = first["msg"].removeprefix("Input should be ")

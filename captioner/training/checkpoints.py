@@ -133,7 +133,7 @@ def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, froz
 
 
 def check_shapes(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raise a UserError at the first tensor that is missing or has another shape, or is of numbers of another kind."""
+    """Raise a UserError at the first tensor that is missing, has another shape, or holds integers or complex numbers for floats."""
     for name in sorted(wanted.keys() | tensors.keys()):
         here, there = (_shape(side[name]) if name in side else "nothing" for side in (wanted, tensors))
         if here != there:

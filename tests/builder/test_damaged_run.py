@@ -1,4 +1,4 @@
-"""Files of a run that are damaged, or of another run, are named with what is wrong; nothing misleads."""
+"""A file of a run that is damaged, or comes from another run, ends in an error that names the file and says what is wrong."""
 
 from __future__ import annotations
 

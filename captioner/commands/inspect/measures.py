@@ -70,9 +70,8 @@ def posterior_of(regions: PhotoRegions, vocabulary: Vocabulary) -> Callable[[Men
 
     def of_mention(mention: Mention) -> Tensor:
         photo_regions = regions([mention.photo])
-        words = encode_captions([[mention.caption.words]], vocabulary)[0, :, : mention.index + 2]
-        maps = posterior_maps(regions.model, photo_regions, words.to(photo_regions.mask.device))
-        return maps[0, photo_regions.mask[0]].cpu()
+        words = encode_captions([[mention.caption.words]], vocabulary)[0, 0, : mention.index + 2]
+        return _posterior(regions.model, photo_regions, words)[photo_regions.mask[0]].cpu()
 
     return of_mention
 
@@ -95,11 +94,10 @@ def measure_deletion(
         mask = photo_regions.mask[0].cpu()
         target = Target(photo, vocabulary.encode(captions[photo].text)[: index + 2])
         from_gradients = _gradient_maps(regions.model, photo_regions, target, empty)
-        orders = {
-            **_orders(captions[photo], index, mask, generator),
-            **_posterior(regions.model, photo_regions, target),
-            **from_gradients,
-        }
+        orders = _orders(captions[photo], index, mask, generator)
+        if has_posterior(regions.model):
+            orders["posterior"] = _posterior(regions.model, photo_regions, torch.tensor(list(target.words)))
+        orders |= from_gradients
         for name, curve in deletion_curves(regions.model, photo_regions, target, orders, empty).items():
             curves.setdefault(name, []).append(curve)
         for name, weights in from_gradients.items():
@@ -127,12 +125,9 @@ def _gradient_maps(model: CaptionModel, regions: Regions, target: Target, empty:
     return {name: weights[0] for name, weights in maps.items()}
 
 
-def _posterior(model: CaptionModel, regions: Regions, target: Target) -> dict[str, Tensor]:
-    """The posterior map of a word (R,) by its name; empty if the model has none."""
-    if not has_posterior(model):
-        return {}
-    words = torch.tensor([list(target.words)], device=regions.mask.device)
-    return {"posterior": posterior_maps(model, regions, words)[0]}
+def _posterior(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
+    """The posterior map (R,) of the last word of a prefix (T,)."""
+    return posterior_maps(model, regions, words[None].to(regions.mask.device))[0]
 
 
 def _with_padding(weights: Tensor, mask: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ function follow(view, other) {
   view.update();
 }
 
-/** The position in this caption of a word of another caption; -1 if it is not here. The second "a" there is the second "a" here. */
+/** Where this caption has the same word as the other one; -1 if it has not. A repeated word is matched by its count: second with second. */
 function positionOf(view, other, position) {
   const { words } = other.caption;
   const same = view.caption.words.flatMap((word, index) => (word === words[position] ? [index] : []));

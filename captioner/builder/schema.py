@@ -197,7 +197,8 @@ def _nearest_key(section: str, key: str, known: Collection[str]) -> str:
     if like or meant is None:
         return like
     spelled = "" if meant == key else f"; did you mean {meant!r}?"
-    return f"{spelled}; {section}.kind={' or '.join(takers[meant])} takes it"
+    kinds = " or ".join(", ".join(takers[meant]).rsplit(", ", 1))
+    return f"{spelled}; {section}.kind={kinds} takes it"
 
 
 def keys_of(section: str, kind: str, score: str = "") -> set[str]:

@@ -3,7 +3,8 @@
 result.py        Caption, the result
 steps.py         the loop over words that all searches run
 hypotheses.py    the history of a search, and the captions read from it
-beam.py          greedy, beam search, diverse beam search
+beam.py          greedy, beam search, diverse beam search, consensus
+consensus.py     how much captions agree with each other
 sampling.py      captions drawn at random
 limits.py        which words may come next
 length_rules.py  how captions of different lengths are ranked
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from captioner.search.beam import BeamSearch, DiverseBeamSearch, Greedy
+from captioner.search.beam import BeamSearch, ConsensusSearch, DiverseBeamSearch, Greedy
 from captioner.search.limits import Limits
 from captioner.search.result import Caption
 from captioner.search.sampling import Sampling
@@ -26,6 +27,7 @@ KINDS: dict[str, Callable[..., Search]] = {
     "greedy": Greedy,
     "beam": BeamSearch,
     "diverse_beam": DiverseBeamSearch,
+    "consensus": ConsensusSearch,
     "sample": Sampling,
 }
 
@@ -33,6 +35,7 @@ __all__ = [
     "KINDS",
     "BeamSearch",
     "Caption",
+    "ConsensusSearch",
     "DiverseBeamSearch",
     "Greedy",
     "Limits",

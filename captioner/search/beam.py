@@ -1,6 +1,6 @@
-"""Greedy decoding, beam search and diverse beam search, batched over photos.
+"""Greedy decoding, beam search, diverse beam search and consensus, batched over photos.
 
-Shapes: n photos still in the batch, K beams, G groups, V vocabulary.
+Shapes: B photos, n photos still in the batch, K beams, G groups, V vocabulary.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from captioner.attention import Memory
 from captioner.decoders import Decoder
-from captioner.ranges import Captions, OneOf
-from captioner.search.hypotheses import Hypothesis
+from captioner.ranges import Captions, NonNegative, OneOf
+from captioner.search.hypotheses import Hypothesis, SearchHistory
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.search.limits import DEFAULT, Limits
 from captioner.search.steps import BeamState, Continuations, write
@@ -110,6 +110,44 @@ class DiverseBeamSearch:
             offset = 0 if state.length == 0 else group * size
             chosen.append(best._replace(parents=best.parents + offset))
         return Continuations(*(torch.cat(values, 1) for values in zip(*chosen, strict=True)))
+
+
+@dataclass(frozen=True)
+class ConsensusSearch(BeamSearch):
+    r"""Beam search, which then ranks its captions by their agreement with each other: the caption is the one most like all others.
+
+    Caption i is ranked by $\sum_{j \ne i} p_j^\gamma s_{ij}$, the similarity s to the other captions, weighted by a power of their
+    probabilities p. The similarity is that of CIDEr-D with equal weights for all words: the mean over n = 1..4 of the cosine between
+    counts of n-grams, those of i clipped to those of j.
+
+    Source: minimum Bayes risk decoding (Kumar and Byrne 2004, section 2), which chooses the caption of the highest expected score;
+    for captions, Devlin et al. 2015, section 3.2, choose among those of similar photos in this way.
+
+    Args:
+        beams: number of captions that are compared (K); 1 is greedy decoding.
+        length_rule: how beam search ranks captions of different lengths: by log-probability (`none`), by its mean over words, or
+            divided by the length penalty of GNMT.
+        limits: limits on captions.
+        sharpness: exponent of the probabilities (gamma); 0 counts all captions alike.
+    """
+
+    beams: Captions = 20
+    length_rule: LengthRule = "none"
+    limits: Limits = DEFAULT
+    sharpness: NonNegative = 0.2
+
+    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
+        """The captions of each photo, at most `max_captions`, those that agree most with the others first."""
+        return write(self, decoder, memory, max_captions, self._agreement)
+
+    def _agreement(self, history: SearchHistory, scores: Tensor) -> Tensor:
+        from captioner.search.consensus import agreement  # most commands do without it
+
+        slots = torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1)
+        words, _, _ = history.follow_back(slots)
+        weights = (self.sharpness * scores).softmax(1)
+        ranks = [agreement(*photo) for photo in zip(words, weights, strict=True)]
+        return torch.stack(ranks).masked_fill(scores.isinf(), -torch.inf)
 
 
 def _best(

@@ -5,6 +5,7 @@ Shapes: B photos, n photos still in the batch, K captions side by side, V vocabu
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -51,9 +52,19 @@ class Search(Protocol):
         ...
 
 
-def write(search: Search, decoder: Decoder, memory: Memory, max_captions: int) -> list[list[Hypothesis]]:
-    """The best captions of each photo in `memory`, at most `max_captions`, best first, with their maps."""
+def write(
+    search: Search,
+    decoder: Decoder,
+    memory: Memory,
+    max_captions: int,
+    rank: Callable[[SearchHistory, Tensor], Tensor] | None = None,
+) -> list[list[Hypothesis]]:
+    """The best captions of each photo in `memory`, at most `max_captions`, best first, with their maps.
+
+    `rank`, given the history and the log-probabilities (B, K), ranks whole captions; without it, the search's own ranks do.
+    """
     history, scores, ranks = _run(search, decoder, memory, need_weights=True)
+    ranks = ranks if rank is None else rank(history, scores)
     order = ranks.sort(dim=1, descending=True, stable=True).indices
     return history.hypotheses(order, scores, search.limits.max_length, max_captions)
 

@@ -68,7 +68,7 @@ def read_references(path: Path) -> dict[int | str, list[str]]:
     Raises:
         UserError: the file is missing, not in COCO's format, or has no captions.
     """
-    index = _read_index(path)
+    index = _read_index(path, named=False)
     references: dict[int | str, list[str]] = {
         number: [clean(str(annotation.get("caption"))) for annotation in index.imgToAnns[number]]
         for number in sorted(index.imgs, key=lambda number: (isinstance(number, str), number))
@@ -80,8 +80,9 @@ def read_references(path: Path) -> dict[int | str, list[str]]:
 
 
 def read_file_names(path: Path) -> dict[int | str, str]:
-    """The file name of each image in a captions file."""
-    return {image["id"]: image["file_name"] for image in _read_captions(path)["images"]}
+    """The file name of each image in a captions file that gives one; references alone may lack them."""
+    images = _read_captions(path, named=False)["images"]
+    return {image["id"]: image["file_name"] for image in images if isinstance(image.get("file_name"), str)}
 
 
 def read_results(path: Path) -> dict[int | str, str]:
@@ -153,12 +154,17 @@ def _example(image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]],
     return Example(image["id"], photos / image["file_name"], references, size)
 
 
-def _read_index(path: Path, may_lack_captions: bool = False):
-    """pycocotools' index of a captions file, which is read here: pycocotools would use the system's encoding, and print."""
+def _read_index(path: Path, may_lack_captions: bool = False, named: bool = True):
+    """pycocotools' index of a captions file, which is read here: pycocotools would use the system's encoding, and print.
+
+    Args:
+        may_lack_captions: whether photos may have none.
+        named: whether the file is read for photos, which need a file name and captions to train on, or as references to score against.
+    """
     from pycocotools.coco import COCO
 
     index = COCO()
-    content = _read_captions(path, may_lack_captions)
+    content = _read_captions(path, may_lack_captions, named)
     rejected = [annotation for annotation in content["annotations"] if annotation.get("is_rejected") is True]
     if rejected:  # as in VizWiz
         print_note(f"{path}: {len(rejected):,} captions that are marked as rejected are left out")
@@ -170,23 +176,27 @@ def _read_index(path: Path, may_lack_captions: bool = False):
     return index
 
 
-def _read_captions(path: Path, may_lack_captions: bool = False) -> dict[str, list[dict]]:
+def _read_captions(path: Path, may_lack_captions: bool = False, named: bool = True) -> dict[str, list[dict]]:
     content = read_json(path, "the path of the captions file (in a config: data.root and data.captions)")
+    if isinstance(content, list):
+        use = (
+            "to train on a list of images with captions, set data.kind=table"
+            if named
+            else "references are an object with the lists images and annotations, as COCO's captions files have them"
+        )
+        raise UserError(f"{path} should hold a list `images`, got {_kind_of(content)}; {use}")
     if may_lack_captions and isinstance(content, dict) and "images" in content:
         content.setdefault("annotations", [])  # COCO's image_info files, nocaps and VizWiz
     for name, keys in _KEYS.items():
-        _check_entries(path, name, keys, content)
+        _check_entries(path, name, keys if named or name != "images" else ("id",), content)
     _check_ids(path, content)
     return {name: content[name] for name in _KEYS}
 
 
 def _check_entries(path: Path, name: str, keys: Sequence[str], content: Any) -> None:
     if not isinstance(content, dict) or not isinstance(content.get(name), list):
-        advice = (
-            "to train on a list of images with captions, set data.kind=table" if isinstance(content, list) else _ADVICE
-        )
         came = _start(content[name]) if isinstance(content, dict) and name in content else _kind_of(content)
-        raise UserError(f"{path} should hold a list `{name}`, got {came}; {advice}")
+        raise UserError(f"{path} should hold a list `{name}`, got {came}; {_ADVICE}")
     if name == "annotations" and content[name] and _is_instances(content[name][0]):
         raise UserError(f"{path} says where objects are (bbox, category_id) and holds no captions; {_ADVICE}")
     for entry in content[name]:

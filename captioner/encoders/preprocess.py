@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from captioner.errors import Unreachable, UserError, library
+from captioner.layers.allocation import free_memory
 from captioner.readers import check_regular, reason
 from captioner.regions import Placement
 
@@ -28,6 +29,7 @@ _MOST_PIXELS = 250_000_000  # phones take photos of 200 megapixels
 _ORIENTATION = 0x0112  # of EXIF
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 _REGISTERING = threading.Lock()
+_BYTES_A_PIXEL = 12  # at most, while a photo is decoded and converted
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
 
 
@@ -70,6 +72,7 @@ def _opened(
     limit = most_pixels() if max_pixels is None else max_pixels
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels is None:
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, limit)  # Pillow raises at twice its limit
+    pixels = 0
     try:
         check_regular(Path(path), "give a photo")
         with _identified(path, formats) as file:
@@ -78,6 +81,7 @@ def _opened(
             if file.width * file.height > limit:
                 size = f"{file.width:,} x {file.height:,}"
                 raise UserError(f"{path} is too large: {size}, {_allowed(limit, max_pixels is None)}")
+            pixels = file.width * file.height
             yield file
     except UserError:
         raise
@@ -88,7 +92,13 @@ def _opened(
         raise UserError(f"{path} is not a picture that can be read ({why}); give {_listed(formats)}") from error
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} is too large: {_allowed(limit, max_pixels is None)}") from error
-    except Exception as error:  # decoders raise many kinds, MemoryError and RuntimeError among them
+    except MemoryError as error:
+        if _BYTES_A_PIXEL * pixels > free_memory():
+            raise UserError(f"{path} does not fit into memory: it has {pixels:,} pixels; make it smaller") from error
+        raise UserError(
+            f"{path} cannot be read as a photo (it states that parts of it are larger than memory); it is damaged"
+        ) from error
+    except Exception as error:  # decoders raise many kinds, RuntimeError among them
         if isinstance(error, OSError) and error.errno is not None:  # an error of the system, not of the decoder
             raise Unreachable(f"{path} cannot be opened ({error.strerror}); check it and try again") from error
         raise UserError(f"{path} cannot be read as a photo ({reason(error)}); it may be cut off or damaged") from error

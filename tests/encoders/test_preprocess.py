@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from captioner.encoders import preprocess
 from captioner.encoders.preprocess import MOST_PIXELS, Preprocess, as_rgb, open_photo
 from captioner.errors import UserError
 from captioner.regions import Boxes, Grid, Placement
@@ -178,6 +179,25 @@ def test_whatever_a_decoder_raises_names_the_photo(tmp_path, monkeypatch, error)
     monkeypatch.setattr(Image.Image, "convert", lambda *arguments: (_ for _ in ()).throw(error))
     with pytest.raises(UserError, match=r"photo\.png cannot be read as a photo"):
         open_photo(tmp_path / "photo.png")
+
+
+@pytest.mark.parametrize("free, why", [(2**30, "it is damaged"), (100, "does not fit into memory: it has 16 pixels")])
+def test_a_photo_that_is_larger_than_memory_and_one_that_only_states_so_differ(tmp_path, monkeypatch, free, why):
+    Image.new("L", (4, 4)).save(tmp_path / "photo.png")
+    monkeypatch.setattr(preprocess, "free_memory", lambda: free)
+    monkeypatch.setattr(Image.Image, "convert", lambda *arguments: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(UserError, match=why):
+        open_photo(tmp_path / "photo.png")
+
+
+def test_a_box_of_jpeg_2000_that_states_to_be_larger_than_memory_is_damage(tmp_path):
+    Image.new("RGB", (64, 48)).save(tmp_path / "photo.jp2")
+    content = (tmp_path / "photo.jp2").read_bytes()
+    box = content.index(b"jp2h")
+    (tmp_path / "photo.jp2").write_bytes(content[: box - 4] + b"\0\0\0\1jp2h\x40" + bytes(7) + content[box + 4 :])
+    with pytest.raises(UserError, match="states that parts of it are larger than memory") as error:
+        open_photo(tmp_path / "photo.jp2")
+    assert "fit into memory" not in str(error.value)
 
 
 def test_postscript_is_not_run(tmp_path, monkeypatch):

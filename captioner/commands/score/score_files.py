@@ -82,6 +82,11 @@ def _clip_scorer(clip: str, captions: Path, photos: Path | None, references: Ref
     if photos is None:
         raise UserError("--clip needs the photos, got no --photos; give --photos FOLDER too")
     paths = {photo: photos / name for photo, name in read_file_names(captions).items()}
+    unnamed = [photo for photo in references if photo not in paths]
+    if unnamed:
+        raise UserError(
+            f"--clip needs the file_name of every image of {captions}, got {len(unnamed)} without, first id {unnamed[0]!r}; add them"
+        )
     return ClipScorer(metrics.load_clip(clip, choose_device(), report), paths, references)
 
 

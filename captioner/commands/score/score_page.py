@@ -31,7 +31,8 @@ def save_page_of_files(path: Path, scored: ScoredFiles, captions: Path, photos: 
     file_names, shown = read_file_names(captions), worst_photos(scores, list(scored.references))
     entries = []
     for photo, references in scored.references.items():
-        image = photos / file_names[photo] if photos is not None and photo in shown else None
+        name_of_photo = file_names.get(photo, str(photo))
+        image = photos / name_of_photo if photos is not None and photo in shown else None
         image = image if image is not None and os.path.isfile(image) else None
-        entries.append(Entry(image, file_names[photo], written[photo], references, scores[photo]))
+        entries.append(Entry(image, name_of_photo, written[photo], references, scores[photo]))
     write_text_atomically(path, scores_page(entries, scored, name))

@@ -238,3 +238,23 @@ def test_another_kind_of_file_is_named_in_a_short_line(write, references, tmp_pa
     assert status == 2
     assert "should hold" in err
     assert len(err) < 1000
+
+
+def test_references_need_no_file_names(write, references, tmp_path, capsys):
+    content = json.loads(references.read_text(encoding="utf-8"))
+    content["images"] = [{"id": image["id"]} for image in content["images"]]
+    references.write_text(json.dumps(content), encoding="utf-8")
+    page = tmp_path / "page.html"
+    status, _, error = run(capsys, cli.score, write(CAPTIONS), references, "--no-java", "--page", page)
+    assert status == 0, error
+    assert "a dog on grass" in page.read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="--clip needs the file_name of every image"):
+        score_files(write(CAPTIONS), references, clip="none", photos=tmp_path)
+
+
+def test_a_list_in_place_of_references_is_met_with_what_references_are(write, references, capsys):
+    references.write_text(json.dumps([{"image": "1.jpg", "caption": ["a dog"]}]), encoding="utf-8")
+    status, _, error = run(capsys, cli.score, write(CAPTIONS), references, "--no-java")
+    assert status == 2
+    assert "references are an object with the lists images and annotations" in error
+    assert "data.kind" not in error

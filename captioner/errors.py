@@ -97,7 +97,9 @@ def system_errors() -> Iterator[None]:
 
 def too_large(error: Exception) -> bool:
     """Whether the error says that a tensor does not fit into memory, in the words of Python, PyTorch or CUDA."""
-    return isinstance(error, MemoryError) or bool(re.search(r"overflow|\bmemory\b", str(error), re.IGNORECASE))
+    return isinstance(error, MemoryError) or bool(
+        re.search(r"overflow|\bmemory\b|bad_alloc", str(error), re.IGNORECASE)
+    )
 
 
 def library(name: str, wanted_by: str, extra: str) -> Any:

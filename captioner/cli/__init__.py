@@ -26,6 +26,7 @@ from rich.text import Text
 
 from captioner.errors import Interrupted, UserError, system_error, too_large
 from captioner.files import VERSION
+from captioner.layers.allocation import within_free_memory
 from captioner.progress import errors, print_note
 
 COMMANDS = {
@@ -115,7 +116,8 @@ def main(command: Callable[[], object] = run_app) -> NoReturn:
     warnings.showwarning = lambda message, *_: print_note(" ".join(str(message).split()))
     warnings.filterwarnings("ignore", module=r"PIL\b")  # a photo that Pillow doubts is read, or gets an error of ours
     try:
-        command()
+        with within_free_memory():
+            command()
     except UserError as error:
         _print_error(str(error))
         sys.exit(2)

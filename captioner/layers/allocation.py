@@ -6,7 +6,8 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _MEMINFO = Path("/proc/meminfo")
+_STATUS = Path("/proc/self/status")
+_GPUS = ("/dev/nvidiactl", "/dev/kfd")
+"""Devices whose drivers reserve more addresses than there is memory."""
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
@@ -37,6 +41,30 @@ def free_memory() -> float:
         names = getattr(os, "sysconf_names", {})
         known = {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= names.keys()
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else float("inf")
+
+
+@contextmanager
+def within_free_memory() -> Iterator[None]:
+    """Inside, this process can take the memory that is free now, and an error is raised when it asks for more.
+
+    Otherwise Linux promises more than there is, and kills this process or another one when the memory is used. Does nothing on other
+    systems, and with GPUs.
+    """
+    if sys.platform != "linux" or any(map(os.path.exists, _GPUS)):
+        yield
+        return
+    import resource
+
+    before, highest = resource.getrlimit(resource.RLIMIT_DATA)
+    taken = re.search(r"VmData:\s*(\d+) kB", _STATUS.read_text(encoding="utf-8"))
+    allowed = 1024 * int(taken[1]) + free_memory() if taken else float("inf")
+    lowest = min([limit for limit in (before, highest) if limit != resource.RLIM_INFINITY], default=float("inf"))
+    if allowed < lowest:
+        resource.setrlimit(resource.RLIMIT_DATA, (int(allowed), highest))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, highest))
 
 
 def size_of_weights(make: Callable[[], nn.Module]) -> int:

@@ -57,3 +57,33 @@ def test_the_size_of_weights_is_known_without_drawing_them():
     size = size_of_weights(make)
     assert torch.equal(torch.get_rng_state(), before)
     assert size == sum(tensor.nbytes for tensor in make().state_dict().values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is limited")
+def test_a_command_that_asks_for_more_than_the_free_memory_ends_with_one_line(monkeypatch, capsys):
+    """Otherwise Linux promises the memory, and kills the process once it is used."""
+    import resource
+
+    monkeypatch.setattr(allocation, "_GPUS", ())
+    monkeypatch.setattr(allocation, "free_memory", lambda: 2.0**26)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    for taking in (lambda: bytearray(2**29), lambda: torch.empty(2**29, dtype=torch.uint8)):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(taking)
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.startswith("error: this needs more memory than there is")
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    bytearray(2**29)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is limited")
+@pytest.mark.parametrize("files", [{"_GPUS": ("/dev/null",)}, {"free_memory": lambda: float("inf")}])
+def test_memory_is_not_limited_with_a_gpu_or_where_the_free_memory_is_unknown(monkeypatch, files):
+    import resource
+
+    monkeypatch.setattr(allocation, "_GPUS", ())
+    for name, value in files.items():
+        monkeypatch.setattr(allocation, name, value)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with allocation.within_free_memory():
+        assert resource.getrlimit(resource.RLIMIT_DATA) == before

@@ -153,7 +153,7 @@ def test_merged_keys_of_yaml_may_be_written_again():
 CSV = {
     "long header": ("x" * 2_000_000 + ",caption\n", "line 1"),
     "long field": ("image,caption\na.jpg," + "x" * 2_000_000 + "\n", "line 2"),
-    "zero": ("image,caption\na.jpg,a\0b\n", ""),
+    "zero": ("image,caption\na.jpg,a\0b\n", "a zero byte in line 2"),
     "nothing": ("", "got nothing"),
 }
 
@@ -162,9 +162,6 @@ CSV = {
 def test_a_table_that_is_damaged_is_named(tmp_path, case):
     content, complaint = CSV[case]
     (tmp_path / "captions.csv").write_text(content, encoding="utf-8")
-    if not complaint:
-        assert table(str(tmp_path))
-        return
     with pytest.raises(UserError, match=complaint) as caught:
         table(str(tmp_path))
     assert len(str(caught.value)) < 600

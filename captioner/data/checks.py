@@ -18,7 +18,7 @@ from torch import Tensor
 from captioner.data import copies
 from captioner.data.contract import Example, Splits
 from captioner.errors import UserError
-from captioner.text.tokens import lacks_spaces
+from captioner.text.tokens import leaves_whole
 from captioner.text.vocabulary import Vocabulary
 
 _SHOWN, _SHOWN_TO_ACT, _READERS = 3, 20, 4
@@ -193,7 +193,7 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
     long = [
         f"{name}: {len(words)} words, {text[:60]!r}..." for name, text, words in captions if len(words) > max_length
     ]
-    uncut = [f"{name}: {text[:60]!r}" for name, text, words in captions if lacks_spaces(" ".join(words))]
+    uncut = [f"{name}: {text[:60]!r}" for name, text, _ in captions if leaves_whole(text, vocabulary.tokens)]
     repeating = [
         f"{_named(split, example)}: {example.references[0][:60]!r}"
         for split, example in examples

@@ -13,7 +13,7 @@ from captioner.progress import print_note
 
 READ_TEXTS = "set data.kind=table, with data.captions=.txt if each photo has a text file beside it"
 """What to do with photos whose captions are in text files."""
-_ENDINGS = (
+ENDINGS = (
     *(
         ".jpg",
         ".jpeg",
@@ -32,6 +32,7 @@ _ENDINGS = (
     ),
     *(".jpx", ".jpf", ".avif", ".heic", ".heif", ".hif", ".mpo", ".tga", ".ico", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
+"""Endings of the names of photos, in lower case."""
 
 
 def folder(root: str) -> Splits:
@@ -66,7 +67,7 @@ def photos_in(base: Path) -> tuple[list[Path], list[Path]]:
         others += [within / link for link in folders if (within / link).is_symlink()]
         hidden = any(part.startswith(".") for part in within.relative_to(base).parts)
         for file in files:
-            is_photo = Path(file).suffix.lower() in _ENDINGS and not hidden and not file.startswith(".")
+            is_photo = Path(file).suffix.lower() in ENDINGS and not hidden and not file.startswith(".")
             (photos if is_photo else others).append(within / file)
     return sorted(photos), sorted([*others, *(Path(error.filename) for error in closed)])
 

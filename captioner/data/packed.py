@@ -17,13 +17,13 @@ from typing import Any
 from filelock import FileLock
 from typing_extensions import TypedDict
 
+from captioner.data.folder import ENDINGS
 from captioner.data.table_files import Row, renamed
 from captioner.errors import UserError, library
 from captioner.files import write_text_atomically
 from captioner.progress import console, print_note
 from captioner.readers import check_regular, parse_json, parsing, read_json
 
-_PHOTOS = ("jpg", "jpeg", "png", "webp", "avif", "gif", "bmp", "tif", "tiff", "jp2")
 _CAPTIONS = ("txt", "caption", "captions", "text")
 _ADVICE = "fetch it again"
 _AT_ONCE = 64  # rows that are read together
@@ -45,7 +45,7 @@ def packed_rows(files: Sequence[Path], folder: Path, columns: Mapping[str, str])
 
     def samples() -> Iterator[Sample]:
         for path in files:
-            yield from _parquet(path, columns) if path.suffix == ".parquet" else _tar(path, columns)
+            yield from _parquet(path, columns) if path.suffix.lower() == ".parquet" else _tar(path, columns)
 
     about = {"files": [mark(path) for path in files], "columns": dict(columns)}
     origin = str(files[0]) if len(files) == 1 else f"{len(files):,} files such as {files[0]}"
@@ -140,17 +140,21 @@ def _parquet(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
 def _tar(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
     check_regular(path, _ADVICE)
     library("webdataset", f"{path} is a tar of photos, which", "webdataset")
-    tars = import_module("webdataset.tariterators")
+    tars, bare = import_module("webdataset.tariterators"), []
     with parsing(path, "a tar of photos and captions as WebDataset has them", _ADVICE), path.open("rb") as file:
         for sample in tars.group_by_keys(tars.tar_file_expander([{"url": path.name, "stream": file}])):
             parts = {name.lower().rpartition(".")[2]: name for name in sample}
-            photo = next((parts[ending] for ending in _PHOTOS if ending in parts), None)
-            if photo is not None:
+            photo = next((parts[ending[1:]] for ending in ENDINGS if ending[1:] in parts), None)
+            if photo is None:
+                bare.append(sample["__key__"])
+            else:
                 yield (
                     f"{sample['__key__'].replace('/', '_')}.{photo}",
                     sample[photo],
                     _captions(sample, parts, columns, path),
                 )
+    if bare:
+        print_note(f"left out of {path}, since no photo is with them: {len(bare):,} samples; first {bare[0]}")
 
 
 def _captions(

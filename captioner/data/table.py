@@ -104,7 +104,7 @@ def _rows_of(folder: Path, captions: str, images: str, columns: Mapping[str, str
 
     path = folder / captions
     photos = _photos_of(path, folder, images)
-    if captions.endswith(_PACKED):
+    if captions.lower().endswith(_PACKED):
         return _unpacked(folder, captions, images, "all", columns)
     if _ENDING.fullmatch(captions):
         _note_folders_of_splits(photos)
@@ -121,7 +121,7 @@ def _photos_of(path: Path, folder: Path, images: str) -> Path:
 
 def _matching(folder: Path, captions: str) -> list[Path]:
     """The file of that name below a folder; for Parquet files and tars, the name may be a pattern."""
-    if captions.endswith(_PACKED):
+    if captions.lower().endswith(_PACKED):
         return [Path(name) for name in sorted(glob.glob(os.path.join(glob.escape(str(folder)), captions)))]
     return [folder / captions] if os.path.exists(folder / captions) else []
 
@@ -147,7 +147,7 @@ def _table_of_each_split(folder: Path, captions: str, images: str, columns: Mapp
         own = in_split(captions, name)
         if split == "test" and not _matching(folder, in_split(wanted, name)):
             continue
-        if captions.endswith(_PACKED):
+        if captions.lower().endswith(_PACKED):
             path, photos, found = _unpacked(folder, own, in_split(images, name), name, columns)
         else:
             path, photos, found = _rows_of(folder, own, in_split(images, name), columns)
@@ -178,7 +178,7 @@ def _check_there(folder: Path, path: Path) -> None:
         more = f"it has {tables[0].name}: set data.captions={tables[0].name}"
     elif tables:
         more = f"{tables[0].parent.name} has {tables[0].name}: set data.captions='{{split}}/{tables[0].name}'"
-    elif any(other.suffix == ".txt" for other in islice(folder.iterdir(), 1000)):
+    elif any(other.suffix.lower() == ".txt" for other in islice(folder.iterdir(), 1000)):
         more = "to read a text beside each photo, set data.captions=.txt"
     else:
         return

@@ -41,10 +41,11 @@ def rows(path: Path, photos: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     Raises:
         UserError: the file cannot be read as its ending says, or lacks a column.
     """
-    if path.suffix in _JSON_LINES:
+    ending = path.suffix.lower()
+    if ending in _JSON_LINES:
         text = read_text(path, "data.root and data.captions")
         found = ((f"{path}, line {number}", row) for number, row in parse_json_lines(text, path, "check data.captions"))
-    elif path.suffix == ".json":
+    elif ending == ".json":
         found = _json_list(path)
     else:
         found = _delimited(path, columns)
@@ -65,20 +66,24 @@ def sidecars(photos: Path, ending: str) -> Iterator[Row]:
     Raises:
         UserError: no photo has such a file.
     """
-    from captioner.data.folder import photos_in
+    from captioner.data.folder import note_others, photos_in
 
-    found = photos_in(photos)[0]
-    beside = [(photo, text) for photo in found if os.path.exists(text := photo.with_suffix(ending))]
+    found, others = photos_in(photos)
+    endings = (ending, ending.lower(), ending.upper())
+    texts = [next(filter(os.path.exists, map(photo.with_suffix, endings)), None) for photo in found]
+    beside = [(photo, text) for photo, text in zip(found, texts, strict=True) if text is not None]
     if not beside:
         raise UserError(
             f"no photo in {photos.absolute()} has a {ending} file beside it; check data.root and data.images"
         )
     if len(beside) < len(found):
-        bare = next(photo for photo in found if not os.path.exists(photo.with_suffix(ending)))
+        bare = found[texts.index(None)]
         print_note(
             f"left out of {photos}, since no {ending} file is beside them: {len(found) - len(beside):,} of {len(found):,} photos; "
             f"first {bare}"
         )
+    used = set(texts)
+    note_others(photos, [other for other in others if other not in used])
     for photo, text in beside:
         lines = [line for line in read_text(text, "data.captions").split("\n") if line.strip()]
         yield str(text), {"image": photo.relative_to(photos).as_posix(), "caption": lines or [""]}
@@ -99,9 +104,10 @@ def _json_list(path: Path) -> Iterator[Row]:
 def _delimited(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
     """The rows of delimited text; the place of a row is its first line."""
     text = read_text(path, "data.root and data.captions")
-    if "\0" in text.partition("\n")[0]:
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
         raise UserError(
-            f"{path} should be text, got a binary file, such as a spreadsheet or an archive; save it as CSV"
+            f"{path} should be text, got a zero byte in line {line}, as in a spreadsheet, an archive or UTF-16; save it as CSV in UTF-8"
         )
     header = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = max(_DELIMITERS, key=header.count)

@@ -25,6 +25,7 @@ _PACKAGE = Path(__file__).parents[1]
 CONFIGS = next((place for place in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if place.is_dir()), _PACKAGE)
 """The configs of the package. In a clone, where some systems have no symbolic links, those at its top."""
 _MAX_YAML = 2**18  # characters; the parser reads about as many in a second
+_MARK = "\ufeff"
 _MAX_DIGITS = 300  # of a whole number; more do not fit into a float
 
 
@@ -100,7 +101,7 @@ def _list(owner: object, names: Sequence[str]) -> str:
 
 
 def read_text(path: Path, advice: str, unfinished: bool = False) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark.
+    """The text of a file in UTF-8, without byte order marks at its start.
 
     Args:
         unfinished: leave out a last line without an end, which a killed program left.
@@ -108,7 +109,7 @@ def read_text(path: Path, advice: str, unfinished: bool = False) -> str:
     try:
         check_regular(path, advice)
         content = path.read_bytes()
-        return content[: content.rfind(b"\n") + 1 if unfinished else None].decode("utf-8-sig")
+        return content[: content.rfind(b"\n") + 1 if unfinished else None].decode().lstrip(_MARK)
     except UserError:
         raise
     except UnicodeDecodeError as error:

@@ -44,14 +44,15 @@ def character_words(caption: str) -> list[str]:
 
 
 _WITHOUT_SPACES = re.compile(
-    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uaa60-\uaa7f\uff66-\uff9f\U00020000-\U0003ffff]"
 )
-_LONGEST_WORD = 4  # characters; captions in these scripts that were cut into words have fewer per word
+_LONGEST_WORD = 4  # letters; captions in these scripts that were cut into words have fewer per word
 
 
 def lacks_spaces(caption: str) -> bool:
     """Is the caption in a script that is written without spaces (Chinese, Japanese, Thai, Lao, Burmese, Khmer, Tibetan), and not cut?"""
-    return len(_WITHOUT_SPACES.findall(caption)) > _LONGEST_WORD * max(1, len(caption.split()))
+    letters = [letter for letter in _WITHOUT_SPACES.findall(caption) if unicodedata.category(letter)[0] != "M"]
+    return len(letters) > _LONGEST_WORD * max(1, len(caption.split()))
 
 
 TOKENS: dict[str, Callable[[str], list[str]]] = {
@@ -61,3 +62,11 @@ TOKENS: dict[str, Callable[[str], list[str]]] = {
     "characters": character_words,
 }
 """Tokenisers by name; settings and vocabularies accept these names."""
+
+
+def leaves_whole(caption: str, tokens: str) -> bool:
+    """Is the caption in a script without spaces that the tokeniser of this name does not cut into words?
+
+    `ptb` cuts some of these scripts at combining marks, and its pieces are no words either.
+    """
+    return lacks_spaces(caption if tokens == "ptb" else " ".join(TOKENS[tokens](caption)))

@@ -17,6 +17,7 @@ from captioner.data.checks import examine
 from captioner.data.contract import Example, without
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
+from captioner.text.tokens import leaves_whole
 from captioner.text.vocabulary import Vocabulary
 from tests.helpers import CONFIGS
 
@@ -74,6 +75,28 @@ def test_a_text_beside_each_photo(tmp_path):
     assert read(tmp_path, captions=".txt") == WANTED
     with pytest.raises(UserError, match=r"set data\.captions=\.txt"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["METADATA.JSONL", "LIST.JSON", "CAPTIONS.CSV"])
+def test_endings_in_capitals_and_marks_at_the_start_of_a_table(tmp_path, name):
+    rows = [{"image": photo, "caption": caption} for photo, caption in ROWS]
+    lines = "\n".join(map(json.dumps, rows)) if name.endswith("L") else json.dumps(rows)
+    if name.endswith("CSV"):
+        lines = "\n".join(["image,caption", *(f'{photo},"{caption}"' for photo, caption in ROWS)])
+    (tmp_path / name).write_text(f"\ufeff\ufeff{lines}", encoding="utf-8")
+    assert read(tmp_path, captions=name) == WANTED
+
+
+def test_texts_in_capitals_are_read_and_whatever_is_no_photo_with_a_text_is_counted(tmp_path, capsys):
+    for photo, caption in ROWS:
+        (tmp_path / photo).write_bytes(b"")
+        (tmp_path / photo).with_suffix(".TXT").write_text(caption)
+    assert read(tmp_path, captions=".txt") == WANTED
+    assert capsys.readouterr().err == ""
+    (tmp_path / "lonely.txt").write_text("a caption whose photo is gone")
+    (tmp_path / "raw.CR2").write_bytes(b"")
+    assert read(tmp_path, captions=".txt") == WANTED
+    assert "not named like photos: 1 .txt, 1 .cr2" in capsys.readouterr().err
 
 
 BLANKS = [" lead.jpg", "trail.jpg ", "\u00a0both.jpg\t"]
@@ -208,6 +231,29 @@ def test_every_file_of_a_folder_is_a_photo_or_counted(tmp_path, capsys):
     assert all(part in said for part in ("1 hidden", "1 .txt", "1 .mov"))
 
 
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "浜辺で馬に乗っている男性",
+        "បុរសម្នាក់កំពុងជិះសេះនៅលើឆ្នេរ",
+        "ကမ်းခြေတွင်မြင်းစီးနေသောလူတစ်ယောက်",
+        "ຜູ້ຊາຍຂີ່ມ້າຢູ່ເທິງຫາດຊາຍ",
+        "མི་ཞིག་རྟ་ལ་བཞོན་ནས་འགྲོ",
+    ],
+)
+def test_no_tokeniser_but_that_of_characters_cuts_scripts_without_spaces(caption):
+    assert leaves_whole(caption, "ptb")
+    assert leaves_whole(caption, "whitespace")
+    assert not leaves_whole(caption, "characters")
+
+
+@pytest.mark.parametrize(
+    "caption", ["បុរស\u200bម្នាក់\u200bកំពុង\u200bជិះ\u200bសេះ", "ผู้ชาย ขี่ ม้า บน ชายหาด", "一个 男人 骑着 一匹 马"]
+)
+def test_captions_that_were_cut_into_words_have_spaces_or_spaces_without_width(caption):
+    assert not leaves_whole(caption, "simple")
+
+
 def test_captions_without_spaces_are_a_bad_finding(tmp_path):
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
     (tmp_path / "captions.csv").write_text("image,caption\na.png,一个男人骑着马在海滩上奔跑。\n", encoding="utf-8")
@@ -327,7 +373,8 @@ def test_one_table_names_photos_in_the_folders_of_their_splits(tmp_path):
     ("name", "content", "message"),
     [
         ("captions.csv", "image,caption,caption\na.jpg,a dog,a cat\n", r"should have one column 'caption', got 2"),
-        ("captions.csv", "PK\x03\x04\0\0\0", "got a binary file, such as a spreadsheet"),
+        ("captions.csv", "PK\x03\x04\0\0\0", "got a zero byte in line 1, as in a spreadsheet"),
+        ("captions.csv", "image,caption\na.jpg,a dog\nb.jpg,a c\0t\n", "got a zero byte in line 3"),
         ("captions.csv", "1.jpg#0\ta dog\n", r"for a token file .* set data\.kind=flickr"),
         ("captions.jsonl", '{"img": "a.jpg", "title": "a dog"}', r"line 1: .* got the keys img, title; rename them"),
         ("captions.json", '[{"img": "a.jpg", "title": "a dog"}]', r"entry 1: .* got the keys img, title; rename them"),
@@ -335,7 +382,7 @@ def test_one_table_names_photos_in_the_folders_of_their_splits(tmp_path):
     ],
 )
 def test_what_is_wrong_with_a_table_is_said_in_its_own_terms(tmp_path, name, content, message):
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=message) as refused:
         read(tmp_path, captions=name)
     assert ("header" in str(refused.value)) == ("token file" in message)

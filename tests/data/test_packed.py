@@ -140,3 +140,15 @@ def test_a_damaged_list_of_unpacked_photos_is_named(tmp_path, content):
     (tmp_path / "unpacked" / "all" / "rows.json").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=r"rows\.json should be as this program writes it, but is not .*delete"):
         table(str(tmp_path), captions="all.tar")
+
+
+def test_samples_of_a_tar_without_a_photo_are_counted_and_endings_may_be_capitals(tmp_path, capsys):
+    pytest.importorskip("webdataset")
+    with tarfile.open(tmp_path / "TRAIN.TAR", "w") as file:
+        for name, content in (("a.PNG", png(1)), ("a.txt", b"a dog"), ("b.mov", b"x"), ("b.txt", b"a cat")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            file.addfile(entry, io.BytesIO(content))
+    splits = table(str(tmp_path), captions="TRAIN.TAR", val_share=0.0, test_share=0.0)
+    assert [example.references for example in splits["train"]] == [["a dog"]]
+    assert "no photo is with them: 1 samples; first b" in capsys.readouterr().err

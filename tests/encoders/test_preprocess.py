@@ -181,7 +181,9 @@ def test_whatever_a_decoder_raises_names_the_photo(tmp_path, monkeypatch, error)
         open_photo(tmp_path / "photo.png")
 
 
-@pytest.mark.parametrize("free, why", [(2**30, "it is damaged"), (100, "does not fit into memory: it has 16 pixels")])
+@pytest.mark.parametrize(
+    ("free", "why"), [(2**30, "it is damaged"), (100, "does not fit into memory: it has 16 pixels")]
+)
 def test_a_photo_that_is_larger_than_memory_and_one_that_only_states_so_differ(tmp_path, monkeypatch, free, why):
     Image.new("L", (4, 4)).save(tmp_path / "photo.png")
     monkeypatch.setattr(preprocess, "free_memory", lambda: free)

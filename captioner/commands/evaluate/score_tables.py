@@ -8,7 +8,7 @@ from captioner.metrics.clip import CLIP_SCORE, PREFIX
 from captioner.metrics.coco_scores import Captions, word_rule
 from captioner.metrics.java import lacking
 from captioner.progress import console
-from captioner.text.tokens import lacks_spaces
+from captioner.text.tokens import leaves_whole
 
 
 def print_scores(scored: ScoredSystems, java: bool) -> None:
@@ -29,10 +29,10 @@ def warnings(scored: ScoredSystems) -> list[str]:
     """Why scores are low that should not be: the tokeniser does not cut the language, or there is one photo."""
     tokens, texts = scored.protocol.tokens, [text for own in scored.systems.values() for text in own.values()]
     noted = []
-    if tokens != "characters" and 2 * sum(map(lacks_spaces, texts)) > len(texts):
+    if 2 * sum(leaves_whole(text, tokens) for text in texts) > len(texts):
         noted.append(
-            f"these captions are in a script that is written without spaces, which tokens: {tokens} does not cut into words: a whole "
-            "caption counts as one word, so that scores are near 0; score with --tokens characters"
+            f"these captions are in a script that is written without spaces, which tokens: {tokens} does not cut into words, so that "
+            "scores are near 0 or mean nothing; score with --tokens characters"
         )
     if scored.protocol.num_photos == 1:
         noted.append("CIDEr-D of one photo is always 0, since all its words occur in every photo's references")

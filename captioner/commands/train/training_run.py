@@ -27,7 +27,7 @@ from captioner.features.views import VIEWS
 from captioner.model import CaptionModel
 from captioner.progress import Report, silent
 from captioner.search import Caption
-from captioner.text.tokens import TOKENS, lacks_spaces
+from captioner.text.tokens import TOKENS, leaves_whole
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import Processes, number_type, precision_text, processes
 from captioner.training.loop import Trainer
@@ -126,12 +126,11 @@ def _note_start(settings: Settings, here: Processes, report: Report, changes: st
 
 def _note_tokens(examples: Sequence[Example], settings: Settings, report: Report) -> None:
     """Say so if the tokeniser leaves captions of a script without spaces whole."""
-    split_words = TOKENS[settings.data.tokens]
     captions = [text for example in examples[:_SAMPLE] for text in example.references]
-    if 5 * sum(lacks_spaces(" ".join(split_words(text))) for text in captions) > len(captions):
+    if 5 * sum(leaves_whole(text, settings.data.tokens) for text in captions) > len(captions):
         report.note(
-            f"the captions are in a script without spaces, which data.tokens={settings.data.tokens} does not cut: a whole caption counts "
-            "as one word; set data.tokens=characters"
+            f"the captions are in a script without spaces, which data.tokens={settings.data.tokens} does not cut into words; "
+            "set data.tokens=characters"
         )
 
 

@@ -178,6 +178,8 @@ UNSPACED = {
     "Japanese": "公園で茶色の犬が走っています",
     "Thai": "ผู้ชายกำลังขี่ม้าบนชายหาด",
     "Khmer": "បុរសម្នាក់កំពុងជិះសេះនៅលើឆ្នេរ",
+    "Burmese": "ကမ်းခြေတွင်မြင်းစီးနေသောလူတစ်ယောက်",
+    "Lao": "ຜູ້ຊາຍຂີ່ມ້າຢູ່ເທິງຫາດຊາຍ",
 }
 
 
@@ -210,6 +212,13 @@ def test_languages_with_spaces_and_captions_that_are_cut_are_scored_without_a_wo
     status, out, _ = score_texts(tmp_path, [text, f"{text} 2"], capsys=capsys)
     assert status == 0
     assert "does not cut" not in out
+
+
+def test_a_folder_of_photos_that_is_none_is_refused(write, references, tmp_path, capsys):
+    options = ("--photos", references, "--page", tmp_path / "page.html")
+    status, _, error = run(capsys, cli.score, write(CAPTIONS), references, "--no-java", *options)
+    assert status == 2
+    assert "--photos needs the folder of the photos" in error
 
 
 def test_one_photo_has_no_cider(tmp_path, capsys):

@@ -19,14 +19,14 @@ from captioner.ranges import Captions, NonNegative, OneOf
 from captioner.search.hypotheses import Hypothesis, SearchHistory
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.search.limits import DEFAULT, Limits
-from captioner.search.steps import BeamState, Continuations, write
+from captioner.search.steps import BeamState, Continuations, Search, write
 from captioner.text.vocabulary import END
 
 LengthRule = Annotated[str, OneOf(LENGTH_RULES)]
 
 
 @dataclass(frozen=True)
-class Greedy:
+class Greedy(Search):
     """Choose the most probable word at every step: a beam of one.
 
     Args:
@@ -43,7 +43,7 @@ class Greedy:
 
 
 @dataclass(frozen=True)
-class BeamSearch:
+class BeamSearch(Search):
     """Keep the best beginnings of a caption at every word, a fixed number of them. A beam as wide as the tree finds the most probable
     caption.
 
@@ -67,7 +67,7 @@ class BeamSearch:
 
 
 @dataclass(frozen=True)
-class DiverseBeamSearch:
+class DiverseBeamSearch(Search):
     r"""Beam search in groups, which choose in turn at every word; each is penalised for words that earlier groups chose for the same
     photo: group g maximises $\Theta(y) - \lambda \sum_{h < g} \sum_b [y_t = y^h_{b,t}]$.
 
@@ -138,16 +138,16 @@ class ConsensusSearch(BeamSearch):
 
     def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
         """The captions of each photo, at most `max_captions`, those that agree most with the others first."""
-        return write(self, decoder, memory, max_captions, self._agreement)
+        return write(self, decoder, memory, max_captions)
 
-    def _agreement(self, history: SearchHistory, scores: Tensor) -> Tensor:
+    def rank(self, history: SearchHistory, scores: Tensor, ranks: Tensor) -> Tensor:
         from captioner.search.consensus import agreement  # most commands do without it
 
         slots = torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1)
         words, _, _ = history.follow_back(slots)
         weights = (self.sharpness * scores).softmax(1)
-        ranks = [agreement(*photo) for photo in zip(words, weights, strict=True)]
-        return torch.stack(ranks).masked_fill(scores.isinf(), -torch.inf)
+        agreements = [agreement(*photo) for photo in zip(words, weights, strict=True)]
+        return torch.stack(agreements).masked_fill(scores.isinf(), -torch.inf)
 
 
 def _best(

@@ -15,11 +15,11 @@ from captioner.decoders import Decoder
 from captioner.ranges import Captions, Count, Divisor, Share
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.limits import DEFAULT, Limits
-from captioner.search.steps import BeamState, Continuations, write
+from captioner.search.steps import BeamState, Continuations, Search, write
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Sampling(Search):
     """Draw every word from the decoder's distribution, or from the likely part of it.
 
     Temperature is applied first, then `top_k`, then `top_p`; the remaining words are renormalised. Captions still carry the decoder's

@@ -5,7 +5,6 @@ Shapes: B photos, n photos still in the batch, K captions side by side, V vocabu
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -51,21 +50,15 @@ class Search(Protocol):
         """Choose from log-probabilities (n, K, V) of the next words. At the first word K is 1."""
         ...
 
+    def rank(self, history: SearchHistory, scores: Tensor, ranks: Tensor) -> Tensor:
+        """What the whole captions are ordered by, given their log-probabilities and their ranks at the last word; (B, K) each."""
+        return ranks
 
-def write(
-    search: Search,
-    decoder: Decoder,
-    memory: Memory,
-    max_captions: int,
-    rank: Callable[[SearchHistory, Tensor], Tensor] | None = None,
-) -> list[list[Hypothesis]]:
-    """The best captions of each photo in `memory`, at most `max_captions`, best first, with their maps.
 
-    `rank`, given the history and the log-probabilities (B, K), ranks whole captions; without it, the search's own ranks do.
-    """
+def write(search: Search, decoder: Decoder, memory: Memory, max_captions: int) -> list[list[Hypothesis]]:
+    """The best captions of each photo in `memory`, at most `max_captions`, best first, with their maps."""
     history, scores, ranks = _run(search, decoder, memory, need_weights=True)
-    ranks = ranks if rank is None else rank(history, scores)
-    order = ranks.sort(dim=1, descending=True, stable=True).indices
+    order = search.rank(history, scores, ranks).sort(dim=1, descending=True, stable=True).indices
     return history.hypotheses(order, scores, search.limits.max_length, max_captions)
 
 

@@ -10,8 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from captioner.commands.serve.requests import _InTime
 from captioner.search import BeamSearch, ConsensusSearch, Limits
 from captioner.search.consensus import agreement
+from captioner.search.steps import write
 from captioner.text.vocabulary import END, PAD
 from tests.helpers import DECODERS, make_decoder, make_regions
 
@@ -85,3 +87,18 @@ def test_slots_without_a_caption_are_ranked_last():
     decoder = make_decoder("lstm", vocabulary_size=5)  # four marks and one word: two captions of at most two words
     hypotheses = ConsensusSearch(10, limits=Limits(2))(decoder, decoder.remember(make_regions()), max_captions=10)
     assert [sorted(len(one.words) for one in of_photo) for of_photo in hypotheses] == [[1, 2]] * len(hypotheses)
+
+
+@torch.no_grad()
+def test_the_order_holds_for_every_caller():
+    decoder = make_decoder("lstm")
+    memory = decoder.remember(make_regions())
+    search = ConsensusSearch(8, limits=Limits(6), sharpness=0)
+
+    def words(hypotheses):
+        return [[one.words.tolist() for one in of_photo] for of_photo in hypotheses]
+
+    ranked = words(search(decoder, memory, 8))
+    assert ranked != words(BeamSearch(8, limits=Limits(6))(decoder, memory, 8))
+    assert ranked == words(write(_InTime(search, math.inf), decoder, memory, 8))
+    assert ranked == words(write(search, decoder, memory, 8))

@@ -23,6 +23,7 @@ from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.explain.gradients import has_captum
 from captioner.search import Search
+from captioner.search.hypotheses import SearchHistory
 from captioner.search.limits import Limits
 from captioner.search.steps import BeamState, Continuations
 from captioner.visualize.drawing import Drawing
@@ -60,7 +61,7 @@ class _TimeIsUp(Exception):
 
 
 @dataclass(frozen=True)
-class _InTime:
+class _InTime(Search):
     """A search that checks the deadline before every word."""
 
     search: Search
@@ -74,6 +75,9 @@ class _InTime:
         if time.monotonic() > self.deadline:
             raise _TimeIsUp
         return self.search.choose(log_probs, state)
+
+    def rank(self, history: SearchHistory, scores: Tensor, ranks: Tensor) -> Tensor:
+        return self.search.rank(history, scores, ranks)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def rows(path: Path, photos: Path, columns: Mapping[str, str]) -> Iterator[Row]:
         found = _json_list(path)
     else:
         found = _delimited(path, columns)
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None
     own: dict[str, str] = {}
     for place, row in found:
         if tuple(row) != names:
@@ -196,9 +196,8 @@ def renamed(names: Sequence[str], columns: Mapping[str, str], place: str, header
             came = shorten(", ".join(map(str, names)), 200) or "nothing"
             which = "say which is which as in data.columns='{image: file, caption: title}'"
             if not header:
-                raise UserError(
-                    f"{place}: should have an image and a caption, got the keys {came}; rename them, or {which}"
-                )
+                came = f"the keys {came}" if names else "no keys"
+                raise UserError(f"{place}: should have an image and a caption, got {came}; rename them, or {which}")
             flickr = (
                 "; for a token file of Flickr8k or Flickr30k set data.kind=flickr"
                 if re.search(r"\.\w+#\d", came)

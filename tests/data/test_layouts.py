@@ -377,6 +377,12 @@ def test_one_table_names_photos_in_the_folders_of_their_splits(tmp_path):
         ("captions.csv", "image,caption\na.jpg,a dog\nb.jpg,a c\0t\n", "got a zero byte in line 3"),
         ("captions.csv", "1.jpg#0\ta dog\n", r"for a token file .* set data\.kind=flickr"),
         ("captions.jsonl", '{"img": "a.jpg", "title": "a dog"}', r"line 1: .* got the keys img, title; rename them"),
+        (
+            "captions.jsonl",
+            '{}\n{"image": "a.jpg", "caption": "a dog"}',
+            "line 1: should have an image and a caption, got no keys",
+        ),
+        ("captions.json", "[{}]", "entry 1: should have an image and a caption, got no keys"),
         ("captions.json", '[{"img": "a.jpg", "title": "a dog"}]', r"entry 1: .* got the keys img, title; rename them"),
         ("captions.json", '[{"image_id": 7, "caption": "a dog"}]', "should be the name of a file, got the number 7"),
     ],

@@ -131,22 +131,61 @@ class Agreement:
     pointing: Estimate | None  # share of maps whose largest region is centred on the object
 
 
+@dataclass(frozen=True)
+class Gain:
+    """How much more one kind of map is on the objects than another, at the same words; with intervals over photos."""
+
+    lift: Estimate | None  # the difference of the lifts
+    pointing: Estimate | None  # the difference of the shares of maps whose largest region is centred on the object
+
+
+@dataclass(frozen=True)
+class OnObjects:
+    """Where one kind of map lies at each mention."""
+
+    mentions: Sequence[Mention]
+    masses: Sequence[float]  # of the map on the object
+    hits: Sequence[float]  # 1 if the largest region is centred on the object
+
+    @classmethod
+    def of(cls, mentions: Sequence[Mention], map_of: Callable[[Mention], Tensor]) -> OnObjects:
+        """Measure one map (R,) for each mention."""
+        maps = [map_of(mention)[None] for mention in mentions]
+        masses = [float(mention.overlap.masses(weights)) for mention, weights in zip(mentions, maps, strict=True)]
+        hits = [float(mention.overlap.hits(weights)) for mention, weights in zip(mentions, maps, strict=True)]
+        return cls(mentions, masses, hits)
+
+    @property
+    def photos(self) -> list[int]:
+        return [mention.photo for mention in self.mentions]
+
+    @property
+    def fair_shares(self) -> list[float]:
+        return [mention.overlap.fair_share for mention in self.mentions]
+
+    def agreement(self) -> Agreement:
+        return Agreement(
+            num_words=len(self.mentions),
+            correctness=ratio_interval(self.photos, self.masses),
+            fair_share=ratio_interval(self.photos, self.fair_shares),
+            lift=ratio_interval(self.photos, self.masses, self.fair_shares),
+            pointing=ratio_interval(self.photos, self.hits),
+        )
+
+    def gain(self, other: OnObjects) -> Gain:
+        """Compare with another kind of map at the same mentions; photos are drawn for both together, so the difference is paired."""
+        masses, hits = (
+            [ours - theirs for ours, theirs in zip(own, others, strict=True)]
+            for own, others in ((self.masses, other.masses), (self.hits, other.hits))
+        )
+        return Gain(ratio_interval(self.photos, masses, self.fair_shares), ratio_interval(self.photos, hits))
+
+
 def agreement(
     mentions: Sequence[Mention], map_of: Callable[[Mention], Tensor] = lambda mention: mention.map
 ) -> Agreement:
     """Measure one map (R,) for each mention; attention's own unless `map_of` returns another."""
-    maps = [map_of(mention)[None] for mention in mentions]
-    masses = [float(mention.overlap.masses(weights)) for mention, weights in zip(mentions, maps, strict=True)]
-    hits = [float(mention.overlap.hits(weights)) for mention, weights in zip(mentions, maps, strict=True)]
-    fair_shares = [mention.overlap.fair_share for mention in mentions]
-    photos = [mention.photo for mention in mentions]
-    return Agreement(
-        num_words=len(mentions),
-        correctness=ratio_interval(photos, masses),
-        fair_share=ratio_interval(photos, fair_shares),
-        lift=ratio_interval(photos, masses, fair_shares),
-        pointing=ratio_interval(photos, hits),
-    )
+    return OnObjects.of(mentions, map_of).agreement()
 
 
 def by_offset(mentions: Sequence[Mention]) -> dict[int, Agreement]:

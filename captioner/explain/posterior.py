@@ -13,7 +13,7 @@ several heads, all of them read the region, and $\alpha$ is their mean.
 Source: posterior attention, Shankar and Sarawagi 2019. Differs: they train with it, and feed it to the next word; here it explains the
 words of any trained model with one attention.
 
-Shapes: n words, R regions, T words of a prefix, V vocabulary.
+Shapes: n captions, T words, R regions, V vocabulary.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from captioner.attention import Memory, Query
+from captioner.attention import Memory, NoAttention, Query
 from captioner.explain.replaced_maps import replace_maps
 from captioner.model import CaptionModel
 from captioner.regions import Regions
@@ -29,30 +29,30 @@ from captioner.regions import Regions
 
 def has_posterior(model: CaptionModel) -> bool:
     """Whether the model has one attention, whose weights can be replaced: not for a transformer, whose layers attend in turn."""
-    return len(model.decoder.attentions()) == 1
+    attentions = model.decoder.attentions()
+    return len(attentions) == 1 and not any(isinstance(module, NoAttention) for module in attentions[0].modules())
 
 
 @torch.no_grad()
 def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
-    """(n, R), each of sum 1: the posterior map of the last word of each prefix (n, T), one for each photo.
+    """(n, T, R), each of sum 1: the posterior map of every word of captions (n, T + 1) that begin with the start mark, one for each photo.
 
-    A prefix begins with the start mark. The model is in evaluation mode, and its decoder has one attention.
+    The model is in evaluation mode, and its decoder has one attention. Maps at padding mean nothing.
     """
     decoder, memory = model.decoder, model.remember(regions)
-    state = decoder.start(memory, 1)
-    for position in range(words.shape[1] - 2):
-        _, _, state = decoder.step(words[:, position, None], state, memory)
-    last = words[:, -2, None]  # (n, 1) the word that is read before the one that is explained
-    _, attended, _ = decoder.step(last, state, memory)
-    assert attended.weights is not None
-    num_regions = attended.weights.shape[-1]
+    state, maps = decoder.start(memory, 1), []
+    num_regions = memory.mask.shape[1]
     every = torch.zeros(len(words), num_regions, dtype=torch.long, device=words.device)
-    with replace_maps(decoder, _one_region_each):
-        output, _, _ = decoder.step(last.expand(-1, num_regions), state.select(every), memory)
-    log_probs = decoder.vocabulary_logits(output).float().log_softmax(-1)  # (n, R, V)
-    of_word = log_probs.gather(-1, words[:, -1:, None].expand(-1, num_regions, -1)).squeeze(-1)
-    of_word = of_word.masked_fill(~memory.mask, -torch.inf)  # padding, which no kind can read alone
-    return (attended.weights[:, 0].float().log() + of_word).softmax(-1)
+    for previous, word in zip(words[:, :-1].split(1, dim=1), words[:, 1:].split(1, dim=1), strict=True):  # (n, 1) each
+        with replace_maps(decoder, _one_region_each):
+            output, _, _ = decoder.step(previous.expand(-1, num_regions), state.select(every), memory)
+        log_probs = decoder.vocabulary_logits(output).float().log_softmax(-1)  # (n, R, V)
+        of_word = log_probs.gather(-1, word[..., None].expand(-1, num_regions, -1)).squeeze(-1)
+        of_word = of_word.masked_fill(~memory.mask, -torch.inf)  # padding, which no kind can read alone
+        _, attended, state = decoder.step(previous, state, memory)
+        assert attended.weights is not None
+        maps.append((attended.weights[:, 0].float().log() + of_word).softmax(-1))
+    return torch.stack(maps, 1)
 
 
 def _one_region_each(weights: Tensor, memory: Memory, query: Query) -> Tensor:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from captioner.data.drawn import instances_path
 from captioner.data.instances import Instance, Instances, read_instances
 from captioner.explain.baseline_maps import ShuffledMaps, centre_map, centre_of, other_word, uniform_map
-from captioner.explain.grounding import ObjectOverlaps, agreement, by_offset, by_size, find_mentions, lag
+from captioner.explain.grounding import ObjectOverlaps, OnObjects, agreement, by_offset, by_size, find_mentions, lag
 from captioner.regions import Grid, Placement
 from captioner.search import Caption
 from captioner.text.objects import ObjectWords
@@ -175,3 +175,20 @@ def test_drawn_pictures_and_their_own_names(pictures):
     assert all(
         one.overlap.fair_share > two.overlap.fair_share - 1e-3 for one, two in zip(mentions, outlines, strict=True)
     )
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.tuples(box, box), min_size=10, max_size=14))
+def test_a_gain_is_the_difference_of_two_agreements_drawn_together(photos):
+    held = [[replace(DOG, box=cells(*one)), replace(HYDRANT, box=cells(*other))] for one, other in photos]
+    mentions = find_mentions([(photo, caption_of(None)) for photo in range(len(photos))], overlaps_of(*held), NAMED)
+    on_object, centre = OnObjects.of(mentions, planted), OnObjects.of(mentions, centre_of)
+    gain = on_object.gain(centre)
+    ours, theirs = on_object.agreement(), centre.agreement()
+    for name in ("lift", "pointing"):
+        difference, own, other = getattr(gain, name), getattr(ours, name), getattr(theirs, name)
+        assert difference.value == pytest.approx(own.value - other.value)
+        assert difference.photos == len(photos)
+        assert difference.low <= difference.high
+    nothing = centre.gain(centre)
+    assert (nothing.lift.low, nothing.lift.high, nothing.pointing.low, nothing.pointing.high) == (0, 0, 0, 0)

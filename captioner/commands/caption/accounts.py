@@ -53,10 +53,12 @@ def check_explained(captioner: Captioner, explain: str) -> None:
             "give a run of decoder.kind=transformer, or choose --explain both"
         )
     if explain == POSTERIOR and not has_posterior(captioner.model):
-        raise UserError(
-            f"--explain posterior needs a decoder with one layer of attention, this model has {num_layers}; choose --explain layers, or "
-            "--explain both"
+        has = (
+            f"{num_layers}; choose --explain layers, or --explain both"
+            if num_layers > 1
+            else "none; choose --explain gradients"
         )
+        raise UserError(f"--explain posterior needs a decoder with one layer of attention, this model has {has}")
     if explain == "all" and not has_captum():
         raise UserError(
             f"--explain all has integrated gradients, which need captum, which is not installed; {install('explain')}, "
@@ -162,16 +164,21 @@ def _maps_of_words(
 ) -> dict[str, Tensor]:
     """Maps (T, R) of each kind but attention, scaled to sum 1. Each word is explained given the words before it."""
     model, regions = _regions(captioner, photo)
-    words = _encoded(captioner, caption)
-    by_word = []
-    for position in range(len(caption.words)):
-        prefix, maps = words[None, : position + 2], {}
-        if explain in (POSTERIOR, "all") and has_posterior(model):
-            maps[POSTERIOR] = posterior_maps(model, regions, prefix)
-        if explain != POSTERIOR:
-            maps |= gradient_maps(model, regions, prefix)
-        if explain == "all":
-            maps[INTEGRATED] = integrated_gradients(model, regions, prefix, regions.mean()[0])
-        by_word.append(maps)
+    words, length = _encoded(captioner, caption)[None], len(caption.words)
+    maps: dict[str, Tensor] = {}
+    if explain in (POSTERIOR, "all") and has_posterior(model):
+        maps[POSTERIOR] = posterior_maps(model, regions, words[:, : length + 1])[0]
+    by_word = [_gradients(model, regions, words[:, : end + 1], explain) for end in range(1, length + 1)]
+    maps |= {name: torch.stack([of_word[name][0] for of_word in by_word]) for name in by_word[0]}
     real = regions.mask[0]
-    return {name: scaled(torch.stack([maps[name][0, real] for maps in by_word]).float().cpu()) for name in by_word[0]}
+    return {name: scaled(weights[:, real].float().cpu()) for name, weights in maps.items()}
+
+
+def _gradients(model: CaptionModel, regions: Regions, prefix: Tensor, explain: str) -> dict[str, Tensor]:
+    """Maps (1, R) from gradients of the last word of a prefix (1, T)."""
+    if explain == POSTERIOR:
+        return {}
+    maps = gradient_maps(model, regions, prefix)
+    return maps | (
+        {INTEGRATED: integrated_gradients(model, regions, prefix, regions.mean()[0])} if explain == "all" else {}
+    )

@@ -3,7 +3,8 @@
 inspection.py         the inspection, step by step
 inputs.py             the run, the photos, their objects and their references
 observations.py       captions and forced decoding, with the model's own maps and with replaced maps
-measures.py           maps compared with objects and baselines, insertion and deletion, hallucinated words, costs
+compared_maps.py      maps compared with objects, with baselines and with one another
+measures.py           insertion and deletion, hallucinated words, costs
 findings.py           the results, as json, and the verdict
 inspection_tables.py  the results as tables, for a terminal
 inspection_figure.py  the results as a figure

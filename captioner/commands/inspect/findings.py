@@ -11,7 +11,7 @@ from captioner.commands.inspect.inspection_figure import card_figure
 from captioner.commands.inspect.observations import Cost
 from captioner.errors import shortened
 from captioner.explain.deletion import CurveAreas
-from captioner.explain.grounding import Agreement, Lag
+from captioner.explain.grounding import Agreement, Gain, Lag
 from captioner.files import write_text_atomically, written_together
 from captioner.metrics.bootstrap import Estimate
 from captioner.visualize.figures import FORMATS
@@ -40,6 +40,7 @@ class Card:
 
     about: dict[str, Any]
     agreement: dict[str, dict[str, Agreement]]  # by text (references, captions) and kind of map
+    gains: dict[str, dict[str, dict[str, Gain]]]  # by text, kind of map, and the kind that it is compared with
     lag: dict[str, dict[int, Agreement]]  # by text and offset from the word that names the object
     best_offset: dict[str, Lag | None]  # by text: the offset with the largest lift
     sizes: dict[str, dict[str, Agreement]]  # by text and size of the object

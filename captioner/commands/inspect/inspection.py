@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from captioner import builder
+from captioner.commands.inspect.compared_maps import Posterior, compare_maps
 from captioner.commands.inspect.findings import Card
 from captioner.commands.inspect.inputs import Inputs, Request, read_inputs
 from captioner.commands.inspect.measures import (
-    compare_maps,
     measure_deletion,
     measure_hallucination,
     object_word_sample,
-    posterior_of,
     replacement_costs,
 )
 from captioner.commands.inspect.observations import cider_by_photo, force_references, write_captions
@@ -51,15 +50,16 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
 
     lifts = {name: by_offset(of) for name, of in mentions.items()}
     sample = object_word_sample(captions, inputs.object_words)
-    from_gradients, curve_areas = measure_deletion(sample, captions, regions, vocabulary, report)
-    posterior = posterior_of(regions, vocabulary)
+    posterior = Posterior.of(regions, vocabulary)
+    from_gradients, curve_areas = measure_deletion(sample, captions, regions, vocabulary, posterior, report)
+    compared = {
+        name: compare_maps(of, from_gradients if name == "captions" else {}, posterior) for name, of in mentions.items()
+    }
     texts = [example.references for example in inputs.examples]
     return Card(
         about=_about(run, request, inputs, captions),
-        agreement={
-            name: compare_maps(of, from_gradients if name == "captions" else {}, posterior)
-            for name, of in mentions.items()
-        },
+        agreement={name: agreements for name, (agreements, _) in compared.items()},
+        gains={name: gains for name, (_, gains) in compared.items()},
         lag=lifts,
         best_offset={name: lag(of, lifts[name]) for name, of in mentions.items()},
         sizes={name: by_size(of) for name, of in mentions.items()},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from captioner.commands.inspect.compared_maps import CENTRE
 from captioner.metrics.bootstrap import Estimate
 from captioner.visualize.figures import FORMATS, figure_file, plain
 
@@ -27,6 +28,9 @@ class Inspected(Protocol):
     def agreement(self) -> Mapping[str, Mapping[str, Any]]: ...
 
     @property
+    def gains(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]: ...
+
+    @property
     def lag(self) -> Mapping[str, Mapping[int, Any]]: ...
 
     @property
@@ -37,17 +41,21 @@ class Inspected(Protocol):
 
 
 def card_figure(path: Path, card: Inspected, title: str) -> None:
-    """Write four panels with 95 % intervals as PNG, PDF and SVG."""
-    with figure_file(path, 11, 7.4, FORMATS) as figure:
+    """Write six panels with 95 % intervals as PNG, PDF and SVG."""
+    with figure_file(path, 15, 7.4, FORMATS) as figure:
         draw_card(figure, card, title)
 
 
 def draw_card(figure: Figure, card: Inspected, title: str) -> None:
-    """Draw the four panels."""
-    (agreement, lag), (deletion, replaced) = figure.subplots(2, 2)
+    """Draw the six panels."""
+    (agreement, lift, pointing), (lag, deletion, replaced) = figure.subplots(2, 3)
     lifts = {name: {row: item.lift for row, item in by_map.items()} for name, by_map in card.agreement.items()}
     _bars(agreement, lifts, 1)
     agreement.set(title="Is the map on the named object?", xlabel="lift (uniform map: 1)")
+    _bars(lift, _over_centre(card, lambda gain: gain.lift), 0)
+    lift.set(title="More than the photo's centre?", xlabel="lift minus the centre's")
+    _bars(pointing, _over_centre(card, lambda gain: gain.pointing), 0)
+    pointing.set(title="Does it point better than the centre?", xlabel="pointing minus the centre's")
     for number, (name, by_offset) in enumerate(card.lag.items()):
         aside = _ASIDE * (number - (len(card.lag) - 1) / 2)  # so that equal curves are both seen
         _line(lag, {offset + aside: item.lift for offset, item in by_offset.items() if item.lift is not None}, name)
@@ -58,10 +66,17 @@ def draw_card(figure: Figure, card: Inspected, title: str) -> None:
     deletion.set(title="Is the map the reason?", xlabel="insertion - deletion, regions in the map's order")
     _bars(replaced, {"lost": {row: cost.log_prob for row, cost in card.replaced.items()}}, 0)
     replaced.set(title="Does the map matter?", xlabel="nats per word lost with these maps")
-    for panel in (agreement, lag, deletion, replaced):
+    for panel in (agreement, lift, pointing, lag, deletion, replaced):
         plain(panel)
     figure.legend(handles=_keys(card), loc="outside lower center", ncols=5, frameon=False)
     figure.suptitle(title)
+
+
+def _over_centre(card: Inspected, number: Callable[[Any], Estimate | None]) -> dict[str, dict[str, Estimate | None]]:
+    """A number of what each map gains over the photo's centre, by text and map."""
+    return {
+        name: {row: number(by_other[CENTRE]) for row, by_other in by_map.items()} for name, by_map in card.gains.items()
+    }
 
 
 def _keys(card: Inspected) -> list[Patch | Line2D]:

@@ -31,13 +31,17 @@ posterior: attention given the word (Bayes' rule over regions).
 lift: weight of the map on the object, divided by the weight of a uniform map there.
 pointing: share of words for which the centre of the region with the largest weight is on the object.
 shuffled: the word's own weights on other regions. another word's: the map of the word half a caption away."""
+_GAINS_LEGEND = (
+    "The map's number minus that of the photo's centre or of attention, at the same words. The interval is that of the difference: every "
+    "resample has the same photos for both. An interval above 0 says that the map is better."
+)
 _NO_MENTION = "No word of a reference or a caption names an object in view; add words for categories with --words.\n"
 
 
 def tables(card: Card) -> list[Group]:
     """The most important results; inspect.json holds all."""
-    on_objects = [*_agreement(card), _lag(card), _sizes(card)] if card.agreement else [Group(_NO_MENTION)]
-    return [_about(card), *on_objects, _reasons(card), _replaced(card), _shape(card), _hallucination(card)]
+    named = [*_agreement(card), *_gains(card), _lag(card), _sizes(card)] if card.agreement else [Group(_NO_MENTION)]
+    return [_about(card), *named, _reasons(card), _replaced(card), _shape(card), _hallucination(card)]
 
 
 def _about(card: Card) -> Group:
@@ -63,6 +67,25 @@ def _agreement(card: Card) -> list[Group]:
             "there is no such word",
         )
         for name, by_map in card.agreement.items()
+    ]
+
+
+def _gains(card: Card) -> list[Group]:
+    """What the maps gain over the photo's centre, and over attention."""
+    last = list(card.gains)[-1]
+    return [
+        _part(
+            f"Is it on the object more than others are? Words of {_TEXTS[name]}",
+            ["map", "minus", "lift", "pointing %"],
+            [
+                [row, other.split()[0], shown(gain.lift), shown(gain.pointing, 100, 1)]
+                for row, by_other in by_map.items()
+                for other, gain in by_other.items()
+            ],
+            _GAINS_LEGEND if name == last else "",
+            "there is no such word",
+        )
+        for name, by_map in card.gains.items()
     ]
 
 

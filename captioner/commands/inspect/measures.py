@@ -1,26 +1,24 @@
-"""The numbers of an inspection: maps compared with objects and baselines, insertion and deletion, hallucinated words, costs."""
+"""The numbers of an inspection besides those of compared_maps.py: insertion and deletion, hallucinated words, costs."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from captioner import metrics
 from captioner.captioner import Captioner
+from captioner.commands.inspect.compared_maps import ATTENTION, Posterior, Word
 from captioner.commands.inspect.findings import Hallucination
 from captioner.commands.inspect.inputs import PhotoRegions
 from captioner.commands.inspect.observations import Cost, cider_by_photo, decode_replaced, map_replacements
 from captioner.data.contract import Example
 from captioner.data.instances import Instances
-from captioner.explain.baseline_maps import ShuffledMaps, centre_of, other_index, other_word, uniform_map
+from captioner.explain.baseline_maps import other_index
 from captioner.explain.deletion import Curve, CurveAreas, Target, curve_areas, deletion_curves
-from captioner.explain.forced_decoding import encode_captions
 from captioner.explain.gradients import gradient_maps, has_captum, integrated_gradients
-from captioner.explain.grounding import Agreement, Mention, agreement
-from captioner.explain.posterior import has_posterior, posterior_maps
 from captioner.explain.shape import entropy, scaled
 from captioner.metrics.bootstrap import Estimate, difference_interval, ratio_interval
 from captioner.model import CaptionModel
@@ -33,48 +31,6 @@ from captioner.text.vocabulary import Vocabulary
 _MAX_WORDS = 300
 """Words whose insertion, deletion and gradients are computed; if there are more, these are drawn at random."""
 
-Word = tuple[int, int]
-"""A word: the index of its photo, and its index in the photo's caption."""
-WordMaps = Mapping[str, Mapping[Word, Tensor]]
-"""Maps (R,) of words, by the name of their kind."""
-
-
-def compare_maps(
-    mentions: Sequence[Mention], from_gradients: WordMaps, posterior: Callable[[Mention], Tensor] | None
-) -> dict[str, Agreement]:
-    """Agreement of attention, of its posterior and of the baselines with objects; of maps from gradients and of attention at the same
-    words."""
-    kinds: dict[str, Callable[[Mention], Tensor]] = {
-        "attention": lambda mention: mention.map,
-        **({"posterior": posterior} if posterior else {}),
-        "uniform": uniform_map,
-        "centre of the photo": centre_of,
-        "shuffled": ShuffledMaps(0),
-        "another word's": other_word,
-    }
-    rows = {name: agreement(mentions, map_of) for name, map_of in kinds.items()}
-    if not from_gradients:
-        return rows
-    words = next(iter(from_gradients.values()))  # all kinds of gradients have the same words
-    chosen = [mention for mention in mentions if (mention.photo, mention.index) in words]
-    rows["attention, the same words"] = agreement(chosen, kinds["attention"])
-    for name, maps in from_gradients.items():
-        rows[name] = agreement(chosen, lambda mention, maps=maps: maps[mention.photo, mention.index])
-    return rows
-
-
-def posterior_of(regions: PhotoRegions, vocabulary: Vocabulary) -> Callable[[Mention], Tensor] | None:
-    """Computes the posterior map (R,) of a word; None if the model has none."""
-    if not has_posterior(regions.model):
-        return None
-
-    def of_mention(mention: Mention) -> Tensor:
-        photo_regions = regions([mention.photo])
-        words = encode_captions([[mention.caption.words]], vocabulary)[0, 0, : mention.index + 2]
-        return _posterior(regions.model, photo_regions, words)[photo_regions.mask[0]].cpu()
-
-    return of_mention
-
 
 def object_word_sample(captions: Sequence[Caption], object_words: ObjectWords) -> list[Word]:
     """Words of the captions that name an object, at most `_MAX_WORDS` of them."""
@@ -83,7 +39,12 @@ def object_word_sample(captions: Sequence[Caption], object_words: ObjectWords) -
 
 
 def measure_deletion(
-    words: Sequence[Word], captions: Sequence[Caption], regions: PhotoRegions, vocabulary: Vocabulary, report: Report
+    words: Sequence[Word],
+    captions: Sequence[Caption],
+    regions: PhotoRegions,
+    vocabulary: Vocabulary,
+    posterior: Posterior | None,
+    report: Report,
 ) -> tuple[dict[str, dict[Word, Tensor]], dict[str, CurveAreas]]:
     """Maps from gradients of each word, and the areas under its insertion and deletion curves in the order of every map."""
     empty, generator = regions.mean(report), torch.Generator().manual_seed(0)
@@ -95,8 +56,8 @@ def measure_deletion(
         target = Target(photo, vocabulary.encode(captions[photo].text)[: index + 2])
         from_gradients = _gradient_maps(regions.model, photo_regions, target, empty)
         orders = _orders(captions[photo], index, mask, generator)
-        if has_posterior(regions.model):
-            orders["posterior"] = _posterior(regions.model, photo_regions, torch.tensor(list(target.words)))
+        if posterior:
+            orders["posterior"] = _with_padding(posterior(photo, captions[photo])[index], mask)
         orders |= from_gradients
         for name, curve in deletion_curves(regions.model, photo_regions, target, orders, empty).items():
             curves.setdefault(name, []).append(curve)
@@ -110,7 +71,7 @@ def _orders(caption: Caption, index: int, mask: Tensor, generator: torch.Generat
     """Attention's map of a word (R,), and the baselines'."""
     assert caption.weights is not None
     return {
-        "attention": _with_padding(caption.weights[index], mask),
+        ATTENTION: _with_padding(caption.weights[index], mask),
         "random order": torch.rand(len(mask), generator=generator),
         "another word's": _with_padding(caption.weights[other_index(index, len(caption.words))], mask),
     }
@@ -123,11 +84,6 @@ def _gradient_maps(model: CaptionModel, regions: Regions, target: Target, empty:
     if has_captum():
         maps["integrated gradients"] = integrated_gradients(model, regions, words, empty)
     return {name: weights[0] for name, weights in maps.items()}
-
-
-def _posterior(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
-    """The posterior map (R,) of the last word of a prefix (T,)."""
-    return posterior_maps(model, regions, words[None].to(regions.mask.device))[0]
 
 
 def _with_padding(weights: Tensor, mask: Tensor) -> Tensor:

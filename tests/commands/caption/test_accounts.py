@@ -178,6 +178,10 @@ def test_a_model_without_attention_still_has_gradients(photos, tmp_path):  # noq
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert '"name":"gradient x input"' in page
     assert '"name":"attention"' not in page
+    with pytest.raises(
+        UserError, match="posterior needs a decoder with one layer of attention, this model has none; choose"
+    ):
+        captioning.run(model, [str(photos / "plain.jpg")], page=tmp_path / "a.html", explain="posterior")
 
 
 def test_a_page_of_both_accounts_is_written(captioner, photos, tmp_path):  # noqa: F811

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import captioner
 from captioner import cli
 from captioner.commands import inspect as inspection
-from captioner.commands.inspect import Request, inspect, measures
+from captioner.commands.inspect import Request, compared_maps, inspect, measures
 from captioner.commands.inspect.findings import Card, shown
 from captioner.commands.inspect.inputs import read_inputs
 from captioner.commands.inspect.observations import Cost
@@ -65,6 +65,11 @@ def test_the_command_writes_the_card_and_says_whether_attention_matters(trained,
     assert {"attention", "uniform", "centre of the photo", "shuffled", "another word's"} <= read.keys()
     assert read["attention"]["num_words"] > 20
     assert read["uniform"]["lift"]["value"] == pytest.approx(1)
+    gain = card["gains"]["references"]["posterior"]["centre of the photo"]
+    for number in ("lift", "pointing"):
+        ours, centre = (read[name][number]["value"] for name in ("posterior", "centre of the photo"))
+        assert gain[number]["value"] == pytest.approx(ours - centre)
+    assert "Is it on the object more than others are?" in ended.output
     assert card["lag"]["references"]["0"] == read["attention"]
     best = card["best_offset"]["references"]
     lifts = {int(offset): found["lift"]["value"] for offset, found in card["lag"]["references"].items()}
@@ -126,9 +131,37 @@ def test_every_row_says_on_how_many_words_it_stands(card):
     assert stands["gradient x input"] == stands["attention, the same words"] == 5 < stands["attention"]
     assert {one.num_words for one in card.reasons.values()} == {5}
     assert {"attention", "random order", "another word's"} <= card.reasons.keys()
-    (table,) = [part for part in map(printed, inspection.tables(card)) if "Words of the model's own captions" in part]
+    (table,) = [
+        part
+        for part in map(printed, inspection.tables(card))
+        if "the object? Words of the model's own captions" in part
+    ]
     for name in ("attention", "gradient x input"):
         assert re.search(rf"{name} +{stands[name]} ", table)
+
+
+def test_gains_are_differences_at_the_same_words(card):
+    assert set(card.gains) == {"references", "captions"}
+    rows = card.agreement["captions"]
+    for name, by_other in card.gains["captions"].items():
+        assert set(by_other) == {"centre of the photo", "attention"} - {name}
+        if name not in ("attention", "posterior"):
+            own = rows["attention, the same words"].lift.value
+            assert by_other["attention"].lift.value == pytest.approx(rows[name].lift.value - own)
+    assert {"attention", "posterior", "gradient x input", "Grad-CAM"} <= card.gains["captions"].keys()
+
+
+def test_posterior_maps_of_a_caption_are_computed_once(trained, request_for, monkeypatch):
+    computed, original = [], compared_maps.posterior_maps
+
+    def counted(model, regions, words):
+        computed.append((words.tolist(), regions.features.sum().item()))
+        return original(model, regions, words)
+
+    monkeypatch.setattr(compared_maps, "posterior_maps", counted)
+    inspect(trained, request_for)
+    assert computed
+    assert len(computed) == len({str(key) for key in computed})
 
 
 def test_tables_fit_80_columns_with_every_number_in_one_line(card):
@@ -136,7 +169,16 @@ def test_tables_fit_80_columns_with_every_number_in_one_line(card):
     assert max(map(len, lines)) <= 80
     assert all(line.count("[") == line.count("]") for line in lines)
     rows = [line for line in lines if line.strip().startswith(("attention ", "uniform "))]
-    assert [line.count("]") for line in rows] == [2, 2, 2, 2, 0, 2]  # of a few words' reasons there is no interval
+    assert [line.count("]") for line in rows] == [
+        2,
+        2,
+        2,
+        2,
+        2,
+        2,
+        0,
+        2,
+    ]  # of a few words' reasons there is no interval
 
 
 def test_a_few_photos_have_no_interval():

@@ -18,10 +18,13 @@ Shapes: n captions, T words, R regions, V vocabulary.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
 from captioner.attention import Memory, NoAttention, Query
+from captioner.decoders import Decoder
 from captioner.explain.replaced_maps import replace_maps
 from captioner.model import CaptionModel
 from captioner.regions import Regions
@@ -40,19 +43,24 @@ def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tens
     The model is in evaluation mode, and its decoder has one attention. Maps at padding mean nothing.
     """
     decoder, memory = model.decoder, model.remember(regions)
-    state, maps = decoder.start(memory, 1), []
     num_regions = memory.mask.shape[1]
     every = torch.zeros(len(words), num_regions, dtype=torch.long, device=words.device)
-    for previous, word in zip(words[:, :-1].split(1, dim=1), words[:, 1:].split(1, dim=1), strict=True):  # (n, 1) each
-        with replace_maps(decoder, _one_region_each):
-            output, _, _ = decoder.step(previous.expand(-1, num_regions), state.select(every), memory)
-        log_probs = decoder.vocabulary_logits(output).float().log_softmax(-1)  # (n, R, V)
-        of_word = log_probs.gather(-1, word[..., None].expand(-1, num_regions, -1)).squeeze(-1)
-        of_word = of_word.masked_fill(~memory.mask, -torch.inf)  # padding, which no kind can read alone
-        _, attended, state = decoder.step(previous, state, memory)
-        assert attended.weights is not None
-        maps.append((attended.weights[:, 0].float().log() + of_word).softmax(-1))
+    state, maps, alone = decoder.start(memory, 1), [], _copy_of(decoder)
+    with replace_maps(alone, _one_region_each):
+        for previous, word in zip(words[:, :-1].split(1, 1), words[:, 1:].split(1, 1), strict=True):  # (n, 1) each
+            output, _, _ = alone.step(previous.expand(-1, num_regions), state.select(every), memory)
+            log_probs = decoder.vocabulary_logits(output).float().log_softmax(-1)  # (n, R, V)
+            of_word = log_probs.gather(-1, word[..., None].expand(-1, num_regions, -1)).squeeze(-1)
+            of_word = of_word.masked_fill(~memory.mask, -torch.inf)  # padding, which no kind can read alone
+            _, attended, state = decoder.step(previous, state, memory)
+            assert attended.weights is not None
+            maps.append((attended.weights[:, 0].float().log() + of_word).softmax(-1))
     return torch.stack(maps, 1)
+
+
+def _copy_of(decoder: Decoder) -> Decoder:
+    """A copy that shares its tensors: other threads go on decoding with the original while the copy's attention is replaced."""
+    return copy.deepcopy(decoder, {id(tensor): tensor for tensor in [*decoder.parameters(), *decoder.buffers()]})
 
 
 def _one_region_each(weights: Tensor, memory: Memory, query: Query) -> Tensor:

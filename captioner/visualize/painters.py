@@ -11,6 +11,7 @@ Shapes: pictures are (height, width, 3), 0 to 255; maps (height, width), NaN out
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from captioner.visualize.drawing import FAINT, Drawing, Patch, Text, column, lin
 from captioner.visualize.reveal import CONTOUR, pixels_of, revealed
 
 _SAMPLE, _FRAME = 150.0, 128.0  # grey of the photo in a legend, and of the line around the scale
+_DIGITS = 5  # of a number in a legend, at most
 _MARK = "^"  # of a uniform map
 _UP_TO_ONE = 1 / 3
 """The share of a legend's bar that shows multiples up to 1; the rest shows larger ones, on a logarithmic scale."""
@@ -81,7 +83,7 @@ class Reveal:
         return revealed(ground, weights.multiples, weights.num_regions, line)
 
     def scale(self, scale: Scale) -> list[Drawing]:
-        top = max(1.0, scale.multiple)
+        top = max(1.0, round(scale.multiple, _DIGITS - 1))
         steps = torch.linspace(0, 1, scale.panel)
         below = steps / (_UP_TO_ONE if top > 1 else 1)
         above = top ** ((steps - _UP_TO_ONE) / (1 - _UP_TO_ONE))
@@ -90,7 +92,7 @@ class Reveal:
         bar = revealed(sample, multiples, scale.num_regions, 1)
         outlined = f"; outlined from {CONTOUR:g} on" if top >= CONTOUR else ""
         note = f"1: a uniform map ({scale.uniform}), as the photo is{outlined}"
-        marks = {0.0: "0", 1.0: f"{top:.2g}"}
+        marks = {0.0: "0", 1.0: _unlike(top, ["1", f"{CONTOUR:g}"]) if top > 1 else "1"}
         if top > 1:
             marks |= {_UP_TO_ONE: "1"}
         if top > CONTOUR:
@@ -112,8 +114,9 @@ class Cells:
     def scale(self, scale: Scale) -> list[Drawing]:
         shares = torch.linspace(0, 1, scale.panel).expand(_thickness(scale), -1)
         bar = covered(torch.full((*shares.shape, 1), 128.0), shares)
-        end = "the word's own largest" if scale.own else f"{scale.top:.2g}"
         share = 1 / (scale.num_regions * scale.top)  # of a uniform map
+        others = scale.uniform.split(" or ") if abs(share - 1) > 10**-_DIGITS else []
+        end = "the word's own largest" if scale.own else _unlike(scale.top, others)
         marks = {0.0: "0", 1.0: end}
         if scale.own or share > 1:
             return _bar("weight", bar, marks, "", scale)
@@ -134,7 +137,7 @@ class Ratio(Cells):
         bar = diverging(torch.full((*steps.shape, 1), 128.0), steps)
         most = 2**RATIO_ENDS
         marks = {0.0: f"1/{most}", 0.5: "1", 1.0: f"{most}", 1 / 6: "1/4", 1 / 3: "1/2", 2 / 3: "2", 5 / 6: "4"}
-        note = f"1: a uniform map ({scale.uniform}), no colour; largest: {scale.multiple:.2g}"
+        note = f"1: a uniform map ({scale.uniform}), no colour; largest: {_unlike(scale.multiple, ['1'])}"
         return _bar("weight / uniform", bar, marks, note, scale)
 
 
@@ -153,6 +156,12 @@ def unseen_key(painter: Painter, text: str, panel: int) -> Drawing:
 def as_picture(pixels: Tensor) -> Image.Image:
     height, width, _ = pixels.shape
     return Image.frombytes("RGB", (width, height), bytes(pixels.round().to(torch.uint8).contiguous().numpy()))
+
+
+def _unlike(value: float, others: Sequence[str]) -> str:
+    """A number with two digits, or with as many as set it apart from others of the legend."""
+    texts = [f"{value:.{digits}g}" for digits in range(2, _DIGITS + 1)]
+    return next((text for text in texts if text not in others), texts[0])
 
 
 def _thickness(scale: Scale) -> int:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from captioner.attention import given
+from captioner.explain import posterior
 from captioner.explain.forced_decoding import forced_decoding
 from captioner.explain.posterior import has_posterior, posterior_maps
 from captioner.explain.replaced_maps import record_maps, replace_maps
@@ -50,22 +51,31 @@ def test_the_posterior_of_every_word_is_bayes_rule(form):
 
 def test_a_caption_is_read_once(monkeypatch):
     model, regions, steps = make_model("lstm"), make_regions(), []
-    step = model.decoder.step
+    step = type(model.decoder).step
 
-    def counted(words, *rest):
+    def counted(decoder, words, *rest):
         steps.append(words.shape[1])
-        return step(words, *rest)
+        return step(decoder, words, *rest)
 
-    monkeypatch.setattr(model.decoder, "step", counted)
+    monkeypatch.setattr(type(model.decoder), "step", counted)
     posterior_maps(model, regions, WORDS)
     assert sorted(steps) == [1] * 3 + [regions.mask.shape[1]] * 3, "for each word, one step and one for each region"
 
 
-def test_the_decoder_is_left_as_it_was():
-    model, regions = make_model("lstm"), make_regions()
+@pytest.mark.parametrize("form", ONE_ATTENTION, ids="/".join)
+def test_other_threads_may_decode_meanwhile(form, monkeypatch):
+    model, regions, seen = make_model(*form), make_regions(), []
     before = model.decoder(WORDS[:, None, :-1], model.remember(regions))[0]
+    one_region_each = posterior._one_region_each
+
+    def meanwhile(*arguments):
+        seen.append(model.decoder(WORDS[:, None, :-1], model.remember(regions))[0])
+        return one_region_each(*arguments)
+
+    monkeypatch.setattr(posterior, "_one_region_each", meanwhile)
     posterior_maps(model, regions, WORDS)
-    assert torch.equal(model.decoder(WORDS[:, None, :-1], model.remember(regions))[0], before)
+    assert len(seen) == 3
+    assert all(torch.equal(output, before) for output in seen)
 
 
 def test_layers_that_attend_in_turn_and_no_attention_have_no_posterior():

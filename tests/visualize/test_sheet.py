@@ -104,6 +104,31 @@ def test_the_legend_names_a_mark_only_where_it_is_drawn():
     assert "a uniform map: 0.01" in texts
 
 
+@pytest.mark.parametrize("kind", ["reveal", "cells", "ratio"])
+@pytest.mark.parametrize(
+    ("multiple", "written"),
+    [(1.0000001, "1"), (1.0003, "1.0003"), (1.02, "1.02"), (1.3, "1.3"), (1.504, "1.504"), (2.04, "2")],
+)
+def test_numbers_of_the_legend_that_differ_are_not_written_alike(kind, multiple, written):
+    weights = torch.full((1, 16), 1 / 16)
+    weights[0, 3] *= multiple
+    texts = said(
+        sheet(photo((80, 80)), make_caption("one", Placement.whole((80, 80)), weights=weights), Style(kind=kind))
+    )
+    if kind == "reveal":
+        assert said_of(texts, "weight / uniform") == (["0", "1"] if written == "1" else ["0", written, "1"])
+    elif kind == "ratio":
+        written = written if written != "1.504" else "1.5"
+        assert f"1: a uniform map (0.062), no colour; largest: {written}" in texts
+    else:
+        assert ("0.0625" if written == "1" else "0.062") not in texts, "beside a uniform map: 0.062"
+
+
+def said_of(texts, name):
+    """The marks of a scale up to 1, whose name stands before them, and whose note behind them."""
+    return [text for text in texts[texts.index(name) + 1 :][:3] if ":" not in text and text != "1.5"]
+
+
 def test_a_scale_for_each_word_says_where_it_ends():
     weights = torch.full((2, 16), 0.01)
     weights[1, 3] = 0.64

@@ -48,7 +48,7 @@ def write(
     def item(number: int, photo: Path) -> PageItem:
         picture = open_photo(photo)
         first, *others = (
-            item_of(captioner, picture, by_model[name][number][1], photo.name, explain, style, name)
+            item_of(captioner, picture, by_model[name][number][1], photo.name, [explain], style, name)
             for name, captioner in models.items()
         )
         return replace(first, beside=others)
@@ -62,14 +62,15 @@ def item_of(
     photo: Image.Image,
     captions: list[Caption],
     name: str,
-    explain: str = "attention",
+    explain: Sequence[str] = (),
     style: Style | None = None,
     model: str = "",
 ) -> PageItem:
-    """A photo with a model's captions, the best first, whose words are explained."""
+    """A photo with a model's captions, the best first, whose words are explained in some of the ways of `accounts.EXPLAINED`."""
     accounts = {}
-    if explain != "attention":
-        from captioner.commands.caption.accounts import explained
+    for way in explain:
+        if way != "attention":
+            from captioner.commands.caption.accounts import explained
 
-        accounts = explained(captioner, photo, captions[0], explain, style or USUAL)
+            accounts |= explained(captioner, photo, captions[0], way, style or USUAL)
     return PageItem(photo, captions[0], name, captions, accounts, model)

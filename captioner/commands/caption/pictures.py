@@ -35,7 +35,7 @@ Draw = Callable[[Image.Image, Captions, Style, str], Drawing]
 
 def _sheet(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
     if len(captions) > 1:
-        return _named(side_by_side(photo, captions, _sized(style, SMALL.panel, captions, name)), name)
+        return _beside(photo, captions, style, name, SMALL.panel)
     return sheet(photo, next(iter(captions.values())), style, name)
 
 
@@ -58,8 +58,14 @@ def _layers(photo: Image.Image, captions: Captions, style: Style, name: str) -> 
 def _explained(photo: Image.Image, captions: Captions, style: Style, name: str) -> Drawing:
     from captioner.commands.caption.accounts import account_notes
 
-    sized = _sized(style, _ACCOUNT, captions, name)
-    return _named(side_by_side(photo, captions, sized, account_notes(captions, style)), name)
+    return _beside(photo, captions, style, name, _ACCOUNT, account_notes(captions, style))
+
+
+def _beside(
+    photo: Image.Image, captions: Captions, style: Style, name: str, panel: int, notes: Mapping[str, str] | None = None
+) -> Drawing:
+    """Models or accounts below one another, with panels of a size."""
+    return _named(side_by_side(photo, captions, _sized(style, panel, captions, name), notes), name)
 
 
 def _sized(style: Style, panel: int, captions: Captions, name: str) -> Style:

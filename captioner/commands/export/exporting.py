@@ -18,7 +18,7 @@ from captioner import builder
 from captioner.attention.hard import HardAttention
 from captioner.attention.local import LocalMonotonicAttention
 from captioner.captioner import Captioner
-from captioner.commands.export.graphs import EncoderGraph, StepGraph, map_names, memory_tensors, state_tensors
+from captioner.commands.export.graphs import EncoderGraph, StepGraph, map_tensors, memory_tensors, state_tensors
 from captioner.commands.outputs import check_writable
 from captioner.decoders.recurrent import RecurrentDecoder
 from captioner.encoders import Detector, Encoder
@@ -128,7 +128,9 @@ def graphs_of(model: CaptionModel) -> Exported:
         dynamic_shapes=({0: _DYNAMIC, 1: _DYNAMIC}, shapes),
         strict=False,
     )
-    return Exported(encoder, step, list(memory_tensors(memory)), list(state_tensors(state)), map_names(attended))
+    return Exported(
+        encoder, step, list(memory_tensors(memory)), list(state_tensors(state)), list(map_tensors(attended))
+    )
 
 
 def _write(exported: Exported, graph: str, path: Path) -> _Run:
@@ -164,7 +166,7 @@ def _largest_difference(model: CaptionModel, exported: Exported, encoder: _Run, 
     for _ in range(3):
         output, attended, state = model.decoder.step(words, state, memory)
         log_probs = model.decoder.vocabulary_logits(output).float().log_softmax(-1)
-        expected = [log_probs, *(values for values in attended.maps().values() if values is not None)]
+        expected = [log_probs, *map_tensors(attended).values()]
         results = step(words, *tensors)
         differences += [float((own - other).abs().max()) for own, other in zip(expected, results, strict=False)]
         tensors = [*tensors[:size], *results[len(expected) :]]

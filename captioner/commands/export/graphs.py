@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from captioner.attention import Memory
+from captioner.attention import Attended, Memory
 from captioner.decoders.recurrent import RecurrentState
 from captioner.decoders.transformer import TransformerState
 from captioner.model import CaptionModel
@@ -46,8 +46,7 @@ class StepGraph(nn.Module):
         memory, state = self._memory(dict(zip(self.memory_names, tensors[:size], strict=True))), tensors[size:]
         output, attended, state = self.decoder.step(words, self._state(state), memory)
         log_probs = self.decoder.vocabulary_logits(output).float().log_softmax(-1)  # (B, Q, V)
-        maps = [values for values in attended.maps().values() if values is not None]
-        return (log_probs, *maps, *state_tensors(state).values())
+        return (log_probs, *map_tensors(attended).values(), *state_tensors(state).values())
 
     def _memory(self, tensors: dict[str, Tensor]) -> Memory:
         """The memory of its tensors. Regions of a grid are all real."""
@@ -82,6 +81,6 @@ def state_tensors(state: Any) -> dict[str, Tensor]:
     return {f"state_{number}": value for number, value in enumerate(values)}
 
 
-def map_names(attended: Any) -> list[str]:
-    """The names of the maps that a step returns."""
-    return [name for name, values in attended.maps().items() if values is not None]
+def map_tensors(attended: Attended) -> dict[str, Tensor]:
+    """The maps of a step by name."""
+    return {name: values for name, values in attended.maps().items() if values is not None}

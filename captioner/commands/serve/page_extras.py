@@ -34,7 +34,7 @@ def offer_function(gradio: Any, service: Service) -> None:
 
     def caption(photo: str) -> list[dict[str, Any]]:
         try:
-            answer = service.answer([Path(photo)], first_choices(service.run))
+            answer = service.answer([Path(photo)], first_choices(service.run), posterior=False)
         except UserError as error:
             answer = Answer([], "", [], [str(error)])
         if answer.problems:

@@ -22,6 +22,8 @@ from captioner.commands.serve.choices import make_search
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.explain.gradients import has_captum
+from captioner.explain.posterior import has_posterior
+from captioner.model import CaptionModel
 from captioner.search import Search
 from captioner.search.hypotheses import SearchHistory
 from captioner.search.limits import Limits
@@ -100,6 +102,7 @@ class Service:
         choices: Mapping[str, Any],
         tick: Tick = lambda *_: None,
         gradients: bool = False,
+        posterior: bool = True,
     ) -> Answer:
         """Caption photos with these decoding options. Photos that cannot be read are named and skipped.
 
@@ -108,6 +111,7 @@ class Service:
             choices: decoding options, by name.
             tick: called before each photo.
             gradients: explain the words of each caption by gradients too.
+            posterior: show attention given the word too, of models that have it.
 
         Raises:
             UserError: there are no photos or too many, or the options contradict each other.
@@ -120,7 +124,7 @@ class Service:
             name = service.name if service.name not in models else f"{service.name} {len(models) + 1}"
             search = make_search(service.run, service.captioner.vocabulary, choices)
             models[name] = service.captioner.with_search(_InTime(search, deadline))
-        request = _Request(models, self.allowed, tick, gradients)
+        request = _Request(models, self.allowed, tick, gradients, posterior)
         items = request.items(photos)
         first = next(items, None)
         page = "" if first is None else caption_page(chain([first], items), inside=True)
@@ -130,9 +134,9 @@ class Service:
 class _Request:
     """A request in progress, with its results so far."""
 
-    def __init__(self, models: Mapping[str, Captioner], allowed: Allowed, tick: Tick, gradients: bool):
+    def __init__(self, models: Mapping[str, Captioner], allowed: Allowed, tick: Tick, gradients: bool, posterior: bool):
         self.models, self.allowed, self.tick = models, allowed, tick
-        self.explain = ("all" if has_captum() else "both") if gradients else "attention"
+        self.gradients, self.posterior = gradients, posterior
         self.captioned: Captioned = []
         self.sheets: list[Drawing] = []
         self.problems: list[str] = []
@@ -144,7 +148,9 @@ class _Request:
             try:
                 photo = open_upload(path, self.allowed)
                 items = [
-                    item_of(captioner, photo, captioner.candidates(photo), path.name, self.explain, model=name)
+                    item_of(
+                        captioner, photo, captioner.candidates(photo), path.name, self._explain(captioner), model=name
+                    )
                     for name, captioner in self.models.items()
                 ]
             except UserError as error:
@@ -159,6 +165,14 @@ class _Request:
                 self.captioned.append((Path(path.name), list(items[0].candidates)))
                 self.sheets.append(_sheet(items))
                 yield replace(items[0], beside=items[1:])
+
+    def _explain(self, captioner: Captioner) -> list[str]:
+        """What is shown of each word besides attention."""
+        if self.gradients and has_captum():
+            return ["all"]
+        assert isinstance(captioner.model, CaptionModel)  # a run, no ensemble
+        posterior = self.posterior and has_posterior(captioner.model)
+        return ["posterior"] * posterior + ["both"] * self.gradients
 
 
 def _sheet(items: Sequence[PageItem]) -> Drawing:

@@ -58,16 +58,22 @@ function drawScale(view, scale) {
   scale.replaceChildren(make("span", "", {}, title), make("span", "bar", {}, bar, ...texts), ...unseen);
 }
 
+/** A multiple above 1, with as many digits as set it apart from 1. */
+function aboveOne(multiple) {
+  const [text] = times(multiple).split(" ");
+  return Number(text) > 1 ? text : `${Number(multiple.toFixed(4))}`;
+}
+
 /** For each style: what its scale shows, marks at shares of its length, and 160 values along it. */
 const scalesOf = {
   reveal(top, numRegions) {
-    const most = Math.max(1, top * numRegions);
+    const most = Math.max(1, Math.round(1e4 * top * numRegions) / 1e4);
     const values = Array.from({ length: 160 }, (_, index) => {
       const share = index / 159;
       return share <= 1 / 3 || most === 1 ? share * (most > 1 ? 3 : 1) : most ** ((share - 1 / 3) * 1.5);
     });
     const { contour } = drawing.reveal;
-    const marks = most > 1 ? [[0, "0"], [1 / 3, "1"], [1, times(most).split(" ")[0]]] : [[0, "0"], [1, "1"]];
+    const marks = most > 1 ? [[0, "0"], [1 / 3, "1"], [1, aboveOne(most)]] : [[0, "0"], [1, "1"]];
     const outlined = most > contour ? `, outlined from ${contour}` : "";
     return { title: `weight, x uniform${outlined}`, marks, values };
   },

@@ -16,13 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from captioner.attention import NoAttention
 from captioner.commands.caption.photos import as_json
 from captioner.commands.serve import Allowed
 from captioner.commands.serve import choices as decoding
 from captioner.commands.serve import requests as answers
 from captioner.commands.serve.choices import RANGES, choices_for, first_choices, make_search
 from captioner.commands.serve.web_page import KEPT, sweep
+from captioner.decoders.show_and_tell import ShowAndTellDecoder
 from captioner.errors import UserError
+from captioner.model import CaptionModel
 from captioner.search import KINDS
 
 GREEDY = {"kind": "greedy", "max_length": 6}
@@ -101,6 +104,24 @@ def test_an_answer_has_captions_page_sheet_and_json(service, photos):
     assert [len(entry["weights"]) for entry in entries] == [len(captions[0].words) for _, captions in answer.captioned]
 
 
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_page_always_has_attention_and_posterior(service, photos, gradients):
+    page = service.answer(photos[:1], GREEDY, gradients=gradients).page
+    accounts = ["attention", "posterior", "gradient x input", "Grad-CAM"]
+    assert [name for name in accounts if f'"name":"{name}"' in page] == accounts[: 4 if gradients else 2]
+    assert '"name":"posterior"' not in service.answer(photos[:1], GREEDY, posterior=False).page
+
+
+def test_a_model_without_attention_has_a_page(service, photos):
+    encoder, sizes = service.captioner.model.encoder, {"hidden_size": 8, "word_size": 8}
+    size = encoder.region_size
+    decoder = ShowAndTellDecoder(NoAttention(size), size, len(service.captioner.vocabulary), **sizes)
+    blind = replace(service.captioner, model=CaptionModel(encoder, decoder).eval())
+    answer = replace(service, captioner=blind).answer(photos[:1], GREEDY)
+    assert answer.page.count('class="item"') == 1
+    assert '"name":"' not in answer.page
+
+
 def test_models_beside_the_first_have_their_captions_on_the_page_and_the_sheet(service, photos):
     both = replace(service, beside=[service])
     answer = both.answer(photos[:1], GREEDY, gradients=True)
@@ -146,7 +167,7 @@ def some_choices(draw):
     return choices
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(some_choices())
 def test_what_is_chosen_is_what_decodes(service, choices):
     choices["beams"] -= choices["beams"] % choices["groups"] if choices["beams"] >= choices["groups"] else 0

@@ -132,7 +132,7 @@ def test_an_example_is_captioned_with_a_click_and_gradients_stand_beside(page, a
     page.run(f"document.querySelectorAll('.gallery-item')[{names.index('example cat.jpg')}].click()")
     wait(page, f"{FRAME}?.querySelector('.item h2')?.textContent === 'cat.jpg'")
     assert page.run(f"[...{FRAME}.querySelectorAll('.details .part')].map((one) => one.textContent)") == [
-        "attention", "gradient x input", "Grad-CAM", "side by side",
+        "attention", "posterior", "gradient x input", "Grad-CAM", "side by side",
     ]  # fmt: skip
     assert [one for one in page.requests if not one.startswith((address, "data:", "blob:", "about:"))] == []
 

@@ -38,9 +38,10 @@ Photo = str | Path | Image.Image
 class Captioner:
     """Captions photos.
 
-    >>> model = captioner.load("runs/demo")
-    >>> model.caption("picture.png").text
-    >>> [caption.text for caption in model.captions(["one.png", "two.png"])]
+    Examples:
+        >>> model = captioner.load("runs/demo")
+        >>> model.caption("picture.png").text
+        >>> [caption.text for caption in model.captions(["one.png", "two.png"])]
     """
 
     model: CaptionModel | Ensemble

@@ -112,14 +112,18 @@ def library(name: str, wanted_by: str, extra: str) -> Any:
         extra: the extra that installs it.
 
     Raises:
-        UserError: the package is not installed.
+        UserError: the package is not installed, or cannot be imported, such as beside another version of numpy.
     """
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise UserError(f"{wanted_by} needs {name}, which is not installed; run {install(extra)}") from error
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == name:
+            raise UserError(f"{wanted_by} needs {name}, which is not installed; run {install(extra)}") from error
+        why = next(iter(str(error).splitlines()), type(error).__name__)[:200]
+        raise UserError(
+            f"{wanted_by} needs {name}, which is installed but cannot be imported ({why}); run pip install --upgrade {name}, "
+            "or install the version that the reason names"
+        ) from error
 
 
 def install(extra: str) -> str:

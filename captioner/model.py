@@ -18,7 +18,8 @@ from captioner.regions import Regions
 class CaptionModel(nn.Module):
     """An encoder, an optional refiner of its regions, and a decoder that attends to them.
 
-    >>> logits, attended = model(photos, words)  # teacher forcing
+    Examples:
+        >>> logits, attended = model(photos, words)  # teacher forcing
     """
 
     def __init__(self, encoder: Vision, decoder: Decoder, refiner: Refiner | None = None):

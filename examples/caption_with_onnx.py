@@ -1,5 +1,5 @@
-"""Caption a photo with a model that `captioner export` wrote, with onnxruntime and numpy; Pillow reads the photo.
-    python caption_with_onnx.py FOLDER photo.jpg
+"""Caption photos with a model that `captioner export` wrote, with onnxruntime and numpy; Pillow reads the photos.
+    python caption_with_onnx.py FOLDER photo.jpg ...
 
 Words are chosen greedily. `caption` returns them with their attention maps, (words, rows, columns) over the network's view.
 """
@@ -13,48 +13,48 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 
+def load(folder):
+    """The two graphs, and what describes them."""
+    encoder, step = (onnxruntime.InferenceSession(Path(folder, f"{name}.onnx")) for name in ("encoder", "step"))
+    return encoder, step, json.loads(Path(folder, "captioner.json").read_text(encoding="utf-8"))
+
+
 def prepare(photo, view):
     """Pixels (1, 3, height, width) of the network's view: resized, then cut to its size, or padded."""
-    resize, crop = view["resize"], view["crop"]
+    resize, crop, size = view["resize"], view["crop"], view["resize"]
     if isinstance(resize, int):  # of the shorter side
-        size = [resize, int(resize * photo.height / photo.width)]
-        size = size if photo.width <= photo.height else [int(resize * photo.width / photo.height), resize]
+        size = [max(resize, int(resize * side / min(photo.size))) for side in photo.size]
     elif isinstance(resize, str):  # "cover" the view, or fit "inside"
-        scales = crop[0] / photo.width, crop[1] / photo.height
-        scale = max(scales) if resize == "cover" else min(scales)
-        size = [max(1, round(photo.width * scale)), max(1, round(photo.height * scale))]
-    else:
-        size = resize
+        scale = (max if resize == "cover" else min)(crop[0] / photo.width, crop[1] / photo.height)
+        size = [max(1, round(side * scale)) for side in photo.size]
     photo = photo.resize(size, Image.Resampling[view["interpolation"].upper()])
     seen = Image.new("RGB", crop, tuple(view["fill"]))
     seen.paste(photo, (-round((size[0] - crop[0]) / 2), -round((size[1] - crop[1]) / 2)))
     return np.asarray(seen).transpose(2, 0, 1)[None]
 
 
-def caption(folder, path):
+def caption(model, path):
     """The words of a caption, and the map of each."""
-    about = json.loads(Path(folder, "captioner.json").read_text(encoding="utf-8"))
-    encoder, step = (onnxruntime.InferenceSession(Path(folder, f"{name}.onnx")) for name in ("encoder", "step"))
+    encoder, step, about = model
     names = {graph: about["tensors"][graph]["output_names"] for graph in ("encoder", "step")}
     pixels = prepare(ImageOps.exif_transpose(Image.open(path)).convert("RGB"), about["view"])
     tensors = dict(zip(names["encoder"], encoder.run(None, {"pixels": pixels}), strict=True))
     words, maps = [about["start"]], []
-    while len(words) <= about["max_length"]:
+    while words[-1] != about["end"] and len(words) <= about["max_length"]:
         result = dict(zip(names["step"], step.run(None, {"words": np.array([words[-1:]]), **tensors}), strict=True))
-        log_probs = result["log_probs"][0, 0]
-        log_probs[about["never"] + [about["end"]] * (len(words) == 1)] = -np.inf  # no caption is empty
-        words.append(int(log_probs.argmax()))
-        if words[-1] == about["end"]:
-            break
+        result["log_probs"][..., about["never"] + [about["end"]] * (len(words) == 1)] = -np.inf  # no empty caption
+        words.append(int(result["log_probs"].argmax()))
         if "weights" in result:  # not without attention
             maps.append(result["weights"][0, 0].reshape(about["rows"], about["columns"]))
         tensors |= {name.removeprefix("new_"): value for name, value in result.items() if name.startswith("new_")}
-    return [about["words"][word] for word in words[1:] if word != about["end"]], np.array(maps)
+    words = [about["words"][word] for word in words[1:] if word != about["end"]]
+    return words, np.array(maps[: len(words)])
 
 
 if __name__ == "__main__":
-    words, maps = caption(*sys.argv[1:])
-    print(" ".join(words))
-    for word, weights in zip(words, maps, strict=False):
-        row, column = np.unravel_index(weights.argmax(), weights.shape)
-        print(f"{word:12} most weight in row {row + 1}, column {column + 1}: {weights.max():.2f}")
+    model = load(sys.argv[1])
+    for path in sys.argv[2:]:
+        words, maps = caption(model, path)
+        print(f"{path}:", *words)
+        for word, weights in zip(words, maps, strict=False):
+            print(f"  {word:12} most weight at row, column {np.argwhere(weights == weights.max())[0] + 1}")

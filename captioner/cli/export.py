@@ -24,6 +24,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a model as two graphs, an encoder and one step of the decoder, which caption without this program, maps included."""
+    from captioner.builder.loading import PRETRAINED
     from captioner.commands import export as command
 
     written, difference = command.export(run, folder, to.value)
@@ -34,4 +35,7 @@ def export(
         soft_wrap=True,
     )
     if to is Format.onnx:
-        console.print(f"next: python examples/caption_with_onnx.py {written} photo.jpg", soft_wrap=True)
+        program = Path("examples/caption_with_onnx.py")
+        if not program.is_file():  # outside a clone
+            program = PRETRAINED / program
+        console.print(f"next: python {program} {written} photo.jpg", soft_wrap=True)

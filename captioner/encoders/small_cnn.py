@@ -5,10 +5,13 @@ Shapes: B photos, R regions, D region feature, h and w pixels.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
 from captioner.encoders.contract import Encoder
+from captioner.encoders.folding import folded
 from captioner.encoders.preprocess import Preprocess
 from captioner.ranges import Edge, Size
 from captioner.regions import Grid
@@ -48,6 +51,14 @@ class SmallCNN(Encoder):
 
     def features(self, pixels: Tensor) -> Tensor:
         return self.layers(pixels).flatten(2).transpose(1, 2) + self.place  # (B, R, D)
+
+    def for_inference(self) -> SmallCNN:
+        made = copy.copy(self)
+        pairs = [
+            (f"{number}.0", f"{number}.1") for number in range(len(self.layers))
+        ]  # each convolution and its batch norm
+        made._modules = {"layers": folded(self.layers, pairs)}
+        return made
 
 
 def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:

@@ -49,9 +49,10 @@ def show(
 ) -> HoverWidget | Framed | Drawing:
     """Show captions with their photos.
 
-    >>> captioner.show(caption, photo="beach.jpg")
-    >>> captioner.show(model.captions(paths), photo=paths)
-    >>> captioner.show({"soft": caption, "multi-head": other}, photo="beach.jpg")  # two models, side by side
+    Examples:
+        >>> captioner.show(caption, photo="beach.jpg")
+        >>> captioner.show(model.captions(paths), photo=paths)
+        >>> captioner.show({"soft": caption, "multi-head": other}, photo="beach.jpg")  # two models, side by side
 
     Args:
         captions: a caption; several; or captions of one photo by the name of their model.

@@ -14,8 +14,9 @@ from captioner.visualize.drawing import Drawing
 class HoverWidget(anywidget.AnyWidget):
     """Point at a word to see its map.
 
-    >>> widget = captioner.show(caption, photo="beach.jpg")
-    >>> widget.observe(lambda change: print(caption.words[change.new]), "word")
+    Examples:
+        >>> widget = captioner.show(caption, photo="beach.jpg")
+        >>> widget.observe(lambda change: print(caption.words[change.new]), "word")
 
     Where no widget can run, for example in a notebook on GitHub, the sheet is shown instead.
     """

@@ -18,7 +18,7 @@ from captioner.readers import hub_access
 from tests.cli.test_cli import run
 from tests.helpers import CONFIGS
 
-datasets = pytest.importorskip("datasets")
+datasets = pytest.importorskip("datasets", exc_type=ImportError)
 TEXTS = {
     "one text": ("caption", ["a red dog", "a red cat"], [["a red dog"], ["a red cat"]]),
     "lists": ("captions", [["a dog", "a cat"], ["a bird"]], [["a dog", "a cat"], ["a bird"]]),

@@ -25,7 +25,7 @@ def png(number: int) -> bytes:
 
 
 def write_parquet(path, column="image", caption="caption", texts=None, **more):
-    pyarrow = pytest.importorskip("pyarrow")
+    pyarrow = pytest.importorskip("pyarrow", exc_type=ImportError)
     from pyarrow import parquet
 
     photos = [{"bytes": png(number), "path": name} for number, name in enumerate(NAMES)]
@@ -75,7 +75,7 @@ def test_one_parquet_file_with_splits_and_names_of_its_own(tmp_path):
 
 
 def test_tars_with_texts_and_with_json(tmp_path):
-    pytest.importorskip("webdataset")
+    pytest.importorskip("webdataset", exc_type=ImportError)
     write_tar(tmp_path / "train-000.tar", ("txt", b"a dog\na cat\n"))
     write_tar(tmp_path / "val-000.tar", ("json", json.dumps({"caption": "a bird"}).encode()))
     splits = table(str(tmp_path), "{split}-*.tar")
@@ -85,7 +85,10 @@ def test_tars_with_texts_and_with_json(tmp_path):
 
 
 def test_what_is_damaged_or_holds_no_photos_is_named(tmp_path, monkeypatch):
-    pyarrow, _ = pytest.importorskip("pyarrow"), pytest.importorskip("webdataset")
+    pyarrow, _ = (
+        pytest.importorskip("pyarrow", exc_type=ImportError),
+        pytest.importorskip("webdataset", exc_type=ImportError),
+    )
     from pyarrow import parquet
 
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 cut off")

@@ -60,6 +60,14 @@ def assert_near(features: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(features, expected, rtol=0, atol=runtime.TOLERANCE * float(expected.abs().max()))
 
 
+def test_the_small_network_is_exported_without_batch_norm():
+    encoder = small()
+    other = encoder.for_inference()
+    assert [module for module in other.modules() if isinstance(module, torch.nn.BatchNorm2d)] == []
+    pixels = encoder.preprocess.normalise(photos(encoder))
+    assert_near(other.features(pixels), encoder.features(pixels))
+
+
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
 )

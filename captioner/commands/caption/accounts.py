@@ -75,7 +75,8 @@ def explained(
 ) -> dict[str, tuple[Caption, str]]:
     """Accounts of a caption's words, and what each is, by name, for `captioner.show` and pages.
 
-    >>> captioner.show(caption, photo="beach.jpg", accounts=captioner.explained(model, "beach.jpg", caption))
+    Examples:
+        >>> captioner.show(caption, photo="beach.jpg", accounts=captioner.explained(model, "beach.jpg", caption))
 
     Args:
         captioner: the model that wrote the caption.

@@ -128,6 +128,8 @@ def graphs_of(model: CaptionModel) -> Exported:
         dynamic_shapes=({0: _DYNAMIC, 1: _DYNAMIC}, shapes),
         strict=False,
     )
+    for program in (encoder, step):  # torch 2.6 keeps calls that it cannot read again, and whose results nothing needs
+        program.graph_module.graph.eliminate_dead_code()
     return Exported(
         encoder, step, list(memory_tensors(memory)), list(state_tensors(state)), list(map_tensors(attended))
     )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from captioner.attention import Attended, Memory
 from captioner.decoders.recurrent import RecurrentState
 from captioner.decoders.transformer import TransformerState
+from captioner.encoders import Encoder
 from captioner.model import CaptionModel
 from captioner.regions import centres
 
@@ -24,7 +25,8 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, model: CaptionModel):
         super().__init__()
-        self.model = model
+        assert isinstance(model.encoder, Encoder)
+        self.model = CaptionModel(model.encoder.for_inference(), model.decoder, model.refiner)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         memory = self.model.remember(pixels)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from captioner.encoders.contract import Encoder
-from captioner.encoders.folding import folded
 from captioner.encoders.preprocess import Preprocess
 from captioner.ranges import Edge, Size
 from captioner.regions import Grid
@@ -53,6 +52,8 @@ class SmallCNN(Encoder):
         return self.layers(pixels).flatten(2).transpose(1, 2) + self.place  # (B, R, D)
 
     def for_inference(self) -> SmallCNN:
+        from captioner.encoders.folding import folded
+
         made = copy.copy(self)
         pairs = [
             (f"{number}.0", f"{number}.1") for number in range(len(self.layers))

@@ -33,6 +33,7 @@ from tests.pages import (
 
 COMMANDS = commands()
 SPANS = [span for page in PAGES for span in code_spans(page)]
+CONVENTIONS = [span for span in SPANS if span.page.name == "conventions.md" and span.text.startswith("captioner ")]
 CLI = typer.main.get_command(app)
 CONTEXT = CLI.make_context("captioner", ["train", "CONFIG"])
 NEEDED = {
@@ -85,7 +86,13 @@ def test_a_command_is_one_that_the_program_takes(command):
             pytest.fail(f"no rule checks this command: {command.text}")
 
 
+@pytest.mark.parametrize("span", CONVENTIONS, ids=str)
+def test_what_shows_a_convention_is_a_command_that_the_program_takes(span):
+    check_captioner(words(span)[1:])
+
+
 def test_a_wrong_command_would_be_noticed():
+    assert len(CONVENTIONS) > 20
     for wrong in (
         ["draw", "photo.jpg"],
         ["caption", "photo.jpg", "--model", "runs/demo", "--shet", "out.png"],
@@ -93,6 +100,7 @@ def test_a_wrong_command_would_be_noticed():
         ["train", "configs/nothing.yaml"],
         ["train", "configs/drawn.yaml", "attention.kind=sfot"],
         ["caption", "photo.jpg", "--model", "runs/demo", "--set", "search.beams=none"],
+        ["caption", "photo.jpg", "search.beams=3"],
     ):
         with pytest.raises((Exception, SystemExit)):  # typer's own click raises its own classes
             check_captioner(wrong)
@@ -107,6 +115,8 @@ def check_captioner(arguments: list[str]) -> None:
     assert command is not None, f"no command {name}"
     values = command.make_context(name, rest, parent=CONTEXT).params
     overrides = [*(values.get("overrides") or []), *(values.get("override") or [])]
+    photos = values["photos"] if name == "caption" else []
+    assert not any(re.match(r"\w+\.\w+=", str(photo)) for photo in photos)  # settings of decoding need --set
     config = values.get("config")
     if config and str(config).startswith("configs/"):
         builder.read(ROOT / config, overrides)

@@ -114,10 +114,13 @@ def try_writing(folder: Path) -> None:
     """Write and delete a file in the folder, or in the nearest one above it that exists.
 
     Raises:
-        OSError: nothing can be written there.
+        OSError: nothing can be written there. It does not name the file, which has a random name.
     """
-    with TemporaryFile(dir=existing(folder)):
-        pass
+    try:
+        with TemporaryFile(dir=existing(folder)):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror) from error
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -32,8 +32,8 @@ from captioner.training.checkpoints import (
 )
 
 SETTINGS, VOCABULARY, ENCODER = "settings.yaml", "vocabulary.json", "encoder.safetensors"
-FREQUENCIES, DATA, LOCK = "document_frequencies.npz", "data_digests.npz", ".lock"
-TRAINED = (SETTINGS, VOCABULARY, ENCODER, FREQUENCIES, DATA, LOCK, NEWEST, BEST, "log.jsonl", "wandb_id.txt")
+FREQUENCIES, EVIDENCE, DATA, LOCK = "document_frequencies.npz", "word_evidence.safetensors", "data_digests.npz", ".lock"
+TRAINED = (SETTINGS, VOCABULARY, ENCODER, FREQUENCIES, EVIDENCE, DATA, LOCK, NEWEST, BEST, "log.jsonl", "wandb_id.txt")
 """The files that training reads or writes."""
 _FREE = {
     "run": {"folder", "device", "features", "workers", "save_minutes"},
@@ -196,7 +196,7 @@ def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model:
     remove_unfinished(folder)
     (folder / ".writable").unlink(missing_ok=True)  # of an earlier version
     if not has_weights(folder):  # what is there is of a start that ended before its first checkpoint
-        for name in (VOCABULARY, ENCODER, FREQUENCIES, DATA):
+        for name in (VOCABULARY, ENCODER, FREQUENCIES, EVIDENCE, DATA):
             (folder / name).unlink(missing_ok=True)
         write_settings(folder, settings)  # first, since they mark the folder as a run
     if model.encoder.frozen and not (folder / ENCODER).exists():

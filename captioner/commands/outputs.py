@@ -66,5 +66,4 @@ def check_writable(folder: Path, advice: str = "give another folder") -> None:
     try:
         try_writing(folder)
     except OSError as error:
-        why = system_error(OSError(error.errno, error.strerror))
-        raise UserError(f"the output cannot be written into {folder} ({why}); {advice}") from error
+        raise UserError(f"the output cannot be written into {folder} ({system_error(error)}); {advice}") from error

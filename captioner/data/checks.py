@@ -25,9 +25,8 @@ _SHOWN, _SHOWN_TO_ACT, _READERS = 3, 20, 4
 _TAKE_OUT = "scores on the other split are too good; see `captioner doctor --leave-out FILE` and data.leave_out=FILE"
 _IN_NO_TRAINING = "none is in train; take them out of one of the two splits"
 _SMALL = 32  # pixels; smaller photos show little
-_LONG_ASPECT = 4
+_LONG_ASPECT, _FEW = 4, 30  # photos
 _TOO_MANY_UNKNOWN = 0.2  # of the words of training
-_FEW = 30  # photos
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,9 @@ def _photos(
     examples = list(_all(splits))
     lacking = [(split, example) for split, example in examples if not example.has_file]
     missing = [f"{_named(split, example)} at {example.image}" for split, example in lacking]
-    needed = any(not example.part.skips_missing(skip_missing) for _, example in lacking) or not lacking
     present = [(split, example) for split, example in examples if example.has_file]
+    without_any = {(split, of.part.name) for split, of in lacking} - {(split, of.part.name) for split, of in present}
+    needed = without_any or not lacking or any(not of.part.skips_missing(skip_missing) for _, of in lacking)
     photos, unreadable = _read_photos(present, open_photo, tick)
     found = copies.find([(photo.split, photo.digest, photo.fingerprint) for photo in photos])
     across, within, alike = (
@@ -123,7 +123,7 @@ def _photos(
     long = [str(photo) for photo in photos if max(photo.size) > _LONG_ASPECT * min(photo.size) >= _LONG_ASPECT * _SMALL]
     total = len(examples)
     return [
-        _finding("photos without a file", missing, total, bad=needed),
+        _finding("photos without a file", missing, total, bad=bool(needed)),
         _finding("photos that cannot be read", unreadable, total, bad=True),
         _in_several_splits("byte for byte", across, total),
         _in_several_splits("resized or compressed", alike, total),

@@ -89,6 +89,14 @@ def test_planted_faults_are_reported(splits, kind):
     assert findings(splits)[what] == (1, bad)
 
 
+@pytest.mark.parametrize(("gone", "bad"), [(1, False), (2, True)])
+def test_photos_to_leave_out_are_a_note_unless_a_split_has_no_others(splits, gone, bad):
+    for example in splits["val"][:gone]:
+        example.image.unlink()
+    found = examine(splits, Vocabulary(["a", "dog"]), 1, 5, open_photo, skip_missing=True)
+    assert next(finding.bad for finding in found if finding.what == "photos without a file") == bad
+
+
 def test_the_guide_lists_every_check(splits):
     """The first column is the finding as printed, with SPLIT and N for names and numbers; the second says whether it is bad."""
     vocabulary = Vocabulary(["a", "dog", "cat"])

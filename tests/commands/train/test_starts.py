@@ -7,6 +7,7 @@ import pytest
 from captioner.builder import run_folder
 from captioner.commands.train import training_run as runs
 from captioner.errors import Interrupted, UserError
+from captioner.training import word_evidence
 from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint
 from tests.commands.train.test_resume import Powerless, StopAfter
 from tests.helpers import DRAWN, tiny_settings
@@ -59,6 +60,23 @@ def test_a_start_without_a_checkpoint_is_corrected_by_the_next(settings, tmp_pat
     runs.train(DRAWN, [*settings, "run.epochs=1", "data.min_count=3", "decoder.hidden_size=20"])
     assert run_folder.read_run_settings(folder).decoder.options["hidden_size"] == 20
     assert (folder / BEST).exists()
+
+
+def test_what_a_start_without_a_checkpoint_learned_of_the_words_is_not_used_with_others(settings, tmp_path):
+    assert run_folder.EVIDENCE == word_evidence.FILE
+    with pytest.raises(RuntimeError, match="the power went"):
+        runs.train(DRAWN, settings, Powerless())
+    (tmp_path / "run" / word_evidence.FILE).write_bytes(b"of other words")
+    runs.train(DRAWN, [*settings, "run.epochs=1", "data.min_count=3"])
+    assert not (tmp_path / "run" / word_evidence.FILE).exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_without_a_temporary_file(settings, tmp_path):
+    (tmp_path / "run").write_text("", encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"cannot write into \S*run \(a part of this path is a file and no folder; check the path\)"
+    ):
+        runs.train(DRAWN, settings)
 
 
 def test_a_folder_with_files_of_others_is_still_refused(settings, tmp_path):

@@ -163,7 +163,7 @@ def _without_file(splits: Splits, needed: Sequence[Example]) -> UserError:
     )
     settings = "its root and its images" if part.name else "data.root and data.images"
     return UserError(
-        f"the captions{_of(part)} name {total:,} photos, got {lacking:,} of them without a file, first "
+        f"the data{_of(part)} name {total:,} photos, got {lacking:,} of them without a file, first "
         f"{needed[0].image.absolute()}; put them there, set {settings} to their folder, or leave them out with data.missing=skip"
     )
 

@@ -47,11 +47,11 @@ def folder(root: str) -> Splits:
     """
     base = data_folder(root)
     photos, others = photos_in(base)
+    note_others(base, others)
     if not photos:
         raise UserError(
             f"{base.absolute()} holds no file that is named like a photo (.jpg, .png, ...); check data.root"
         )
-    note_others(base, others)
     return {"test": [Example(photo.relative_to(base).as_posix(), photo, []) for photo in photos]}
 
 
@@ -79,7 +79,9 @@ def note_others(base: Path, others: Sequence[Path]) -> None:
     counts = Counter(_kind(path, base) for path in others)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.most_common(5))
     more = f", and {len(counts) - 5} more kinds" if len(counts) > 5 else ""
-    print_note(f"left out of {base}, since they are not named like photos: {kinds}{more}; first {others[0]}")
+    print_note(
+        f"left out of {base}, since they are not named like photos: {len(others):,} files ({kinds}{more}); first {others[0]}"
+    )
 
 
 def _kind(path: Path, base: Path) -> str:

@@ -88,6 +88,16 @@ class Validation:
     map_entropy: float | None = None  # entropy divided by log R, 0 (one region) to 1 (uniform)
 
 
+def check_monitor(plan: Plan, num_photos: int) -> None:
+    """Check that the watched score can tell checkpoints apart on so many validation photos.
+
+    Raises:
+        UserError: it is the same for all captions.
+    """
+    if plan.monitor == "CIDEr-D" and num_photos == 1:
+        raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.monitor")
+
+
 def check_batch_size(plan: Plan, num_photos: int, num_processes: int) -> None:
     """Check that every part of every batch has a photo.
 

@@ -120,7 +120,7 @@ def test_repeated_photos_are_whole_batches_of_photos_with_views_of_their_own():
 
 def test_missing_photos_are_skipped_where_the_part_says_so(parts, tmp_path):
     (tmp_path / "dogs" / "images" / "1.png").unlink()
-    with pytest.raises(UserError, match="the captions of part dogs name 6 photos, got 1 of them without a file"):
+    with pytest.raises(UserError, match="the data of part dogs name 6 photos, got 1 of them without a file"):
         present(joined(parts, str(tmp_path)))
     parts[0]["missing"] = "skip"
     splits, missing = present(joined(parts, str(tmp_path)))

@@ -96,7 +96,7 @@ def test_texts_in_capitals_are_read_and_whatever_is_no_photo_with_a_text_is_coun
     (tmp_path / "lonely.txt").write_text("a caption whose photo is gone")
     (tmp_path / "raw.CR2").write_bytes(b"")
     assert read(tmp_path, captions=".txt") == WANTED
-    assert "not named like photos: 1 .txt, 1 .cr2" in capsys.readouterr().err
+    assert "not named like photos: 2 files (1 .txt, 1 .cr2)" in capsys.readouterr().err
 
 
 BLANKS = [" lead.jpg", "trail.jpg ", "\u00a0both.jpg\t"]
@@ -228,7 +228,7 @@ def test_every_file_of_a_folder_is_a_photo_or_counted(tmp_path, capsys):
     splits = KINDS["folder"](str(tmp_path))
     assert [example.id for example in splits["test"]] == ["a.HEIC", "b.mpo", "c.tga", "d.ico", "pipe.jpg"]
     said = capsys.readouterr().err
-    assert all(part in said for part in ("1 hidden", "1 .txt", "1 .mov"))
+    assert all(part in said for part in ("3 files", "1 hidden", "1 .txt", "1 .mov"))
 
 
 @pytest.mark.parametrize(
@@ -276,6 +276,14 @@ def test_tables_in_the_folders_of_splits_are_named(tmp_path):
         UserError, match=re.escape("train has metadata.jsonl: set data.captions='{split}/metadata.jsonl'")
     ):
         read(tmp_path, captions="metadata.jsonl")
+
+
+def test_a_folder_without_photos_counts_what_it_has(tmp_path, capsys):
+    for name in ("IMG_1", "IMG_2", "raw.cr2"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UserError, match="holds no file that is named like a photo"):
+        KINDS["folder"](str(tmp_path))
+    assert "3 files (2 without ending, 1 .cr2)" in capsys.readouterr().err
 
 
 def test_a_folder_without_captions_says_how_to_train_on_it(tmp_path):

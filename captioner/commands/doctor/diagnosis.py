@@ -9,17 +9,21 @@ from typing import Any
 from PIL import Image
 
 from captioner import builder
+from captioner.builder.sections import Settings
 from captioner.data.checks import Finding, examine
 from captioner.data.contract import WRITTEN_BY_DOCTOR, Splits, epoch_sizes
 from captioner.encoders import Vision
 from captioner.encoders.onnx_runtime import runtime_text
 from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
 from captioner.features.region_files import RegionFiles
 from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
 from captioner.files import write_text_atomically
 from captioner.progress import Report, silent
+from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import choose_device, number_type, precision_text
+from captioner.training.plan import check_batch_size, check_monitor
 
 
 def diagnose(
@@ -49,7 +53,27 @@ def diagnose(
     results = examine(
         splits, vocabulary, words.min_count, words.max_length, _opener(encoder), report.checked_photos, skip
     )
-    return [finding for finding in results if finding.count], sizes
+    return [*_refusals(settings, splits, vocabulary), *(finding for finding in results if finding.count)], sizes
+
+
+def _refusals(settings: Settings, splits: Splits, vocabulary: Vocabulary) -> list[Finding]:
+    """Why training would refuse to start, other than for its photos and captions."""
+    checks: list[Callable[[], object]] = [
+        lambda: check_monitor(settings.run, len(splits.get("val", []))),
+        lambda: check_batch_size(settings.run, sum(epoch_sizes(splits["train"]).values()), 1),
+        lambda: builder.check_training_parts(
+            settings, builder.make_model(settings, vocabulary, download=False), vocabulary
+        ),
+    ]
+    return [finding for check in checks if (finding := _refusal(check)) is not None]
+
+
+def _refusal(check: Callable[[], object]) -> Finding | None:
+    try:
+        check()
+    except UserError as error:
+        return Finding(str(error), 1, 1, [], bad=True)
+    return None
 
 
 def _opener(encoder: Vision) -> Callable[[Path], Image.Image]:

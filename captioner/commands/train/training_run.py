@@ -31,7 +31,7 @@ from captioner.text.tokens import TOKENS, leaves_whole
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import Processes, number_type, precision_text, processes
 from captioner.training.loop import Trainer
-from captioner.training.plan import Changes, Progress, Validation, check_batch_size
+from captioner.training.plan import Changes, Progress, Validation, check_batch_size, check_monitor
 from captioner.training.run_log import RunLog, check_logs
 from captioner.training.stopping import StopRequest
 
@@ -137,8 +137,7 @@ def _note_tokens(examples: Sequence[Example], settings: Settings, report: Report
 def _check_captions(splits: Splits, settings: Settings, report: Report) -> None:
     """Training and validation need captions with words."""
     split_words = TOKENS[settings.data.tokens]
-    if settings.run.monitor == "CIDEr-D" and len(splits.get("val", [])) == 1:
-        raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.monitor")
+    check_monitor(settings.run, len(splits.get("val", [])))
     for split in ("train", "val"):
         examples = splits.get(split, [])
         empty = [example for example in examples if not any(map(split_words, example.references))]

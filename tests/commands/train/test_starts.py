@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from captioner.builder import run_folder
+from captioner.commands.doctor import diagnose
 from captioner.commands.train import training_run as runs
 from captioner.errors import Interrupted, UserError
 from captioner.training import word_evidence
@@ -32,6 +33,17 @@ def test_a_refused_start_writes_nothing(settings, tmp_path, name):
     with pytest.raises(UserError):
         runs.train(DRAWN, [*others, *REFUSED[name]])
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["min_length", "groups", "no reward", "hard on scores", "batch"])
+def test_the_doctor_is_not_ready_to_train_what_training_refuses(settings, name):
+    changed = {option.split(".")[0] for option in REFUSED[name] if ".kind=" in option}
+    others = [one for one in settings if one.split(".")[0] not in changed]
+    assert [finding.what for finding in diagnose(DRAWN, settings)[0] if finding.bad] == []
+    findings, _ = diagnose(DRAWN, [*others, *REFUSED[name]])
+    with pytest.raises(UserError) as refused:
+        runs.train(DRAWN, [*others, *REFUSED[name]])
+    assert str(refused.value) in [finding.what for finding in findings if finding.bad]
 
 
 LEFT = [".settings.yaml.0123abcd.tmp", ".writable", "..writable.0123abcd.tmp", ".lock", ".vocabulary.json.0123abcd.tmp"]

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 Scale = Enum("Scale", {"caption": "caption", "word": "word"})
 Kind = Enum("Kind", {"reveal": "reveal", "cells": "cells", "ratio": "ratio"})
-Explain = Enum("Explain", {name: name for name in ("attention", "posterior", "gradients", "both", "all", "layers")})
+Explain = Enum(
+    "Explain",
+    {
+        "attention": "attention",
+        "posterior": "posterior",
+        "gradients": "gradients",
+        "both": "both",
+        "all": "all",
+        "layers": "layers",
+    },
+)
 Words = Enum("Words", {"content": "content", "all": "all"})
 
 Models = Annotated[

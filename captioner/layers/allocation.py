@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
-_GPUS = ("/dev/nvidiactl", "/dev/kfd")
+_GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Devices whose drivers reserve more addresses than there is memory."""
+_RESERVED = 2**30
+"""Bytes that threads and libraries reserve and never use; they count too."""
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
@@ -45,7 +47,7 @@ def free_memory() -> float:
 
 @contextmanager
 def within_free_memory() -> Iterator[None]:
-    """Inside, this process can take the memory that is free now, and an error is raised when it asks for more.
+    """Inside, this process can take the memory and the swap space that are free now, and an error is raised when it asks for more.
 
     Otherwise Linux promises more than there is, and kills this process or another one when the memory is used. Does nothing on other
     systems, and with GPUs.
@@ -57,7 +59,7 @@ def within_free_memory() -> Iterator[None]:
 
     before, highest = resource.getrlimit(resource.RLIMIT_DATA)
     taken = re.search(r"VmData:\s*(\d+) kB", _STATUS.read_text(encoding="utf-8"))
-    allowed = 1024 * int(taken[1]) + free_memory() if taken else float("inf")
+    allowed = 1024 * int(taken[1]) + _RESERVED + free_memory() + _free_swap() if taken else float("inf")
     lowest = min([limit for limit in (before, highest) if limit != resource.RLIM_INFINITY], default=float("inf"))
     if allowed < lowest:
         resource.setrlimit(resource.RLIMIT_DATA, (int(allowed), highest))
@@ -65,6 +67,11 @@ def within_free_memory() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (before, highest))
+
+
+def _free_swap() -> int:
+    swap = re.search(r"SwapFree: *(\d+) kB", _MEMINFO.read_text(encoding="utf-8")) if _MEMINFO.exists() else None
+    return 1024 * int(swap[1]) if swap else 0
 
 
 def size_of_weights(make: Callable[[], nn.Module]) -> int:

@@ -66,14 +66,15 @@ def test_a_command_that_asks_for_more_than_the_free_memory_ends_with_one_line(mo
 
     monkeypatch.setattr(allocation, "_GPUS", ())
     monkeypatch.setattr(allocation, "free_memory", lambda: 2.0**26)
+    monkeypatch.setattr(allocation, "_free_swap", lambda: 2**26)
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    for taking in (lambda: bytearray(2**29), lambda: torch.empty(2**29, dtype=torch.uint8)):
+    for taking in (lambda: bytearray(2**31), lambda: torch.empty(2**31, dtype=torch.uint8)):
         with pytest.raises(SystemExit) as ended:
             cli.main(taking)
         assert ended.value.code == 2
         assert capsys.readouterr().err.startswith("error: this needs more memory than there is")
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
-    bytearray(2**29)
+    bytearray(2**31)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is limited")
@@ -87,3 +88,10 @@ def test_memory_is_not_limited_with_a_gpu_or_where_the_free_memory_is_unknown(mo
     before = resource.getrlimit(resource.RLIMIT_DATA)
     with allocation.within_free_memory():
         assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_free_swap_space_is_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(allocation, "_MEMINFO", tmp_path / "meminfo")
+    assert allocation._free_swap() == 0
+    (tmp_path / "meminfo").write_text("MemAvailable:  100 kB\nSwapFree:       2 kB\n")
+    assert allocation._free_swap() == 2048

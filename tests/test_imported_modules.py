@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+import torch
+from torch.torch_version import TorchVersion
 
 from tests.builder.test_renamed import OLD_RUN
 from tests.helpers import CONFIGS, DRAWN
@@ -74,7 +76,8 @@ SLOW = (
 def test_captioning_with_the_model_in_the_box_waits_for_no_slow_import():
     photo = next((CONFIGS.parent / "examples").glob("*.jpg"))
     program = CAPTION.replace('.split(".")[0] == "captioner"', f" in {SLOW}")
-    assert modules(program, "captioner", "caption", str(photo)) == []
+    by_torch = {"sympy"} if TorchVersion(torch.__version__) < (2, 7) else set()
+    assert set(modules(program, "captioner", "caption", str(photo))) <= by_torch
 
 
 def test_training_up_to_the_first_step_imports_at_most_100_modules(settings):

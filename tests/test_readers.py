@@ -189,6 +189,8 @@ ARRAYS = {
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 @pytest.mark.parametrize("case", ARRAYS)
 def test_arrays_that_are_damaged_are_named(tmp_path, case, suffix):
+    if case == "negative" and numpy.lib.NumpyVersion(numpy.__version__) < "2.0.0":
+        pytest.skip("numpy 1 reads this as an array without rows")
     path = tmp_path / f"one.{suffix}"
     path.write_bytes(ARRAYS[case])
     with pytest.raises(UserError, match=r"one\..*should be a file of numpy arrays.*compute it again") as caught:

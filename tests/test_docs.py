@@ -240,8 +240,11 @@ def accepted(overrides: list[str]) -> bool:
     """Whether some kind of their sections takes these settings, those of one command or sentence together."""
     sections = {override.partition(".")[0] for override in overrides}
     given = {override.partition("=")[0] for override in overrides}
-    (section,) = sections if len(sections) == 1 else (None,)
-    kinds = list(TABLES.get(section, {})) if section and f"{section}.kind" not in given else []
+    if len(sections) > 1:
+        own = [[override for override in overrides if override.startswith(f"{section}.")] for section in sections]
+        return _reads(overrides) or all(map(accepted, own))
+    section = next(iter(sections), "")
+    kinds = list(TABLES.get(section, {})) if f"{section}.kind" not in given else []
     choices = [[], *([f"{section}.kind={kind}", *NEEDED.get(kind, [])] for kind in kinds)]
     if section == "encoder":
         choices.append(["encoder.kind=resnet18"])

@@ -58,7 +58,10 @@ def test_drawn_pictures_that_resemble_each_other_are_no_copies(tmp_path):
 
 @pytest.mark.parametrize(("skip", "of_part"), [(True, None), (False, "skip"), (True, "error")])
 def test_missing_photos_are_a_note_where_training_leaves_them_out(skip, of_part, tmp_path):
-    splits = {"train": [Example("one/1", tmp_path / "none.png", ["a dog"], part=Part("one", missing=of_part))]}
-    results = examine(splits, Vocabulary(["a", "dog"]), 1, 9, open_photo, skip_missing=skip)
-    (missing,) = [one for one in results if one.what == "photos without a file"]
-    assert (missing.count, missing.bad) == (1, of_part == "error")
+    picture(0).save(tmp_path / "there.png")
+    part = Part("one", missing=of_part)
+    examples = [Example(f"one/{name}", tmp_path / f"{name}.png", ["a dog"], part=part) for name in ("there", "none")]
+    for train, bad in ((examples, of_part == "error"), (examples[1:], True)):  # without any photo there is no training
+        results = examine({"train": train}, Vocabulary(["a", "dog"]), 1, 9, open_photo, skip_missing=skip)
+        (missing,) = [one for one in results if one.what == "photos without a file"]
+        assert (missing.count, missing.bad) == (1, bad)

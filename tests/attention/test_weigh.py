@@ -113,7 +113,7 @@ def test_maps_of_zeros_can_be_replaced(weigh):
 
 @pytest.mark.parametrize("kind", ["hard", "none"])
 def test_other_kinds_refuse_it_and_say_which_take_it(kind):
-    with pytest.raises(UserError, match=r"unknown key in attention: 'weigh'; attention.kind=soft or .* takes it"):
+    with pytest.raises(UserError, match=r"unknown key in attention: 'weigh'; attention.kind=soft, .* or .* takes it"):
         builder.read(DRAWN, [f"attention.kind={kind}", "attention.weigh=sparsemax"])
     with pytest.raises(
         UserError, match=r"attention.weigh should be 'softmax', 'sparsemax' or 'entmax15', got 'sparse'"

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from captioner.commands.compare.comparison_figure import comparison_figure
-from captioner.commands.inspect.inspection_figure import card_figure, draw_card
+from captioner.commands.inspect.compared_maps import CENTRE
+from captioner.commands.inspect.inspection_figure import SIZE, card_figure, draw_card
+from captioner.explain.grounding import Gain
 from captioner.metrics.bootstrap import Estimate
 
 ESTIMATE = Estimate(4.0, 3.0, 5.0, 40)
@@ -21,16 +23,25 @@ TITLE = (
 
 
 FOUND, NOTHING = SimpleNamespace(lift=ESTIMATE, gap=ESTIMATE, log_prob=ESTIMATE), SimpleNamespace(lift=None)
+GAINED, NEITHER = Gain(ESTIMATE, ESTIMATE), Gain(None, None)
 CARD = SimpleNamespace(
     agreement={
         "references": {"attention": FOUND, "centre of the photo": FOUND},
         "captions": {"attention": FOUND, "integrated gradients": FOUND, "Grad-CAM": NOTHING},
     },
+    gains={
+        "references": {"attention": {CENTRE: GAINED}},
+        "captions": {
+            "attention": {CENTRE: GAINED},
+            "integrated gradients": {CENTRE: GAINED},
+            "Grad-CAM": {CENTRE: NEITHER},
+        },
+    },
     lag={"references": dict.fromkeys(range(-2, 3), FOUND), "captions": {0: FOUND, 1: NOTHING}},
     reasons={"attention": FOUND, "random order": FOUND},
     replaced={"uniform": FOUND, "another word's": FOUND},
 )
-BARE = SimpleNamespace(agreement={}, lag={}, reasons={}, replaced={"uniform": FOUND})
+BARE = SimpleNamespace(agreement={}, gains={}, lag={}, reasons={}, replaced={"uniform": FOUND})
 LINES = {
     "soft:additive": SimpleNamespace(scores=[1.0, 1.1], entropy=0.7),
     "most frequent": SimpleNamespace(scores=[0.5], entropy=None),
@@ -67,7 +78,7 @@ def test_figures_are_also_files_for_papers_and_say_what_is_drawn(name, tmp_path)
 
 
 def test_no_text_of_a_card_is_cut_off():
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure = Figure(figsize=SIZE, layout="constrained")
     draw_card(figure, CARD, TITLE)
     figure.draw_without_rendering()
     drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
@@ -83,6 +94,6 @@ def test_equal_curves_of_references_and_captions_are_both_seen():
         SimpleNamespace(**{**vars(CARD), "lag": {name: {0: FOUND} for name in ("references", "captions")}}),
         TITLE,
     )
-    positions = [line.get_xdata()[0] for line in figure.axes[1].lines if line.get_marker() == "o"]
+    positions = [line.get_xdata()[0] for line in figure.axes[3].lines if line.get_marker() == "o"]
     assert len(set(positions)) == 2
     assert max(positions) - min(positions) < 0.2

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LEVEL, _ERROR = "#777777", "#222222"
 _COLOURS = {"references": "#0072B2", "captions": "#D55E00", "lost": "#009E73"}
 _ASIDE = 0.08
+SIZE = 15, 7.4  # inches
 
 
 class Inspected(Protocol):
@@ -42,7 +43,7 @@ class Inspected(Protocol):
 
 def card_figure(path: Path, card: Inspected, title: str) -> None:
     """Write six panels with 95 % intervals as PNG, PDF and SVG."""
-    with figure_file(path, 15, 7.4, FORMATS) as figure:
+    with figure_file(path, *SIZE, FORMATS) as figure:
         draw_card(figure, card, title)
 
 

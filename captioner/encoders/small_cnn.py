@@ -55,9 +55,7 @@ class SmallCNN(Encoder):
         from captioner.encoders.folding import folded
 
         made = copy.copy(self)
-        pairs = [
-            (f"{number}.0", f"{number}.1") for number in range(len(self.layers))
-        ]  # each convolution and its batch norm
+        pairs = [(f"{block}.0", f"{block}.1") for block in range(len(self.layers))]  # convolution, batch norm
         made._modules = {"layers": folded(self.layers, pairs)}
         return made
 

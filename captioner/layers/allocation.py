@@ -37,8 +37,8 @@ def keep_memory() -> bool:
 def free_memory() -> float:
     """Bytes that programs can still take: what Linux says is available, elsewhere all memory, infinite where that is unknown."""
     try:
-        available = re.search(r"MemAvailable: *(\d+) kB", _MEMINFO.read_text(encoding="utf-8"))
-        return 1024 * int(available[1]) if available else float("inf")
+        available = _bytes(_MEMINFO, "MemAvailable")
+        return float("inf") if available is None else available
     except OSError:
         names = getattr(os, "sysconf_names", {})
         known = {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= names.keys()
@@ -58,8 +58,8 @@ def within_free_memory() -> Iterator[None]:
     import resource
 
     before, highest = resource.getrlimit(resource.RLIMIT_DATA)
-    taken = re.search(r"VmData:\s*(\d+) kB", _STATUS.read_text(encoding="utf-8"))
-    allowed = 1024 * int(taken[1]) + _RESERVED + free_memory() + _free_swap() if taken else float("inf")
+    taken = _bytes(_STATUS, "VmData")
+    allowed = float("inf") if taken is None else taken + _RESERVED + free_memory() + _free_swap()
     lowest = min([limit for limit in (before, highest) if limit != resource.RLIM_INFINITY], default=float("inf"))
     if allowed < lowest:
         resource.setrlimit(resource.RLIMIT_DATA, (int(allowed), highest))
@@ -70,8 +70,13 @@ def within_free_memory() -> Iterator[None]:
 
 
 def _free_swap() -> int:
-    swap = re.search(r"SwapFree: *(\d+) kB", _MEMINFO.read_text(encoding="utf-8")) if _MEMINFO.exists() else None
-    return 1024 * int(swap[1]) if swap else 0
+    return (_bytes(_MEMINFO, "SwapFree") or 0) if _MEMINFO.exists() else 0
+
+
+def _bytes(path: Path, name: str) -> int | None:
+    """A number of kB that Linux tells in a file of /proc, in bytes."""
+    line = re.search(rf"^{name}:\s*(\d+) kB", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return None if line is None else 1024 * int(line[1])
 
 
 def size_of_weights(make: Callable[[], nn.Module]) -> int:

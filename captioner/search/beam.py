@@ -13,13 +13,11 @@ from annotated_types import Ge, Le
 from torch import Tensor
 from torch.nn import functional
 
-from captioner.attention import Memory
-from captioner.decoders import Decoder
 from captioner.ranges import Captions, NonNegative, OneOf
-from captioner.search.hypotheses import Hypothesis, SearchHistory
+from captioner.search.hypotheses import SearchHistory
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.search.limits import DEFAULT, Limits
-from captioner.search.steps import BeamState, Continuations, Search, write
+from captioner.search.steps import BeamState, Continuations, Search
 from captioner.text.vocabulary import END
 
 LengthRule = Annotated[str, OneOf(LENGTH_RULES)]
@@ -34,9 +32,6 @@ class Greedy(Search):
     """
 
     limits: Limits = DEFAULT
-
-    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
-        return write(self, decoder, memory, max_captions)
 
     def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         return _best(log_probs, state, 1, "none")
@@ -57,10 +52,6 @@ class BeamSearch(Search):
     beams: Captions = 3
     length_rule: LengthRule = "none"
     limits: Limits = DEFAULT
-
-    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
-        """The best captions of each photo, at most `max_captions`, best first."""
-        return write(self, decoder, memory, max_captions)
 
     def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         return _best(log_probs, state, self.beams, self.length_rule)
@@ -93,10 +84,6 @@ class DiverseBeamSearch(Search):
     def __post_init__(self):
         if self.beams % self.groups:
             raise ValueError(f"beams should be a multiple of groups, got {self.beams} and {self.groups}")
-
-    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
-        """The best captions of each photo over all groups, at most `max_captions`, best first."""
-        return write(self, decoder, memory, max_captions)
 
     def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         size = self.beams // self.groups
@@ -135,10 +122,6 @@ class ConsensusSearch(BeamSearch):
     length_rule: LengthRule = "none"
     limits: Limits = DEFAULT
     sharpness: NonNegative = 0.2
-
-    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
-        """The captions of each photo, at most `max_captions`, those that agree most with the others first."""
-        return write(self, decoder, memory, max_captions)
 
     def rank(self, history: SearchHistory, scores: Tensor, ranks: Tensor) -> Tensor:
         from captioner.search.consensus import agreement  # most commands do without it

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from captioner.attention import Memory
-from captioner.decoders import Decoder
 from captioner.ranges import Captions, Count, Divisor, Share
-from captioner.search.hypotheses import Hypothesis
 from captioner.search.limits import DEFAULT, Limits
-from captioner.search.steps import BeamState, Continuations, Search, write
+from captioner.search.steps import BeamState, Continuations, Search
 
 
 @dataclass(frozen=True)
@@ -40,10 +37,6 @@ class Sampling(Search):
     top_k: Count = 0
     top_p: Share = 1.0
     limits: Limits = DEFAULT
-
-    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
-        """Samples of each photo, at most `max_captions`, likeliest first."""
-        return write(self, decoder, memory, max_captions)
 
     def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         num_photos, num_captions = log_probs.shape[:2]

@@ -50,6 +50,10 @@ class Search(Protocol):
         """Choose from log-probabilities (n, K, V) of the next words. At the first word K is 1."""
         ...
 
+    def __call__(self, decoder: Decoder, memory: Memory, max_captions: int = 1) -> list[list[Hypothesis]]:
+        """The captions of each photo, at most `max_captions`, best first."""
+        return write(self, decoder, memory, max_captions)
+
     def rank(self, history: SearchHistory, scores: Tensor, ranks: Tensor) -> Tensor:
         """What the whole captions are ordered by, given their log-probabilities and their ranks at the last word; (B, K) each."""
         return ranks

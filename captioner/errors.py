@@ -60,6 +60,11 @@ class Interrupted(Exception):
     """Training was asked to stop, and has saved its state."""
 
 
+def either(names: Iterable[str]) -> str:
+    """The names as alternatives: "a, b or c"."""
+    return " or ".join(", ".join(names).rsplit(", ", 1))
+
+
 def shortened(text: str, longest: int = LONGEST_MESSAGE) -> str:
     """The text, or its two ends with the number of characters that are left out between them."""
     if len(text) <= longest:

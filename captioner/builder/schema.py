@@ -30,7 +30,7 @@ from captioner.builder.sections import (
     Words,
 )
 from captioner.encoders import Refiner
-from captioner.errors import UserError, system_errors
+from captioner.errors import UserError, either, system_errors
 from captioner.features.region_files import RegionFiles
 from captioner.search import Limits
 from captioner.training import objectives, optimisation
@@ -197,8 +197,7 @@ def _nearest_key(section: str, key: str, known: Collection[str]) -> str:
     if like or meant is None:
         return like
     spelled = "" if meant == key else f"; did you mean {meant!r}?"
-    kinds = " or ".join(", ".join(takers[meant]).rsplit(", ", 1))
-    return f"{spelled}; {section}.kind={kinds} takes it"
+    return f"{spelled}; {section}.kind={either(takers[meant])} takes it"
 
 
 def keys_of(section: str, kind: str, score: str = "") -> set[str]:

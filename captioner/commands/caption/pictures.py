@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from captioner.encoders.preprocess import open_photo
-from captioner.errors import UserError, visible
+from captioner.errors import UserError, either, visible
 from captioner.progress import console
 from captioner.search import Caption
 from captioner.visualize.animation import ANIMATIONS, LARGE, save_animation
@@ -90,9 +90,8 @@ def check(wanted: Mapping[str, Path], num_photos: int) -> None:
     """Refuse pictures that cannot be drawn, before anything is captioned."""
     for option, path in wanted.items():
         endings = ANIMATIONS if option == "gif" else FORMATS
-        in_words = " or ".join(", ".join(endings).rsplit(", ", 1))
         if path.suffix and path.suffix.lower() not in endings:
-            raise UserError(f"--{option} writes {in_words}, got {path.name!r}; choose such a name, or a folder")
+            raise UserError(f"--{option} writes {either(endings)}, got {path.name!r}; choose such a name, or a folder")
         max_photos = 1 if option == "gif" else _ON_ONE_PICTURE
         if path.suffix and num_photos > max_photos:
             raise UserError(

@@ -56,8 +56,8 @@ class CaptionModel(nn.Module):
             return photos
         if not isinstance(self.encoder, Encoder):
             raise UserError(
-                "this model's regions come from files, so it cannot caption a new photo; score splits with eval.py, or train with an "
-                "encoder that reads photos, such as encoder.kind=resnet101"
+                "this model's regions come from files, so it cannot caption a new photo; score splits with captioner eval, or train with "
+                "an encoder that reads photos, such as encoder.kind=resnet101"
             )
         return self.encoder(photos)
 

@@ -183,7 +183,7 @@ class TerminalReport(Report):
         console.print("stopping after this step, and saving; once more to stop without saving")
 
     def training_finished(self, folder: Path) -> None:
-        console.print(f"finished: {folder} (score it: python eval.py {folder})")
+        console.print(f"finished: {folder} (score it: captioner eval {folder})")
 
     def note(self, text: str) -> None:
         print_note(text)

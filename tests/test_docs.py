@@ -70,7 +70,7 @@ def test_a_command_is_one_that_the_program_takes(command):
             check_captioner(["train", *arguments])
         case ["python", "eval.py", *arguments]:
             check_captioner(["evaluate", *arguments])
-        case ["python3", "-m", "venv", _] | ["source" | "hf", *_] | ["mkdocs", "serve" | "build", *_]:
+        case ["python3", "-m", "venv", _] | ["source" | "hf" | "tensorboard", *_] | ["mkdocs", "serve" | "build", *_]:
             pass  # other programs
         case ["python", "examples/caption_with_onnx.py", _, _]:
             assert (ROOT / "examples/caption_with_onnx.py").is_file()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import site
 import subprocess
@@ -21,6 +23,16 @@ PARTS = ["captioner", "configs", "examples", "pyproject.toml", "requirements.txt
 
 def test_configs_are_kept_once():
     assert CONFIGS.resolve() == ROOT / "configs"
+
+
+def test_messages_name_no_program_that_only_a_clone_has():
+    named = []
+    for path in sorted((ROOT / "captioner").rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        texts = [node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in docstrings]
+        named += [text for text in texts if isinstance(text, str) and re.search(r"\b(?:train|eval)\.py\b", text)]
+    assert named == []
 
 
 def run(*command: object, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -124,7 +124,7 @@ def load(
     names = [run] if run is None or isinstance(run, (str, Path)) else run
     folders = [model_folder(name) for name in names]
     if not folders:
-        raise UserError("load needs a run, got none; give the folder that train.py wrote, such as runs/demo")
+        raise UserError("load needs a run, got none; give the folder that training wrote, such as runs/demo")
     twice = [folder for index, folder in enumerate(folders) if folder.resolve() in map(Path.resolve, folders[:index])]
     if twice:
         raise UserError(f"the models of an ensemble should be different runs, got {twice[0]} twice; give each once")

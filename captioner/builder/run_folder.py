@@ -59,7 +59,7 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
     if not (folder / SETTINGS).exists():
         other = "it is not a folder" if folder.exists() else "nothing is there"
         why = f"it has no {SETTINGS}" if folder.is_dir() else other
-        raise UserError(f"{folder} is not a run: {why}; give the folder that train.py wrote, such as runs/demo")
+        raise UserError(f"{folder} is not a run: {why}; give the folder that training wrote, such as runs/demo")
     for override in overrides:
         check_keys(parse_override(override), SECTIONS, "section")
         if not override.startswith(_AFTER_TRAINING):
@@ -130,7 +130,7 @@ def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
         return
     if not change:
         raise UserError(
-            f"{folder} is a finished run; score it with `python eval.py {folder}`, train on with run.epochs={2 * progress['epoch']} "
+            f"{folder} is a finished run; score it with `captioner eval {folder}`, train on with run.epochs={2 * progress['epoch']} "
             "--change, or give run.folder=... to train another"
         )
     if progress["epoch"] >= settings.run.epochs:

@@ -91,7 +91,7 @@ def read_results(path: Path) -> dict[int | str, str]:
     Raises:
         UserError: the file is missing, not in COCO's format, or has an image twice.
     """
-    content = read_json(path, "where the results are: eval.py writes RUN/val/results.json")
+    content = read_json(path, "where the results are: captioner eval writes RUN/val/results.json")
     if not isinstance(content, list):
         raise UserError(
             f'{path} should hold a list of results, [{{"image_id": 1, "caption": "a dog"}}, ...], got {_kind_of(content)}; give '
@@ -106,7 +106,7 @@ def read_results(path: Path) -> dict[int | str, str]:
         ):
             raise UserError(
                 f"{path}: each result should have image_id (number or text) and caption (text), got {_start(entry)}; "
-                "eval.py writes such a file, caption --json another"
+                "captioner eval writes such a file, caption --json another"
             )
         if entry["image_id"] in captions:
             raise UserError(f"{path}: every image should have one caption, got image_id {entry['image_id']!r} twice")

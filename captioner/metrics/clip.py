@@ -129,7 +129,8 @@ def load_clip(name: str, device: torch.device, report: Report = silent) -> Clip:
         raise UserError(_incomplete(name, f"{missing}{num_tokens:,} of {vocabulary_size:,} tokens"))
     side = model.config.vision_config.image_size
     preprocess = Preprocess(side, (side, side), tuple(pictures.image_mean), tuple(pictures.image_std), "bicubic")
-    source = f"{name} (transformers {transformers.__version__})"
+    called = Path(name).resolve().name if Path(name).is_dir() else name  # scores are shared; paths are not
+    source = f"{called} (transformers {transformers.__version__})"
     return Clip(model.float().eval().to(device), tokenizer, preprocess, source, report)
 
 

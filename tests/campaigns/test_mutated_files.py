@@ -35,7 +35,7 @@ FORMATS = {"JPEG": {}, "PNG": {}, "GIF": {}, "BMP": {}, "TIFF": {}, "PPM": {}, "
 FORMATS |= {
     name: {}
     for name, feature in {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}.items()
-    if features.check(feature)
+    if feature in features.get_supported()
 }
 HANG = 10
 

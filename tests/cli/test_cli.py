@@ -201,7 +201,7 @@ def test_an_error_for_a_folder_that_is_no_run_lists_its_content(capsys, pictures
     (tmp_path / "file").write_text("")
     status, _, errors = run(capsys, cli.caption, photo_of(pictures), "--model", tmp_path / name)
     assert status == 2
-    assert f"is not a run: {why}; give the folder that train.py wrote" in " ".join(errors.split())
+    assert f"is not a run: {why}; give the folder that training wrote" in " ".join(errors.split())
 
 
 def test_samples_are_the_seeds(capsys, trained, pictures):

@@ -186,7 +186,7 @@ def test_clip_scores_files_and_reports_progress(folder, files):
     near = [cosines_by_hand(folder, photos / f"{photo}.png", [text])[0] for photo, text in CAPTIONS.items()]
     wanted = numpy.mean([2.5 * max(cosine, 0) for cosine in near])
     assert found.rows["results.json"][CLIP_SCORE] == pytest.approx(wanted, abs=1e-5)
-    assert f"CLIPScore by {folder} (transformers " in found.protocol.scorers
+    assert f"CLIPScore by {folder.name} (transformers " in found.protocol.scorers
     assert heard == [("photos", 3, 3), ("references", 6, 6), ("captions", 3, 3)]
     (photos / "2.png").unlink()
     with pytest.raises(UserError, match=r"no photo at .*2\.png"):
@@ -204,10 +204,10 @@ def test_a_missing_or_incomplete_clip_model_is_an_error(folder, tmp_path):
     weights = load_file(tmp_path / "model.safetensors")
     del weights["text_projection.weight"]
     save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError, match="1 weights are missing, and 54 of 54 tokens"):
+    with pytest.raises(UserError, match="1 weights are missing, and the tokeniser has 54 of 54 tokens"):
         load_clip(str(tmp_path), CPU)
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     for name in ("tokenizer.json", "vocab.json", "merges.txt"):
         (tmp_path / name).unlink(missing_ok=True)
-    with pytest.raises(UserError, match="needs a whole CLIP model"):
+    with pytest.raises(UserError, match="needs a complete CLIP model"):
         load_clip(str(tmp_path), CPU)

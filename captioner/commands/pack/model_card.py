@@ -5,6 +5,7 @@ The part between two marks is written by the program, and replaced when the mode
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,10 +63,11 @@ Not written yet: whom and what the training captions name, and how.
 """
 
 
-class _Split(TypedDict):
+class _Protocol(TypedDict):
     """What a card takes of a protocol."""
 
     split: str
+    models: NotRequired[str]  # of an ensemble
 
 
 class _Evaluated(TypedDict):
@@ -73,7 +75,7 @@ class _Evaluated(TypedDict):
 
     scores: dict[str, dict[str, float] | float]  # by system; metrics.save_scores also writes those of one system
     intervals: NotRequired[dict[str, dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]]]]
-    protocol: _Split
+    protocol: _Protocol
     signature: str
 
 
@@ -86,7 +88,7 @@ def write_card(
     known: TrainingPhotos | None,
     half: bool = True,
 ) -> None:
-    """Write the card, or replace the program's part of an earlier one.
+    """Write the card. Of an earlier one, the program's part is replaced, and the author's is kept.
 
     Args:
         half: whether large matrices are stored in half precision.
@@ -95,17 +97,35 @@ def write_card(
     about = _about(settings, captioner, trained_on, half)
     facts = [picture, about, _recipe(settings), _scores(run), _unlike(known)]
     own = "\n".join([_START, "", *(part for part in facts if part), _END])
-    path = folder / CARD
-    text = (
-        read_text(path, "move it away")
-        if path.exists()
-        else f"{_HEAD}# {folder.resolve().name}\n\n{_START}\n{_END}\n\n{_TO_WRITE}"
-    )
+    text = earlier_card(folder, run)
+    write_text_atomically(folder / CARD, text[: text.index(_START)] + own + text[text.index(_END) + len(_END) :])
+
+
+def earlier_card(folder: Path, run: Path) -> str:
+    """The card in a folder, or else in the run's, whose author's text is kept; without either, a new one.
+
+    Raises:
+        UserError: it is not a card of this program.
+    """
+    path = next((card for card in (folder / CARD, run / CARD) if card.exists()), None)
+    if path is None:
+        return f"{_HEAD}# {folder.resolve().name}\n\n{_START}\n{_END}\n\n{_TO_WRITE}"
+    text = read_text(path, "move it away")
     if text.count(_START) != 1 or text.count(_END) != 1 or text.index(_START) > text.index(_END):
         raise UserError(
             f"{path} lacks the marks between which `captioner pack` writes; move it away, and copy its text into the new one afterwards"
         )
-    write_text_atomically(path, text[: text.index(_START)] + own + text[text.index(_END) + len(_END) :])
+    return text
+
+
+def trained_on_by(card: Path) -> str:
+    """The names of the training data that an earlier card gives; empty if there is no card."""
+    row = (
+        re.search(r"^\| trained on \| (.*) \|$", read_text(card, "move it away"), re.MULTILINE)
+        if card.exists()
+        else None
+    )
+    return row[1].replace("\\|", "|") if row else ""
 
 
 def _about(settings: Settings, captioner: Captioner, trained_on: str, half: bool) -> str:
@@ -144,7 +164,7 @@ def _recipe(settings: Settings) -> str:
 
 
 def _scores(run: Path) -> str:
-    """The tables of every evaluation in the run's folder, with 95 % intervals."""
+    """The tables of every evaluation of the run alone in its folder, with 95 % intervals."""
     parts = []
     for path in sorted(run.glob("*/scores.json")):
         if unfinished(path.parent):
@@ -152,7 +172,7 @@ def _scores(run: Path) -> str:
         stored: _Evaluated = read_json(path, "score the run again, or delete it", _Evaluated)
         rows: dict[str, Any] = dict(stored["scores"])
         intervals = stored.get("intervals", {})
-        if not all(isinstance(row, dict) for row in rows.values()):
+        if stored["protocol"].get("models") or not all(isinstance(row, dict) for row in rows.values()):
             continue
         parts.append(f"### {stored['protocol']['split']}\n")
         parts += [_score_table(group, intervals) for group in grouped(rows)]
@@ -189,4 +209,5 @@ def _unlike(known: TrainingPhotos | None) -> str:
 
 def _table(head: list[str], rows: Any) -> str:
     lines = [head, ["---"] * len(head), *([*map(str, row)] for row in rows)]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    cells = [[" ".join(cell.replace("|", "\\|").split()) for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)

@@ -7,6 +7,7 @@ float32 in any case.
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -23,13 +24,14 @@ from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.evaluate.baseline_captions import mean_regions
 from captioner.commands.outputs import check_writable
-from captioner.commands.pack.model_card import CARD, SHEET, write_card
+from captioner.commands.pack.model_card import CARD, SHEET, earlier_card, trained_on_by, write_card
 from captioner.commands.photo_sources import photo_source, read_splits
 from captioner.data.contract import Example
 from captioner.errors import UserError
 from captioner.features.training_photos import TrainingPhotos
 from captioner.files import VERSION, unfinished, write_text_atomically
 from captioner.progress import Report, silent
+from captioner.readers import read_json
 from captioner.training.checkpoints import BEST, load_checkpoint, save_checkpoint
 
 FILES = {
@@ -62,7 +64,7 @@ def pack(
         folder: is created, or holds an earlier packed model.
         overrides: settings of decoding that the packed model should have, and where its data lie.
         report: shows progress.
-        trained_on: the names of the training data; by default, from the settings.
+        trained_on: the names of the training data; by default, from the run's card or its settings.
         photos: look at photos of the training data, so that the model can say which photos are unlike them.
 
     Raises:
@@ -70,6 +72,7 @@ def pack(
     """
     run = builder.model_folder(run)
     _check_folder(folder, run)
+    earlier_card(folder, run)  # raises if it cannot be written again
     for left in filter(None, map(unfinished, sorted(run.iterdir()))):
         report.note(f"{left}; its scores are left out of the model card")
     settings = builder.read_run_settings(run, overrides)
@@ -79,15 +82,14 @@ def pack(
     # Without settings, the folder is no model until all is written.
     for name in (builder.SETTINGS, builder.ENCODER, TRAINING_PHOTOS):
         (folder / name).unlink(missing_ok=True)
-    for name in (BEST, builder.ENCODER):
-        if (run / name).exists():
-            tensors, state = load_checkpoint(run / name)
-            save_checkpoint(folder / name, {key: _half(tensor) for key, tensor in tensors.items()}, state)
+    _copy_weights(run, folder)
     captioner.vocabulary.save(folder / builder.VOCABULARY)
     if known is not None:
         known.save(folder / TRAINING_PHOTOS)
+    if (run / SHEET).is_file() and not (folder / SHEET).exists():
+        shutil.copy(run / SHEET, folder / SHEET)
     about = {
-        "trained_on": trained_on or names_of_data(settings),
+        "trained_on": trained_on or trained_on_before(run, settings),
         "packed": date.today().isoformat(),
         "version": VERSION,
     }
@@ -110,6 +112,13 @@ def _check_folder(folder: Path, run: Path) -> None:
 
 def _is_own(path: Path) -> bool:
     return path.name in FILES or (path.name.startswith(".") and path.name.endswith(".tmp"))
+
+
+def _copy_weights(run: Path, folder: Path) -> None:
+    for name in (BEST, builder.ENCODER):
+        if (run / name).exists():
+            tensors, state = load_checkpoint(run / name)
+            save_checkpoint(folder / name, {key: _half(tensor) for key, tensor in tensors.items()}, state)
 
 
 def _half(tensor: Tensor) -> Tensor:
@@ -190,8 +199,13 @@ def _below_data(value: Any) -> Any:
     return name if name == "data" else f"data/{name}"
 
 
-def names_of_data(settings: Settings) -> str:
-    """The names of the folders of the data."""
+def trained_on_before(run: Path, settings: Settings) -> str:
+    """What a run was trained on: as its card says, or as it was packed; else the names of the folders of its data."""
+    packed = read_json(run / ABOUT, "pack the run again")["trained_on"] if (run / ABOUT).is_file() else ""
+    return trained_on_by(run / CARD) or packed or _names_of_data(settings)
+
+
+def _names_of_data(settings: Settings) -> str:
     return " and ".join(dict.fromkeys(Path(root).name for root in _roots(settings.resolved["data"]))) or "its data"
 
 

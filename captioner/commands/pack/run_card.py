@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from captioner.builder.loading import ABOUT, PRETRAINED, TRAINING_PHOTOS
 from captioner.commands import caption
 from captioner.commands.outputs import check_writable
 from captioner.commands.pack.model_card import CARD, SHEET, write_card
-from captioner.commands.pack.packing import names_of_data, portable
+from captioner.commands.pack.packing import portable, trained_on_before
 from captioner.errors import UserError
 from captioner.features.training_photos import TrainingPhotos
+from captioner.files import write_text_atomically
 from captioner.readers import read_json
 
 
@@ -21,7 +23,7 @@ def card(run: Path, trained_on: str = "", photos: Sequence[str] = ()) -> Path:
 
     Args:
         run: the folder.
-        trained_on: the names of the training data; by default, from the settings.
+        trained_on: the names of the training data; by default, those of the card that is there, or from the settings.
         photos: captioned with their maps, for a picture in the card.
 
     Raises:
@@ -34,9 +36,10 @@ def card(run: Path, trained_on: str = "", photos: Sequence[str] = ()) -> Path:
     settings, captioner = builder.read_run_settings(folder), builder.load(folder)
     if photos:
         caption.run(captioner, list(photos), {"sheet": folder / SHEET}, name=folder.resolve().name, overwrite=True)
-    packed = (folder / ABOUT).is_file()
-    if packed and not trained_on:
-        trained_on = read_json(folder / ABOUT, "pack the run again")["trained_on"]
+    packed, trained_on = (folder / ABOUT).is_file(), trained_on or trained_on_before(folder, settings)
     known = TrainingPhotos.load(folder / TRAINING_PHOTOS) if (folder / TRAINING_PHOTOS).is_file() else None
-    write_card(folder, folder, portable(settings), captioner, trained_on or names_of_data(settings), known, half=packed)
+    write_card(folder, folder, portable(settings), captioner, trained_on, known, half=packed)
+    if packed:
+        about = read_json(folder / ABOUT, "pack the run again") | {"trained_on": trained_on}
+        write_text_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
     return folder / CARD

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from captioner import builder
 from captioner.builder.hub import FILES
 from captioner.builder.loading import ABOUT
 from captioner.commands.pack import pack
-from captioner.commands.pack.model_card import CARD, SHEET
 from captioner.errors import UserError, library
 from captioner.progress import Report, silent
 from captioner.readers.hub_access import check_reachable, endpoint, hub_errors
@@ -37,7 +35,8 @@ def push(run: str | Path | None, name: str, private: bool = False, report: Repor
         check_reachable()
     with tempfile.TemporaryDirectory(prefix="captioner-") as packed:
         if not (folder / ABOUT).is_file():
-            folder = _packed(folder, Path(packed) / name.partition("/")[2], report)
+            run, folder = folder, Path(packed) / name.partition("/")[2]
+            pack(run, folder, report=report, photos=False)
         with hub_errors(name):
             api = hub.HfApi(endpoint(), library_name="captioner")
             address = api.create_repo(name, private=private, exist_ok=True)
@@ -45,13 +44,3 @@ def push(run: str | Path | None, name: str, private: bool = False, report: Repor
                 repo_id=name, folder_path=folder, allow_patterns=list(FILES), commit_message="Upload of captioner"
             )
     return str(address)
-
-
-def _packed(run: Path, folder: Path, report: Report) -> Path:
-    """A packed copy of a run, with what the author wrote in its card."""
-    folder.mkdir()
-    for file in (CARD, SHEET):
-        if (run / file).is_file():
-            shutil.copy(run / file, folder / file)
-    pack(run, folder, report=report, photos=False)
-    return folder

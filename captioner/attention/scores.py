@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from captioner.attention.contract import Score
-from captioner.layers.additive_energy import additive_energy, for_tanh
+from captioner.layers.additive_energy import additive_energy, energy_keys
 from captioner.layers.loop_linear import LoopLinear
 from captioner.ranges import Size
 
@@ -33,7 +33,7 @@ class AdditiveScore(Score):
         self.energy = nn.Linear(size, 1, bias=False)
 
     def remember(self, features: Tensor) -> Tensor:
-        return for_tanh(self.from_region(features))  # (B, R, A)
+        return energy_keys(self.from_region(features))  # (B, R, A)
 
     def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
         return self.compare(self.from_query(hidden), keys)
@@ -62,7 +62,7 @@ class ConcatScore(Score):
         self.energy = nn.Linear(size, 1, bias=False)
 
     def remember(self, features: Tensor) -> Tensor:
-        return for_tanh(functional.linear(features, self.from_both.weight[:, self.query_size :]))  # (B, R, A)
+        return energy_keys(functional.linear(features, self.from_both.weight[:, self.query_size :]))  # (B, R, A)
 
     def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
         queries = functional.linear(hidden, self.from_both.weight[:, : self.query_size])

@@ -2,7 +2,7 @@
 
 aligned_linear.py      nn.Linear whose output rows start at a cache line, for the product with the vocabulary
 loop_linear.py         nn.Linear inside the loop over words, with one weight gradient for all steps
-additive_energy.py     the tanh layer of additive attention, recomputed in the backward pass
+additive_energy.py     the tanh layer of additive attention, recomputed in the backward pass; by powers on a CPU
 cross_entropy.py       cross-entropy over a large vocabulary, in the memory of the logits
 topk.py                torch.topk over a vocabulary, on a CPU
 transformer_blocks.py  dropout, feed-forward layers and sinusoids of a Transformer

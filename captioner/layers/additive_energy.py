@@ -1,5 +1,8 @@
 """The energy of additive attention, without keeping a tensor (B, Q, R, A) for the backward pass.
 
+On a CPU, tanh costs more than everything else that happens to such a tensor. With r = 1 / (1 + exp(2q) exp(2k)), tanh(q + k) is 1 - 2r:
+the powers are computed once for each query and each key, and only a product and a division remain for each pair.
+
 Shapes: B photos, Q queries, R regions, A comparison size.
 """
 
@@ -14,28 +17,73 @@ from torch.autograd.function import once_differentiable
 from captioner.layers.loop_linear import Workspace, workspace
 
 _CACHE = 2**22  # bytes, about the size of a CPU core's cache
+_LIMIT = 40.0  # exp(2 * 40) is finite in float32, and tanh(40) is 1
+
+
+def energy_keys(keys: Tensor) -> Tensor:
+    """What `additive_energy` compares queries with: exp(2 keys) in at least float32 on a CPU, elsewhere the keys themselves.
+
+    On a CPU keys are limited to -40 to 40, as are queries. This changes a result only where both are beyond 30, with opposite signs.
+    """
+    return _powers(keys if keys.dtype == torch.float64 else keys.float()) if keys.device.type == "cpu" else keys
 
 
 def additive_energy(queries: Tensor, keys: Tensor, energy: Tensor) -> Tensor:
-    """Compute scores (B, Q, R), with the values and gradients of `tanh(queries[:, :, None] + keys[:, None]) @ energy`.
+    """Compute scores (B, Q, R), with the values and gradients of `tanh(queries[:, :, None] + k[:, None]) @ energy`.
 
     Args:
         queries: (B, Q, A).
-        keys: (B, R, A), from `for_tanh`.
+        keys: (B, R, A), `energy_keys(k)`.
         energy: (A,).
     """
+    queries, on_cpu = queries.to(keys.dtype), keys.device.type == "cpu"
     if torch.compiler.is_compiling():  # an export holds the plain formula
+        if on_cpu:
+            return energy.sum() - (2 * energy / (1 + _powers(queries)[:, :, None] * keys[:, None])).sum(-1)
         return torch.tanh(queries[:, :, None] + keys[:, None]) @ energy
     with torch.autocast(keys.device.type, enabled=False):
-        return _AdditiveEnergy.apply(queries.to(keys.dtype), keys, energy, workspace())
+        return (_EnergyOfPowers if on_cpu else _Energy).apply(queries, keys, energy, workspace())
 
 
-def for_tanh(keys: Tensor) -> Tensor:
-    """Keys in the precision in which tanh is fast: on a CPU it is slower in bfloat16."""
-    return keys.float() if keys.dtype == torch.bfloat16 and keys.device.type == "cpu" else keys
+class _EnergyOfPowers(torch.autograd.Function):
+    """The energy on a CPU, from queries and the powers of keys; r is recomputed in the backward pass.
+
+    With g the gradient of the scores and v the energy, the scores are the sum over A of v (1 - 2r). Their gradients are: for the energy,
+    the sum of g (1 - 2r); for queries, 4 v times the sum over R of g r (1 - r); for keys the same with the sum over Q, which
+    is divided by the derivative 2 exp(2k) of the powers.
+    """
+
+    @staticmethod
+    def forward(ctx, queries: Tensor, powers: Tensor, energy: Tensor, workspace: Workspace) -> Tensor:
+        query_powers = _powers(queries)
+        ctx.save_for_backward(query_powers, powers, energy)
+        ctx.workspace = workspace
+        weight, scores = energy.to(powers.dtype), powers.new_empty(*queries.shape[:2], powers.shape[1])  # (B, Q, R)
+        for of_queries, of_keys, chunk_scores in _chunks(query_powers, powers, scores):
+            mixed = _one_plus_product(of_queries, of_keys, workspace)
+            # a matrix-vector product could divide the rows among cores differently from the other operations, and cores would then
+            # wait for data in each other's caches
+            torch.sum(torch.div(2 * weight, mixed, out=mixed), -1, out=chunk_scores)
+        return scores.neg_().add_(weight.sum())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor):
+        query_powers, powers, energy = ctx.saved_tensors
+        to_queries, to_powers = torch.empty_like(query_powers), torch.empty_like(powers)
+        to_energy = gradient.sum().expand_as(energy).clone()
+        chunks = _chunks(query_powers, powers, gradient, to_queries, to_powers)
+        for of_queries, of_keys, scores, chunk_to_queries, chunk_to_powers in chunks:
+            ratio = _one_plus_product(of_queries, of_keys, ctx.workspace).reciprocal_()
+            to_energy -= 2 * torch.bmm(scores.flatten(0, 1)[:, None], ratio.flatten(0, 1)).sum((0, 1))
+            slope = torch.addcmul(ratio, ratio, ratio, value=-1, out=ratio)
+            torch.matmul(scores[:, :, None], slope, out=chunk_to_queries[:, :, None])
+            torch.sum(slope.mul_(scores[..., None]), 1, out=chunk_to_powers)
+        weight = energy.to(powers.dtype)
+        return to_queries.mul_(4 * weight), to_powers.mul_(2 * weight).div_(powers), to_energy, None
 
 
-class _AdditiveEnergy(torch.autograd.Function):
+class _Energy(torch.autograd.Function):
     """`tanh(queries[:, :, None] + keys[:, None]) @ energy`, recomputed in the backward pass.
 
     Recomputing u = tanh(...) is cheaper than reading it from memory. With g the gradient of the scores, s = 1 - u^2 the slope of tanh and
@@ -47,51 +95,36 @@ class _AdditiveEnergy(torch.autograd.Function):
     def forward(ctx, queries: Tensor, keys: Tensor, energy: Tensor, workspace: Workspace) -> Tensor:
         ctx.save_for_backward(queries, keys, energy)
         ctx.workspace = workspace
-        weight, scores = energy.to(keys.dtype), keys.new_empty(*queries.shape[:2], keys.shape[1])  # (B, Q, R)
-        for chunk_queries, chunk_keys, chunk_scores in _chunks(queries, keys, scores):
-            _dot(_mixed(chunk_queries, chunk_keys, workspace), weight, chunk_scores)
-        return scores
+        return _mixed(queries, keys, workspace) @ energy.to(keys.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor):
         queries, keys, energy = ctx.saved_tensors
-        to_queries, to_keys, to_energy = torch.empty_like(queries), torch.empty_like(keys), torch.zeros_like(energy)
-        chunks = _chunks(queries, keys, gradient, to_queries, to_keys)
-        for chunk_queries, chunk_keys, scores, chunk_to_queries, chunk_to_keys in chunks:
-            mixed = _mixed(chunk_queries, chunk_keys, ctx.workspace)
-            to_energy += torch.bmm(scores.flatten(0, 1)[:, None], mixed.flatten(0, 1)).sum((0, 1))
-            slope = torch.addcmul(mixed.new_ones(()), mixed, mixed, value=-1, out=mixed)
-            torch.matmul(scores[:, :, None], slope, out=chunk_to_queries[:, :, None])
-            torch.sum(slope.mul_(scores[..., None]), 1, out=chunk_to_keys)
-        weight = energy.to(keys.dtype)
+        mixed, weight = _mixed(queries, keys, ctx.workspace), energy.to(keys.dtype)
+        to_energy = torch.bmm(gradient.flatten(0, 1)[:, None], mixed.flatten(0, 1)).sum((0, 1)).to(energy.dtype)
+        slope = torch.addcmul(mixed.new_ones(()), mixed, mixed, value=-1, out=mixed)
+        to_queries = (gradient[:, :, None] @ slope).squeeze(2)
+        to_keys = slope.mul_(gradient[..., None]).sum(1)
         return to_queries.mul_(weight), to_keys.mul_(weight), to_energy, None
 
 
+def _powers(inputs: Tensor) -> Tensor:
+    return (2 * inputs.clamp(-_LIMIT, _LIMIT)).exp()
+
+
 def _chunks(queries: Tensor, keys: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Chunks of photos: on a CPU as many as fit its cache, elsewhere all of them."""
-    size = queries.shape[1] * keys.shape[1] * keys.shape[2] * keys.element_size()
-    num_photos = max(1, _CACHE // size) if keys.device.type == "cpu" else len(keys)
+    """As many photos at once as fit a core's cache."""
+    num_photos = max(1, _CACHE // (queries.shape[1] * keys.shape[1] * keys.shape[2] * keys.element_size()))
     return zip(*(tensor.split(num_photos) for tensor in (queries, keys, *others)), strict=True)
 
 
+def _one_plus_product(of_queries: Tensor, of_keys: Tensor, workspace: Workspace) -> Tensor:
+    memory = workspace.take((*of_queries.shape[:2], *of_keys.shape[1:]), of_keys)  # (B, Q, R, A)
+    return torch.addcmul(memory.new_ones(()), of_queries[:, :, None], of_keys[:, None], out=memory)
+
+
 def _mixed(queries: Tensor, keys: Tensor, workspace: Workspace) -> Tensor:
-    """The tanh of every query plus every key. On a CPU it is computed as 2 sigmoid(2x) - 1, exact to 2e-7, since tanh is 5 times slower."""
+    """The tanh of every query plus every key."""
     memory = workspace.take((*queries.shape[:2], *keys.shape[1:]), keys)  # (B, Q, R, A)
-    queries, keys = queries[:, :, None], keys[:, None]
-    if keys.device.type != "cpu":
-        return torch.add(queries, keys, out=memory).tanh_()
-    torch.add(2 * queries, keys, alpha=2, out=memory).sigmoid_()
-    return torch.add(memory.new_tensor(-1), memory, alpha=2, out=memory)
-
-
-def _dot(mixed: Tensor, weight: Tensor, scores: Tensor) -> None:
-    """Write mixed (B, Q, R, A) times weight (A,) to scores (B, Q, R).
-
-    On a CPU this overwrites `mixed`. A matrix-vector product could divide the rows among cores differently from the operations before and
-    after it, and cores would then wait for data in each other's caches.
-    """
-    if mixed.device.type == "cpu":
-        torch.sum(mixed.mul_(weight), -1, out=scores)
-    else:
-        torch.matmul(mixed, weight, out=scores)
+    return torch.add(queries[:, :, None], keys[:, None], out=memory).tanh_()

@@ -1,10 +1,12 @@
 """One training step of the decoder (forward, backward, clipping, Adam), against the textbook decoder and against the floor.
 
     python benchmarks/train_step.py [--device cpu] [--rounds 7] [--clock wall] [--memory kept]
+    python benchmarks/train_step.py --profile
 
 8 photos x 5 captions of 9 to 16 words, 196 regions x 2,048, sizes 512/512/512, 9,490 words, dropout 0.5; features are frozen. All
 decoders take turns in one process; figures are medians. The floor is the number of operations that real words need, forward and backward,
-over the best matrix-product rate of the same run and precision, measured before and after.
+over the best matrix-product rate of the same run and precision, measured before and after. --profile shows instead where the time of
+our step goes, by PyTorch's profiler, in float32.
 """
 
 from __future__ import annotations
@@ -130,8 +132,11 @@ class Row:
     precision: torch.dtype = torch.float32
 
 
-def main(device: torch.device, rounds: int, clock: str) -> None:
+def main(device: torch.device, rounds: int, profile: bool, clock: str) -> None:
     batch = make_batch(device)
+    if profile:
+        show_parts(our_step(batch, torch.float32, **TEXTBOOK), rounds)
+        return
     deep = {"gate": "scalar", "output": "deep"}
     rows = [
         Row("textbook, fp32", textbook_step(batch)),
@@ -188,8 +193,40 @@ def report(rows: list[Row], times: list[float], rates: dict[torch.dtype, float],
     console.print(where(device))
 
 
+PARTS = {
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),
+    "elements of the additive score": (
+        "aten::addcmul",
+        "aten::sum",
+        "aten::div",
+        "aten::reciprocal_",
+        "_EnergyOfPowers",
+    ),
+    "Adam and clipping": ("aten::_fused_adam_", "aten::linalg_vector_norm"),
+    "exponentials of the loss": ("aten::exp_",),
+    "dropout": ("aten::bernoulli_",),
+}
+"""Operations of a step by the beginning of their names; almost all calls of them belong to this part."""
+
+
+def show_parts(step: Callable[[], Tensor], rounds: int) -> None:
+    """Print which share of a step's time each part takes."""
+    for _ in range(2):
+        step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(rounds):
+            step()
+    took = {event.key: event.self_cpu_time_total for event in profiler.key_averages()}
+    whole = sum(took.values())
+    shares = {part: sum(took[name] for name in took if name.startswith(names)) / whole for part, names in PARTS.items()}
+    for part, share in [*shares.items(), ("everything else", 1 - sum(shares.values()))]:
+        print(f"{part:32} {share:6.1%}")
+    print(where())
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", type=torch.device)
     parser.add_argument("--rounds", default=7, type=int)
+    parser.add_argument("--profile", action="store_true")
     main(**chosen(parser))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ Item = TypeVar("Item")
 _ASKING = timedelta(seconds=2)  # how long to try to reach the other processes before an error is printed
 Value = TypeVar("Value")
 _PATIENCE = timedelta(days=30)  # the first process may compute regions for hours while the others wait
+_LAST_WORK = 0.2
+"""Seconds for gloo's threads to free the tensors of the last exchange. They need Python's lock for it, which PyTorch before 2.8 holds while
+it destroys a group and waits for these threads: then none goes on."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ def processes(device: str = "auto") -> Iterator[Processes]:
     try:
         yield Processes(chosen, rank, count, distributed.new_group(timeout=_PATIENCE, backend="gloo"))
     finally:
+        time.sleep(_LAST_WORK)
         distributed.destroy_process_group()
 
 

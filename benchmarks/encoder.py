@@ -1,6 +1,7 @@
 """A frozen encoder's speed: as an eager network, with batch norm folded into its convolutions, in both memory formats, and in onnxruntime.
 
-    python benchmarks/encoder.py [--network mobilenet_v2] [--kind torchvision] [--photos 8] [--rounds 9] [--threads 1]
+    python benchmarks/encoder.py [--network mobilenet_v2] [--kind torchvision] [--photos 8] [--rounds 9] [--threads 1] [--clock wall]
+        [--memory kept]
 
 Random weights. "encoder.runtime=torch" uses "folded, channels last"; "encoder.runtime=onnx" and "onnxruntime, bare" run the same graph.
 All take turns in one process; times are medians, for one photo of a batch. The largest difference of any feature from the eager network's
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import os
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,7 +29,7 @@ from torch import Tensor, nn
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import in_turn, where  # noqa: E402
+from machine import all_times, chosen, where  # noqa: E402
 
 from captioner.encoders import TimmNetwork, TorchvisionNetwork  # noqa: E402
 from captioner.encoders.contract import PretrainedNetwork  # noqa: E402
@@ -84,7 +86,7 @@ def bare(graph: Path, pixels: Tensor, threads: int) -> Callable[[], Tensor]:
 
 @torch.inference_mode(False)
 @torch.no_grad()
-def main(network: str, kind: str, photos: int, rounds: int, threads: int) -> None:
+def main(network: str, kind: str, photos: int, rounds: int, threads: int, clock: str) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     encoder = KINDS[kind](network, weights="none")
@@ -94,7 +96,9 @@ def main(network: str, kind: str, photos: int, rounds: int, threads: int) -> Non
         os.environ[CACHE] = folder
         works = works_of(encoder, pixels, threads, Path(folder))
         features = {name: work() for name, work in works.items()}
-        times = dict(zip(works, in_turn(list(works.values()), rounds), strict=True))
+        times = dict(
+            zip(works, map(statistics.median, all_times(list(works.values()), rounds, clock=clock)), strict=True)
+        )
     eager, expected = times["eager, channels last"], features["eager, channels last"]
     table = Table(network, box=box.SIMPLE_HEAD)
     for column in ("ms a photo", "speed-up", "largest difference"):
@@ -118,4 +122,4 @@ if __name__ == "__main__":
     parser.add_argument("--photos", default=8, type=int)
     parser.add_argument("--rounds", default=9, type=int)
     parser.add_argument("--threads", default=1, type=int)
-    main(**vars(parser.parse_args()))
+    main(**chosen(parser))

@@ -170,6 +170,8 @@ class Terminal(Console):
             self.print(text, soft_wrap=True)
 
     def print(self, *objects: Any, **options: Any) -> None:
+        if not self.draws and all(isinstance(part, str | Text) for part in objects):
+            options.setdefault("soft_wrap", True)  # the lines of a log are not cut
         super().print(*(visible(part, "\n") if isinstance(part, str) else part for part in objects), **options)
 
     def render_str(self, text: str, **options: Any) -> Text:

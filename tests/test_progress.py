@@ -39,6 +39,15 @@ def test_the_terminal_shows_every_event_and_silence_none(name, capsys):
     assert out.get() or err.get() or report.tasks
 
 
+@pytest.mark.parametrize("name", EVENTS)
+def test_in_a_log_an_event_is_one_line_however_long(name, capsys, monkeypatch):
+    for terminal in (console, errors):
+        monkeypatch.setattr(terminal, "width", 20)
+    call(TerminalReport(), name)
+    printed = "".join(capsys.readouterr())
+    assert printed.count("\n") == bool(printed)
+
+
 def test_an_alarm_is_printed_as_it_is_written():
     with errors.capture() as err:
         TerminalReport().alarm("no [map] moves")

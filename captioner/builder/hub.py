@@ -6,9 +6,11 @@ import re
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 from captioner.errors import UserError, library
+from captioner.progress import errors
 from captioner.readers.hub_access import check_reachable, endpoint, hub_errors
 
 _NAME = re.compile(r"hf:/{1,2}(?P<name>[^/@]+/[^/@]+)(?:@(?P<revision>[^@]+))?")  # one slash: paths lose the second
@@ -29,7 +31,7 @@ def download(name: str | Path) -> Path:
     match = _NAME.fullmatch(str(name))
     if match is None:
         raise UserError(f"a model of the hub is named hf://owner/name or hf://owner/name@revision, got {name}")
-    hub = library("huggingface_hub", "hf://", "hub")
+    hub = hub_library("hf://")
     options = {"revision": match["revision"], "endpoint": endpoint(), "allow_patterns": list(FILES)}
     with hub_errors(match["name"]):
         try:
@@ -40,6 +42,14 @@ def download(name: str | Path) -> Path:
                 return _checked(match["name"], hub.snapshot_download(match["name"], local_files_only=True, **options))
             raise
         return _checked(match["name"], hub.snapshot_download(match["name"], **options))
+
+
+def hub_library(wanted_by: str) -> Any:
+    """The package huggingface_hub, whose bars are not drawn into logs."""
+    hub = library("huggingface_hub", wanted_by, "hub")
+    if not errors.draws:
+        import_module("huggingface_hub.utils").disable_progress_bars()
+    return hub
 
 
 def _checked(name: str, downloaded: str) -> Path:

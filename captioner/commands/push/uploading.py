@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 
 from captioner import builder
-from captioner.builder.hub import FILES
+from captioner.builder.hub import FILES, hub_library
 from captioner.builder.loading import ABOUT
 from captioner.commands.pack import pack
-from captioner.errors import UserError, library
+from captioner.errors import UserError
 from captioner.progress import Report, silent
 from captioner.readers.hub_access import check_reachable, endpoint, hub_errors
 
@@ -28,7 +28,7 @@ def push(run: str | Path | None, name: str, private: bool = False, report: Repor
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name.removeprefix("hf://")):
         raise UserError(f"a model at the hub is named owner/name, got {name}")
-    hub = library("huggingface_hub", "captioner push", "hub")
+    hub = hub_library("captioner push")
     folder, name = builder.model_folder(run), name.removeprefix("hf://")
     builder.read_run_settings(folder)  # raises if there is no model
     with hub_errors(name):

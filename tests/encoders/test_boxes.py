@@ -144,7 +144,7 @@ def test_a_model_trains_on_published_regions_and_is_scored(settings, pictures, p
     found = evaluate(tmp_path / "run", "val")
     assert {caption.layout.num_regions for caption in found.captions} == {2, 3, 4}
     assert found.rows["this model"]
-    with pytest.raises(UserError, match=r"cannot caption a new photo; score splits with eval\.py"):
+    with pytest.raises(UserError, match=r"cannot caption a new photo; score splits with captioner eval"):
         builder.load(tmp_path / "run").caption(photo)
     shutil.copytree(tmp_path / "run", tmp_path / "second")
     together = evaluate(tmp_path / "run", "val", others=[tmp_path / "second"])

@@ -130,7 +130,7 @@ def test_a_results_file_with_an_image_twice_is_refused(tmp_path):
         read_results(path)
     path.write_text(json.dumps([{"image": 1, "words": ["long"] * 100}]))
     with pytest.raises(
-        UserError, match=r"each result should have image_id .*, got .{,100} \.\.\.; eval\.py writes such a file"
+        UserError, match=r"each result should have image_id .*, got .{,100} \.\.\.; captioner eval writes such a file"
     ):
         read_results(path)
 

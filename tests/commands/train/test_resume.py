@@ -223,7 +223,7 @@ def test_a_run_started_with_other_settings_is_not_mixed_up(settings):
 
 def test_a_finished_run_says_so(settings):
     runs.train(DRAWN, [*settings, "run.epochs=1"])
-    with pytest.raises(UserError, match=r"finished run.*eval\.py"):
+    with pytest.raises(UserError, match=r"finished run.*captioner eval"):
         runs.train(DRAWN, [*settings, "run.epochs=1"])
 
 

@@ -1,9 +1,8 @@
 """The colours of maps in the styles `cells` and `ratio`, over the photo in grey.
 
-The scale of `cells` is the inferno colour map in reverse, by Stéfan van der Walt and Nathaniel Smith (2015, for matplotlib, CC0). Lightness
-falls evenly from orange to dark purple, so equal steps look equal, also to colour-blind readers and in grey prints. Every 17th of its 256
-colours is kept; linear interpolation between them stays within 7 of 255 of the original. Both ends are left out: on a light photo, yellow
-would look like no weight at all, and black like a shadow.
+The scale of `cells` is matplotlib's inferno in reverse, by Stéfan van der Walt and Nathaniel Smith (2015). Lightness falls evenly from
+orange to dark purple, so equal steps look equal, also to colour-blind readers and in grey prints. Both ends are left out: on a light
+photo, yellow would look like no weight at all, and black like a shadow.
 
 The scale of `ratio` is PuOr of ColorBrewer (Cynthia Brewer, Apache 2.0), the two sides of which colour-blind readers can tell apart.
 
@@ -11,6 +10,8 @@ The photo below is lightened so much that even its black is lighter than the fir
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,22 +23,20 @@ COVER = (0.0, 0.92)
 """The map's opacity at weight 0 and at the largest weight. In between it grows as the square root, so that small weights are visible
 too. The rest of a pixel is the photo in grey."""
 
-_POINTS = [
-    (252, 255, 164), (242, 230, 97), (250, 198, 45), (252, 165, 10), (248, 133, 15), (237, 105, 37), (221, 81, 58), (199, 62, 76),
-    (174, 48, 92), (147, 38, 103), (120, 28, 109), (93, 18, 110), (66, 10, 104), (36, 12, 79), (12, 8, 38), (0, 0, 4),
-]  # fmt: skip
-_LIGHTEST, _DARKEST = 3.5, 12.5  # positions among the points above
+_LIGHTEST, _DARKEST = 0.77, 0.17
+"""The part of inferno that is used."""
 
 
+@cache
 def _table() -> Tensor:
-    """The scale as a table: (256, 3) uint8."""
-    points = torch.tensor(_POINTS, dtype=torch.float64)  # (16, 3)
-    position = torch.linspace(_LIGHTEST, _DARKEST, 256, dtype=torch.float64)
-    below = position.long().clamp(max=len(points) - 2)
-    return torch.lerp(points[below], points[below + 1], (position - below)[:, None]).round().to(torch.uint8)
+    """The scale of `cells` as a table: (256, 3) uint8. Between two colours of inferno, which has 256 in all, it is interpolated."""
+    from matplotlib import colormaps  # slow to import, and `reveal` needs none of it
 
+    inferno = 255 * torch.tensor([colormaps["inferno"](index)[:3] for index in range(256)])
+    position = 255 * torch.linspace(_LIGHTEST, _DARKEST, 256, dtype=torch.float64)
+    below = position.long()
+    return torch.lerp(inferno[below].double(), inferno[below + 1].double(), (position - below)[:, None]).round().byte()
 
-_TABLE = _table()
 
 RATIO_ENDS = 3
 """The scale of `ratio` ends at 2 to the power of this, and at its inverse."""
@@ -54,7 +53,7 @@ BELOW, ABOVE = (
 def colour(values: Tensor) -> Tensor:
     """Map values (...) from 0 to 1 to (..., 3) uint8 red, green, blue. Values outside are clamped; NaN counts as 0."""
     index = (values.nan_to_num(0.0).clamp(0, 1) * 255).round().long()
-    return _TABLE[index.cpu()]
+    return _table()[index.cpu()]
 
 
 def covered(grey: Tensor, share: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ Protocol: https://chromedevtools.github.io/devtools-protocol/
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import os
 import select
@@ -37,6 +38,16 @@ _KEYS = {
 def installed() -> str | None:
     """The browser's path."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def axe() -> str | None:
+    """axe-core's script, from PyPI's axe-core-python or from npm's axe-core beside this repository."""
+    found = importlib.util.find_spec("axe_core_python")
+    places = [Path(found.origin).parent] if found and found.origin else []
+    places.append(Path(__file__).parents[2] / "node_modules" / "axe-core")
+    return next(
+        (text.read_text(encoding="utf-8") for text in (place / "axe.min.js" for place in places) if text.exists()), None
+    )
 
 
 class Chromium:

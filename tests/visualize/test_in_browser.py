@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 from dataclasses import replace
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,7 +18,7 @@ from captioner.visualize import overlay
 from captioner.visualize.page import PageItem, caption_page, save_page
 from captioner.visualize.painters import PAINTERS, Weights
 from captioner.visualize.reveal import pixels_of
-from tests.visualize.chromium import Chromium, installed
+from tests.visualize.chromium import Chromium, axe, installed
 from tests.visualize.test_page import make_caption
 
 pytestmark = [
@@ -73,6 +71,14 @@ def test_a_page_opens_within_a_second_and_asks_for_nothing(browser, show):
     assert [request[:5] for request in browser.requests if not request.startswith("data:")] == ["file:"]
     assert browser.complaints == []
     assert seconds < 1
+
+
+def test_the_first_photos_are_drawn_wherever_they_stand(browser, show):
+    """Or a picture of the whole page has empty places below the window."""
+    caption = make_caption("a dog", CROPPED)
+    show(*(PageItem(plain((64, 48)), replace(caption, placement=Placement.whole((64, 48))), f"{i}") for i in range(21)))
+    drawn = "[...document.querySelectorAll('.item')].map((item) => getComputedStyle(item).contentVisibility)"
+    assert browser.run(drawn) == ["visible"] * 19 + ["auto"] * 2
 
 
 def test_texts_run_nothing(browser, show):
@@ -266,16 +272,6 @@ def test_words_that_matter_carry_their_part_of_the_photo(browser, show):
     show(PageItem(picture, make_caption("red blue", Placement.whole(SIZE), weights=weights), "a.jpg"))
     pieces = [canvas(browser, f".word:nth-child({word}) .piece").resize((1, 1)).getpixel((0, 0)) for word in (1, 2)]
     assert pieces[0][0] > 230 > 120 > pieces[1][0]
-
-
-def axe() -> str | None:
-    """axe-core's script, from PyPI's axe-core-python or from npm's axe-core beside this repository."""
-    found = importlib.util.find_spec("axe_core_python")
-    places = [Path(found.origin).parent] if found and found.origin else []
-    places.append(Path(__file__).parents[2] / "node_modules" / "axe-core")
-    return next(
-        (text.read_text(encoding="utf-8") for text in (place / "axe.min.js" for place in places) if text.exists()), None
-    )
 
 
 @pytest.mark.skipif(axe() is None, reason="needs axe-core: pip install axe-core-python")

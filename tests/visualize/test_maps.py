@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import pytest
 import torch
+from matplotlib import colormaps
 
 from captioner.regions import Boxes, Grid, Placement
-from captioner.visualize.colours import colour, covered
+from captioner.visualize.colours import ABOVE, BELOW, colour, covered
 from captioner.visualize.maps import map_on_photo
 
 PHOTOS = {"portrait": (30, 47), "landscape": (53, 31), "square": (40, 40)}
@@ -184,5 +185,17 @@ def test_colours_clamp_and_keep_the_shape():
     rgb = colour(torch.tensor([[-1.0, 0.0], [1.0, 7.0]]))
     assert rgb.shape == (2, 2, 3)
     assert rgb.dtype == torch.uint8
-    assert rgb[0, 0].tolist() == rgb[0, 1].tolist() == [250, 149, 12]
-    assert rgb[1, 0].tolist() == rgb[1, 1].tolist() == [51, 11, 92]
+    assert rgb[0, 0].tolist() == rgb[0, 1].tolist() == colour(torch.tensor(0.0)).tolist()
+    assert rgb[1, 0].tolist() == rgb[1, 1].tolist() == colour(torch.tensor(1.0)).tolist()
+
+
+def test_colours_are_those_of_matplotlib():
+    shares = torch.linspace(0, 1, 256)
+    inferno = colormaps["inferno"](torch.lerp(torch.tensor(0.77), torch.tensor(0.17), shares).numpy(), bytes=True)[
+        :, :3
+    ]
+    assert (colour(shares).int() - torch.from_numpy(inferno).int()).abs().max() <= 2, "the nearest of 256 colours"
+    for side, sign in ((ABOVE, -1), (BELOW, 1)):
+        shares = 0.5 + sign * torch.tensor([0.2, 0.3, 0.4, 0.5])  # of PuOr's 11 colours, the outer four of each side
+        puor = colormaps["PuOr"](shares.numpy(), bytes=True)[:, :3]
+        assert (side.int() - torch.from_numpy(puor).int()).abs().max() <= 2

@@ -39,7 +39,9 @@ def additive_energy(queries: Tensor, keys: Tensor, energy: Tensor) -> Tensor:
     queries, on_cpu = queries.to(keys.dtype), keys.device.type == "cpu"
     if torch.compiler.is_compiling():  # an export holds the plain formula
         if on_cpu:
-            return energy.sum() - (2 * energy / (1 + _powers(queries)[:, :, None] * keys[:, None])).sum(-1)
+            # no number is added or multiplied: torch 2.6 would write the shapes of its results as constants
+            product = _powers(queries)[:, :, None] * keys[:, None]
+            return energy.sum() - ((energy + energy) / (product + torch.ones_like(product))).sum(-1)
         return torch.tanh(queries[:, :, None] + keys[:, None]) @ energy
     with torch.autocast(keys.device.type, enabled=False):
         return (_EnergyOfPowers if on_cpu else _Energy).apply(queries, keys, energy, workspace())
@@ -110,7 +112,8 @@ class _Energy(torch.autograd.Function):
 
 
 def _powers(inputs: Tensor) -> Tensor:
-    return (2 * inputs.clamp(-_LIMIT, _LIMIT)).exp()
+    limited = inputs.clamp(-_LIMIT, _LIMIT)
+    return (limited + limited).exp()
 
 
 def _chunks(queries: Tensor, keys: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:

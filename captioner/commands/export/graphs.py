@@ -52,7 +52,7 @@ class StepGraph(nn.Module):
 
     def _memory(self, tensors: dict[str, Tensor]) -> Memory:
         """The memory of its tensors. Regions of a grid are all real."""
-        mean = tensors["mean"]
+        mean = tensors["mean_region"]
         mask = torch.ones(mean.shape[0], self.layout.num_regions, dtype=torch.bool, device=mean.device)
         middles = centres(self.layout, mean) if self.has_centres else None
         layers = [
@@ -70,8 +70,8 @@ class StepGraph(nn.Module):
 
 
 def memory_tensors(memory: Memory) -> dict[str, Tensor]:
-    """The tensors of a memory by name; those of a transformer's other layers have a number."""
-    named = {"mean": memory.mean, "keys": memory.keys, "values": memory.values}
+    """The tensors of a memory by name; those of a transformer's other layers have a number. No name is that of an operation."""
+    named = {"mean_region": memory.mean, "keys": memory.keys, "values": memory.values}
     for number, layer in enumerate(memory.below):
         named |= {f"keys_{number}": layer.keys, f"values_{number}": layer.values}
     return named

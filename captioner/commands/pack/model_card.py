@@ -156,7 +156,8 @@ def _recipe(settings: Settings) -> str:
     )
     return (
         "## Recipe\n\n"
-        f"`{objective}`, {run.epochs} epochs of batches of {run.batch_size}, `{settings.optimiser.kind}` with a learning rate of "
+        f"`{objective}`, {run.epochs} epoch{'s' * (run.epochs != 1)} of batches of {run.batch_size}, "
+        f"`{settings.optimiser.kind}` with a learning rate of "
         f"{settings.optimiser.options.get('learning_rate')}, schedule `{settings.schedule.kind}`; the epoch with the best {run.monitor} "
         f"on `val` was kept.{start} `settings.yaml` has every setting, and trains the model again:\n\n"
         "```bash\ncaptioner train settings.yaml run.folder=runs/again data.root=PATH\n```\n"

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import copy
 import os
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -29,7 +28,7 @@ from torch import Tensor, nn
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from machine import all_times, chosen, where  # noqa: E402
+from machine import chosen, in_turn, where  # noqa: E402
 
 from captioner.encoders import TimmNetwork, TorchvisionNetwork  # noqa: E402
 from captioner.encoders.contract import PretrainedNetwork  # noqa: E402
@@ -96,9 +95,7 @@ def main(network: str, kind: str, photos: int, rounds: int, threads: int, clock:
         os.environ[CACHE] = folder
         works = works_of(encoder, pixels, threads, Path(folder))
         features = {name: work() for name, work in works.items()}
-        times = dict(
-            zip(works, map(statistics.median, all_times(list(works.values()), rounds, clock=clock)), strict=True)
-        )
+        times = dict(zip(works, in_turn(list(works.values()), rounds, clock=clock), strict=True))
     eager, expected = times["eager, channels last"], features["eager, channels last"]
     table = Table(network, box=box.SIMPLE_HEAD)
     for column in ("ms a photo", "speed-up", "largest difference"):

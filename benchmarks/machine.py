@@ -57,9 +57,11 @@ def precisions(device: torch.device) -> list[torch.dtype]:
     return [torch.float32]
 
 
-def in_turn(works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None) -> list[float]:
+def in_turn(
+    works: Sequence[Callable[[], object]], rounds: int, device: torch.device | None = None, clock: str = "wall"
+) -> list[float]:
     """Median seconds of each work; all take turns in every round, after a warm-up round."""
-    return [statistics.median(times) for times in all_times(works, rounds, device)]
+    return [statistics.median(times) for times in all_times(works, rounds, device, clock)]
 
 
 def all_times(

@@ -61,11 +61,12 @@ class _EnergyOfPowers(torch.autograd.Function):
         ctx.save_for_backward(query_powers, powers, energy)
         ctx.workspace = workspace
         weight, scores = energy.to(powers.dtype), powers.new_empty(*queries.shape[:2], powers.shape[1])  # (B, Q, R)
+        doubled = 2 * weight
         for of_queries, of_keys, chunk_scores in _chunks(query_powers, powers, scores):
             mixed = _one_plus_product(of_queries, of_keys, workspace)
             # a matrix-vector product could divide the rows among cores differently from the other operations, and cores would then
             # wait for data in each other's caches
-            torch.sum(torch.div(2 * weight, mixed, out=mixed), -1, out=chunk_scores)
+            torch.sum(torch.div(doubled, mixed, out=mixed), -1, out=chunk_scores)
         return scores.neg_().add_(weight.sum())
 
     @staticmethod

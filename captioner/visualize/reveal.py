@@ -7,7 +7,7 @@ Of a region's weight, only its multiple of the uniform weight counts, $m = w R$ 
 
 A uniform map thus leaves the photo unchanged, and the meaning of a brightness is the same for all words, photos and models. Values are
 rounded up or down in a fixed pattern, so that the mean over a region keeps what rounding takes from a pixel: from the photo and the
-picture, weights can be read back to 1 %.
+picture, weights can be read back to 1 %, of the uniform weight or of a larger weight itself.
 
 A line surrounds the regions of at least CONTOUR times the uniform weight. It lies on their outermost pixels.
 

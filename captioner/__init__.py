@@ -19,6 +19,7 @@ from captioner.files import VERSION
 if TYPE_CHECKING:
     from captioner.builder import load
     from captioner.commands.caption.accounts import explained
+    from captioner.commands.demo.example_photos import example_photos
     from captioner.encoders.preprocess import open_photo
     from captioner.visualize.maps import map_on_photo
     from captioner.visualize.notebook import show
@@ -30,6 +31,7 @@ __version__ = VERSION
 __all__ = [
     "Style",
     "__version__",
+    "example_photos",
     "explained",
     "heads",
     "load",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 _MODULES = {
     "Style": "visualize.overlay",
+    "example_photos": "commands.demo.example_photos",
     "explained": "commands.caption.accounts",
     "heads": "visualize.strips",
     "load": "builder",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,9 @@ def cells_of(path: Path, kind: str) -> list[dict]:
     return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
 
 
+INSTALL = "".join(cells_of(NOTEBOOKS[0], "code")[0]["source"])
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_formulas_have_single_backslashes(path):
     r"""A doubled one, as in $\\sqrt d$, starts a new line and prints the command's name."""
@@ -33,12 +38,57 @@ def test_formulas_have_single_backslashes(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_begins_with_the_model_in_the_box_and_an_example_photo(path):
-    first = cells_of(path, "code")[0]
+    first = cells_of(path, "code")[1]
     source = "".join(first["source"])
     assert "captioner.load()" in source
-    assert re.search(r"\.\./examples\b", source)
+    assert "captioner.example_photos()" in source
     assert first["outputs"]
     assert not re.search(r"/(tmp|home|root|work|Users)/", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_begins_with_the_cell_that_installs_captioner_and_needs_no_file_of_a_clone(path):
+    cells = ["".join(cell["source"]) for cell in cells_of(path, "code")]
+    assert cells[0] == INSTALL
+    assert [
+        line for cell in cells[1:] for line in cell.splitlines() if "../" in line and "../runs/demo" not in line
+    ] == []
+
+
+def install(monkeypatch, folder, **environment):
+    """What the first cell gives to pip in a folder without captioner."""
+    called = []
+    monkeypatch.chdir(folder)
+    for name in ("CAPTIONER_SOURCE", "COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(subprocess, "run", lambda command, check: called.append(command[-1]))
+    exec(INSTALL, {})
+    return called
+
+
+def test_the_first_cell_installs_a_wheel_beside_the_notebook_or_what_the_environment_names(monkeypatch, tmp_path):
+    (tmp_path / "my wheels").mkdir()
+    wheel = tmp_path / "my wheels" / "captioner-0.1.0-py3-none-any.whl"
+    wheel.touch()
+    assert install(monkeypatch, tmp_path) == [f"captioner[notebook] @ {wheel.as_uri()}"]
+    source = "git+https://example.org/captioner"
+    assert install(monkeypatch, tmp_path, CAPTIONER_SOURCE=source) == [f"captioner[notebook] @ {source}"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, "choose the clone's .venv as kernel, or set CAPTIONER_SOURCE"),
+        ({"COLAB_RELEASE_TAG": "release"}, "upload a wheel to Colab's files, or"),
+        ({"KAGGLE_KERNEL_RUN_TYPE": "Interactive"}, "add a wheel to the inputs, or"),
+    ],
+)
+def test_without_anything_to_install_the_first_cell_says_what_to_do(monkeypatch, tmp_path, environment, said):
+    with pytest.raises(RuntimeError, match=said):
+        install(monkeypatch, tmp_path, **environment)
 
 
 def test_the_three_steps_keep_their_outputs():

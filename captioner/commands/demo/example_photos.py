@@ -20,13 +20,18 @@ _NEXT = f"""next:
   captioner demo --train                          train a model on drawn pictures, in minutes"""
 
 
-def example_photos() -> list[Path]:
-    """The example photos; relative paths if they are below the current folder. Empty if this installation has none."""
+def example_photos() -> dict[str, Path]:
+    """The example photos that come with the package, by name, such as "cat".
+
+    Paths are relative if they are below the current folder. Licences and credits are in the README.md beside the photos. Empty if this
+    installation has none.
+    """
     place = next((place for place in PLACES if place.is_dir()), None)
     if place is None:
-        return []
+        return {}
     place = place.resolve()
-    return photos_in(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)[0]
+    photos, _ = photos_in(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
+    return {photo.stem: photo for photo in photos}
 
 
 def run(folder: Path, overrides: Sequence[str] = ()) -> None:
@@ -40,7 +45,7 @@ def run(folder: Path, overrides: Sequence[str] = ()) -> None:
         raise UserError("this installation has no example photos; give a photo of yours: captioner caption photo.jpg")
     captioner = builder.load(overrides=overrides)
     written = folder / "examples"
-    names = [str(photo) for photo in photos]
+    names = [str(photo) for photo in photos.values()]
     caption.run(
         captioner,
         names,

@@ -35,7 +35,7 @@ def describe_field(config: Path, overrides: Sequence[str] = ()) -> list[str]:
         raise UserError("a receptive field needs a network, got region files, which have none; choose another encoder")
     from captioner.commands.demo.example_photos import example_photos
 
-    photos = example_photos()
+    photos = list(example_photos().values())
     if not photos:
         raise UserError(
             "a receptive field is measured on the example photos, which this installation lacks; install it again"

@@ -20,7 +20,7 @@ NAME_BUTTONS = """() => new MutationObserver(() => {
 
 def examples_to_click(gradio: Any) -> Any:
     """Example photos to click; none if this installation has none."""
-    paths = [str(photo) for photo in example_photos()]
+    paths = [str(photo) for photo in example_photos().values()]
     gradio.set_static_paths(paths)  # served from where they are, so that they are not deleted with uploads
     picture = gradio.Image(render=False, type="filepath")
     return gradio.Dataset(

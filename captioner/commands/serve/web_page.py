@@ -188,7 +188,7 @@ def _downloads(gradio: Any) -> list[Any]:
 def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]) -> Any:
     """The function that the button calls."""
 
-    examples = example_photos()
+    examples = list(example_photos().values())
 
     def respond(
         photos: list[str] | int | None,

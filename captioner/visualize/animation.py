@@ -6,6 +6,7 @@ Sizes are in pixels of the animation.
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,19 +95,37 @@ def _with_palette(picture: Image.Image, legend_height: int) -> Image.Image:
 
 def _sentence(caption: Caption, index: int, note: str, width: int, style: Style) -> Drawing:
     """The words, faint if still to come, and a note on the word that is shown."""
-    size, marks, left, line = style.panel / 20, [], 0.0, 0
-    space = size / 3
+    size, marks, along, line = style.panel / 20, [], 0.0, 0
+    space = size / 3 if " " in caption.text else 0.0  # none where the words are characters
+    leftwards = _leftwards(caption.text)
     ascent, descent = font_for(caption.text, size).getmetrics()
     step = round(1.3 * (ascent + descent))
-    for position, word in enumerate(map(brief, caption.words)):
-        if left and left + length(word, size) > width:
-            left, line = 0.0, line + 1
+    for position, word in enumerate(_fitting(brief(word), width, size) for word in caption.words):
+        across = length(word, size)
+        if along and along + across > width:
+            along, line = 0.0, line + 1
+        left = width - along - across if leftwards else along
         marks.append(Text(left, ascent + line * step, word, size, INK if position <= index else FAINT))
-        left += length(word, size) + space
+        along += across + space
     below = lines([note], width, style.panel / 25, FAINT)
     return column([Drawing(width, ascent + descent + line * step, marks), below], style.panel // 50)
 
 
+def _leftwards(text: str) -> bool:
+    """Whether a text is written from right to left, by its first letter that has a direction."""
+    directions = (unicodedata.bidirectional(letter) for letter in text)
+    return next((direction != "L" for direction in directions if direction in ("L", "R", "AL")), False)
+
+
+def _fitting(word: str, width: float, size: float) -> str:
+    """The word, or the start of one that is wider than the picture."""
+    letters = len(word)
+    while letters > 1 and length(word, size) > width:
+        letters -= 1
+        word = word[:letters] + "…"
+    return word
+
+
 def _note(caption: Caption, index: int) -> str:
     probability = f"probability {float(caption.word_log_probs[index].exp()):.2f}"
-    return " · ".join([caption.words[index], probability, *word_notes(caption, index)])
+    return " · ".join([brief(caption.words[index]), probability, *word_notes(caption, index)])

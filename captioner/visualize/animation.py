@@ -15,7 +15,19 @@ from PIL import Image
 from captioner.errors import UserError
 from captioner.files import replacing
 from captioner.search.result import Caption
-from captioner.visualize.drawing import FAINT, INK, Drawing, Text, brief, column, framed, length, lines, patch
+from captioner.visualize.drawing import (
+    FAINT,
+    INK,
+    Drawing,
+    Text,
+    brief,
+    column,
+    framed,
+    length,
+    lines,
+    patch,
+    truncated,
+)
 from captioner.visualize.fonts import font_for
 from captioner.visualize.legend import foot, shown_part, shown_words, word_notes
 from captioner.visualize.overlay import Style, caption_metadata, fit, maps_over, panel_side
@@ -100,7 +112,7 @@ def _sentence(caption: Caption, index: int, note: str, width: int, style: Style)
     leftwards = _leftwards(caption.text)
     ascent, descent = font_for(caption.text, size).getmetrics()
     step = round(1.3 * (ascent + descent))
-    for position, word in enumerate(_fitting(brief(word), width, size) for word in caption.words):
+    for position, word in enumerate(truncated(brief(word), width, size) for word in caption.words):
         across = length(word, size)
         if along and along + across > width:
             along, line = 0.0, line + 1
@@ -115,15 +127,6 @@ def _leftwards(text: str) -> bool:
     """Whether a text is written from right to left, by its first letter that has a direction."""
     directions = (unicodedata.bidirectional(letter) for letter in text)
     return next((direction != "L" for direction in directions if direction in ("L", "R", "AL")), False)
-
-
-def _fitting(word: str, width: float, size: float) -> str:
-    """The word, or the start of one that is wider than the picture."""
-    letters = len(word)
-    while letters > 1 and length(word, size) > width:
-        letters -= 1
-        word = word[:letters] + "…"
-    return word
 
 
 def _note(caption: Caption, index: int) -> str:

@@ -118,6 +118,14 @@ def brief(word: str) -> str:
     return word if len(word) <= _LONGEST_WORD else word[:_LONGEST_WORD] + "…"
 
 
+def truncated(word: str, room: float, size: float) -> str:
+    """The word, or the start of one that is wider than the room."""
+    if length(word, size) <= room:
+        return word
+    letters = range(len(word), 0, -1)
+    return next((word[:n] + "…" for n in letters if length(word[:n] + "…", size) <= room), "…")
+
+
 def wrap(text: str, width: float, size: float) -> list[str]:
     """Break a text into lines within a width, between words if possible. The middle of an endless text is left out."""
     text = shortened(" ".join(text.split()), _LONGEST_TEXT) or " "

@@ -28,6 +28,7 @@ from captioner.visualize.drawing import (
     on_a_page,
     patch,
     row,
+    truncated,
 )
 from captioner.visualize.fonts import font_for
 from captioner.visualize.legend import foot, shown_part, word_notes
@@ -147,7 +148,4 @@ def shortened(word: str, room: float, size: float) -> tuple[str, float]:
     word = brief(word)
     fitting = min(1.0, room / max(1.0, length(word, size)))
     size *= max(SMALLEST, fitting)
-    if length(word, size) > room:
-        letters = range(len(word), 0, -1)
-        word = next((word[:n] + "…" for n in letters if length(word[:n] + "…", size) <= room), "…")
-    return word, size
+    return truncated(word, room, size), size

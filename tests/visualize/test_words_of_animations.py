@@ -1,4 +1,4 @@
-"""Where the words of a caption stand in an animation, whatever their script and length."""
+"""Positions of a caption's words in an animation: scripts from right to left, characters without spaces, long words."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from PIL import Image
@@ -28,7 +30,7 @@ from captioner.visualize.drawing import (
     patch,
     truncated,
 )
-from captioner.visualize.fonts import font_for
+from captioner.visualize.fonts import font_for, one_font
 from captioner.visualize.legend import foot, shown_part, shown_words, word_notes
 from captioner.visualize.overlay import Style, caption_metadata, fit, maps_over, panel_side
 
@@ -42,7 +44,8 @@ _LAST = 2.5  # seconds that the last word is shown
 
 def frames(photo: Image.Image, caption: Caption, style: Style = LARGE) -> list[Image.Image]:
     """The photo, then a picture for each word, all of the same size. Words still to come are faint."""
-    return _frames(photo, caption, style)[0]
+    with one_font(caption.text):
+        return _frames(photo, caption, style)[0]
 
 
 def _frames(photo: Image.Image, caption: Caption, style: Style) -> tuple[list[Image.Image], int]:
@@ -62,7 +65,8 @@ def _frames(photo: Image.Image, caption: Caption, style: Style) -> tuple[list[Im
     tallest = max(block.height for block in blocks)
     drawn = [framed(replace(block, height=tallest), width, style.panel // 25) for block in blocks]
     legend_height = below[0].height + style.panel // 25 if below else 0
-    return [replace(drawing, dark=style.dark).picture() for drawing in drawn], legend_height
+    looks = {"dark": style.dark, "letters": caption.text}
+    return [replace(drawing, **looks).picture() for drawing in drawn], legend_height
 
 
 def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style: Style = LARGE) -> None:
@@ -73,7 +77,8 @@ def save_animation(path: str | Path, photo: Image.Image, caption: Caption, style
         raise UserError(
             f"an animation is saved as a GIF or WebP, got {path.name!r}; choose a name that ends in .gif or .webp"
         )
-    pictures, legend_height = _frames(photo, caption, style)
+    with one_font(caption.text):
+        pictures, legend_height = _frames(photo, caption, style)
     durations = [round(1000 * SECONDS)] * (len(pictures) - 1) + [round(1000 * _LAST)]
     comment = json.dumps(caption_metadata(caption, style))
     if ending == ".gif":
@@ -107,26 +112,54 @@ def _with_palette(picture: Image.Image, legend_height: int) -> Image.Image:
 
 def _sentence(caption: Caption, index: int, note: str, width: int, style: Style) -> Drawing:
     """The words, faint if still to come, and a note on the word that is shown."""
-    size, marks, along, line = style.panel / 20, [], 0.0, 0
+    size, leftwards = style.panel / 20, _direction(caption.text) in _LEFTWARDS
     space = size / 3 if " " in caption.text else 0.0  # none where the words are characters
-    leftwards = _leftwards(caption.text)
     ascent, descent = font_for(caption.text, size).getmetrics()
     step = round(1.3 * (ascent + descent))
-    for position, word in enumerate(truncated(brief(word), width, size) for word in caption.words):
-        across = length(word, size)
-        if along and along + across > width:
-            along, line = 0.0, line + 1
-        left = width - along - across if leftwards else along
-        marks.append(Text(left, ascent + line * step, word, size, INK if position <= index else FAINT))
-        along += across + space
+    words = [truncated(brief(word), width, size) for word in caption.words]
+    lengths = [length(word, size) for word in words]
+    broken, marks = _lines_of(lengths, space, width), []
+    for line, positions in enumerate(broken):
+        along = 0.0
+        for position in _from_the_right(positions, words) if leftwards else positions:
+            left = width - along - lengths[position] if leftwards else along
+            ink = INK if position <= index else FAINT
+            marks.append(Text(left, ascent + line * step, words[position], size, ink))
+            along += lengths[position] + space
     below = lines([note], width, style.panel / 25, FAINT)
-    return column([Drawing(width, ascent + descent + line * step, marks), below], style.panel // 50)
+    height = ascent + descent + (max(1, len(broken)) - 1) * step
+    return column([Drawing(width, height, marks), below], style.panel // 50)
 
 
-def _leftwards(text: str) -> bool:
-    """Whether a text is written from right to left, by its first letter that has a direction."""
-    directions = (unicodedata.bidirectional(letter) for letter in text)
-    return next((direction != "L" for direction in directions if direction in ("L", "R", "AL")), False)
+def _lines_of(lengths: Sequence[float], space: float, width: int) -> list[list[int]]:
+    """The positions of the words in each line."""
+    broken: list[list[int]] = []
+    along = 0.0
+    for position, across in enumerate(lengths):
+        if not broken or along + across > width:
+            broken.append([])
+            along = 0.0
+        broken[-1].append(position)
+        along += across + space
+    return broken
+
+
+_LEFTWARDS = ("R", "AL")
+
+
+def _direction(text: str) -> str:
+    """Unicode's class of the first letter that has a direction: L, R or AL; empty if none has."""
+    classes = (unicodedata.bidirectional(letter) for letter in text)
+    return next((own for own in classes if own in ("L", *_LEFTWARDS)), "")
+
+
+def _from_the_right(positions: Sequence[int], words: Sequence[str]) -> list[int]:
+    """The words of a line as they follow from right to left: several in a row that are written from left to right are one phrase."""
+    ordered: list[int] = []
+    for is_phrase, group in groupby(positions, lambda position: _direction(words[position]) == "L"):
+        own = list(group)
+        ordered += own[::-1] if is_phrase else own
+    return ordered
 
 
 def _note(caption: Caption, index: int) -> str:

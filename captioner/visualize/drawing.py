@@ -16,7 +16,7 @@ from typing import Literal
 from PIL import Image, ImageDraw
 
 from captioner.errors import shortened, visible
-from captioner.visualize.fonts import font_for
+from captioner.visualize.fonts import font_for, one_font
 
 Ink = Literal["paper", "ink", "faint"]
 PAPER: Ink = "paper"
@@ -61,6 +61,7 @@ class Drawing:
     metadata: dict[str, str] = field(default_factory=dict)  # stored in the file as texts
     dark: bool = False  # light text on dark paper
     dpi: int = 144  # pixels in one inch of a printed page
+    letters: str = ""  # all texts are drawn in one font that has these too, if there is one
 
     @property
     def inks(self) -> dict[Ink, tuple[int, int, int]]:
@@ -70,12 +71,13 @@ class Drawing:
         """Paint the picture."""
         painted = Image.new("RGB", (self.width, self.height), self.inks["paper"])
         draw = ImageDraw.Draw(painted)
-        for mark in self.marks:
-            if isinstance(mark, Patch):
-                painted.paste(mark.picture, (round(mark.left), round(mark.top)))
-            else:
-                font = font_for(mark.text, mark.size)
-                draw.text((mark.left, mark.top), visible(mark.text), self.inks[mark.ink], font, anchor="ls")
+        with one_font(self.letters):
+            for mark in self.marks:
+                if isinstance(mark, Patch):
+                    painted.paste(mark.picture, (round(mark.left), round(mark.top)))
+                else:
+                    font = font_for(mark.text, mark.size)
+                    draw.text((mark.left, mark.top), visible(mark.text), self.inks[mark.ink], font, anchor="ls")
         return painted
 
     def save(self, path: str | Path) -> None:

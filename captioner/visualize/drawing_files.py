@@ -16,7 +16,7 @@ from PIL import PngImagePlugin
 from captioner.errors import UserError, visible
 from captioner.files import VERSION, replacing
 from captioner.visualize.drawing import Drawing, Patch, Text
-from captioner.visualize.fonts import font_bytes, font_for, plain_texts
+from captioner.visualize.fonts import font_bytes, font_for, one_font, plain_texts
 
 FORMATS = (".png", ".pdf", ".svg")
 """Endings of the files that a drawing is written to."""
@@ -30,7 +30,7 @@ def save(drawing: Drawing, path: Path) -> None:
             f"a picture is saved as PNG, PDF or SVG, got {path.name!r}; choose a name that ends in .png, .pdf or .svg"
         )
     writers = {".png": _write_png, ".pdf": _write_pdf, ".svg": _write_svg}
-    with replacing(path) as temporary:
+    with one_font(drawing.letters), replacing(path) as temporary:
         writers[ending](drawing, temporary)
 
 

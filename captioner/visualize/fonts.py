@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
 SETTING = "CAPTIONER_FONT"
 """The environment variable that names a font file, which is then tried before all others."""
 _SMALLEST = 8
+_LETTERS: ContextVar[str] = ContextVar("letters", default="")
+
+
+@contextmanager
+def one_font(letters: str) -> Iterator[None]:
+    """Draw all texts in one font that has these letters too, so that the words of a caption look alike. If no font has
+    them and the letters of a text, that text gets a font of its own."""
+    token = _LETTERS.set(letters)
+    try:
+        yield
+    finally:
+        _LETTERS.reset(token)
 
 
 def font_for(text: str, size: float) -> ImageFont.FreeTypeFont:
@@ -28,7 +41,22 @@ def font_for(text: str, size: float) -> ImageFont.FreeTypeFont:
 
     If no font has all its letters, the best one is taken, and the first such text is a warning.
     """
-    return _sized(None if text.isascii() else _file_for(frozenset(text)), max(_SMALLEST, round(size)))
+    return _sized(_file_of(text, _LETTERS.get()), max(_SMALLEST, round(size)))
+
+
+@lru_cache(maxsize=4096)
+def _file_of(text: str, letters: str) -> Path | None:
+    if (text + letters).isascii():
+        return None
+    found = _complete(_code_points(text + letters))
+    if found:
+        return found[0]
+    return None if text.isascii() else _file_for(_code_points(text))
+
+
+def _code_points(text: str) -> frozenset[int]:
+    """Of the letters that can be seen."""
+    return frozenset(ord(letter) for letter in text if not letter.isspace() and letter.isprintable())
 
 
 def font_bytes(font: ImageFont.FreeTypeFont) -> Path | bytes:
@@ -44,18 +72,18 @@ def _sized(file: Path | None, size: int) -> ImageFont.FreeTypeFont:
 
 
 @lru_cache(maxsize=4096)
-def _file_for(letters: frozenset[str]) -> Path | None:
-    """The first font that has all letters, or the one that lacks the fewest; None is Pillow's own."""
-    wanted = {ord(letter) for letter in letters if not letter.isspace() and letter.isprintable()}
-    best: tuple[int, Path | None] = (len(wanted) + 1, None)
-    for file in _candidates():
-        missing = wanted - _letters_of(file)
-        if not missing:
-            return file
-        best = min(best, (len(missing), file), key=lambda candidate: candidate[0])
-    missing = wanted - _letters_of(best[1])
-    _warn("".join(map(chr, sorted(missing)))[:8])
-    return best[1]
+def _complete(wanted: frozenset[int]) -> tuple[Path | None] | None:
+    """The first font that has all letters, in a tuple, since the font None is Pillow's own; None if there is none."""
+    return next(((file,) for file in _candidates() if wanted <= _letters_of(file)), None)
+
+
+def _file_for(wanted: frozenset[int]) -> Path | None:
+    """The first font that has all letters, or the one that lacks the fewest."""
+    if found := _complete(wanted):
+        return found[0]
+    best = min(_candidates(), key=lambda file: len(wanted - _letters_of(file)))
+    _warn("".join(map(chr, sorted(wanted - _letters_of(best))))[:8])
+    return best
 
 
 @lru_cache(maxsize=1)

@@ -30,7 +30,7 @@ from captioner.visualize.drawing import (
     row,
     truncated,
 )
-from captioner.visualize.fonts import font_for
+from captioner.visualize.fonts import font_for, one_font
 from captioner.visualize.legend import foot, shown_part, word_notes
 from captioner.visualize.overlay import (
     USUAL,
@@ -58,28 +58,29 @@ def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str 
         caption: the photo's caption.
         name: the photo's name, printed above the caption.
     """
-    panel, gap = style.panel, style.panel // 12
-    small, shown = fit(photo, panel_side(photo, panel)), shown_part(caption, style)
-    maps = maps_over(photo, [shown], small.size, style)
-    columns = in_a_row(COLUMNS, small.width, panel)
-    first = tile(small, "photo", f"{photo.width} x {photo.height}", [], panel, quiet=True)
-    tiles = word_tiles(small, shown, maps[0], style)
-    if maps[0] is None:
-        message = lines([convention(caption)], 2 * panel, panel / 14, FAINT)
-        top = [row([first, message] if caption.weights is None else [first], gap, centred=True)]
-    else:
-        top, tiles = [], [first, *tiles]
-    body = column([*top, *page_rows(tiles, columns, gap)], round(1.2 * gap))
-    width = max(2 * panel + gap, body.width)
-    head = lines([caption.text or "(a caption without words)"], width, panel / 9, INK)
-    if caption.warning:
-        head = column([head, lines([f"The photo is {caption.warning}."], width, panel / 14, FAINT)], panel // 40)
-    if name:
-        head = column([lines([name], width, panel / 14, FAINT), head], panel // 40)
-    below = [] if maps[0] is None else [foot([caption], maps, width, style)]
-    drawing = framed(column([head, body, *below], round(1.2 * gap)), width, round(1.5 * gap))
+    with one_font(caption.text):
+        panel, gap = style.panel, style.panel // 12
+        small, shown = fit(photo, panel_side(photo, panel)), shown_part(caption, style)
+        maps = maps_over(photo, [shown], small.size, style)
+        columns = in_a_row(COLUMNS, small.width, panel)
+        first = tile(small, "photo", f"{photo.width} x {photo.height}", [], panel, quiet=True)
+        tiles = word_tiles(small, shown, maps[0], style)
+        if maps[0] is None:
+            message = lines([convention(caption)], 2 * panel, panel / 14, FAINT)
+            top = [row([first, message] if caption.weights is None else [first], gap, centred=True)]
+        else:
+            top, tiles = [], [first, *tiles]
+        body = column([*top, *page_rows(tiles, columns, gap)], round(1.2 * gap))
+        width = max(2 * panel + gap, body.width)
+        head = lines([caption.text or "(a caption without words)"], width, panel / 9, INK)
+        if caption.warning:
+            head = column([head, lines([f"The photo is {caption.warning}."], width, panel / 14, FAINT)], panel // 40)
+        if name:
+            head = column([lines([name], width, panel / 14, FAINT), head], panel // 40)
+        below = [] if maps[0] is None else [foot([caption], maps, width, style)]
+        drawing = framed(column([head, body, *below], round(1.2 * gap)), width, round(1.5 * gap))
     metadata = caption_metadata(caption, style) | ({"photo": name} if name else {})
-    return on_a_page(replace(drawing, metadata=metadata, dark=style.dark), SHEET_DPI)
+    return on_a_page(replace(drawing, metadata=metadata, dark=style.dark, letters=caption.text), SHEET_DPI)
 
 
 def page_rows(tiles: Sequence[Drawing], columns: int, gap: int) -> list[Drawing]:
@@ -103,7 +104,9 @@ def contact(sheets: Sequence[Drawing]) -> Drawing:
     together = column(sheets, 0)
     keys = dict.fromkeys(key for drawing in sheets for key in drawing.metadata)
     metadata = {key: "\n".join(drawing.metadata.get(key, "") for drawing in sheets) for key in keys}
-    return replace(together, metadata=metadata, dark=sheets[0].dark, dpi=max(drawing.dpi for drawing in sheets))
+    letters = "".join(drawing.letters for drawing in sheets)
+    dpi = max(drawing.dpi for drawing in sheets)
+    return replace(together, metadata=metadata, dark=sheets[0].dark, dpi=dpi, letters=letters)
 
 
 def word_tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: Style) -> list[Drawing]:

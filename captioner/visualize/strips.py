@@ -7,7 +7,7 @@ Shapes: T words, N heads. Sizes are in pixels of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from PIL import Image
@@ -27,7 +27,7 @@ from captioner.visualize.drawing import (
     patch,
     row,
 )
-from captioner.visualize.fonts import font_for
+from captioner.visualize.fonts import font_for, one_font
 from captioner.visualize.legend import foot, shown_part, word_notes
 from captioner.visualize.overlay import (
     Maps,
@@ -51,12 +51,13 @@ _GAP = 6
 
 def strip(photo: Image.Image, caption: Caption, style: Style = FIGURE) -> Drawing:
     """The caption, and below it small maps of its words in a row: a figure for a paper."""
-    small, shown = fit(photo, panel_side(photo, style.panel)), shown_part(caption, style)
-    maps = maps_over(photo, [shown], small.size, style)
-    tiles = [_photo_tile(small, style), *_tiles(small, shown, maps[0], style)]
-    body = page_rows(tiles, in_a_row(WORDS_OF_FIGURE, small.width, style.panel), 2 * _GAP)
-    head = _sentence(caption, max(4 * style.panel, *(block.width for block in body)), style)
-    return on_a_page(_finished([head, *body], [caption], maps, style), FIGURE_DPI)
+    with one_font(caption.text):
+        small, shown = fit(photo, panel_side(photo, style.panel)), shown_part(caption, style)
+        maps = maps_over(photo, [shown], small.size, style)
+        tiles = [_photo_tile(small, style), *_tiles(small, shown, maps[0], style)]
+        body = page_rows(tiles, in_a_row(WORDS_OF_FIGURE, small.width, style.panel), 2 * _GAP)
+        head = _sentence(caption, max(4 * style.panel, *(block.width for block in body)), style)
+        return on_a_page(_finished([head, *body], [caption], maps, style), FIGURE_DPI)
 
 
 def side_by_side(
@@ -75,25 +76,28 @@ def side_by_side(
     """
     if not captions:
         raise ValueError("side_by_side() needs at least one caption, got none; give it {name: caption}")
-    small = fit(photo, panel_side(photo, style.panel))
-    shown = {name: shown_part(caption, style) for name, caption in captions.items()}
-    maps = maps_over(photo, list(shown.values()), small.size, style)
-    rows_of = {
-        name: [] if own is None else _rows(_tiles(small, shown[name], own, style), small, style)
-        for name, own in zip(captions, maps, strict=True)
-    }
-    large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
-    width = max([4 * style.panel, large.width, *(block.width for rows in rows_of.values() for block in rows)])
-    body = [large]
-    if notes:
-        body.insert(0, _sentence(next(iter(captions.values())), width, style))
-    for name, caption in captions.items():
-        note = f"{name} · {notes[name] if notes else f'{convention(caption)} · confidence {caption.confidence:.2f}'}"
-        head = [lines([note], width, max(12, style.panel / 10), FAINT)] + (
-            [] if notes else [_sentence(caption, width, style)]
-        )
-        body.append(column([*head, *rows_of[name]], 2 * _GAP))
-    drawing = _finished(body, list(captions.values()), maps, style, 4 * _GAP, with_convention=notes is None)
+    with one_font(_letters(captions.values())):
+        small = fit(photo, panel_side(photo, style.panel))
+        shown = {name: shown_part(caption, style) for name, caption in captions.items()}
+        maps = maps_over(photo, list(shown.values()), small.size, style)
+        rows_of = {
+            name: [] if own is None else _rows(_tiles(small, shown[name], own, style), small, style)
+            for name, own in zip(captions, maps, strict=True)
+        }
+        large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
+        width = max([4 * style.panel, large.width, *(block.width for rows in rows_of.values() for block in rows)])
+        body = [large]
+        if notes:
+            body.insert(0, _sentence(next(iter(captions.values())), width, style))
+        for name, caption in captions.items():
+            note = (
+                f"{name} · {notes[name] if notes else f'{convention(caption)} · confidence {caption.confidence:.2f}'}"
+            )
+            head = [lines([note], width, max(12, style.panel / 10), FAINT)] + (
+                [] if notes else [_sentence(caption, width, style)]
+            )
+            body.append(column([*head, *rows_of[name]], 2 * _GAP))
+        drawing = _finished(body, list(captions.values()), maps, style, 4 * _GAP, with_convention=notes is None)
     return replace(drawing, metadata=drawing.metadata | {"models": ", ".join(captions)})
 
 
@@ -125,19 +129,23 @@ def heads(
         raise ValueError(
             "this caption has no heads, since only multi-head attention has them; draw it with strip() or sheet()"
         )
-    small, shown = fit(photo, panel_side(photo, style.panel)), [shown_part(layer, style) for layer in layers.values()]
-    maps = maps_over(photo, shown, small.size, style, heads=True)
-    large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
-    rows: list[Drawing] = []
-    for name, part, own in zip(layers, shown, maps, strict=True):
-        if own is not None:
-            note = (notes or {}).get(name)
-            title = f"{name} · {note}" if note else name
-            rows.append(_titled(title, _head_rows(small, part, own, style), style))
-    width = max([large.width, *(block.width for block in rows)])
-    head = _sentence(first, width, style)
-    about = [lines([ABOUT_HEADS], width, _note_size(style), FAINT)] if rows else []
-    return _finished([head, large, *rows, *about], list(layers.values()), maps, style, gap=3 * _GAP)
+    with one_font(_letters(layers.values())):
+        small, shown = (
+            fit(photo, panel_side(photo, style.panel)),
+            [shown_part(layer, style) for layer in layers.values()],
+        )
+        maps = maps_over(photo, shown, small.size, style, heads=True)
+        large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
+        rows: list[Drawing] = []
+        for name, part, own in zip(layers, shown, maps, strict=True):
+            if own is not None:
+                note = (notes or {}).get(name)
+                title = f"{name} · {note}" if note else name
+                rows.append(_titled(title, _head_rows(small, part, own, style), style))
+        width = max([large.width, *(block.width for block in rows)])
+        head = _sentence(first, width, style)
+        about = [lines([ABOUT_HEADS], width, _note_size(style), FAINT)] if rows else []
+        return _finished([head, large, *rows, *about], list(layers.values()), maps, style, gap=3 * _GAP)
 
 
 def _titled(title: str, rows: Sequence[Drawing], style: Style) -> Drawing:
@@ -234,4 +242,8 @@ def _finished(
     parts = [caption_metadata(caption, style) for caption in captions]
     keys = dict.fromkeys(key for part in parts for key in part)
     joined = {key: "\n".join(part.get(key, "") for part in parts) for key in keys}
-    return replace(drawing, metadata=joined, dark=style.dark)
+    return replace(drawing, metadata=joined, dark=style.dark, letters=_letters(captions))
+
+
+def _letters(captions: Iterable[Caption]) -> str:
+    return "".join(caption.text for caption in captions)

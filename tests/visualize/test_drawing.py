@@ -67,11 +67,11 @@ def test_letters_come_from_a_font_that_has_them(text):
 
 @pytest.fixture
 def nothing_installed(monkeypatch):
-    for cached in (fonts._file_for, fonts._warned):
+    for cached in (fonts._file_of, fonts._complete, fonts._warned):
         cached.cache_clear()
     monkeypatch.setattr(fonts, "_installed", list)
     yield
-    for cached in (fonts._file_for, fonts._warned):
+    for cached in (fonts._file_of, fonts._complete, fonts._warned):
         cached.cache_clear()
 
 
@@ -92,6 +92,28 @@ def test_a_picture_of_letters_that_no_font_has_is_one_warning_of_ours(nothing_in
     assert len(warned) == 1
 
 
+def test_all_words_of_a_caption_are_drawn_in_one_font():
+    plain, with_letters = font_for("dog", 20), font_for("σκύλος", 20)
+    assert plain.path != with_letters.path
+    with fonts.one_font("dog σκύλος"):
+        assert font_for("dog", 20).path == font_for("photo", 20).path == with_letters.path
+    assert font_for("dog", 20).path == plain.path
+
+
+def test_a_text_has_its_own_font_if_no_font_has_its_letters_and_the_captions(nothing_installed):
+    plain = font_for("dog", 20)
+    with fonts.one_font("σκύλος 狗"):
+        assert font_for("dog", 20).path == plain.path
+
+
+@pytest.mark.parametrize("draw", [strip, sheet])
+@pytest.mark.parametrize("words", ["con chó đen chạy qua cánh đồng", "a dog runs", "σκύλος a b"])
+def test_the_photo_and_the_first_map_begin_at_one_height_in_every_script(draw, words):
+    drawing = draw(photo(), make_caption(words, Placement.whole((64, 48))))
+    first, second, *_ = [mark for mark in drawing.marks if isinstance(mark, Patch)]
+    assert first.top == second.top
+
+
 def test_a_name_on_a_figure_is_drawn_as_it_is(nothing_installed, tmp_path):
     with (
         pytest.warns(UserWarning, match="no font on this computer") as warned,
@@ -107,7 +129,8 @@ def test_a_font_can_be_named(monkeypatch, tmp_path, nothing_installed):
     named = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSerif.ttf")
     monkeypatch.setenv(fonts.SETTING, str(named))
     assert Path(font_for("ель", 20).path) == named
-    fonts._file_for.cache_clear()
+    fonts._file_of.cache_clear()
+    fonts._complete.cache_clear()
     monkeypatch.setenv(fonts.SETTING, str(tmp_path / "no.ttf"))
     with pytest.raises(UserError, match=r"should name a font file, got .*no\.ttf"):
         font_for("ель", 20)

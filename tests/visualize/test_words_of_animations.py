@@ -45,6 +45,16 @@ def test_words_written_from_left_to_right_begin_at_the_left():
         assert left > right if next_y == y else left == 0
 
 
+def test_a_phrase_from_left_to_right_within_a_caption_from_right_to_left_keeps_its_order():
+    assert [word for *_, word in sorted(placed("כלב עם red ball רץ"), key=lambda found: found[1])] == [
+        "רץ",
+        "red",
+        "ball",
+        "עם",
+        "כלב",
+    ]
+
+
 def test_there_is_no_space_between_characters():
     first, second, *_ = placed("a b c", text="abc")
     assert second[1] == pytest.approx(first[2])

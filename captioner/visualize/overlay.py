@@ -76,10 +76,11 @@ class Maps:
         return float((self.drawn / torch.where(self.uniform > 0, self.uniform, torch.nan)).nan_to_num(0.0).max())
 
     def _line(self) -> int:
-        """The width of contours: thin on small pictures and where cells are small."""
-        side = max(self.uniform.shape)
-        cells = max(self.layout.rows, self.layout.columns) if isinstance(self.layout, Grid) else 1
-        return max(1, min(round(side / 112), round(side / cells / 12)))
+        """The width of contours: thin on small pictures and where cells are small or flat."""
+        height, width = self.uniform.shape
+        rows, columns = (self.layout.rows, self.layout.columns) if isinstance(self.layout, Grid) else (1, 1)
+        side, flattest = max(height, width), min(height / rows, width / columns)
+        return max(1, round(min(side / 112, side / max(rows, columns) / 12, flattest / 8)))
 
 
 TINY = 128

@@ -214,6 +214,18 @@ def test_contours_of_a_picture_enclose_exactly_the_regions_above():
     assert 0 < int(white.sum()) < 49
 
 
+@pytest.mark.parametrize("size", [(960, 144), (144, 960), (144, 144)])
+def test_a_contour_leaves_most_of_a_cell_visible_in_panoramas_too(size):
+    weights = torch.full((64,), 0.5 / 63)
+    weights[27] = 0.5
+    photo = Image.new("RGB", size, (90, 120, 60))
+    picture = drawn(weights, photo, Grid(8, 8))
+    width, height = size[0] // 8, size[1] // 8
+    cell = picture[3 * height : 4 * height, 3 * width : 4 * width]
+    on_line = (cell == 255).all(-1) | (cell == 0).all(-1)
+    assert 0 < float(on_line.float().mean()) < 0.5
+
+
 def test_outside_of_the_view_the_photo_is_grey_and_darker_with_a_thin_line():
     photo = Image.new("RGB", (100, 50), (200, 100, 50))
     caption = make_caption(

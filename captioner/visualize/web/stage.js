@@ -106,8 +106,9 @@ function paintOn(canvas, image, width, height, weights, regions, top) {
   }
   const drawn = weightsOnPhoto(weights, regions, across, down, look.smooth);
   const multiples = multiplesOf(drawn, regions, across, down, look.smooth);
-  const cells = regions.boxes ? 1 : Math.max(regions.rows, regions.columns);
-  const line = Math.max(1, Math.min(Math.round(2 * sharpness), Math.round(Math.max(across, down) / cells / 12)));
+  const [rows, columns] = regions.boxes ? [1, 1] : [regions.rows, regions.columns];
+  const [side, flattest] = [Math.max(across, down), Math.min(across / columns, down / rows)];
+  const line = Math.max(1, Math.round(Math.min(2 * sharpness, side / Math.max(rows, columns) / 12, flattest / 8)));
   paint(canvas, canvas.pixels, { weights: drawn, multiples, top, numRegions: numRegionsOf(regions), line }, look.style);
 }
 

@@ -57,13 +57,15 @@ def _frames(photo: Image.Image, caption: Caption, style: Style) -> tuple[list[Im
     legend = replace(style, panel=max(64, style.panel // 2))
     below = [] if maps[0] is None else [foot([caption], maps, width, legend)]
     over = None if maps[0] is None else maps[0].on(small)
-    blocks = [column([patch(small), _sentence(caption, -1, " ", width, style), *below], style.panel // 25)]
-    for index, position in enumerate(shown_words(caption, style)):
-        picture = small if over is None else over(index)
-        words = _sentence(caption, position, _note(caption, position), width, style)
-        blocks.append(column([patch(picture), words, *below], style.panel // 25))
-    tallest = max(block.height for block in blocks)
-    drawn = [framed(replace(block, height=tallest), width, style.panel // 25) for block in blocks]
+    positions = shown_words(caption, style)
+    pictures = [small, *(small if over is None else over(index) for index in range(len(positions)))]
+    sentences = [_sentence(caption, -1, " ", width, style)]
+    sentences += [_sentence(caption, position, _note(caption, position), width, style) for position in positions]
+    tallest = max(sentence.height for sentence in sentences)  # the legend stands still below notes of any length
+    sentences = [replace(sentence, height=tallest) for sentence in sentences]
+    parts = zip(pictures, sentences, strict=True)
+    blocks = [column([patch(picture), words, *below], style.panel // 25) for picture, words in parts]
+    drawn = [framed(block, width, style.panel // 25) for block in blocks]
     legend_height = below[0].height + style.panel // 25 if below else 0
     looks = {"dark": style.dark, "letters": caption.text}
     return [replace(drawing, **looks).picture() for drawing in drawn], legend_height
@@ -100,7 +102,7 @@ def _with_palette(picture: Image.Image, legend_height: int) -> Image.Image:
         return picture.quantize(256, dither=Image.Dither.NONE)
     top = picture.height - legend_height
     above = picture.crop((0, 0, picture.width, top)).quantize(256 - _FOR_LEGEND)
-    legend = picture.crop((0, top, *picture.size)).quantize(_FOR_LEGEND)
+    legend = picture.crop((0, top, *picture.size)).quantize(_FOR_LEGEND, Image.Quantize.MAXCOVERAGE)
     joined = Image.new("P", picture.size)
     first = [*(above.getpalette() or []), *[0] * 768][: 3 * (256 - _FOR_LEGEND)]
     joined.putpalette(first + (legend.getpalette() or []))

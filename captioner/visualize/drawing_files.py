@@ -118,6 +118,6 @@ def _svg_image(mark: Patch) -> str:
 def _svg_text(mark: Text, drawing: Drawing) -> str:
     font, text = font_for(mark.text, mark.size), visible(mark.text)
     place = f'x="{mark.left:.2f}" y="{mark.top:.2f}" font-size="{font.size}" fill="{_hex(drawing.inks[mark.ink])}"'
-    return (
-        f'<text {place} textLength="{max(0.01, font.getlength(text)):.2f}" xml:space="preserve">{escape(text)}</text>'
-    )
+    length = f'textLength="{max(0.01, font.getlength(text)):.2f}"'
+    # plaintext: the first letter says whether the text runs from the left or from the right, as in a PNG
+    return f'<text {place} {length} unicode-bidi="plaintext" xml:space="preserve">{escape(text)}</text>'

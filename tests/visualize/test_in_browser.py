@@ -18,6 +18,7 @@ from captioner.visualize import overlay
 from captioner.visualize.page import PageItem, caption_page, save_page
 from captioner.visualize.painters import PAINTERS, Weights
 from captioner.visualize.reveal import pixels_of
+from captioner.visualize.strips import strip
 from tests.visualize.chromium import Chromium, axe, installed
 from tests.visualize.test_page import make_caption
 
@@ -480,3 +481,14 @@ def test_heads_follow_the_layer_that_is_shown(browser, show):
     browser.point_at(".head:nth-child(3)", click=True)
     assert canvas(browser).tobytes() != mean.tobytes()
     assert browser.complaints == []
+
+
+def test_a_right_to_left_caption_of_an_svg_runs_from_the_right(browser, tmp_path):
+    """One with a phrase from left to right in it; a browser alone would put what follows the phrase on its right."""
+    caption = make_caption("כלב עם red ball רץ", Placement.whole(SIZE))
+    strip(plain(), caption).save(tmp_path / "strip.svg")
+    browser.resize()
+    browser.open(tmp_path / "strip.svg")
+    place = "document.querySelector('text').getStartPositionOfChar({}).x"
+    first, phrase, last = (browser.run(place.format(index)) for index in (0, 7, len(caption.text) - 1))
+    assert first > phrase > last > 0

@@ -21,6 +21,7 @@ from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError, system_errors, too_large
 from captioner.model import CaptionModel
 from captioner.search import Limits
+from captioner.text.endings import bad_words
 from captioner.text.vocabulary import Vocabulary
 from captioner.training import optimisation
 from captioner.training.contract import Objective
@@ -196,6 +197,10 @@ def check_training_parts(settings: Settings, model: CaptionModel, vocabulary: Vo
     make_schedule(settings)
     if settings.encoder.kind == "region_files" and settings.data.augment != "none":
         raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
+    if settings.objective.kind == "self_critical" and settings.run.captions_per_photo:
+        raise UserError(
+            "run.captions_per_photo is for training on captions, got objective.kind=self_critical, which draws its own; leave it out"
+        )
     if settings.objective.options.get("mirror") and settings.data.augment != "flips":
         raise UserError(
             f"objective.mirror needs data.augment=flips, got {settings.data.augment}; set it, or objective.mirror=0"
@@ -231,13 +236,6 @@ def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
 
 def make_schedule(settings: Settings) -> optimisation.Constant:
     return _make("schedule", settings.schedule)
-
-
-def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
-    """Numbers of the words that no caption should end with."""
-    from captioner.text.endings import BAD_ENDINGS
-
-    return tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
 
 
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:

@@ -142,9 +142,12 @@ class CaptionedPhotos(Dataset[Batch]):
 
     In a batch, photos are sorted by their longest reference, and the references of a photo by length: decoders drop finished captions
     from the end. `by_length` puts photos with captions of similar length into the same batch; see `epoch_order`. Each epoch draws one of
-    `num_views` views of every photo; an item is the index of a photo plus the number of photos times the view. `parts` gives the part of
-    each photo of joined data sets; an epoch takes the share of each; see `epoch_photos`. `mirrored`: batches also hold the other one of
-    two views, a photo and its mirror image.
+    `num_views` views of every photo. `parts` gives the part of each photo of joined data sets; an epoch takes the share of each; see
+    `epoch_photos`. `mirrored`: batches also hold the other one of two views, a photo and its mirror image. `per_photo` is the largest
+    number of captions that a batch has of one photo (0: all of them); an epoch takes a photo so often that it reads all its captions.
+
+    An item is a photo in a view with some of its captions: its index plus the number of photos times (view + num_views * visit), where
+    visit counts the times that an epoch takes the photo.
     """
 
     def __init__(
@@ -155,6 +158,7 @@ class CaptionedPhotos(Dataset[Batch]):
         num_views: int = 1,
         parts: Sequence[Part] | None = None,
         mirrored: bool = False,
+        per_photo: int = 0,
     ):
         self.source = source
         self.mirrored = mirrored
@@ -162,29 +166,41 @@ class CaptionedPhotos(Dataset[Batch]):
         self.num_views = num_views
         self.captions = captions
         self.parts = parts or [WHOLE] * len(captions)
-        self.lengths = [len(photo[0]) for photo in captions]  # longest first
-        self.epoch_size = len(epoch_photos(self.parts, 0, 0))  # repeats counted
+        self.visits = [-(-len(own) // per_photo) if per_photo else 1 for own in captions]  # in an epoch
+        self.epoch_size = sum(self.visits[photo] for photo in epoch_photos(self.parts, 0, 0))  # repeats counted
 
     def __len__(self) -> int:
         return len(self.captions)
 
     def order(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
         photos = epoch_photos(self.parts, seed, epoch)
-        batches = epoch_order([self.lengths[photo] for photo in photos], batch_size, seed, epoch, self.by_length)
+        visits = [(photo, visit) for photo in photos for visit in range(self.visits[photo])]
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        views = torch.randint(self.num_views, (len(photos),), generator=generator).tolist()
-        return [[photos[place] + len(self) * views[place] for place in batch] for batch in batches]
+        views = torch.randint(self.num_views, (len(visits),), generator=generator).tolist()
+        items = [
+            photo + len(self) * (view + self.num_views * visit)
+            for (photo, visit), view in zip(visits, views, strict=True)
+        ]
+        lengths = [self._length(item) for item in items]
+        batches = epoch_order(lengths, batch_size, seed, epoch, self.by_length)
+        return [[items[place] for place in batch] for batch in batches]
 
     def __getitem__(self, items: list[int]) -> Batch:
-        pairs = [divmod(item, len(self)) for item in items]  # view, photo
-        pairs.sort(key=lambda pair: self.lengths[pair[1]], reverse=True)
-        views, photos = [view for view, _ in pairs], [photo for _, photo in pairs]
+        items = sorted(items, key=self._length, reverse=True)
+        photos = [item % len(self) for item in items]
+        views = [item // len(self) % self.num_views for item in items]
         mirrored = self.source(photos, [1 - view for view in views]) if self.mirrored else None
-        words = pad_words([self.captions[photo] for photo in photos])
+        words = pad_words([self.captions_of(item) for item in items])
         return Batch(self.source(photos, views), words, photos, mirrored)
 
     def captions_of(self, item: int) -> list[list[int]]:
-        return self.captions[item % len(self)]
+        """The captions that belong to an item: all of the photo, or those of one visit, which are of all lengths."""
+        photo, visit = item % len(self), item // (len(self) * self.num_views)
+        return self.captions[photo][visit :: self.visits[photo]]
+
+    def _length(self, item: int) -> int:
+        """Of its longest caption."""
+        return len(self.captions_of(item)[0])
 
     def batches(self, order: list[list[int]], workers: int = 0) -> Iterator[Batch]:
         """The batches of an order, read by `workers` processes beside this one."""

@@ -107,7 +107,11 @@ class Resumable:
 
     def _adapt(self, progress: Progress, changes: Changes) -> None:
         """Take back what does not hold with the changed settings."""
-        if changes.keys() & {"run.batch_size", "run.seed"}:  # the epoch has another order, so it starts again
+        if changes.keys() & {
+            "run.batch_size",
+            "run.captions_per_photo",
+            "run.seed",
+        }:  # the epoch has another order, so it starts again
             progress.batch, progress.loss_sum, progress.loss_steps = 0, 0.0, 0
         if changes.keys() & {"objective.kind"}:
             progress.loss_sum, progress.loss_steps = 0.0, 0

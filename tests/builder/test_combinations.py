@@ -118,3 +118,12 @@ def test_training_is_refused_if_gradients_and_optimiser_exceed_free_memory(monke
         builder.check_training_parts(settings, model, Vocabulary(list("abc")))
     monkeypatch.setattr(allocation, "free_memory", lambda: 4 * weights)
     builder.check_training_parts(settings, model, Vocabulary(list("abc")))
+
+
+def test_captions_that_are_drawn_are_not_taken_few_at_a_time():
+    settings = builder.read(DRAWN, ["objective.kind=self_critical", "run.captions_per_photo=2"])
+    vocabulary = Vocabulary(list("abc"))
+    with pytest.raises(
+        UserError, match=r"run\.captions_per_photo is for .*got objective\.kind=self_critical.*leave it out"
+    ):
+        builder.check_training_parts(settings, builder.make_model(settings, vocabulary), vocabulary)

@@ -87,5 +87,32 @@ def test_an_epoch_draws_a_view_of_every_photo_and_draws_it_again_when_repeated()
     assert first != second
 
 
+@pytest.mark.parametrize("per_photo", [1, 2, 3, 7])
+def test_an_epoch_of_few_captions_of_a_photo_at_a_time_has_every_caption_once(per_photo):
+    captions = [[[START, *[4] * length, END] for length in range(1 + photo % 5, 0, -1)] for photo in range(40)]
+    pixels = lambda indices, views: torch.tensor([indices, views]).T  # noqa: E731
+    photos = CaptionedPhotos(pixels, captions, num_views=2, per_photo=per_photo)
+    order = photos.order(8, seed=0, epoch=1)
+    assert photos.epoch_size == sum(map(len, order)) == sum(-(-len(own) // per_photo) for own in captions)
+    seen, views = [], set()
+    for items, batch in zip(order, photos.batches(order), strict=True):
+        assert max(batch.caption_mask.sum(1)) <= per_photo
+        assert sorted(batch.photos[:, 0].tolist()) == sorted(item % 40 for item in items)
+        views |= set(batch.photos[:, 1].tolist())
+        lengths = (batch.words == 4).sum(2)
+        seen += [
+            (photo, length)
+            for photo, own in zip(batch.indices, lengths.tolist(), strict=True)
+            for length in own
+            if length
+        ]
+        assert lengths.sort(1, descending=True).values.equal(lengths)
+        assert lengths[:, 0].sort(descending=True).values.equal(lengths[:, 0])
+        of_items = sorted(len(caption) - 2 for item in items for caption in photos.captions_of(item))
+        assert of_items == sorted(length for length in lengths.flatten().tolist() if length)
+    assert sorted(seen) == sorted((photo, len(caption) - 2) for photo, own in enumerate(captions) for caption in own)
+    assert views == {0, 1}
+
+
 def test_padding_is_pad():
     assert pad_words([[[1, 2]], [[1]]]).tolist() == [[[1, 2]], [[1, PAD]]]

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -180,14 +181,14 @@ def make_trainer(
         write_settings(folder, settings)  # only now, since everything that could refuse them has accepted them
         return opened
 
-    photos = CaptionedPhotos(train_source, captions, model.encoder.frozen, num_views, parts, mirrored)
+    photos = partial(CaptionedPhotos, train_source, captions, model.encoder.frozen, num_views, parts, mirrored)
     objective = builder.make_objective(settings, model, vocabulary, examples, folder, here.first)
-    objective.prepare(photos, vocabulary, folder, settings.run.seed, here, report)
+    objective.prepare(photos(), vocabulary, folder, settings.run.seed, here, report)
     return Trainer(
         objective=objective,
         optimiser=builder.make_optimiser(settings, model),
         schedule=builder.make_schedule(settings),
-        photos=photos,
+        photos=photos(settings.run.captions_per_photo),
         validate=validator,
         plan=settings.run,
         folder=folder,

@@ -92,6 +92,7 @@ CHANGES = [
     ["optimiser.learning_rate=1e-5", "run.clip_at=1"],
     ["optimiser.kind=adamw", "schedule.kind=plateau"],
     ["run.batch_size=16"],
+    ["run.captions_per_photo=1"],
     ["run.seed=7"],
     ["run.ema_decay=0.9"],
     ["run.monitor=BLEU-4", "search.max_length=15"],

@@ -419,6 +419,14 @@ def test_the_widget_tells_which_word_is_pointed_at_and_fits_its_frame(browser, t
     height = browser.run("document.querySelector('iframe').clientHeight")
     assert 200 < height <= 800
     assert browser.complaints == []
+    paper = f"getComputedStyle({inside}.body).backgroundColor"
+    for system in (False, True):
+        browser.resize(dark=system)
+        for light, colour in (("false", "rgb(21, 23, 26)"), ("true", "rgb(255, 255, 255)")):
+            browser.run(f"document.body.dataset.jpThemeLight = '{light}'")
+            browser.settle()
+            assert browser.run(paper) == colour  # as JupyterLab's theme, not as the system
+            assert browser.run("document.querySelector('iframe').contentWindow.isDark()") == (light == "false")
 
 
 def test_models_side_by_side_have_one_cursor(browser, show):

@@ -43,7 +43,7 @@ function notesOn(view) {
 function drawScale(view, scale) {
   const { caption, top } = view;
   const numRegions = numRegionsOf(caption.regions);
-  const key = [look.style, top, dark.matches, seesAll(caption.regions)].join();
+  const key = [look.style, top, isDark(), seesAll(caption.regions)].join();
   if (scale.dataset.key === key) return;
   scale.dataset.key = key;
   const { title, marks, values } = scalesOf[look.style](top, numRegions);

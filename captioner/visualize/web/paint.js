@@ -6,6 +6,12 @@ const drawing = JSON.parse(document.getElementById("drawing").textContent);
 const colours = bytesOf(drawing.colours); // red, green, blue of each of the 256 colours
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
+/** Whether the page is dark: as the notebook around it, which sets the colour scheme, or else as the system. */
+function isDark() {
+  const scheme = document.documentElement.style.colorScheme;
+  return scheme ? scheme === "dark" : dark.matches;
+}
+
 function bytesOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }

@@ -4,6 +4,7 @@
 const look = { style: "reveal", opacity: 1, smooth: false };
 const repaints = new Set(); // called when the look of maps changes, or the page turns dark or light
 dark.addEventListener("change", repaint);
+window.addEventListener("themed", repaint); // sent by the notebook around the page
 
 function repaint() {
   repaints.forEach((paintAgain) => paintAgain());

@@ -135,6 +135,6 @@ function overGrey(data, values, width, height, coverOf) {
 
 /** The grey of a pixel that the network did not see: faded towards the page, with slanted lines. */
 function hatch(grey, onLine) {
-  if (dark.matches) return 24 + 0.3 * grey + (onLine ? 50 : 0);
+  if (isDark()) return 24 + 0.3 * grey + (onLine ? 50 : 0);
   return 255 - 0.3 * (255 - grey) - (onLine ? 60 : 0);
 }

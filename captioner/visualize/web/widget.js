@@ -4,7 +4,10 @@ function render({ model, el }) {
   const frame = document.createElement("iframe");
   frame.title = "captions with their maps";
   frame.style.cssText = "width: 100%; height: 560px; border: 0";
-  frame.addEventListener("load", () => follow(frame, model));
+  frame.addEventListener("load", () => {
+    follow(frame, model);
+    dress(frame);
+  });
   frame.srcdoc = model.get("page");
   el.append(frame);
 }
@@ -21,6 +24,22 @@ function follow(frame, model) {
       model.save_changes();
     }).observe(view, { attributes: true, attributeFilter: ["data-word"] });
   });
+}
+
+/** Dark or light as JupyterLab's theme, whatever the system is; as the system in notebooks that do not say. */
+function dress(frame) {
+  const page = frame.contentDocument;
+  const rules = [...page.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
+  const forDark = rules.filter((rule) => rule.media?.mediaText.includes("prefers-color-scheme"));
+  const change = () => {
+    const light = document.body.dataset.jpThemeLight;
+    if (light === undefined) return;
+    for (const rule of forDark) rule.media.mediaText = light === "true" ? "not all" : "all";
+    page.documentElement.style.colorScheme = light === "true" ? "light" : "dark";
+    frame.contentWindow.dispatchEvent(new Event("themed"));
+  };
+  change();
+  new MutationObserver(change).observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
 }
 
 export default { render };

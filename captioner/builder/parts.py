@@ -21,7 +21,6 @@ from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError, system_errors, too_large
 from captioner.model import CaptionModel
 from captioner.search import Limits
-from captioner.text.endings import bad_words
 from captioner.text.vocabulary import Vocabulary
 from captioner.training import optimisation
 from captioner.training.contract import Objective
@@ -180,7 +179,9 @@ def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary) 
                 "objective.kind=self_critical trains the words only, so that hard attention would not learn where to attend; "
                 "choose another attention.kind"
             )
-        supplied |= {"bad_words": bad_words(vocabulary), "rewards": {}}
+        if settings.run.captions_per_photo:
+            raise UserError("objective.kind=self_critical draws captions of its own; leave run.captions_per_photo out")
+        supplied |= {"bad_words": _bad_words(vocabulary), "rewards": {}}
     return _make("objective", chosen, **supplied).to(model.device)
 
 
@@ -197,10 +198,6 @@ def check_training_parts(settings: Settings, model: CaptionModel, vocabulary: Vo
     make_schedule(settings)
     if settings.encoder.kind == "region_files" and settings.data.augment != "none":
         raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
-    if settings.objective.kind == "self_critical" and settings.run.captions_per_photo:
-        raise UserError(
-            "run.captions_per_photo is for training on captions, got objective.kind=self_critical, which draws its own; leave it out"
-        )
     if settings.objective.options.get("mirror") and settings.data.augment != "flips":
         raise UserError(
             f"objective.mirror needs data.augment=flips, got {settings.data.augment}; set it, or objective.mirror=0"
@@ -238,10 +235,16 @@ def make_schedule(settings: Settings) -> optimisation.Constant:
     return _make("schedule", settings.schedule)
 
 
+def _bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
+    from captioner.text.endings import bad_words  # needed by few settings
+
+    return bad_words(vocabulary)
+
+
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
     """The search, with the limits on captions."""
     options = arguments(Limits, settings.search.options)
     if options["bad_endings"] == "forbid":
-        options["bad_words"] = bad_words(vocabulary)
+        options["bad_words"] = _bad_words(vocabulary)
     limits = _call("search", Limits, options)
     return _make("search", settings.search, limits=limits)

@@ -99,7 +99,7 @@ def test_masses_of_a_cut_of_the_photo_sum_to_one(layout, placement, box, seed):
 def test_the_fair_share_of_a_grid_over_the_whole_photo_is_the_share_of_its_area(rows, columns, box):
     left, top, width, height = box
     area = min(width, 60 - left) * min(height, 50 - top)
-    assert fair_share(Grid(rows, columns), Placement.whole((60, 50)), box) == pytest.approx(area / (60 * 50))
+    assert fair_share(Grid(rows, columns), Placement.whole((60, 50)), box) == pytest.approx(area / (60 * 50), rel=1e-5)
 
 
 @settings(deadline=None, max_examples=30)

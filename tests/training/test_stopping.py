@@ -14,6 +14,17 @@ from captioner.training import stopping
 from captioner.training.stopping import StopRequest
 
 
+@pytest.fixture(autouse=True)
+def started_without_nohup():
+    """Signals that this process was started to ignore would stay ignored."""
+    before = {
+        name: signal.signal(name, signal.SIG_DFL) for name in STOP_SIGNALS if signal.getsignal(name) is signal.SIG_IGN
+    }
+    yield
+    for name, handler in before.items():
+        signal.signal(name, handler)
+
+
 @pytest.mark.parametrize("name", STOP_SIGNALS, ids=lambda name: name.name)
 def test_every_signal_of_a_scheduler_is_heard_and_then_has_its_earlier_meaning(name):
     before, stop = signal.getsignal(name), StopRequest()

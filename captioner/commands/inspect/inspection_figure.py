@@ -67,6 +67,7 @@ def draw_card(figure: Figure, card: Inspected, title: str) -> None:
     deletion.set(title="Is the map the reason?", xlabel="insertion - deletion, regions in the map's order")
     _bars(replaced, {"lost": {row: cost.log_prob for row, cost in card.replaced.items()}}, 0)
     replaced.set(title="Does the map matter?", xlabel="nats per word lost with these maps")
+    replaced.locator_params(axis="x", nbins=5)  # wide numbers
     for panel in (agreement, lift, pointing, lag, deletion, replaced):
         plain(panel)
     figure.legend(handles=_keys(card), loc="outside lower center", ncols=5, frameon=False)

@@ -181,7 +181,7 @@ def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary) 
             )
         if settings.run.captions_per_photo:
             raise UserError("objective.kind=self_critical draws captions of its own; leave run.captions_per_photo out")
-        supplied |= {"bad_words": _bad_words(vocabulary), "rewards": {}}
+        supplied |= {"bad_words": bad_words(vocabulary), "rewards": {}}
     return _make("objective", chosen, **supplied).to(model.device)
 
 
@@ -235,16 +235,16 @@ def make_schedule(settings: Settings) -> optimisation.Constant:
     return _make("schedule", settings.schedule)
 
 
-def _bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
-    from captioner.text.endings import bad_words  # needed by few settings
+def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
+    """Numbers of the words that no caption should end with."""
+    from captioner.text.endings import BAD_ENDINGS
 
-    return bad_words(vocabulary)
+    return tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
 
 
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
     """The search, with the limits on captions."""
     options = arguments(Limits, settings.search.options)
     if options["bad_endings"] == "forbid":
-        options["bad_words"] = _bad_words(vocabulary)
-    limits = _call("search", Limits, options)
-    return _make("search", settings.search, limits=limits)
+        options["bad_words"] = bad_words(vocabulary)
+    return _make("search", settings.search, limits=_call("search", Limits, options))

@@ -144,10 +144,10 @@ class CaptionedPhotos(Dataset[Batch]):
     from the end. `by_length` puts photos with captions of similar length into the same batch; see `epoch_order`. Each epoch draws one of
     `num_views` views of every photo. `parts` gives the part of each photo of joined data sets; an epoch takes the share of each; see
     `epoch_photos`. `mirrored`: batches also hold the other one of two views, a photo and its mirror image. `per_photo` is the largest
-    number of captions that a batch has of one photo (0: all of them); an epoch takes a photo so often that it reads all its captions.
+    number of captions that a batch has of one photo (0: all of them); an epoch visits a photo until all of them are read.
 
     An item is a photo in a view with some of its captions: its index plus the number of photos times (view + num_views * visit), where
-    visit counts the times that an epoch takes the photo.
+    visit numbers the visits of an epoch to the photo.
     """
 
     def __init__(

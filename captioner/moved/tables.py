@@ -96,7 +96,6 @@ NAMES = {
     "vocabulary.whitespace_words": "text.tokens.whitespace_words",
     "vocabulary.character_words": "text.tokens.character_words",
     "build.run_files.fill_from": "builder.loading.fill_from",
-    "build.parts.bad_words": "text.endings.bad_words",
     "config.Settings": "builder.sections.Settings",
     "sections.Around": "builder.sections.AroundAttention",
     "sections.Log": "builder.sections.LogSettings",

@@ -25,8 +25,8 @@ class Plan:
     Args:
         epochs: maximum number of epochs.
         batch_size: photos in one step, over all processes and accumulated parts.
-        captions_per_photo: captions of a photo in one step, at most; 0 for all of them. An epoch takes a photo so often that it reads all
-            its captions. Few captions of many photos teach more in a step than many captions of few, and cost more.
+        captions_per_photo: captions of a photo in one step, at most; 0 for all of them. An epoch visits a photo until all its captions
+            are read. Few captions of many photos teach more in a step than many captions of few, and cost more.
         accumulate: parts into which each process cuts its share of a batch, to save memory.
         precision: `fp32`, or `mixed`: bfloat16 autocast where the device has it; float16 with a gradient scaler on older cards, and
             fp32 on processors without bfloat16 instructions.

@@ -130,10 +130,8 @@ def heads(
             "this caption has no heads, since only multi-head attention has them; draw it with strip() or sheet()"
         )
     with one_font(_letters(layers.values())):
-        small, shown = (
-            fit(photo, panel_side(photo, style.panel)),
-            [shown_part(layer, style) for layer in layers.values()],
-        )
+        small = fit(photo, panel_side(photo, style.panel))
+        shown = [shown_part(layer, style) for layer in layers.values()]
         maps = maps_over(photo, shown, small.size, style, heads=True)
         large = patch(fit(photo, panel_side(photo, 2 * style.panel)))
         rows: list[Drawing] = []

@@ -128,7 +128,7 @@ class TerminalReport(Report):
         )
         self.tasks: dict[str, TaskID] = {}
         self.term = ""  # of the loss, as it was logged last
-        self.clock = (time.monotonic(), 0)  # the start of the current stretch of steps, and its photos so far
+        self.clock: tuple[float, int] | None = None  # the end of the current stretch's first step, and the photos since
         self.started = time.monotonic()
 
     def __enter__(self) -> TerminalReport:
@@ -142,7 +142,7 @@ class TerminalReport(Report):
     def training_started(self, folder: Path, num_photos: int, num_words: int, device: object) -> None:
         console.print(f"training {folder} on {device}: {num_photos:,} photos, {num_words:,} words")
         self.started = time.monotonic()
-        self.clock = (time.monotonic(), 0)
+        self.clock = None
 
     def step(
         self,
@@ -154,10 +154,14 @@ class TerminalReport(Report):
         term: tuple[str, float] | None = None,
     ) -> None:
         self.term = f"{term[0]} {term[1]:.3f}  " if term else self.term
-        since, photos = self.clock[0], self.clock[1] + num_photos
-        self.clock = (since, photos)
-        rate = photos / max(time.monotonic() - since, 1e-9)
-        note = f"{self.term}{rate:,.0f} photos/s"
+        rate = ""
+        if self.clock is None:  # a first step also waits for what training needs, so it is not counted
+            self.clock = (time.monotonic(), 0)
+        else:
+            since, photos = self.clock[0], self.clock[1] + num_photos
+            self.clock = (since, photos)
+            rate = f"{photos / max(time.monotonic() - since, 1e-9):,.0f} photos/s"
+        note = f"{self.term}{rate}"
         self._update(f"epoch {epoch + 1}", steps_per_epoch, note, completed=batch + 1)
 
     def validation(
@@ -177,7 +181,7 @@ class TerminalReport(Report):
             f"epoch {epoch}  {loss}{monitor} {100 * score:.1f}  "
             f"distinct {distinct_captions:.0%}{change}  {time.monotonic() - self.started:.0f} s so far{mark}"
         )
-        self.clock = (time.monotonic(), 0)
+        self.clock = None
 
     def stopping(self) -> None:
         console.print("stopping after this step, and saving; once more to stop without saving")

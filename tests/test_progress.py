@@ -61,6 +61,17 @@ def test_a_resumed_run_that_has_logged_no_loss_yet_shows_none():
     assert "nan" not in task.fields["note"]
 
 
+def test_the_first_step_of_a_stretch_is_left_out_of_the_rate(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("captioner.progress.time.monotonic", lambda: now[0])
+    report, notes = TerminalReport(), []
+    for step, seconds in enumerate((100, 2, 2)):  # the first waits for the data, the others take 2 s
+        now[0] += seconds
+        report.step(step, 0, step, 10, 8)
+        notes.append(report.bar.tasks[0].fields["note"])
+    assert notes == ["", "4 photos/s", "4 photos/s"]
+
+
 def test_one_bar_at_a_time():
     report = TerminalReport()
     report.captions("val", 2, 6)

@@ -77,6 +77,13 @@ def test_figures_are_also_files_for_papers_and_say_what_is_drawn(name, tmp_path)
         assert f">{text}" in drawn
 
 
+def test_a_comparison_of_one_seed_names_no_mean(tmp_path):
+    comparison_figure(tmp_path / "figure.png", {"soft:additive": LINES["most frequent"]})
+    drawn = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    assert ">a seed" in drawn
+    assert "mean of the seeds" not in drawn
+
+
 def test_no_text_of_a_card_is_cut_off():
     figure = Figure(figsize=SIZE, layout="constrained")
     draw_card(figure, CARD, TITLE)

@@ -24,12 +24,15 @@ def comparison_figure(path: Path, lines: Mapping[str, Compared]) -> None:
     """Draw the scores of every seed with their means, and the entropy of the maps, as PNG, PDF and SVG."""
     with figure_file(path, 9, 1.7 + 0.32 * len(lines), FORMATS) as figure:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[2, 1])
+        mean_label = "mean of the seeds"  # named once in the legend
         for row, line in enumerate(lines.values()):
             scores = [100 * score for score in line.scores]
             seeds = left.plot(scores, [row] * len(scores), "o", color="#0072B2", alpha=0.45, markersize=5)
-            means = left.plot([statistics.fmean(scores)] * 2, [row - 0.3, row + 0.3], color="#D55E00", linewidth=2)
             seeds[0].set_label("" if row else "a seed")
-            means[0].set_label("" if row else "mean of the seeds")
+            if len(scores) > 1:
+                mean = statistics.fmean(scores)
+                left.plot([mean] * 2, [row - 0.3, row + 0.3], color="#D55E00", linewidth=2, label=mean_label)
+                mean_label = ""
             if line.entropy is not None:
                 right.barh(row, line.entropy, color="#0072B2", height=0.55)
         left.set_yticks(range(len(lines)), list(lines))

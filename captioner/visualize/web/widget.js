@@ -4,12 +4,15 @@ function render({ model, el }) {
   const frame = document.createElement("iframe");
   frame.title = "captions with their maps";
   frame.style.cssText = "width: 100%; height: 560px; border: 0";
+  let undress = () => {};
   frame.addEventListener("load", () => {
     follow(frame, model);
-    dress(frame);
+    undress();
+    undress = dress(frame);
   });
   frame.srcdoc = model.get("page");
   el.append(frame);
+  return () => undress(); // anywidget calls it when the output is removed
 }
 
 function follow(frame, model) {
@@ -26,7 +29,10 @@ function follow(frame, model) {
   });
 }
 
-/** Dark or light as JupyterLab's theme, whatever the system is; as the system in notebooks that do not say. */
+/**
+ * Dark or light as JupyterLab's theme, whatever the system is; as the system in notebooks that do not say.
+ * Returns a function that stops following the theme.
+ */
 function dress(frame) {
   const page = frame.contentDocument;
   const rules = [...page.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
@@ -39,7 +45,9 @@ function dress(frame) {
     frame.contentWindow.dispatchEvent(new Event("themed"));
   };
   change();
-  new MutationObserver(change).observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  const observer = new MutationObserver(change);
+  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+  return () => observer.disconnect();
 }
 
 export default { render };

@@ -19,7 +19,11 @@ from captioner.files import VERSION
 if TYPE_CHECKING:
     from captioner.builder import load
     from captioner.commands.caption.accounts import explained
+    from captioner.commands.compare.comparison import compare
     from captioner.commands.demo.example_photos import example_photos
+    from captioner.commands.doctor.diagnosis import diagnose
+    from captioner.commands.train.training_run import train
+    from captioner.data.drawn import drawn
     from captioner.encoders.preprocess import open_photo
     from captioner.visualize.maps import map_on_photo
     from captioner.visualize.notebook import show
@@ -31,6 +35,9 @@ __version__ = VERSION
 __all__ = [
     "Style",
     "__version__",
+    "compare",
+    "diagnose",
+    "drawn",
     "example_photos",
     "explained",
     "heads",
@@ -41,9 +48,13 @@ __all__ = [
     "show",
     "side_by_side",
     "strip",
+    "train",
 ]
 _MODULES = {
     "Style": "visualize.overlay",
+    "compare": "commands.compare.comparison",
+    "diagnose": "commands.doctor.diagnosis",
+    "drawn": "data.drawn",
     "example_photos": "commands.demo.example_photos",
     "explained": "commands.caption.accounts",
     "heads": "visualize.strips",
@@ -54,6 +65,7 @@ _MODULES = {
     "show": "visualize.notebook",
     "side_by_side": "visualize.strips",
     "strip": "visualize.strips",
+    "train": "commands.train.training_run",
 }
 """Where the public names are defined."""
 

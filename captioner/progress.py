@@ -154,15 +154,10 @@ class TerminalReport(Report):
         term: tuple[str, float] | None = None,
     ) -> None:
         self.term = f"{term[0]} {term[1]:.3f}  " if term else self.term
-        rate = ""
-        if self.clock is None:  # a first step also waits for what training needs, so it is not counted
-            self.clock = (time.monotonic(), 0)
-        else:
-            since, photos = self.clock[0], self.clock[1] + num_photos
-            self.clock = (since, photos)
-            rate = f"{photos / max(time.monotonic() - since, 1e-9):,.0f} photos/s"
-        note = f"{self.term}{rate}"
-        self._update(f"epoch {epoch + 1}", steps_per_epoch, note, completed=batch + 1)
+        since, photos = self.clock or (time.monotonic(), -num_photos)  # without the first step, which waits for data
+        self.clock = (since, photos + num_photos)
+        rate = f"{self.clock[1] / max(time.monotonic() - since, 1e-9):,.0f} photos/s" if self.clock[1] else ""
+        self._update(f"epoch {epoch + 1}", steps_per_epoch, self.term + rate, completed=batch + 1)
 
     def validation(
         self,

@@ -76,6 +76,8 @@ def test_the_first_cell_installs_a_wheel_beside_the_notebook_or_what_the_environ
     assert install(monkeypatch, tmp_path) == [f"captioner[notebook] @ {wheel.as_uri()}"]
     source = "git+https://example.org/captioner"
     assert install(monkeypatch, tmp_path, CAPTIONER_SOURCE=source) == [f"captioner[notebook] @ {source}"]
+    for path in (str(wheel), "my wheels/captioner-0.1.0-py3-none-any.whl"):
+        assert install(monkeypatch, tmp_path, CAPTIONER_SOURCE=path) == [f"captioner[notebook] @ {wheel.as_uri()}"]
 
 
 @pytest.mark.parametrize(

@@ -37,11 +37,21 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: State) -> 
     if name := not_finite(tensors):
         raise UserError(f"{path} is not written, since {name} holds values that are infinite or not numbers")
     with replacing(path) as beside:
-        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         try:
-            save_file(contiguous, beside, metadata={"state": json.dumps(state)})
+            save_file(_apart(tensors), beside, metadata={"state": json.dumps(state)})
         except SafetensorError as error:  # such as a full disk
             raise OSError(f"{path} cannot be written ({error}); the earlier file is kept") from error
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, none of which shares memory with another, as the format wants; some networks share weights."""
+    apart, storages = {}, set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        storage = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if storage in storages else tensor
+        storages.add(storage)
+    return apart
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:

@@ -54,6 +54,16 @@ def test_model_and_optimiser_come_back_bit_for_bit(tmp_path):
         assert torch.equal(tensor, again.state_dict()[name])
 
 
+def test_networks_that_share_weights_are_saved_too(tmp_path):
+    shared = nn.Linear(2, 2)
+    model, path = nn.ModuleDict({"a": shared, "b": shared}), tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, model.state_dict() | {"view": shared.weight[0]}, {})
+    tensors, _ = load_checkpoint(path)
+    assert set(tensors) == {"a.weight", "a.bias", "b.weight", "b.bias", "view"}
+    assert tensors["a.weight"].equal(shared.weight)
+    assert tensors["b.weight"].equal(shared.weight)
+
+
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, {"a": torch.ones(1)}, {"step": 1})

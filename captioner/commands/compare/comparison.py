@@ -27,6 +27,15 @@ def compare(
 ) -> list[Line]:
     """Train and measure what is missing; return a line for each split and each variant or baseline.
 
+    Args:
+        config: a config file, or the name of a config of the package, such as `compare_drawn`.
+        names: the variants, such as `soft:dot`, `multi_head` or `transformer/multi_head`.
+        num_seeds: how often each is trained, with seeds 0, 1, ...
+        folder: of the runs, one for each variant and seed.
+        splits: what is scored.
+        overrides: settings that replace those of the config, as `section.key=value`.
+        report: is told of the progress.
+
     Raises:
         UserError: a kind, score or decoder is unknown, or its settings do not fit; nothing was trained.
     """

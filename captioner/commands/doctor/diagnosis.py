@@ -31,6 +31,11 @@ def diagnose(
 ) -> tuple[list[Finding], dict[str, Any]]:
     """The findings of the checks, and the sizes of the data, the vocabulary and the feature store.
 
+    Args:
+        config: a config file, or the name of a config of the package.
+        overrides: settings that replace those of the config, as `section.key=value`.
+        report: is told of the progress.
+
     Raises:
         UserError: the config is invalid, or the data cannot be read.
     """

@@ -47,9 +47,10 @@ def train(
 ) -> Path:
     """Train by the config, or resume a run that was stopped; returns the run's folder.
 
-    For one more release, `report` may be a callable, as it was in version 0.1.
-
     Args:
+        config: a config file, or the name of a config of the package, such as `drawn`.
+        overrides: settings that replace those of the config, as `section.key=value`.
+        report: is told of the progress; for one more release it may be a callable, as it was in version 0.1.
         change: go on with settings that differ from those of the run, where this is possible; see `check_folder`.
 
     Raises:

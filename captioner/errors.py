@@ -120,7 +120,10 @@ def library(name: str, wanted_by: str, extra: str) -> Any:
         UserError: the package is not installed, or cannot be imported, such as beside another version of numpy.
     """
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
+        if getattr(module, "__file__", "") is None:  # a folder without code, such as uninstalling leaves
+            raise ModuleNotFoundError(name=name)
+        return module
     except ImportError as error:
         if isinstance(error, ModuleNotFoundError) and error.name == name:
             raise UserError(f"{wanted_by} needs {name}, which is not installed; run {install(extra)}") from error

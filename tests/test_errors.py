@@ -24,6 +24,13 @@ def test_a_package_that_cannot_be_imported_is_named_with_the_reason(tmp_path, mo
     assert "pip install --upgrade broken_package" in text
 
 
+def test_a_package_of_which_an_empty_folder_is_left_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "left_package").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="the web page needs left_package, which is not installed; run pip install"):
+        library("left_package", "the web page", "serve")
+
+
 def test_a_package_that_is_missing_is_named_with_the_command():
     with pytest.raises(UserError, match=r"^hf:// needs no_such_package, which is not installed; run pip install .*hub"):
         library("no_such_package", "hf://", "hub")

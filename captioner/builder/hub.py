@@ -30,7 +30,8 @@ def download(name: str | Path) -> Path:
     """
     match = _NAME.fullmatch(str(name))
     if match is None:
-        raise UserError(f"a model of the hub is named hf://owner/name or hf://owner/name@revision, got {name}")
+        given = re.sub("^hf:/+", "hf://", str(name))
+        raise UserError(f"a model of the hub is named hf://owner/name or hf://owner/name@revision, got {given}")
     hub = hub_library("hf://")
     options = {"revision": match["revision"], "endpoint": endpoint(), "allow_patterns": list(FILES)}
     with hub_errors(match["name"]):
@@ -41,6 +42,8 @@ def download(name: str | Path) -> Path:
             with suppress(import_module("huggingface_hub.errors").LocalEntryNotFoundError):
                 return _checked(match["name"], hub.snapshot_download(match["name"], local_files_only=True, **options))
             raise
+        # Fails if the cache cannot be; the hub's client would first print warnings of its own.
+        Path(hub.constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)
         return _checked(match["name"], hub.snapshot_download(match["name"], **options))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 import threading
@@ -25,6 +26,8 @@ _UNREACHABLE = {
 }
 _UNREACHABLE |= {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "SSLError", "Timeout", "URLError"}
 """Names of errors of the libraries of HTTP that versions of huggingface_hub use."""
+_NO_CACHE = {errno.EPERM, errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
+"""Errors of the system that a file of the hub's cache meets, which no other version of the library mends."""
 
 
 def endpoint() -> str:
@@ -65,22 +68,23 @@ def _ask(address: str, faults: list[OSError]) -> None:
 
 
 @contextmanager
-def hub_errors(name: str, kind: str = "model") -> Iterator[None]:
+def hub_errors(name: str, kind: str = "model", upload: bool = False) -> Iterator[None]:
     """Turn errors of huggingface_hub, and of the libraries of HTTP below it, into a UserError.
 
     Args:
         name: of the model or data set.
         kind: which of the two it is.
+        upload: it is sent to the hub, and not fetched from there.
     """
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # which kinds there are depends on the version
-        raise UserError(_explained(name, kind, error)) from error
+        raise UserError(_explained(name, kind, upload, error)) from error
 
 
-def _explained(name: str, kind: str, error: Exception) -> str:
+def _explained(name: str, kind: str, upload: bool, error: Exception) -> str:
     fault, address = type(error).__name__, endpoint()
     status = getattr(getattr(error, "response", None), "status_code", None)
     text = str(error.reason if isinstance(error, URLError) else error)
@@ -97,11 +101,12 @@ def _explained(name: str, kind: str, error: Exception) -> str:
         return f"there is no {kind} {name} at {address}, or it is private; check the name, or run `hf auth login`"
     if status is not None:
         return f"{address} answers {status} for {name} ({first}); try again later"
-    if isinstance(error, OSError) and error.errno in (13, 28, 30):
-        return f"{name} cannot be kept in the hub's cache ({error.strerror}); set HF_HOME to a folder with space"
+    if isinstance(error, OSError) and error.errno in _NO_CACHE:
+        return f"{name} cannot be kept in the hub's cache ({error.strerror}); set HF_HOME to a folder that can be written to"
     if fault not in _UNREACHABLE:
         return f"{address} could not be used for {name} ({fault}: {first}); another version of huggingface_hub may help"
-    return f"{address} cannot be reached for {name} ({first}); check the network or HF_ENDPOINT, or {_BY_HAND[kind]}"
+    again = "and run the command again" if upload else f"or {_BY_HAND[kind]}"
+    return f"{address} cannot be reached for {name} ({first}); check the network or HF_ENDPOINT, {again}"
 
 
 _REVISION = {"model": "check the part after @", "data set": "check data.revision"}

@@ -33,9 +33,10 @@ tags: [image-captioning, attention, pytorch]
 """
 """What the Hugging Face hub reads of a card; it shows the rest."""
 _HALF = "large matrices stored in half precision, small ones and vectors in float32; computed in float32"
-_START = "<!-- The lines from here to the next mark are written by `captioner pack`. -->"
+_START = "<!-- The lines from here to the next mark are written by captioner. -->"
+_EARLIER_START = _START.replace("captioner", "`captioner pack`")
 _END = "<!-- The lines from here on are the author's. -->"
-_TO_WRITE = """## Use
+_USE = """## Use
 
 ```bash
 captioner caption photo.jpg --model FOLDER --sheet sheet.png
@@ -46,9 +47,9 @@ import captioner
 
 captioner.load("FOLDER").caption("photo.jpg").text
 ```
-
-`FOLDER` is this folder, or `hf://owner/name` of a model of the Hugging Face hub.
-
+"""
+_FOLDER = "\n`FOLDER` is this folder, or `hf://owner/name` of a model of the Hugging Face hub.\n"
+_TO_WRITE = """
 ## Data and terms
 
 Not written yet: where photos and captions come from, and what their licences and those of the encoder's weights permit.
@@ -109,13 +110,18 @@ def earlier_card(folder: Path, run: Path) -> str:
     """
     path = next((card for card in (folder / CARD, run / CARD) if card.exists()), None)
     if path is None:
-        return f"{_HEAD}# {folder.resolve().name}\n\n{_START}\n{_END}\n\n{_TO_WRITE}"
-    text = read_text(path, "move it away")
+        return f"{_HEAD}# {folder.resolve().name}\n\n{_START}\n{_END}\n\n{_USE}{_FOLDER}{_TO_WRITE}"
+    text = read_text(path, "move it away").replace(_EARLIER_START, _START)
     if text.count(_START) != 1 or text.count(_END) != 1 or text.index(_START) > text.index(_END):
         raise UserError(
-            f"{path} lacks the marks between which `captioner pack` writes; move it away, and copy its text into the new one afterwards"
+            f"{path} lacks the marks between which captioner writes; move it away, and copy its text into the new one afterwards"
         )
     return text
+
+
+def card_at_hub(text: str, name: str) -> str:
+    """The text of a card, in which the lines on how to use the model name it as the hub does, unless the author has changed them."""
+    return text.replace(_USE + _FOLDER, _USE.replace("FOLDER", f"hf://{name}"))
 
 
 def trained_on_by(card: Path) -> str:

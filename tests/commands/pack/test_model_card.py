@@ -47,6 +47,19 @@ def test_a_card_of_a_packed_model_says_the_same_as_the_model(trained, tmp_path):
     assert "| trained on | cats |" in (packed / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_mark_names_no_command_and_that_of_earlier_cards_is_recognised(trained):
+    path = trained / "README.md"
+    text = path.read_text(encoding="utf-8")
+    mark = "<!-- The lines from here to the next mark are written by captioner. -->"
+    assert text.count(mark) == 1
+    path.write_text(text.replace("written by captioner.", "written by `captioner pack`."), encoding="utf-8")
+    card(trained)
+    now = path.read_text(encoding="utf-8")
+    assert now.count(mark) == 1
+    assert "`captioner pack`" not in now
+    assert now.endswith("\nWritten by the author.\n")
+
+
 def test_a_card_of_something_else_is_an_error_before_anything_is_written(trained, tmp_path):
     (trained / "README.md").write_text("My notes.\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"trained/README\.md lacks the marks"):

@@ -21,6 +21,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.models: dict[str, dict[str, bytes]] = {}
         self.refuses = False  # every write
+        self.num_commits = 0
 
     @property
     def address(self) -> str:
@@ -67,9 +68,12 @@ class _Answers(BaseHTTPRequestHandler):
                     {"files": [{"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in paths]}
                 )
             case ["commit", _]:
+                self.server.num_commits += 1
                 for line in map(json.loads, body.splitlines()):
                     if line["key"] == "file":
                         files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                    elif line["key"] == "deletedFile":
+                        del files[line["value"]["path"]]
                 self._json({"commitUrl": f"{self.server.address}/{name}/commit/{COMMIT}", "commitOid": COMMIT})
             case ["tree", *_]:
                 entries = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import threading
@@ -13,7 +15,8 @@ import captioner
 from captioner import cli
 from captioner.builder import results_root
 from captioner.builder.hub import FILES
-from captioner.commands.pack import packing
+from captioner.commands.pack import card, packing
+from captioner.commands.push import push, uploading
 from captioner.errors import UserError
 from captioner.readers import hub_access
 from captioner.readers.hub_access import hub_errors
@@ -42,8 +45,8 @@ def hub(tmp_path, monkeypatch):
 def test_a_pushed_run_is_loaded_elsewhere_and_captions_bit_for_bit(capsys, hub, trained, pictures):
     photo = min((pictures / "images").glob("val_*.png"))
     assert run(capsys, cli.card, trained, "--trained-on", "drawn pictures", "--photo", photo)[0] == 0
-    card = (trained / "README.md").read_text(encoding="utf-8")
-    (trained / "README.md").write_text(card + "\nWritten by the author.\n", encoding="utf-8")
+    text = (trained / "README.md").read_text(encoding="utf-8")
+    (trained / "README.md").write_text(text + "\nWritten by the author.\n", encoding="utf-8")
     status, output, errors = run(capsys, cli.push, trained, "me/small")
     assert status == 0, errors
     assert f"uploaded: {hub.address}/me/small" in output
@@ -70,6 +73,49 @@ def test_a_pushed_run_is_loaded_elsewhere_and_captions_bit_for_bit(capsys, hub, 
     assert ours.text in output
 
 
+def test_a_push_to_an_earlier_model_leaves_none_of_its_files_and_all_others(hub, trained):
+    others = {".gitattributes": b"", "notes.txt": b"", "pictures/sheet.png": b"", "config.json": b"{}"}
+    hub.models["me/small"] = dict.fromkeys(FILES, b"of another model") | others
+    push(trained, "me/small")
+    assert hub.num_commits == 1
+    uploaded = hub.models["me/small"]
+    assert {name: uploaded.pop(name) for name in others} == others
+    assert set(uploaded) == {"settings.yaml", "vocabulary.json", "best.safetensors", "about.json", "README.md"}
+    assert b"of another model" not in uploaded.values()
+    assert captioner.load("hf://me/small", device="cpu").training_photos is None
+
+
+def test_the_card_at_the_hub_names_the_model_as_the_hub_does(hub, trained, tmp_path):
+    changed = shutil.copytree(trained, tmp_path / "changed")
+    card(trained)
+    card(changed)
+    (changed / "README.md").write_text(
+        (changed / "README.md").read_text(encoding="utf-8").replace('load("FOLDER")', 'load("FOLDER", device="cpu")'),
+        encoding="utf-8",
+    )
+    packing.pack(trained, tmp_path / "packed", photos=False)
+    for folder, expected in {trained: 0, tmp_path / "packed": 0, changed: 3}.items():
+        push(folder, "me/small")
+        text = hub.models["me/small"]["README.md"].decode()
+        assert text.count("FOLDER") == expected
+        assert text.count('captioner.load("hf://me/small").caption') == (expected == 0)
+        assert text.count("--model hf://me/small --sheet") == (expected == 0)
+        assert "FOLDER" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["me/..", "me/.git", "me/a--b", "me/small.git", "-me/small", "me/" + "a" * 100, "me/é"]
+)
+def test_a_name_that_the_hub_refuses_is_one_line_before_anything_is_packed(capsys, hub, trained, monkeypatch, name):
+    monkeypatch.setattr(uploading, "pack", None)
+    status, _, errors = run(capsys, cli.push, "--", trained, name)
+    assert status == 2
+    assert errors.count("\n") == 1
+    assert re.match(r"error: .*owner/name", errors)
+    assert name in errors
+    assert hub.models == {}
+
+
 def test_results_of_a_model_of_the_hub_are_not_written_into_its_cache(tmp_path):
     folder = tmp_path / "models--me--small" / "snapshots" / "abc"
     assert results_root(folder).as_posix() == "runs/small"
@@ -82,7 +128,7 @@ def test_what_the_hub_does_not_have_or_refuses_is_one_line(capsys, hub, trained)
         "hf://me/none": "there is no model me/none",
         "hf://me/other": "is no model of this program: it has no settings.yaml",
         "hf://me/other@v9": "has no such revision",
-        "hf://me": "is named hf://owner/name",
+        "hf://me": "is named hf://owner/name or hf://owner/name@revision, got hf://me",
     }.items():
         status, _, errors = run(capsys, cli.caption, "photo.jpg", "--model", name)
         assert status == 2
@@ -120,11 +166,23 @@ def test_without_a_network_the_answer_comes_soon_and_an_earlier_download_is_used
     monkeypatch.setattr(hub_access, "urlopen", unreachable)
     hub.models.clear()  # whoever asks it after all gets another answer
     assert captioner.load("hf://me/small", device="cpu").vocabulary.words == fetched.vocabulary.words
-    advice = r"cannot be reached for me/none \(no such host\); check the network or HF_ENDPOINT, or copy the model's folder here"
-    with pytest.raises(UserError, match=advice):
+    advice = r"cannot be reached for me/none \(no such host\); check the network or HF_ENDPOINT, "
+    with pytest.raises(UserError, match=advice + "or copy the model's folder here and give its path"):
         captioner.load("hf://me/none")
-    assert re.search(advice, run(capsys, cli.push, trained, "me/none")[2])
+    assert re.search(advice + "and run the command again\n", run(capsys, cli.push, trained, "me/none")[2])
     assert asked == [hub.address] * 3
+
+
+def test_a_cache_that_cannot_be_is_one_line(hub, trained, tmp_path, monkeypatch, capfd):
+    push(trained, "me/small")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "file" / "hub"))
+    with pytest.raises(UserError, match=r"cannot be kept in the hub's cache \(Not a directory\); set HF_HOME"):
+        captioner.load("hf://me/small")
+    assert capfd.readouterr().err == ""
+    for number in (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.EDQUOT):
+        with pytest.raises(UserError, match=r"cannot be kept in the hub's cache"), hub_errors("me/small"):
+            raise OSError(number, os.strerror(number))
 
 
 def test_a_hub_that_never_answers_is_given_up(monkeypatch):

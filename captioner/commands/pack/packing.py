@@ -6,6 +6,7 @@ float32 in any case.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -29,7 +30,7 @@ from captioner.commands.photo_sources import photo_source, read_splits
 from captioner.data.contract import Example
 from captioner.errors import UserError
 from captioner.features.training_photos import TrainingPhotos
-from captioner.files import VERSION, unfinished, write_text_atomically
+from captioner.files import VERSION, replacing, unfinished, write_text_atomically
 from captioner.progress import Report, silent
 from captioner.readers import read_json
 from captioner.training.checkpoints import BEST, load_checkpoint, save_checkpoint
@@ -82,12 +83,16 @@ def pack(
     # Without settings, the folder is no model until all is written.
     for name in (builder.SETTINGS, builder.ENCODER, TRAINING_PHOTOS):
         (folder / name).unlink(missing_ok=True)
+    earlier = _digest(folder / BEST)
     _copy_weights(run, folder)
+    if (run / SHEET).is_file():
+        with replacing(folder / SHEET) as beside:
+            shutil.copyfile(run / SHEET, beside)
+    elif _digest(folder / BEST) != earlier:  # a picture in the folder has the maps of another model
+        (folder / SHEET).unlink(missing_ok=True)
     captioner.vocabulary.save(folder / builder.VOCABULARY)
     if known is not None:
         known.save(folder / TRAINING_PHOTOS)
-    if (run / SHEET).is_file() and not (folder / SHEET).exists():
-        shutil.copy(run / SHEET, folder / SHEET)
     about = {
         "trained_on": trained_on or trained_on_before(run, settings),
         "packed": date.today().isoformat(),
@@ -119,6 +124,10 @@ def _copy_weights(run: Path, folder: Path) -> None:
         if (run / name).exists():
             tensors, state = load_checkpoint(run / name)
             save_checkpoint(folder / name, {key: _half(tensor) for key, tensor in tensors.items()}, state)
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest() if path.is_file() else b""
 
 
 def _half(tensor: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from captioner import metrics
 from captioner.commands.pack import card, pack
 from captioner.errors import UserError
 from captioner.metrics.protocol import Protocol
+from captioner.training.checkpoints import BEST, load_checkpoint, save_checkpoint
 from tests.builder.test_renamed import OLD_RUN
 
 BIRDS = "our photos | of birds"
@@ -36,6 +37,24 @@ def test_the_names_of_the_training_data_and_the_authors_text_stay(trained, tmp_p
         assert "![Captions with their attention maps](sheet.png)" in text
     assert (packed / "sheet.png").read_bytes() == b"drawn"
     assert trained_on(packed) == BIRDS
+
+
+def test_the_picture_of_a_packed_model_is_of_the_run_that_was_packed_last(trained, tmp_path):
+    packed, other = tmp_path / "packed", shutil.copytree(OLD_RUN, tmp_path / "other")
+    pack(trained, packed, photos=False)
+    for picture in (b"drawn again", b"of the other"):
+        run = other if picture == b"of the other" else trained
+        (run / "sheet.png").write_bytes(picture)
+        pack(run, packed, photos=False)
+        assert (packed / "sheet.png").read_bytes() == picture
+    (other / "sheet.png").unlink()
+    pack(other, packed, photos=False)  # the weights of both are the same
+    assert (packed / "sheet.png").read_bytes() == b"of the other"
+    tensors, state = load_checkpoint(other / BEST)
+    save_checkpoint(other / BEST, {name: 2 * tensor for name, tensor in tensors.items()}, state)
+    pack(other, packed, photos=False)
+    assert not (packed / "sheet.png").exists()
+    assert "sheet.png)" not in (packed / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_card_of_a_packed_model_says_the_same_as_the_model(trained, tmp_path):

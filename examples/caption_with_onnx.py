@@ -52,7 +52,7 @@ def caption(model, path):
 
 
 if __name__ == "__main__":
-    model = load(sys.argv[1])
+    model = load(sys.argv[1]) if len(sys.argv) > 2 else sys.exit("usage: caption_with_onnx.py FOLDER photo.jpg ...")
     for path in sys.argv[2:]:
         words, maps = caption(model, path)
         print(f"{path}:", *words)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from captioner.cli import Overwrite
 from captioner.cli.options import Run
 from captioner.progress import console
 
@@ -22,12 +23,13 @@ def export(
     folder: Annotated[
         Path | None, typer.Option(help="Folder of what is written. Default: export in the folder of the model.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a model as two graphs, an encoder and one step of the decoder, which caption without this program, maps included."""
     from captioner.builder.loading import PRETRAINED
     from captioner.commands import export as command
 
-    written, difference = command.export(run, folder, to.value)
+    written, difference = command.export(run, folder, to.value, overwrite)
     suffix = {"onnx": "onnx", "torch": "pt2"}[to.value]
     console.print(
         f"written: encoder.{suffix}, step.{suffix} and captioner.json in {written}; weights and log-probabilities differ from the "

@@ -19,7 +19,7 @@ from captioner.attention.hard import HardAttention
 from captioner.attention.local import LocalMonotonicAttention
 from captioner.captioner import Captioner
 from captioner.commands.export.graphs import EncoderGraph, StepGraph, map_tensors, memory_tensors, state_tensors
-from captioner.commands.outputs import check_writable
+from captioner.commands.outputs import check_outputs, check_writable
 from captioner.decoders.recurrent import RecurrentDecoder
 from captioner.encoders import Detector, Encoder
 from captioner.encoders.onnx_runtime import PACKAGES, quiet, random_pixels
@@ -32,6 +32,7 @@ from captioner.text.vocabulary import END, PAD, START, UNK
 
 ABOUT = "captioner.json"
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+_PROGRAM = f"captioner {VERSION}"  # in each file, by which a later export knows it
 _TOLERANCE = 1e-4  # of weights and log-probabilities, between an export and the model
 _DYNAMIC = torch.export.Dim.DYNAMIC
 _Run = Callable[..., list[Tensor]]
@@ -55,8 +56,16 @@ class Exported:
         return {"input_names": ["words", *tensors], "output_names": ["log_probs", *self.maps, *new]}
 
 
-def export(run: str | Path | None, folder: Path | None = None, to: str = "onnx") -> tuple[Path, float]:
+def export(
+    run: str | Path | None, folder: Path | None = None, to: str = "onnx", overwrite: bool = False
+) -> tuple[Path, float]:
     """Write the encoder, one step of the decoder, and `captioner.json`, which says how to use them.
+
+    Args:
+        run: folder of a run or of a packed model.
+        folder: for what is written; by default, `export` in the folder of the model.
+        to: `onnx` or `torch`.
+        overwrite: replace files that exist and that this program has not written.
 
     Returns:
         The folder, and the largest difference from the model's own weights and log-probabilities, on three words of two random photos.
@@ -65,6 +74,10 @@ def export(run: str | Path | None, folder: Path | None = None, to: str = "onnx")
         UserError: the model cannot be exported, for a reason that the error gives.
     """
     source = builder.model_folder(run)
+    folder = folder or builder.results_root(source) / "export"
+    check_writable(folder, "give --folder FOLDER")
+    graphs = {graph: folder / f"{graph}{SUFFIXES[to]}" for graph in ("encoder", "step")}
+    check_outputs({}, [*graphs.values(), folder / ABOUT], [], overwrite)
     captioner = builder.load(source, device="cpu")
     model = captioner.model
     assert isinstance(model, CaptionModel)
@@ -72,20 +85,18 @@ def export(run: str | Path | None, folder: Path | None = None, to: str = "onnx")
     if to == "onnx":
         for package in PACKAGES:
             library(package, "--to onnx", "onnx")
-    folder = folder or builder.results_root(source) / "export"
-    check_writable(folder, "give --folder FOLDER")
     with quiet(), torch.no_grad():
         exported = graphs_of(model)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ABOUT).unlink(missing_ok=True)
-        runs = [_write(exported, graph, folder / f"{graph}{SUFFIXES[to]}") for graph in ("encoder", "step")]
+        runs = [_write(exported, graph, path) for graph, path in graphs.items()]
         difference = _largest_difference(model, exported, *runs)
     if not difference < _TOLERANCE:
         raise UserError(
             f"the export differs from the model by {difference:.1e}, more than {_TOLERANCE:.0e}; it is in {folder}, but lacks {ABOUT}: "
             "another version of torch or onnxruntime may help"
         )
-    about = {"version": VERSION, "model": source.name, **_about(captioner, exported)}
+    about = {"program": _PROGRAM, "model": source.name, **_about(captioner, exported)}
     write_text_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
     return folder, difference
 
@@ -140,10 +151,11 @@ def _write(exported: Exported, graph: str, path: Path) -> _Run:
     program, names = getattr(exported, graph), exported.names(graph)
     with replacing(path) as beside:
         if path.suffix == ".pt2":
-            torch.export.save(program, beside)
+            torch.export.save(program, beside, extra_files={"program": _PROGRAM})
         else:
             onnx = torch.onnx.export(program, dynamo=True, verbose=False, **names)
             assert onnx is not None
+            onnx.model.doc_string = _PROGRAM
             onnx.save(beside)
     if path.suffix == ".pt2":
         module = torch.export.load(path).module()

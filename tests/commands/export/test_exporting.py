@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import captioner
 from captioner import attention, builder, cli
 from captioner.builder.run_folder import write_start
 from captioner.commands.export import export
-from captioner.commands.export.exporting import check_exportable
+from captioner.commands.export.exporting import SUFFIXES, check_exportable
 from captioner.commands.export.graphs import state_tensors
 from captioner.commands.train import training_run as runs
 from captioner.data.drawn import drawn
@@ -185,3 +186,33 @@ def test_the_command_says_what_it_wrote_and_what_is_missing(capsys, tmp_path, mo
     status, _, errors = run(capsys, cli.export, folder)
     assert status == 2
     assert "--to onnx needs onnxscript, which is not installed; run pip install -e '.[onnx]'" in errors
+
+
+@pytest.mark.parametrize("to", ["torch", "onnx"])
+def test_files_of_other_programs_are_replaced_only_if_asked_for(capsys, tmp_path, to):
+    if to == "onnx":
+        pytest.importorskip("onnxscript", reason="needs the extra onnx: pip install -e '.[onnx]'")
+    folder, exported = write_run(tmp_path / "run", CASES["lstm soft additive"]), tmp_path / "exported"
+    arguments = [folder, "--folder", exported, "--to", to]
+    exported.mkdir()
+    names = {"captioner.json", *(f"{graph}{SUFFIXES[to]}" for graph in ("encoder", "step"))}
+    for name in names:
+        (exported / name).write_text("mine")
+        status, _, errors = run(capsys, cli.export, *arguments)
+        assert status == 2
+        assert f"{exported / name} exists, and captioner has not written it" in errors
+        assert [(path.name, path.read_text()) for path in exported.iterdir()] == [(name, "mine")]
+        (exported / name).unlink()
+    (exported / "captioner.json").write_text("mine")
+    assert run(capsys, cli.export, *arguments, "--overwrite")[0] == 0
+    assert {path.name for path in exported.iterdir()} == names
+    assert run(capsys, cli.export, *arguments)[0] == 0  # its own files are replaced
+
+
+def test_the_example_without_a_folder_or_a_photo_says_how_it_is_used():
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx: pip install -e '.[onnx]'")
+    for arguments in ([], ["exported"]):
+        ended = subprocess.run([sys.executable, EXAMPLE, *arguments], capture_output=True, text=True)
+        assert ended.returncode != 0
+        assert ended.stderr == "usage: caption_with_onnx.py FOLDER photo.jpg ...\n"
+    assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 60

@@ -83,8 +83,11 @@ class WandbRun:
         self, kind: str, step: int, values: dict[str, Any], pictures: Sequence[tuple[Image.Image, str]] = ()
     ) -> None:
         numbers = {f"{kind}/{name}": value for name, value in values.items() if isinstance(value, int | float)}
-        samples = [self.wandb.Image(picture, caption=caption) for picture, caption in pictures]
-        self.run.log({**numbers, **({"samples": samples} if samples else {})}, step=step)
+        samples = {  # one by one, since wandb shows pictures of a list in the size of the first
+            f"samples/{number}": self.wandb.Image(picture, caption=caption)
+            for number, (picture, caption) in enumerate(pictures)
+        }
+        self.run.log({**numbers, **samples}, step=step)
         if kind == "validation":
             self._note_best(step, values)
 

@@ -57,7 +57,7 @@ def show(
     Args:
         captions: a caption; several; or captions of one photo by the name of their model.
         photo: a file or an image; for several captions, one for each, in the same order.
-        style: of maps, such as `Style(kind="cells", words="all")` of `captioner.visualize.overlay`. The page has a switch for it.
+        style: of maps, such as `captioner.Style(kind="cells", words="all")`. The page has a switch for it.
         smooth: interpolate maps between the regions' centres, as noted below the picture. The page has a switch for it.
         accounts: of one caption's words, made by `captioner.explained`, which the page shows side by side.
 

@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from captioner import builder
 from captioner.commands import compare as comparison
@@ -115,7 +116,14 @@ def test_the_seeds_of_a_kind_are_a_group(started, settings, tmp_path):
     assert [run.options["name"] for run in started] == ["kinds soft-general seed-0", "kinds soft-general seed-1"]
     assert {run.options["group"] for run in started} == {"kinds soft-general"}
     assert len({run.options["id"] for run in started}) == 2
-    assert all(len(values["samples"]) == 1 for run in started for _, values in run.logged if "samples" in values)
+    samples = [name for run in started for _, values in run.logged for name in values if name.startswith("samples")]
+    assert samples == ["samples/0"] * 2
+
+
+def test_pictures_of_different_sizes_are_logged_one_by_one(started, resolved, tmp_path):
+    pictures = [(Image.new("RGB", (9 * number, 9)), f"caption {number}") for number in (1, 2)]
+    RunLog(tmp_path, samples=lambda: pictures, wandb=resolved).write("validation", 1, epoch=1)
+    assert started[0].logged == [(1, {"validation/epoch": 1, "samples/0": "caption 1", "samples/1": "caption 2"})]
 
 
 def test_without_a_key_nothing_is_computed(started, settings, tmp_path, monkeypatch):

@@ -173,7 +173,7 @@ def test_weights_and_biases_gets_numbers_and_pictures_offline(settings, tmp_path
     monkeypatch.delenv("WANDB_DIR", raising=False)
     monkeypatch.delenv("WANDB_DATA_DIR", raising=False)
     runs.train(DRAWN, [*settings, "run.epochs=1", "log.wandb=true", "log.samples=2"])
-    pictures = list((tmp_path / "run" / "wandb").glob("offline-run-*/files/media/images/*.png"))
+    pictures = list((tmp_path / "run" / "wandb").glob("offline-run-*/files/media/images/**/*.png"))
     assert len(pictures) == 2
     assert not (tmp_path / "home" / ".local").exists()
 

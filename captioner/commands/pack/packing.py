@@ -85,11 +85,7 @@ def pack(
         (folder / name).unlink(missing_ok=True)
     earlier = _digest(folder / BEST)
     _copy_weights(run, folder)
-    if (run / SHEET).is_file():
-        with replacing(folder / SHEET) as beside:
-            shutil.copyfile(run / SHEET, beside)
-    elif _digest(folder / BEST) != earlier:  # a picture in the folder has the maps of another model
-        (folder / SHEET).unlink(missing_ok=True)
+    _copy_picture(run, folder, same_model=_digest(folder / BEST) == earlier)
     captioner.vocabulary.save(folder / builder.VOCABULARY)
     if known is not None:
         known.save(folder / TRAINING_PHOTOS)
@@ -124,6 +120,15 @@ def _copy_weights(run: Path, folder: Path) -> None:
         if (run / name).exists():
             tensors, state = load_checkpoint(run / name)
             save_checkpoint(folder / name, {key: _half(tensor) for key, tensor in tensors.items()}, state)
+
+
+def _copy_picture(run: Path, folder: Path, same_model: bool) -> None:
+    """Of a run without a picture, one that was drawn with the packed model stays."""
+    if (run / SHEET).is_file():
+        with replacing(folder / SHEET) as beside:
+            shutil.copyfile(run / SHEET, beside)
+    elif not same_model:
+        (folder / SHEET).unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> bytes:

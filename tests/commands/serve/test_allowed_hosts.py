@@ -60,7 +60,7 @@ class Page:
 
 
 def test_the_page_is_launched_with_an_application_that_refuses_foreign_names():
-    pytest.importorskip("gradio")
+    pytest.importorskip("gradio.blocks")  # an empty folder named gradio can be imported too
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse
     from starlette.routing import Route

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from captioner import builder
 from captioner.builder.run_folder import has_finished
+from captioner.builder.sections import Settings
 from captioner.commands.compare.measurements import Line, baseline_lines, line_of, measure, measure_baselines
 from captioner.commands.compare.timing import measure_times
 from captioner.commands.compare.variants import Variant, read_recipe
@@ -44,23 +45,15 @@ def compare(
     data = builder.make_all_splits(recipe)
     for split in splits:
         check_split(data, split)
-    plans = []
-    for seed in range(num_seeds):
-        for variant in variants:
-            run = variant.folder(folder, seed)
-            group = f"log.group={folder.name} {run.parent.name}"  # first, so that the user's own replaces it
-            changes = [
-                group,
-                *fitting[variant.name],
-                *variant.overrides(recipe),
-                f"run.seed={seed}",
-                f"run.folder={run}",
-            ]
-            plans.append((variant.name, seed, run, changes, builder.read(config, changes)))
+    plans = [
+        (variant, seed, *_plan(config, variant, seed, recipe, fitting[variant.name], folder))
+        for seed in range(num_seeds)
+        for variant in variants
+    ]
     for note in notes:
         report.note(note)
-    for number, (name, seed, run, changes, settings) in enumerate(plans, start=1):
-        report.variant(name, seed, number, len(plans))
+    for number, (variant, seed, run, changes, settings) in enumerate(plans, start=1):
+        report.variant(variant.name, seed, number, len(plans))
         if not has_finished(run, settings):
             runs.train(config, changes, report)
         remove_unfinished(run)
@@ -75,3 +68,13 @@ def compare(
         lines += [line_of(variant, split, first, num_seeds, folder, times[variant.name]) for variant in variants]
         lines += baseline_lines(split, first, num_seeds, folder)
     return lines
+
+
+def _plan(
+    config: Path, variant: Variant, seed: int, recipe: Settings, fitting: list[str], folder: Path
+) -> tuple[Path, list[str], Settings]:
+    """The folder of a run, its overrides, and its settings."""
+    run = variant.folder(folder, seed)
+    group = f"log.group={folder.name} {run.parent.name}"  # first, so that the user's own replaces it
+    changes = [group, *fitting, *variant.overrides(recipe), f"run.seed={seed}", f"run.folder={run}"]
+    return run, changes, builder.read(config, changes)

@@ -35,7 +35,6 @@ def compare(
         folder: of the runs, one for each variant and seed.
         splits: what is scored.
         overrides: settings that replace those of the config, as `section.key=value`.
-        report: is told of the progress.
 
     Raises:
         UserError: a kind, score or decoder is unknown, or its settings do not fit; nothing was trained.
@@ -59,11 +58,9 @@ def compare(
         remove_unfinished(run)
         for split in splits:
             measure(run, split, report)
-    first = variants[0]
     for split in splits:
-        measure_baselines(first.folder(folder, 0), folder, split, report)
-    times = measure_times(variants, folder)
-    lines = []
+        measure_baselines(variants[0].folder(folder, 0), folder, split, report)
+    times, first, lines = measure_times(variants, folder), variants[0], []
     for split in splits:
         lines += [line_of(variant, split, first, num_seeds, folder, times[variant.name]) for variant in variants]
         lines += baseline_lines(split, first, num_seeds, folder)

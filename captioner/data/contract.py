@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -74,6 +74,13 @@ SPLIT_NAMES = {
     "test": ("test", "testing"),
 }
 """What data sets call the splits, by the names used here."""
+
+
+def data_name(options: Mapping[str, Any]) -> str:
+    """What to call a data set: its name at the Hugging Face hub, or else the last part of its folder."""
+    name = Path(str(options.get("name" if options.get("kind") == "hf" else "root", "")))
+    at_hub = options.get("kind") == "hf" and len(name.parts) <= 2 and not name.is_absolute() and ".." not in name.parts
+    return name.as_posix() if at_hub else name.name
 
 
 def split_name(name: str) -> str | None:

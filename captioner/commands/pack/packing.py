@@ -27,7 +27,7 @@ from captioner.commands.evaluate.baseline_captions import mean_regions
 from captioner.commands.outputs import check_writable
 from captioner.commands.pack.model_card import CARD, SHEET, earlier_card, trained_on_by, write_card
 from captioner.commands.photo_sources import photo_source, read_splits
-from captioner.data.contract import Example
+from captioner.data.contract import Example, data_name
 from captioner.errors import UserError
 from captioner.features.training_photos import TrainingPhotos
 from captioner.files import VERSION, replacing, unfinished, write_text_atomically
@@ -220,11 +220,11 @@ def trained_on_before(run: Path, settings: Settings) -> str:
 
 
 def _names_of_data(settings: Settings) -> str:
-    return " and ".join(dict.fromkeys(Path(root).name for root in _roots(settings.resolved["data"]))) or "its data"
+    return " and ".join(dict.fromkeys(_names(settings.resolved["data"]))) or "its data"
 
 
-def _roots(value: Any) -> Iterator[str]:
+def _names(value: Any) -> Iterator[str]:
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else []
-    below = [root for part in inner for root in _roots(part)]
-    own = value.get("root") if isinstance(value, dict) else None
-    yield from below or ([own] if isinstance(own, str) else [])  # the root of joined data holds those of its parts
+    below = [name for part in inner for name in _names(part)]
+    own = [data_name(value)] if isinstance(value, dict) and isinstance(value.get("root"), str) else []
+    yield from below or own  # the root of joined data holds those of its parts

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from captioner import builder
 from captioner.builder.loading import ABOUT
+from captioner.data.contract import data_name
 from captioner.errors import UserError
 from captioner.training.checkpoints import BEST, NEWEST, checkpoint_state
 from captioner.training.run_log import read_log
@@ -68,7 +69,7 @@ def _row(run: Path, name: str) -> Row:
     epoch = validations[-1].get("epoch", "?") if validations else 0
     cells = (
         name,
-        Path(str(parts["data"].get("root", ""))).name or parts["data"]["kind"],
+        data_name(parts["data"]) or parts["data"]["kind"],
         parts["decoder"]["kind"],
         attention,
         _best(monitor, max(scores)) if scores else "-",

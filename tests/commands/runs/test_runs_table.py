@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 
-from captioner import cli
+import pytest
+
+from captioner import builder, cli
+from captioner.commands.pack.packing import trained_on_before
 from captioner.commands.train import training_run
 from tests.builder.test_renamed import OLD_RUN
 from tests.cli.test_cli import run
-from tests.helpers import DRAWN
+from tests.helpers import CONFIGS, DRAWN
 
 
 def test_runs_are_listed_with_their_best_score_and_state(capsys, monkeypatch, settings, tmp_path):
@@ -22,6 +25,20 @@ def test_runs_are_listed_with_their_best_score_and_state(capsys, monkeypatch, se
     for word in ("drawn", "lstm", "soft", "CIDEr-D", "1/1", "finished", "group/old", "broken"):
         assert word in output
     assert "damaged" in output
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("me/photos", " me/photos "), ("/home/me/birds", " birds "), ("../birds", " birds "), ("a/b/birds", " birds ")],
+)
+def test_data_of_the_hub_is_shown_by_its_name(capsys, monkeypatch, tmp_path, name, shown):
+    monkeypatch.setenv("COLUMNS", "200")
+    settings = builder.read(CONFIGS / "own_photos.yaml", ["data.kind=hf", f"data.name={name}", "data.root=data/hf"])
+    (tmp_path / "settings.yaml").write_text(builder.save_settings(settings), encoding="utf-8")
+    status, output, _ = run(capsys, cli.runs, tmp_path)
+    assert status == 0
+    assert shown in output
+    assert trained_on_before(tmp_path, settings) == shown.strip()
 
 
 def test_a_folder_without_runs_is_one_line(capsys, tmp_path):

@@ -195,6 +195,10 @@ def renamed(names: Sequence[str], columns: Mapping[str, str], place: str, header
         elif given or wanted != "split":
             came = shorten(", ".join(map(str, names)), 200) or "nothing"
             which = "say which is which as in data.columns='{image: file, caption: title}'"
+            if given:
+                raise UserError(
+                    f"{place} should have a column {given!r}, which data.columns names for {wanted}, got {came}; correct data.columns"
+                )
             if not header:
                 came = f"the keys {came}" if names else "no keys"
                 raise UserError(f"{place}: should have an image and a caption, got {came}; rename them, or {which}")

@@ -307,12 +307,17 @@ def test_values_of_other_types_in_karpathys_file_are_named(tmp_path, wrong):
 @pytest.mark.parametrize(
     ("arguments", "text", "message"),
     [
+        (
+            {"columns": {"caption": "title"}},
+            "image,caption\na.png,a dog\n",
+            "should have a column 'title', which data.columns",
+        ),
         ({"columns": {"image": "caption"}}, "image,caption\na.png,a dog\n", "should start with a header"),
         ({"captions": "."}, "", "should be a file, got a folder"),
         ({"captions": ".."}, "", "should be a file, got a folder"),
         ({}, "image,caption\na.png," + "x" * 140_000, "line 2: a value is longer than 131,072 characters"),
     ],
-    ids=["one column twice", "this folder", "the folder above", "long value"],
+    ids=["no such column", "one column twice", "this folder", "the folder above", "long value"],
 )
 def test_odd_tables_and_names_of_tables_are_named(tmp_path, arguments, text, message):
     (tmp_path / "captions.csv").write_text(text, encoding="utf-8")

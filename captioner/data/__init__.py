@@ -8,6 +8,7 @@ table.py        tables of captions, such as Kaggle's Flickr8k
 table_files.py  their rows: CSV, JSON lines, JSON lists, texts beside photos
 packed.py       photos with captions in Parquet files and tars
 hub_datasets.py data sets of the Hugging Face hub, and folders of the library datasets
+hub_rows.py     their rows: photo, captions and split
 folder.py       a folder of photos without captions
 joined.py       several data sets as one
 drawn.py        drawn pictures of coloured shapes

@@ -6,12 +6,11 @@ second time in the library's cache. Photos that are files already, as in an imag
 
 from __future__ import annotations
 
-import fnmatch
+import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -44,6 +43,11 @@ class Choices:
         """Whether it is a folder or file of this computer."""
         return Path(self.name).exists()
 
+    @property
+    def saved(self) -> bool:
+        """Whether it is a folder that `save_to_disk` wrote."""
+        return any((Path(self.name) / file).is_file() for file in ("dataset_dict.json", "state.json"))
+
     def about(self) -> dict[str, Any]:
         """All of it in types of JSON, with what changes when local files change."""
         from captioner.data.packed import mark
@@ -55,27 +59,46 @@ class Choices:
 
 def read(chosen: Choices, root: str, val_share: float, test_share: float, seed: int) -> Splits:
     """The splits, after the photos were unpacked."""
+    from captioner.data.hub_rows import samples_of
     from captioner.data.packed import unpacked_rows
     from captioner.data.table import references_of
 
     if not chosen.name:
         raise UserError("data.name should be owner/name at the Hugging Face hub, or a folder, got nothing; set it")
     folder = Path(root) / _folder_name(chosen)
+    _check_used(chosen)
     if chosen.local and Path(chosen.name).resolve() in folder.resolve().parents:
         raise UserError(f"data.root should not be inside {chosen.name}, which is read, got {root}; give another folder")
 
     def samples() -> Iterator[Sample]:
         opened = _opened(chosen)
+        captioned = False
         by_row = len(opened) == 1 and not chosen.splits  # as Flickr30k, all of whose photos are in the split test
         for split, rows in _chosen(chosen, opened).items():
             with _errors(chosen):
-                yield from _samples(chosen, rows, split, by_row)
+                for sample in samples_of(chosen, rows, split, by_row):
+                    captioned |= bool(sample[-1]["caption"])
+                    yield sample
+        if not captioned:
+            raise UserError(f"{chosen.name} should hold photos with captions, got no captions; check data.captions")
 
     references, split_of = references_of(unpacked_rows(chosen.about(), samples, folder, chosen.name))
     found: Splits = {split: [] for split in SPLIT_NAMES}
     for photo, split in _with_shares(references, split_of, val_share, test_share, seed).items():
         found[split].append(Example(photo, folder / photo, references[photo]))
     return {split: examples for split, examples in found.items() if examples or split != "test"}
+
+
+def _check_used(chosen: Choices) -> None:
+    """Refuse settings that would be ignored."""
+    if chosen.local and chosen.revision:
+        raise UserError(
+            f"data.revision is for data sets of the hub, got {chosen.revision} for {chosen.name} of this computer; leave it out"
+        )
+    if (chosen.saved or Path(chosen.name).is_file()) and chosen.subset:
+        raise UserError(
+            f"data.subset is for data sets with several configurations, got {chosen.subset} for {chosen.name}, which has one; leave it out"
+        )
 
 
 def _folder_name(chosen: Choices) -> str:
@@ -90,11 +113,11 @@ def _opened(chosen: Choices) -> dict[str, Any]:
     name, local = chosen.name, chosen.local
     datasets = library("datasets", "data.kind=hf", "hf")
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity_error()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # errors are raised too
     path = Path(name)
     options = {"name": chosen.subset or None, "revision": chosen.revision or None, "streaming": True}
     with _errors(chosen):
-        if local and any((path / file).is_file() for file in ("dataset_dict.json", "state.json")):
+        if local and chosen.saved:
             opened = datasets.load_from_disk(name)
         elif local and path.is_file():
             if path.suffix not in _FORMATS:
@@ -122,6 +145,8 @@ def _check_name(name: str) -> None:
 @contextmanager
 def _errors(chosen: Choices) -> Iterator[None]:
     """Turn the errors of the library into a UserError."""
+    from captioner.data.hub_rows import check_parquet
+
     name = chosen.name
     try:
         yield
@@ -136,6 +161,8 @@ def _errors(chosen: Choices) -> Iterator[None]:
                 f"{name} is a program, which is not run ({text}); data.revision=refs/convert/parquet reads the hub's copy in Parquet, "
                 "if it has made one"
             ) from error
+        if chosen.local:
+            check_parquet(name)
         if chosen.local or fault in ("EmptyDatasetError", "DataFilesNotFoundError"):
             with parsing(name, "a data set that the library datasets reads", f"{_CHECK} and data.subset"):
                 raise
@@ -166,71 +193,6 @@ def _chosen(chosen: Choices, opened: Mapping[str, Any]) -> dict[str, Any]:
             f"{', '.join(opened) or 'none'}; say which is which as in data.splits='{{train: train2017, val: val2017}}'"
         )
     return found
-
-
-def _samples(chosen: Choices, rows: Any, split: str, by_row: bool) -> Iterator[Sample]:
-    """The photo of each row, with its captions and its split."""
-    stream = iter(rows)
-    first = next(stream, None)
-    if first is None:
-        return
-    column, texts = _columns(chosen, [*first])
-    for row in chain([first], stream):
-        photo = row[column] if isinstance(row[column], Mapping) else {"bytes": row[column]}
-        path, content = photo.get("path"), photo.get("bytes")
-        if not isinstance(content, bytes):
-            content = _content(chosen, column, path or content)
-        own = row.get("split") if by_row else None
-        found = _texts(chosen.name, [row[text] for text in texts])
-        yield str(path or ""), content, {"caption": found, "split": own if isinstance(own, str) else split}
-
-
-def _texts(name: str, values: Sequence[Any]) -> list[str]:
-    """The captions in the columns of a row; columns without a text are left out."""
-    from captioner.data.table import texts_of
-
-    listed = [texts_of(value) for value in values if value]
-    found = [text for texts in listed for text in (texts if isinstance(texts, list) else [texts])]
-    if not all(isinstance(text, str) for text in found):
-        raise UserError(
-            f"{name}: captions should be text, a list of texts, or objects with raw, caption or text, got {str(found)[:200]}; "
-            "check data.captions"
-        )
-    return found
-
-
-def _columns(chosen: Choices, columns: Sequence[str]) -> tuple[str, list[str]]:
-    """The column of the photos, and those of the captions."""
-    from captioner.data.table_files import COLUMNS, usual_names
-
-    image, captions = chosen.image, chosen.captions
-    photos = [column for column in columns if column == image] if image else usual_names(columns, COLUMNS["image"])
-    texts = fnmatch.filter(columns, captions) if captions else usual_names(columns, COLUMNS["caption"])
-    texts = texts or ([] if captions else fnmatch.filter(columns, "caption_*"))
-    for setting, given, matching in (("image", image, photos), ("captions", captions, texts)):
-        if not matching:
-            wanted = given or f"of {setting}"
-            raise UserError(
-                f"{chosen.name} should have a column {wanted}, got {', '.join(columns)}; set data.{setting} to one of these"
-            )
-    return photos[0], texts
-
-
-def _content(chosen: Choices, column: str, path: object) -> bytes | Path:
-    """The photo at the path that a row gives: a file of this computer, or inside of the data set's own files."""
-    name, local = chosen.name, chosen.local
-    text = str(path)
-    folder = Path(name) if Path(name).is_dir() else Path(name).parent
-    if local and isinstance(path, str) and (folder / path).is_file():
-        return (folder / path).absolute()
-    inside = "hf://datasets/" if not local else "zip://"
-    if isinstance(path, str) and (text.startswith(inside) or (text.startswith("zip://") and f"::{inside}" in text)):
-        with library("fsspec", text, "hf").open(text) as file:
-            return bytes(file.read())
-    raise UserError(
-        f"{name} should hold photos in its column {column}, got {text[:100]!r}; photos are not fetched from elsewhere: choose a data set "
-        "that holds them, or another data.image"
-    )
 
 
 def _with_shares(

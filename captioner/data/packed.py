@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from filelock import FileLock
 from typing_extensions import TypedDict
 
 from captioner.data.folder import ENDINGS
+from captioner.data.table import references_of
 from captioner.data.table_files import Row, renamed
 from captioner.errors import UserError, library
 from captioner.files import write_text_atomically
@@ -27,8 +30,9 @@ from captioner.readers import check_regular, parse_json, parsing, read_json
 _CAPTIONS = ("txt", "caption", "captions", "text")
 _ADVICE = "fetch it again"
 _AT_ONCE = 64  # rows that are read together
-Sample = tuple[str, bytes | Path, Mapping[str, Any]]
-"""A name for the photo, its bytes or its file, and caption and split."""
+_INDEX = "rows.json"
+Sample = tuple[str, str, bytes | Path, Mapping[str, Any]]
+"""The place of a row, as in `Row`; a name for the photo, its bytes or its file, and caption and split."""
 
 
 class _Stored(TypedDict):
@@ -57,7 +61,7 @@ def unpacked_rows(
 ) -> Iterator[Row]:
     """The rows of samples, after their photos were unpacked into a folder.
 
-    They are unpacked anew if `about` has changed, or if a program was killed there before.
+    They are unpacked anew if `about` has changed. Unpacking that fails leaves the folder as it was.
 
     Args:
         about: which samples they are, in types of JSON.
@@ -66,21 +70,45 @@ def unpacked_rows(
         origin: what is unpacked, for messages.
 
     Raises:
-        UserError: the folder holds other files, or there are no samples.
+        UserError: the folder holds other files, there are no samples, or a row is incomplete.
+        OSError: a file cannot be written.
     """
-    index = folder / "rows.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / ".lock").exists() and any(folder.iterdir()):
-        raise UserError(
-            f"{folder} holds other files, which unpacking could replace; set data.images to an empty or new folder"
-        )
-    with FileLock(folder / ".lock"):  # of several processes, the first unpacks
-        stored = read_json(index, f"delete {index}", _Stored) if index.exists() else None
+    index = folder / _INDEX
+    with _locked(folder):
+        stored = read_json(index, f"delete {folder}", _Stored) if index.exists() else None
         if stored is None or stored["about"] != about:
-            print_note(f"unpacking the photos of {origin} into {folder}, once")
-            stored = {"about": about, "rows": _unpack(samples(), folder, origin)}
-            write_text_atomically(index, json.dumps(stored, ensure_ascii=False))
+            rows = _replace(samples, folder, stored["rows"] if stored else [], origin)
+            stored = _Stored(about=about, rows=rows)
+            _write_index(folder, stored)
     yield from ((f"{index}, row {number}", row) for number, row in enumerate(stored["rows"], start=1))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """A folder of this program's own, for one process at a time. It is removed if nothing was unpacked into it."""
+    lock, created = FileLock(folder / ".lock"), []
+    while not lock.is_locked:
+        created = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another process has failed, and removed the folder
+            if not Path(lock.lock_file).exists() and any(folder.iterdir()):
+                raise UserError(
+                    f"{folder} holds other files, which unpacking could replace; set data.images to an empty or new folder"
+                )
+            lock.acquire()
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(folder)) from error  # a full disk names no file
+    finally:
+        if not (folder / _INDEX).exists():
+            with suppress(OSError):  # another file is there
+                Path(lock.lock_file).unlink()
+                for path in created:
+                    path.rmdir()
+        lock.release()
 
 
 def mark(path: Path) -> list[Any]:
@@ -89,26 +117,62 @@ def mark(path: Path) -> list[Any]:
     return [path.name, status.st_size, status.st_mtime_ns]
 
 
-def _unpack(samples: Iterable[Sample], folder: Path, origin: str) -> list[dict[str, Any]]:
-    """Write the photos, and list their rows. Rows with the same photo and name give captions to one photo."""
+def _replace(
+    samples: Callable[[], Iterable[Sample]], folder: Path, earlier: Sequence[dict[str, Any]], origin: str
+) -> list[dict[str, Any]]:
+    """Unpack into a folder of its own, then replace the photos of the earlier rows. Returns the rows."""
+    new = folder / ".unpacking"
+    shutil.rmtree(new, ignore_errors=True)  # what a killed program left
+    new.mkdir()
+    names = {str(row.get("image")) for row in earlier}
+    own = {name for name in names if Path(name).name == name}  # others are photos of the user's, where they lie
     rows: list[dict[str, Any]] = []
+
+    def unpacked() -> Iterator[Row]:
+        for place, row in _unpack(samples(), folder, new, own, origin):
+            rows.append(dict(row))
+            yield place, row
+
+    try:
+        references_of(unpacked())  # so that the message about an incomplete row names the packed file
+        if not rows:
+            raise UserError(f"{origin} should hold photos with captions, got none; check data.captions")
+        # A program that is killed from here on leaves a list of all photos, and the next one replaces them.
+        _write_index(folder, _Stored(about={}, rows=[*earlier, *rows]))
+        for name in own:
+            (folder / name).unlink(missing_ok=True)
+        for photo in list(new.iterdir()):
+            photo.replace(folder / photo.name)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return rows
+
+
+def _write_index(folder: Path, stored: _Stored) -> None:
+    write_text_atomically(folder / _INDEX, json.dumps(stored, ensure_ascii=False))
+
+
+def _unpack(samples: Iterable[Sample], folder: Path, new: Path, own: Container[str], origin: str) -> Iterator[Row]:
+    """Write the photos into the folder `new`, and return their rows. Rows with the same photo and name give captions to one photo.
+
+    No photo gets the name of another one, or of a file in `folder` that is not among its `own` photos.
+    """
     names: dict[tuple[Any, ...], str] = {}
-    taken: set[str] = set()
-    for wanted, photo, row in samples:
+    for place, wanted, photo, row in samples:
         digest = hashlib.blake2b(photo, digest_size=16).digest() if isinstance(photo, bytes) else photo
         key = (row.get("split"), wanted, digest)
         if isinstance(photo, Path):
             names[key] = str(photo)
         elif key not in names:
+            if not names:
+                print_note(f"unpacking the photos of {origin} into {folder}, once")
             name = _file_name(wanted, len(names))
-            name = names[key] = f"{len(names):08}_{name}" if name in taken else name
-            taken.add(name)
-            (folder / name).write_bytes(photo)
-        rows.append({"image": names[key], **row})
-        console.print_seldom(f"{len(names):,} photos unpacked")
-    if not rows:
-        raise UserError(f"{origin} should hold photos with captions, got none; check data.captions")
-    return rows
+            while name.lower() == _INDEX or (new / name).exists() or (name not in own and (folder / name).exists()):
+                name = f"{len(names):08}_{name}"
+            names[key] = name
+            (new / name).write_bytes(photo)
+        yield place, {"image": names[key], **row}
+        console.print_seldom(f"{len(names):,} photos read")
 
 
 def _file_name(wanted: str, number: int) -> str:
@@ -124,31 +188,42 @@ def _parquet(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
     with parsing(path, "a Parquet file of photos and captions", _ADVICE):
         file = parquet.ParquetFile(path)
         own = renamed(file.schema_arrow.names, columns, str(path))
-        for batch in file.iter_batches(_AT_ONCE, columns=[*own]):
-            for values in batch.to_pylist():
-                row = {own[name]: value for name, value in values.items()}
-                photo = row.pop("image")
-                photo = photo if isinstance(photo, dict) else {"bytes": photo}
-                if not isinstance(photo.get("bytes"), bytes):
-                    raise UserError(
-                        f"{path} should hold photos in its column image, as bytes or as Hugging Face stores them, got "
-                        f"{str(photo.get('bytes') or photo.get('path'))[:100]!r}; photos are not fetched: give files that hold them"
-                    )
-                yield str(photo.get("path") or ""), photo["bytes"], row
+        batches = file.iter_batches(_AT_ONCE, columns=[*own])
+        for number, values in enumerate((values for batch in batches for values in batch.to_pylist()), start=1):
+            row = {own[name]: value for name, value in values.items()}
+            photo = row.pop("image")
+            photo = photo if isinstance(photo, dict) else {"bytes": photo}
+            if not isinstance(photo.get("bytes"), bytes):
+                raise UserError(
+                    f"{path} should hold photos in its column image, as bytes or as Hugging Face stores them, got "
+                    f"{str(photo.get('bytes') or photo.get('path'))[:100]!r}; photos are not fetched: give files that hold them"
+                )
+            yield f"{path}, row {number}", str(photo.get("path") or ""), photo["bytes"], row
 
 
 def _tar(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
     check_regular(path, _ADVICE)
     library("webdataset", f"{path} is a tar of photos, which", "webdataset")
     tars, bare = import_module("webdataset.tariterators"), []
+
+    def refuse(error: Exception) -> None:
+        name, twice, _ = str(error.args[0]).partition(": duplicate file name")
+        if not twice:
+            raise error
+        raise UserError(
+            f"{path} should hold one file of each ending for a photo, got a second {name}; leave one out"
+        ) from error
+
     with parsing(path, "a tar of photos and captions as WebDataset has them", _ADVICE), path.open("rb") as file:
-        for sample in tars.group_by_keys(tars.tar_file_expander([{"url": path.name, "stream": file}])):
+        files = tars.tar_file_expander([{"url": path.name, "stream": file}])
+        for sample in tars.group_by_keys(files, handler=refuse):
             parts = {name.lower().rpartition(".")[2]: name for name in sample}
             photo = next((parts[ending[1:]] for ending in ENDINGS if ending[1:] in parts), None)
             if photo is None:
                 bare.append(sample["__key__"])
             else:
                 yield (
+                    f"{path}, {sample['__key__']}",
                     f"{sample['__key__'].replace('/', '_')}.{photo}",
                     sample[photo],
                     _captions(sample, parts, columns, path),

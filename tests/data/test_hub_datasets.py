@@ -79,13 +79,14 @@ def test_folders_that_the_library_saves_and_files_of_parquet_and_arrow(tmp_path,
     assert "unpacking" not in capsys.readouterr().err
 
 
-def test_photos_of_an_image_folder_stay_where_they_are(tmp_path, quiet):
+def test_photos_of_an_image_folder_stay_where_they_are(tmp_path, quiet, capsys):
     for split in ("train", "dev", "test"):
         folder = tmp_path / "mine" / split
         folder.mkdir(parents=True)
         (folder / "a.png").write_bytes(png(1))
         (folder / "metadata.jsonl").write_text(json.dumps({"file_name": "a.png", "text": f"a dog of {split}"}))
     splits = hf(str(tmp_path / "mine"), root=str(tmp_path / "photos"))
+    assert "unpacking" not in capsys.readouterr().err
     assert {split: [example.references for example in examples] for split, examples in splits.items()} == {
         "train": [["a dog of train"]],
         "val": [["a dog of dev"]],
@@ -130,10 +131,12 @@ def test_shares_are_taken_for_the_splits_that_are_missing(tmp_path, quiet):
     assert {split: len(examples) for split, examples in splits.items()} == {"train": 18, "val": 2, "test": 3}
 
 
-def test_what_is_missing_is_named_in_one_line(tmp_path, quiet):
+def test_what_is_missing_is_named_in_one_line(tmp_path, quiet, capfd):
     saved, links, empty = tmp_path / "saved", tmp_path / "links", tmp_path / "empty"
     datasets.DatasetDict({"part": rows(title=["a", "b"])}).save_to_disk(saved)
     datasets.Dataset.from_dict({"image": ["https://x/a.jpg"], "caption": ["a"]}).save_to_disk(links)
+    rows(caption=[None, None]).save_to_disk(tmp_path / "bare")
+    datasets.Dataset.from_dict({"title": ["a"]}).to_parquet(tmp_path / "titles.parquet")
     empty.mkdir()
     (tmp_path / "cut.parquet").write_bytes(b"PAR1 cut off")
     own = {"splits": {"train": "part"}}
@@ -146,12 +149,23 @@ def test_what_is_missing_is_named_in_one_line(tmp_path, quiet):
         (saved, {**own, "captions": "image"}, "captions should be text"),
         (links, {}, "photos are not fetched from elsewhere"),
         (empty, {}, "check data.name"),
-        (tmp_path / "cut.parquet", {}, "check data.name"),
+        (tmp_path / "cut.parquet", {}, r"cut\.parquet should be a Parquet file .*; fetch it again"),
+        (tmp_path / "titles.parquet", {}, "should have a column of photos, got title; set data.image"),
+        (tmp_path / "bare", {}, "should hold photos with captions, got no captions; check data.captions"),
+        (saved, {**own, "captions": "title", "subset": "en"}, r"data\.subset is .*, got en for .*; leave it out"),
+        (
+            saved,
+            {**own, "captions": "title", "revision": "main"},
+            r"data\.revision is .*, got main for .*; leave it out",
+        ),
+        (tmp_path / "titles.parquet", {"subset": "en"}, r"data\.subset is .*, got en for"),
         (tmp_path / "none", {}, "and there is no such folder"),
     ):
         with pytest.raises(UserError, match=complaint) as caught:
             read(name, tmp_path / "photos", **options)
         assert "\n" not in str(caught.value)
+        assert not (tmp_path / "photos").exists()
+    assert capfd.readouterr().err.count("\n") == 1  # a note of the data set without captions, whose photos were read
     with pytest.raises(UserError, match=r"data\.root should not be inside"):
         hf(str(saved), root=str(saved))
 
@@ -163,6 +177,7 @@ def test_without_a_network_the_error_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(hub_access, "urlopen", unreachable)
     with pytest.raises(UserError, match=r"cannot be reached for owner/photos .*set data\.name to its path"):
         hf("owner/photos", root=str(tmp_path / "photos"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_trains_from_the_command_line(tmp_path, quiet, capsys):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import tarfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -24,14 +27,14 @@ def png(number: int) -> bytes:
     return file.getvalue()
 
 
-def write_parquet(path, column="image", caption="caption", texts=None, **more):
+def write_parquet(path, column="image", caption="caption", texts=None, names=NAMES, **more):
     pyarrow = pytest.importorskip("pyarrow", exc_type=ImportError)
     from pyarrow import parquet
 
-    photos = [{"bytes": png(number), "path": name} for number, name in enumerate(NAMES)]
-    texts = texts or [[f"a dog {number}", "a cat"] for number in range(3)]
+    photos = [{"bytes": png(number), "path": name} for number, name in enumerate(names)]
+    texts = texts or [[f"a dog {number}", "a cat"] for number in range(len(names))]
     path.parent.mkdir(exist_ok=True)
-    parquet.write_table(pyarrow.table({"number": [1, 2, 3], column: photos, caption: texts, **more}), path)
+    parquet.write_table(pyarrow.table({"number": [*range(len(names))], column: photos, caption: texts, **more}), path)
 
 
 def write_tar(path, *captions: tuple[str, bytes]):
@@ -98,6 +101,10 @@ def test_what_is_damaged_or_holds_no_photos_is_named(tmp_path, monkeypatch):
     write_tar(tmp_path / "bare.tar")
     write_tar(tmp_path / "damaged.tar", ("json", b'{"caption": '))
     write_tar(tmp_path / "list.tar", ("json", b'["a bird"]'))
+    write_tar(tmp_path / "twice.tar", ("txt", b"a bird"), ("png", b""))
+    write_parquet(tmp_path / "null.parquet", texts=["a bird", None, "a dog"])
+    write_parquet(tmp_path / "numbers.parquet", texts=[1, 2, 3])
+    write_parquet(tmp_path / "split.parquet", split=["train", "val", "foo"])
     for name, complaint in {
         "cut.parquet": "a Parquet file",
         "cut.tar": "tar",
@@ -107,10 +114,15 @@ def test_what_is_damaged_or_holds_no_photos_is_named(tmp_path, monkeypatch):
         "damaged.tar": r"damaged\.tar, .*json",
         "list.tar": r"list\.tar, .*json",
         "none.tar": "no file none.tar",
+        "twice.tar": "should hold one file of each ending for a photo, got a second part/0000.png; leave one out",
+        "null.parquet": r"null\.parquet, row 2: should have an image and a caption",
+        "numbers.parquet": r"numbers\.parquet, row 1: should have an image and a caption",
+        "split.parquet": r"split\.parquet, row 3: split should be train, val or test, got 'foo'",
     }.items():
         with pytest.raises(UserError, match=complaint) as caught:
             table(str(tmp_path), name)
         assert "\n" not in str(caught.value)
+        assert not (tmp_path / "unpacked").exists()
 
     def missing(name):
         raise ModuleNotFoundError(name=name)
@@ -155,3 +167,67 @@ def test_samples_of_a_tar_without_a_photo_are_counted_and_endings_may_be_capital
     splits = table(str(tmp_path), captions="TRAIN.TAR", val_share=0.0, test_share=0.0)
     assert [example.references for example in splits["train"]] == [["a dog"]]
     assert "no photo is with them: 1 samples; first b" in capsys.readouterr().err
+
+
+def test_photos_whose_names_collide_stay_apart(tmp_path):
+    names = ["a.png", "00000002_a.png", "a.png", "rows.json"]
+    write_parquet(tmp_path / "all.parquet", names=names)
+    photos = [example.image for example in table(str(tmp_path), "*.parquet", val_share=0.0, test_share=0.0)["train"]]
+    assert [photo.read_bytes() for photo in photos] == [png(number) for number in range(len(names))]
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_unpacking_that_fails_leaves_everything_as_it_was(tmp_path, monkeypatch, earlier):
+    pytest.importorskip("webdataset", exc_type=ImportError)
+    if earlier:
+        write_tar(tmp_path / "all.tar", ("txt", b"a dog"))
+        table(str(tmp_path), "all.tar")
+    before = files(tmp_path / "unpacked")
+    write_tar(tmp_path / "all.tar", ("txt", b"a longer caption of a dog"))
+    whole = (tmp_path / "all.tar").read_bytes()
+    (tmp_path / "all.tar").write_bytes(whole[:2700])
+    with pytest.raises(UserError, match=r"all\.tar should be a tar"):
+        table(str(tmp_path), "all.tar")
+    (tmp_path / "all.tar").write_bytes(whole)
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space") as caught:
+            table(str(tmp_path), "all.tar")
+    assert errors.system_error(caught.value) == f"{tmp_path / 'unpacked' / 'all'}: the disk is full; free some space"
+    assert files(tmp_path / "unpacked") == before
+    assert (tmp_path / "unpacked").exists() == earlier
+    assert table(str(tmp_path), "all.tar")["train"][0].references == ["a longer caption of a dog"]
+
+
+def test_photos_that_are_no_longer_used_are_deleted_and_files_of_others_stay(tmp_path):
+    write_parquet(tmp_path / "all.parquet")
+    table(str(tmp_path), "*.parquet")
+    folder = tmp_path / "unpacked" / "all"
+    assert set(files(folder)) == {".lock", "rows.json", "a.png", "b.png", "c.png"}
+    (folder / "d.png").write_bytes(b"mine")
+    (folder / ".unpacking").mkdir()
+    (folder / ".unpacking" / "left.png").write_bytes(b"of a killed program")
+    write_parquet(tmp_path / "all.parquet", names=["b.png", "d.png", "e.png"])
+    table(str(tmp_path), "*.parquet")
+    assert set(files(folder)) == {".lock", "rows.json", "b.png", "00000001_d.png", "e.png", "d.png"}
+    assert (folder / "d.png").read_bytes() == b"mine"
+    assert (folder / "b.png").read_bytes() == png(0)
+
+
+def test_photos_are_replaced_after_a_program_was_killed_while_it_moved_them(tmp_path, monkeypatch):
+    write_parquet(tmp_path / "all.parquet")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", lambda path, other: os.rename(path, other) if path.name == "a.png" else 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            table(str(tmp_path), "*.parquet")
+    write_parquet(tmp_path / "all.parquet", names=["b.png", "d.png", "e.png"])
+    table(str(tmp_path), "*.parquet")
+    assert set(files(tmp_path / "unpacked" / "all")) == {".lock", "rows.json", "b.png", "d.png", "e.png"}

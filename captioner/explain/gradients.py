@@ -59,7 +59,7 @@ def signed_integrated_gradients(model: CaptionModel, regions: Regions, words: Te
     """(n, R) with negative values. The sum over regions is the word's log-probability minus that of the empty photo."""
     if not has_captum():
         raise UserError(f"integrated gradients need captum, which is not installed; {install('explain')}")
-    from captum.attr import IntegratedGradients
+    from captum.attr import IntegratedGradients  # pyright: ignore[reportMissingImports]  # of the extra explain
 
     def log_probs(features: Tensor, words: Tensor, photos: Tensor) -> Tensor:
         return last_log_probs(model, replace(regions.select(photos), features=features), words)

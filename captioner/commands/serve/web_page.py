@@ -109,7 +109,7 @@ def _gradients() -> str:
 
 def served_only_at(host: str, also: Collection[str] = ()) -> dict[str, Any]:
     """Arguments of the web application that make it refuse requests under other names than the host's and those of `also`."""
-    from starlette.middleware import Middleware
+    from starlette.middleware import Middleware  # pyright: ignore[reportMissingImports]  # of the extra serve
 
     return {"middleware": [Middleware(AllowedHosts, host=host, also=also)]}
 

@@ -17,7 +17,7 @@ from captioner.decoders import Decoder
 from tests.helpers import DECODERS, LSTM_OPTIONS, TINY, make_decoder, tiny_settings
 
 torch.set_num_threads(1)
-hypothesis.settings.register_profile("suite", max_examples=50)
+hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)  # no test depends on time
 hypothesis.settings.load_profile("suite")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy
@@ -139,6 +140,8 @@ YAML = {
 
 @pytest.mark.parametrize("text", YAML, ids=lambda text: repr(text[:20]))
 def test_yaml_that_is_damaged_is_named(text):
+    if text.endswith("1" * 6_000) and not hasattr(sys, "set_int_max_str_digits"):
+        pytest.skip("before 3.10.7, Python reads integers of any length")
     with pytest.raises(UserError, match=YAML[text]) as caught:
         parse_yaml(text, "my.yaml")
     assert "my.yaml" in str(caught.value)
@@ -186,13 +189,21 @@ ARRAYS = {
 }
 
 
+def is_read_by_numpy(path) -> bool:
+    try:
+        numpy.load(path)
+    except ValueError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 @pytest.mark.parametrize("case", ARRAYS)
 def test_arrays_that_are_damaged_are_named(tmp_path, case, suffix):
-    if case == "negative" and numpy.lib.NumpyVersion(numpy.__version__) < "2.0.0":
-        pytest.skip("numpy 1 reads this as an array without rows")
     path = tmp_path / f"one.{suffix}"
     path.write_bytes(ARRAYS[case])
+    if case == "negative" and is_read_by_numpy(path):
+        pytest.skip("some versions of numpy read this as an array without rows")
     with pytest.raises(UserError, match=r"one\..*should be a file of numpy arrays.*compute it again") as caught:
         read_arrays(path, "compute it again")
     assert "\n" not in str(caught.value)
@@ -268,7 +279,7 @@ EDITS = some.lists(
     max_size=4,
 )
 FEW = settings(
-    max_examples=50, deadline=2000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

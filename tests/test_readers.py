@@ -278,9 +278,7 @@ EDITS = some.lists(
     min_size=1,
     max_size=4,
 )
-FEW = settings(
-    max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FEW = settings(max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("name", VALID)

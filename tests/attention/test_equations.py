@@ -79,7 +79,7 @@ def random_case(seed: int, rows: int, columns: int, num_photos: int, num_caption
 
 
 @pytest.mark.parametrize(("kind", "score", "weigh"), CASES)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=some.integers(0, 10_000),
     rows=some.integers(1, 4),

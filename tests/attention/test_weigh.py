@@ -58,7 +58,7 @@ def test_every_kind_keeps_its_contract(kind, weigh, sparse):
 
 
 @pytest.mark.parametrize("weigh", WEIGH)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=some.integers(0, 10_000),
     regions=some.integers(1, 60),

@@ -80,7 +80,7 @@ def test_a_part_may_take_some_of_its_splits(parts, tmp_path):
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.sampled_from([0.1, 0.25, 0.5, 1, 1.5, 3])), min_size=1, max_size=3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_epoch_takes_each_parts_share_and_all_photos_of_a_part_equally_often(sizes):
     shares = {str(number): Part(str(number), share) for number, (_, share) in enumerate(sizes)}
     photos = [part for part, (count, _) in zip(shares.values(), sizes, strict=True) for _ in range(count)]

@@ -44,7 +44,7 @@ def stored_with(rotation: int, photo: Image.Image) -> Image.Image:
     return Image.open(file)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     st.one_of(st.integers(10, 300), st.integers(1000, 2000)),
     st.one_of(st.integers(10, 300), st.integers(1000, 2000)),

@@ -70,7 +70,6 @@ def share_of_covered_pixels(regions, left, top, box):
     return sum(shares) / len(shares) if shares else 0.0
 
 
-@settings(deadline=None)
 @given(regions_in_whole_pixels(), st.integers(-6, 6), st.integers(-6, 6), st.tuples(*[st.integers(0, 12)] * 4))
 def test_a_uniform_map_has_its_fair_share_as_pixels_are_counted(found, left, top, box):
     """The view is cut from the photo at (left, top), beyond its edges too."""
@@ -82,7 +81,6 @@ def test_a_uniform_map_has_its_fair_share_as_pixels_are_counted(found, left, top
     assert box_masses(uniform, layout, placement, box).tolist() == pytest.approx([counted] * 3, abs=1e-6)
 
 
-@settings(deadline=None)
 @given(layouts(), placements(), boxes, st.integers(0, 99))
 def test_masses_of_a_cut_of_the_photo_sum_to_one(layout, placement, box, seed):
     weights = torch.rand(2, layout.num_regions, generator=torch.Generator().manual_seed(seed))
@@ -94,7 +92,6 @@ def test_masses_of_a_cut_of_the_photo_sum_to_one(layout, placement, box, seed):
     assert masses.tolist() == pytest.approx([0.0 if nothing_on_photo else 1.0] * 2)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.tuples(*[st.integers(0, 40)] * 4))
 def test_the_fair_share_of_a_grid_over_the_whole_photo_is_the_share_of_its_area(rows, columns, box):
     left, top, width, height = box
@@ -102,7 +99,7 @@ def test_the_fair_share_of_a_grid_over_the_whole_photo_is_the_share_of_its_area(
     assert fair_share(Grid(rows, columns), Placement.whole((60, 50)), box) == pytest.approx(area / (60 * 50), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(-2, 2), st.integers(-2, 2), st.integers(0, 99))
 def test_the_mass_agrees_with_counting_pixels(rows, columns, left, top, seed):
     """Cells whose borders lie on pixels' borders, so that counting is exact."""

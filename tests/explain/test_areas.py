@@ -29,7 +29,7 @@ def as_mask(pixels: set[tuple[int, int]]) -> torch.Tensor:
     return torch.tensor([[(x, y) in pixels for x in range(WIDTH)] for y in range(HEIGHT)])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(boxes, st.integers(1, 4), st.integers(1, 4), st.integers(-1, 1), st.integers(-1, 1), st.integers(0, 99))
 def test_mass_and_pointing_agree_with_counting_pixels(found, rows, columns, left, top, seed):
     """Regions of 6 x 6 pixels around whole pixels' middles, moved by whole regions, so that some are not on the photo."""
@@ -47,7 +47,7 @@ def test_mass_and_pointing_agree_with_counting_pixels(found, rows, columns, left
     assert Area.of_mask(as_mask(pixels)).inside(corners).item() == len(pixels)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.sets(st.sampled_from([(2, 2), (7, 2), (12, 2), (2, 7), (7, 7), (12, 12), (0, 0), (14, 3)])),
     st.lists(st.integers(0, 2), min_size=9, max_size=9),
@@ -60,7 +60,7 @@ def test_if_regions_tie_the_share_on_the_object_counts(pixels, weights):
     assert hits == pytest.approx(pointing(weights, placement.corners_on_photo(layout).tolist(), pixels, size))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(boxes)
 def test_a_union_is_no_larger_than_its_boxes_and_no_smaller_than_one(found):
     sizes = [width * height for _, _, width, height in found]
@@ -104,7 +104,7 @@ def test_run_lengths_are_read_and_boxes_stand_in_for_missing_outlines():
     assert area_of([Instance("dog")], (6, 4), masks=False) is None
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.booleans(), min_size=WIDTH * HEIGHT, max_size=WIDTH * HEIGHT))
 def test_run_lengths_of_pycocotools_are_read(pixels):
     mask = torch.tensor(pixels).reshape(HEIGHT, WIDTH)

@@ -69,7 +69,7 @@ def test_several_objects_of_a_category_are_one_area():
 box = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 4), st.integers(1, 4))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(box, box), min_size=1, max_size=5))
 def test_uniform_maps_have_lift_1_and_planted_maps_the_largest(photos):
     held = [[replace(DOG, box=cells(*one)), replace(HYDRANT, box=cells(*other))] for one, other in photos]
@@ -177,7 +177,7 @@ def test_drawn_pictures_and_their_own_names(pictures):
     )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(box, box), min_size=10, max_size=14))
 def test_a_gain_is_the_difference_of_two_agreements_drawn_together(photos):
     held = [[replace(DOG, box=cells(*one)), replace(HYDRANT, box=cells(*other))] for one, other in photos]

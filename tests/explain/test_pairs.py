@@ -69,7 +69,7 @@ def test_a_pair_is_a_colour_word_directly_before_a_shape_word(text, expected):
     assert named_pairs(text.split(), COLOURS, SHAPES) == expected
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.lists(names, max_size=4), st.lists(names, max_size=4)), min_size=1, max_size=4))
 def test_precision_and_recall_agree_with_crossing_off_objects_one_by_one(pictures):
     right = exact = 0
@@ -90,7 +90,7 @@ def test_precision_and_recall_agree_with_crossing_off_objects_one_by_one(picture
     assert agreement.recall == (pytest.approx(right / num_drawn) if num_drawn else None)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.lists(names, min_size=1, max_size=4, unique=True), min_size=1, max_size=4), st.integers(0, 99))
 def test_uniform_maps_have_lift_1_whatever_the_maps(pictures, seed):
     generator = torch.Generator().manual_seed(seed)

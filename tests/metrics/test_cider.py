@@ -19,7 +19,7 @@ sentences = st.lists(st.sampled_from(WORDS), max_size=7)
 corpora = st.lists(st.lists(sentences, min_size=1, max_size=3), min_size=2, max_size=5).map(
     lambda photos: dict(enumerate(photos))
 )
-some = settings(deadline=None, max_examples=60)
+some = settings(max_examples=60)
 
 REFERENCES = {
     7: ["a red circle on a square", "a circle"],

@@ -46,7 +46,7 @@ def pycocoevalcaps(captions, references) -> tuple[dict[str, float], dict[str, li
     return dict(zip(NAMES, together, strict=True)), dict(zip(NAMES, each, strict=True))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(corpora(shortest_reference=0))
 def test_every_score_is_pycocoevalcaps_for_every_photo(corpus):
     captions, references = as_text(*corpus)
@@ -67,7 +67,6 @@ def test_long_captions_score_as_in_pycocoevalcap():
     assert score(captions, references) == pytest.approx(expected, rel=1e-12)
 
 
-@settings(deadline=None)
 @given(corpora())
 def test_cider_d_agrees_with_the_loops_of_its_paper(corpus):
     assert cider_d(*as_text(*corpus)) == pytest.approx(cider_d_in_loops(*corpus), rel=1e-12, abs=1e-12)
@@ -79,7 +78,6 @@ def test_clipping_makes_repeated_words_worthless():
     assert cider_d({1: "red red dog", 2: ""}, references) < cider_d({1: "red dog", 2: ""}, references)
 
 
-@settings(deadline=None)
 @given(corpora())
 def test_every_score_is_a_number_in_its_range_even_for_empty_captions(corpus):
     scores = score(*as_text(*corpus))
@@ -89,7 +87,6 @@ def test_every_score_is_a_number_in_its_range_even_for_empty_captions(corpus):
         assert -1e-9 <= value <= (10 if name == "CIDEr-D" else 1) + 1e-9
 
 
-@settings(deadline=None)
 @given(corpora(shortest_caption=4), st.data())
 def test_a_copy_of_a_reference_scores_bleu_1_and_no_more_than_10_cider_d(corpus, data):
     captions, references = corpus
@@ -107,7 +104,6 @@ def test_a_copy_of_the_only_reference_scores_10_cider_d_where_photos_differ():
     assert cider_d(texts, {photo: [text] for photo, text in texts.items()}) == pytest.approx(10)
 
 
-@settings(deadline=None)
 @given(corpora(), st.randoms(use_true_random=False))
 def test_the_order_of_photos_and_references_does_not_matter(corpus, shuffler: random.Random):
     captions, references = as_text(*corpus)

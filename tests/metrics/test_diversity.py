@@ -64,7 +64,7 @@ def test_mutual_bleu_is_the_mean_over_turns():
     assert diversity_scores(captions, FREQUENCIES)["mBLEU-4"] == pytest.approx(sum(turns) / 3, rel=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(several, st.randoms(use_true_random=False))
 def test_diversity_is_a_number_from_0_to_1_whatever_the_order(captions, shuffler):
     found = diversity_scores(captions, FREQUENCIES)
@@ -74,7 +74,6 @@ def test_diversity_is_a_number_from_0_to_1_whatever_the_order(captions, shuffler
     assert diversity_scores(mixed, FREQUENCIES) == pytest.approx(found, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(several)
 def test_variety_is_never_nan(captions):
     found = variety(captions, REFERENCES)

@@ -39,7 +39,7 @@ def padded(captions: list[list[int]]) -> torch.Tensor:
 
 
 @given(CAPTIONS, st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_agreement_is_the_weighted_similarity_to_the_other_captions(captions, random):
     weights = [random.random() for _ in captions]
     expected = [

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.oddities import ODDITIES, jar_words, planted
@@ -76,7 +76,6 @@ def test_plain_words_stay_as_they_are(words):
     assert ptb_words(" ".join(words).upper() + " .") == words
 
 
-@settings(deadline=None)
 @given(captions)
 def test_a_known_chunk_gives_the_words_that_the_rules_give(caption):
     from captioner.text import ptb

@@ -82,7 +82,7 @@ def _nearest(after, before, low, high):
     return (low + high) / 2, float((redrawn((low + high) / 2) != after).sum())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), spread=st.floats(0.05, 4))
 def test_weights_are_read_back_from_a_png_to_one_percent(seed, spread):
     weights = (spread * torch.randn(49, generator=torch.Generator().manual_seed(seed))).softmax(0)
@@ -181,7 +181,7 @@ def test_every_cell_has_the_colour_that_its_weight_gives(kind):
         assert float((cell - expected).abs().max()) < 0.6, (region, weight)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), rows=st.integers(1, 8), columns=st.integers(1, 8), line=st.integers(1, 3))
 def test_a_contour_lies_on_the_outermost_pixels_of_exactly_the_cells_above(seed, rows, columns, line):
     """Against loops: a pixel is on the line if a pixel within reach is not inside, or lies beyond the picture."""

@@ -167,7 +167,7 @@ def some_choices(draw):
     return choices
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(some_choices())
 def test_what_is_chosen_is_what_decodes(service, choices):
     choices["beams"] -= choices["beams"] % choices["groups"] if choices["beams"] >= choices["groups"] else 0

@@ -137,7 +137,7 @@ def test_a_disk_that_is_full_while_a_checkpoint_is_written_is_an_error_of_the_sy
     assert load_checkpoint(path)[1] == {"step": 1}
 
 
-@settings(max_examples=50, deadline=2000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=some.integers(0, 400), piece=some.binary(min_size=1, max_size=4))
 def test_a_mutated_checkpoint_is_read_or_named(tmp_path, position, piece):
     path = tmp_path / "checkpoint.safetensors"

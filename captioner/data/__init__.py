@@ -9,6 +9,7 @@ table_files.py  their rows: CSV, JSON lines, JSON lists, texts beside photos
 packed.py       photos with captions in Parquet files and tars
 hub_datasets.py data sets of the Hugging Face hub, and folders of the library datasets
 hub_rows.py     their rows: photo, captions and split
+shrinking.py    smaller copies of photos
 folder.py       a folder of photos without captions
 joined.py       several data sets as one
 drawn.py        drawn pictures of coloured shapes
@@ -35,7 +36,7 @@ from captioner.data.flickr import flickr
 from captioner.data.folder import folder
 from captioner.data.karpathy import karpathy
 from captioner.data.table import table
-from captioner.ranges import Count, Fraction
+from captioner.ranges import Count, Fraction, Size
 
 
 def joined(parts: list[dict[str, Any]], root: str = ".", only: str = "") -> Splits:
@@ -64,6 +65,7 @@ def hf(
     revision: str = "",
     splits: dict[str, str] | None = None,
     root: str = "data/hf",
+    shorter_edge: Size | None = None,
     val_share: Fraction = 0.1,
     test_share: Fraction = 0.1,
     split_seed: Count = 0,
@@ -84,6 +86,8 @@ def hf(
         revision: branch, tag or commit at the hub; `refs/convert/parquet` is the hub's copy in Parquet.
         splits: the data set's own names of the splits, such as `{train: train2017, val: val2017}`.
         root: folder below which the photos are unpacked.
+        shorter_edge: pixels to which the shorter edge of larger photos is reduced while they are unpacked, for data sets that are
+            larger than the disk.
         val_share: share of validation photos, if the data set has none.
         test_share: share of test photos, if the data set has training photos alone.
         split_seed: seed of the random shares.
@@ -93,7 +97,7 @@ def hf(
     """
     from captioner.data.hub_datasets import Choices, read
 
-    chosen = Choices(name, image, captions, subset, revision, splits or {})
+    chosen = Choices(name, image, captions, subset, revision, splits or {}, shorter_edge)
     return read(chosen, root, val_share, test_share, split_seed)
 
 

@@ -37,6 +37,7 @@ class Choices:
     subset: str = ""
     revision: str = ""
     splits: Mapping[str, str] = field(default_factory=dict)
+    shorter_edge: int | None = None
 
     @property
     def local(self) -> bool:
@@ -54,13 +55,15 @@ class Choices:
 
         path = Path(self.name)
         files = sorted(other for other in path.rglob("*") if other.is_file()) or [path] if self.local else []
-        return asdict(self) | {"files": [mark(file) for file in files]}
+        chosen = {name: value for name, value in asdict(self).items() if value is not None}
+        return chosen | {"files": [mark(file) for file in files]}
 
 
 def read(chosen: Choices, root: str, val_share: float, test_share: float, seed: int) -> Splits:
     """The splits, after the photos were unpacked."""
     from captioner.data.hub_rows import samples_of
     from captioner.data.packed import unpacked_rows
+    from captioner.data.shrinking import shrunk
     from captioner.data.table import references_of
 
     if not chosen.name:
@@ -76,9 +79,11 @@ def read(chosen: Choices, root: str, val_share: float, test_share: float, seed: 
         by_row = len(opened) == 1 and not chosen.splits  # as Flickr30k, all of whose photos are in the split test
         for split, rows in _chosen(chosen, opened).items():
             with _errors(chosen):
-                for sample in samples_of(chosen, rows, split, by_row):
-                    captioned |= bool(sample[-1]["caption"])
-                    yield sample
+                for place, photo, content, row in samples_of(chosen, rows, split, by_row):
+                    captioned |= bool(row["caption"])
+                    if chosen.shorter_edge and isinstance(content, bytes):
+                        content = shrunk(content, chosen.shorter_edge)
+                    yield place, photo, content, row
         if not captioned:
             raise UserError(f"{chosen.name} should hold photos with captions, got no captions; check data.captions")
 

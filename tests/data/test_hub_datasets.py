@@ -121,6 +121,14 @@ def test_rows_with_the_same_photo_are_captions_of_one_photo_and_several_columns_
         assert found == {"train": [["one", "three"], ["two"]]}
 
 
+def test_photos_are_made_smaller_while_they_are_unpacked_and_again_if_the_edge_changes(tmp_path, quiet):
+    rows(caption=["one", "two"]).save_to_disk(tmp_path / "saved")
+    for edge, size in ((None, (40, 30)), (15, (20, 15)), (6, (8, 6)), (None, (40, 30))):
+        examples = hf(str(tmp_path / "saved"), root=str(tmp_path / "photos"), shorter_edge=edge)
+        photos = [open_photo(example.image).size for found in examples.values() for example in found]
+        assert photos == [size] * 2
+
+
 def test_shares_are_taken_for_the_splits_that_are_missing(tmp_path, quiet):
     rows(20, caption=[f"dog {number}" for number in range(20)]).save_to_disk(tmp_path / "alone")
     splits = hf(str(tmp_path / "alone"), root=str(tmp_path / "photos"))

@@ -53,3 +53,19 @@ def test_notebooks_use_public_names_alone(path):
     public = {f"captioner.{name}" for name in NAMES} | set(re.findall(r"`(captioner\.[\w.]+)`", API))
     assert used
     assert [name for name in used if name not in public] == []
+
+
+def test_training_comparing_and_checking_take_the_name_of_a_config_as_text(tmp_path):
+    small = [
+        f"data.root={tmp_path / 'drawn'}",
+        "data.num_train=8",
+        "data.num_val=4",
+        "data.num_unseen=2",
+        "run.epochs=1",
+    ]
+    small += [f"run.features={tmp_path / 'features'}", "run.device=cpu"]
+    _, sizes = captioner.diagnose("drawn", small)
+    assert sizes["photos"]["train"] == 8
+    assert captioner.train("drawn", [*small, f"run.folder={tmp_path / 'run'}"]) == tmp_path / "run"
+    lines = captioner.compare("drawn", ["none"], 1, str(tmp_path / "compared"), overrides=small)
+    assert lines[0].name == "none"

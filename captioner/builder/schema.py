@@ -73,7 +73,7 @@ SECTIONS = [*TABLES, "refiner", "run", "log"]
 
 
 @system_errors()
-def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settings:
+def read(path: str | Path, overrides: Sequence[str] = (), note: bool = True) -> Settings:
     """Read the resolved settings of a config with overrides.
 
     Earlier names of settings work; `note` prints the new names.
@@ -82,6 +82,7 @@ def read(path: Path, overrides: Sequence[str] = (), note: bool = True) -> Settin
         UserError: the config cannot be read, or a setting is invalid.
     """
     check_both_names(overrides)
+    path = Path(path)
     settings = read_settings(path, overrides, _lasting, partial(with_new_names, note=note))
     return Settings.of(resolve(with_new_kinds(settings, path, note)))
 

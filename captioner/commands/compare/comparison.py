@@ -18,10 +18,10 @@ from captioner.progress import Report, silent
 
 
 def compare(
-    config: Path,
+    config: str | Path,
     names: Sequence[str],
     num_seeds: int,
-    folder: Path,
+    folder: str | Path,
     splits: Sequence[str] = ("val",),
     overrides: Sequence[str] = (),
     report: Report = silent,
@@ -39,6 +39,7 @@ def compare(
     Raises:
         UserError: a kind, score or decoder is unknown, or its settings do not fit; nothing was trained.
     """
+    config, folder = Path(config), Path(folder)
     variants = [Variant(name) for name in dict.fromkeys(names)]
     recipe, fitting, notes = read_recipe(config, overrides, variants)
     data = builder.make_all_splits(recipe)

@@ -27,7 +27,7 @@ from captioner.training.plan import check_batch_size, check_monitor
 
 
 def diagnose(
-    config: Path, overrides: Sequence[str] = (), report: Report = silent
+    config: str | Path, overrides: Sequence[str] = (), report: Report = silent
 ) -> tuple[list[Finding], dict[str, Any]]:
     """The findings of the checks, and the sizes of the data, the vocabulary and the feature store.
 

@@ -40,7 +40,7 @@ _SAMPLE = 1000  # photos, whose captions show the script
 
 
 def train(
-    config: Path,
+    config: str | Path,
     overrides: Sequence[str] = (),
     report: Report | Callable[..., object] = silent,
     change: bool = False,
@@ -51,7 +51,7 @@ def train(
         config: a config file, or the name of a config of the package, such as `drawn`.
         overrides: settings that replace those of the config, as `section.key=value`.
         report: is told of the progress; for one more release it may be a callable, as it was in version 0.1.
-        change: go on with settings that differ from those of the run, where this is possible; see `check_folder`.
+        change: go on with settings that differ from those of the run, where this is possible, as `captioner train --change` does.
 
     Raises:
         UserError: something in the config, the data or the folder does not fit; nothing was written.
@@ -59,7 +59,7 @@ def train(
     """
     report = report if isinstance(report, Report) else _of_callable(report)
     settings = builder.read(config, overrides)
-    folder = Path(settings.run.folder or Path("runs") / config.stem)
+    folder = Path(settings.run.folder or Path("runs") / Path(config).stem)
     stop = StopRequest()
     with stop.listening(), stop.at_once(), processes(settings.run.device) as here, ExitStack() as stack:
         report = stop.report = report if here.first else silent

@@ -42,7 +42,7 @@ def download(name: str | Path) -> Path:
             with suppress(import_module("huggingface_hub.errors").LocalEntryNotFoundError):
                 return _checked(match["name"], hub.snapshot_download(match["name"], local_files_only=True, **options))
             raise
-        # Fails if the cache cannot be; the hub's client would first print warnings of its own.
+        # Fails if the cache cannot be made; the hub's client would first print warnings of its own.
         Path(hub.constants.HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)
         return _checked(match["name"], hub.snapshot_download(match["name"], **options))
 

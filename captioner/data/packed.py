@@ -155,7 +155,7 @@ def _write_index(folder: Path, stored: _Stored) -> None:
 def _unpack(samples: Iterable[Sample], folder: Path, new: Path, own: Container[str], origin: str) -> Iterator[Row]:
     """Write the photos into the folder `new`, and return their rows. Rows with the same photo and name give captions to one photo.
 
-    No photo gets the name of another one, or of a file in `folder` that is not among its `own` photos.
+    A photo gets a new name if another photo has it, or a file in `folder` that is not one of its `own` photos.
     """
     names: dict[tuple[Any, ...], str] = {}
     for place, wanted, photo, row in samples:

@@ -13,8 +13,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP")
 def shrunk(photo: bytes, shorter_edge: int) -> bytes:
     """The photo, upright, with its shorter edge reduced to so many pixels, in its own format.
 
-    A photo stays as it is if it is small enough, takes no more bytes than its copy, is neither RGB nor grey, is of another format, or is
-    damaged, which the checks of the data name later.
+    A photo is left unchanged if it is small enough, or if its copy would take as many bytes. So are photos that are neither RGB nor grey,
+    photos of other formats, and damaged ones, which the checks of the data report later.
     """
     with suppress(Exception), Image.open(io.BytesIO(photo), formats=_FORMATS) as file:
         scale = shorter_edge / min(file.size)

@@ -27,7 +27,7 @@ _UNREACHABLE = {
 _UNREACHABLE |= {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "SSLError", "Timeout", "URLError"}
 """Names of errors of the libraries of HTTP that versions of huggingface_hub use."""
 _NO_CACHE = {errno.EPERM, errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
-"""Errors of the system that a file of the hub's cache meets, which no other version of the library mends."""
+"""Errors of the system that mean that the hub's cache cannot be used. Another version of the library would not help."""
 
 
 def endpoint() -> str:

@@ -34,7 +34,7 @@ def diagnose(
     Args:
         config: a config file, or the name of a config of the package.
         overrides: settings that replace those of the config, as `section.key=value`.
-        report: is told of the progress.
+        report: receives the progress.
 
     Raises:
         UserError: the config is invalid, or the data cannot be read.

@@ -50,7 +50,7 @@ def train(
     Args:
         config: a config file, or the name of a config of the package, such as `drawn`.
         overrides: settings that replace those of the config, as `section.key=value`.
-        report: is told of the progress; for one more release it may be a callable, as it was in version 0.1.
+        report: receives the progress; a callable, as in version 0.1, works for one more release.
         change: go on with settings that differ from those of the run, where this is possible, as `captioner train --change` does.
 
     Raises:

@@ -39,7 +39,7 @@ class Ensemble(nn.Module):
                 "whose encoders have the same input size, fit and normalisation, or read the same region files in the same way"
             )
         self.models = nn.ModuleList(models)
-        shared = all(_same_weights(models[0].encoder, model.encoder) for model in models[1:])
+        shared = all(same_weights(models[0].encoder, model.encoder) for model in models[1:])
         self.encoder = models[0].encoder if shared else DifferingEncoders(models[0].encoder)
         self.decoder = EnsembleDecoder([model.decoder for model in models])
 
@@ -145,6 +145,7 @@ def _mean_maps(attended: Sequence[Attended]) -> Attended:
     return Attended(attended[0].context, **means)
 
 
-def _same_weights(first: nn.Module, second: nn.Module) -> bool:
+def same_weights(first: nn.Module, second: nn.Module) -> bool:
+    """Whether two modules have the same parameters and buffers, by name and value."""
     ours, theirs = first.state_dict(), second.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

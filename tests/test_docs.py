@@ -39,6 +39,7 @@ CONTEXT = CLI.make_context("captioner", ["train", "CONFIG"])
 NEEDED = {
     "region_files": ["encoder.folder=PATH"],
     "timm": ["encoder.network=test_vit"],
+    "distillation": ["objective.teachers=[runs/one]"],
     "joined": ["data.parts=[{kind: coco, root: one}, {kind: coco, root: two}]"],
 }
 """Settings without a default that a kind needs."""

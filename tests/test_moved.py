@@ -36,7 +36,7 @@ EARLIER = dict(line.split(": ") for line in (Path(__file__).parent / "earlier_na
 """The public names of the previous version by module; "." is the package itself."""
 GONE = {
     "build": "make_plan",
-    "build.parts": "make_plan",
+    "build.parts": "make_plan make_rewards",
     "decoders.cells": "CANDIDATES Squash maxout",
     "decoders.recurrent": "beside kept_exact",
     "encoders.sources": "Found Item",

@@ -215,18 +215,18 @@ def _complaint(section: str, error: pydantic.ValidationError, schema: type[pydan
     if first["type"] == "missing":
         return f"{key} is missing; give it in the config or as {key}=..."
     wanted = first["msg"].removeprefix("Input should be ")
-    example = "" if first["type"] == "literal_error" else _example(schema, name)
+    example = "" if first["type"] == "literal_error" else _example(schema, name, first["input"])
     more = f"; for example {section}.{name}={example}" if example else ""
     return f"{key} should be {wanted}, got {reprlib.repr(first['input'])}{more}"
 
 
-def _example(schema: type[pydantic.BaseModel], name: str) -> str:
-    """A valid value as YAML: the default if it is informative; empty if none is at hand."""
+def _example(schema: type[pydantic.BaseModel], name: str, given: Any) -> str:
+    """A valid value as YAML: the default if it is informative, or a list of what was given; empty if none is at hand."""
     field = schema.model_fields[name]
     fields: dict[str, Any] = {name: (field.annotation, field)}
     model = pydantic.create_model(name, __config__=_STRICT, **fields)
     defaults = [] if field.is_required() or field.default in (None, "") else [field.default]
-    for value in (*defaults, 0.001, 4, "name", ["train"]):
+    for value in (*defaults, 0.001, 4, "name", [given], ["train"]):
         with suppress(pydantic.ValidationError):
             model(**{name: value})
             return yaml.safe_dump(value, default_flow_style=True).splitlines()[0]

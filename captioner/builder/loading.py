@@ -23,7 +23,6 @@ from captioner.training.checkpoints import BEST, NEWEST, fill_model, load_checkp
 from captioner.training.distributed import choose_device
 
 if TYPE_CHECKING:
-    from captioner.ensemble import Ensemble
     from captioner.features.training_photos import TrainingPhotos
 
 NATURAL = "natural"
@@ -130,8 +129,12 @@ def load(
         raise UserError(f"the models of an ensemble should be different runs, got {twice[0]} twice; give each once")
     settings = read_run_settings(folders[0], overrides)
     vocabulary = read_vocabulary(folders[0] / VOCABULARY)
-    models = [_open(folder, checkpoint, vocabulary, overrides) for folder in folders]
-    model = models[0] if len(models) == 1 else _ensemble(models)
+    models = [_open(folder, checkpoint, vocabulary, overrides, "the models of an ensemble") for folder in folders]
+    model = models[0]
+    if len(models) > 1:
+        from captioner.ensemble import Ensemble
+
+        model = Ensemble(models)
     model.to(choose_device(device)).eval()
     known = _training_photos(folders[0], models[0]) if len(models) == 1 else None
     return Captioner(model, vocabulary, make_search(settings, vocabulary), training_photos=known)
@@ -149,22 +152,48 @@ def _training_photos(folder: Path, model: CaptionModel) -> TrainingPhotos | None
     return known
 
 
-def _ensemble(models: Sequence[CaptionModel]) -> Ensemble:
-    from captioner.ensemble import Ensemble
+def load_teachers(
+    names: Sequence[str], student: CaptionModel, vocabulary: Vocabulary, check_weights: bool
+) -> list[CaptionModel]:
+    """The trained models of `objective.teachers`, on the student's device and in evaluation mode.
 
-    return Ensemble(models)
+    Raises:
+        UserError: a teacher has another vocabulary than the student, other regions, or, with `check_weights`, other weights of a frozen
+            encoder, whose stored regions all of them read.
+    """
+    from captioner.ensemble import same_weights
+
+    teachers, frozen = [], student.encoder.frozen
+    for name in names:
+        teacher = _open(model_folder(name), "best", vocabulary, (), "a model and its teachers")
+        ours, theirs = student.encoder, teacher.encoder
+        alike = theirs.preprocess == ours.preprocess and theirs.region_size == ours.region_size
+        if not alike or (frozen and check_weights and not same_weights(theirs, ours)):
+            raise UserError(
+                f"objective.teachers={name} should have the encoder of the model that is trained, got another network, other weights or "
+                f"another input; set encoder as in {name}, with encoder.from_run={name}"
+            )
+        teacher.requires_grad_(False)
+        if frozen:
+            teacher.encoder = ours  # one in memory
+        teachers.append(teacher.to(student.device).eval())
+    return teachers
 
 
 def _open(
-    folder: Path, checkpoint: Literal["best", "newest"], vocabulary: Vocabulary, overrides: Sequence[str]
+    folder: Path,
+    checkpoint: Literal["best", "newest"],
+    vocabulary: Vocabulary,
+    overrides: Sequence[str],
+    group: str,
 ) -> CaptionModel:
-    """The model of a run, which must have this vocabulary."""
+    """The model of a run, which must have this vocabulary; `group` names those that share it."""
     runtime = [override for override in overrides if override.startswith("encoder.runtime=")]
     settings, own = read_run_settings(folder, runtime), read_vocabulary(folder / VOCABULARY)
     if own.words != vocabulary.words or own.tokens != vocabulary.tokens:
         odd = next((word for word in own.words if word not in vocabulary.number_of), "their order, or data.tokens")
         raise UserError(
-            f"the models of an ensemble need the same vocabulary, {folder} has {len(own)} words, the first run {len(vocabulary)} "
+            f"{group} need the same vocabulary, {folder} has {len(own)} words, expected {len(vocabulary)} "
             f"(first difference: {odd!r}); take runs that were trained on the same captions"
         )
     model = make_model(settings, vocabulary, download=False)

@@ -24,7 +24,8 @@ from captioner.search import Limits
 from captioner.text.vocabulary import Vocabulary
 from captioner.training import optimisation
 from captioner.training.contract import Objective
-from captioner.training.self_critical import Reward, SelfCritical
+from captioner.training.distillation import Distillation
+from captioner.training.self_critical import SelfCritical
 
 _SIZED = ("encoder", "refiner", "attention", "decoder")
 """Sections whose parts hold weights, of sizes that settings give."""
@@ -163,36 +164,50 @@ def make_objective(
     keep: bool = False,
 ) -> Objective:
     """The objective of training; `keep` stores the document frequencies of its reward in the run folder."""
-    made = _objective(settings, model, vocabulary)
+    made = _objective(settings, model, vocabulary, check_weights=True)
     if isinstance(made, SelfCritical):
-        made.rewards = make_rewards(vocabulary, examples, folder, keep)
+        from captioner.metrics import Rewards
+
+        references = [example.references for example in examples]
+        made.rewards = Rewards.kept(
+            folder / FREQUENCIES, references, vocabulary.words, vocabulary.tokens, keep
+        ).by_name()
     return made
 
 
-def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary) -> Objective:
+def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary, check_weights: bool) -> Objective:
     """The objective without its rewards, which are counted in the training captions."""
-    chosen, kind = settings.objective, settings.attention.kind
-    supplied: dict[str, Any] = {"model": model}
+    chosen, supplied = settings.objective, {"model": model}
+    if chosen.kind != "teacher_forcing" and settings.attention.kind == "hard":
+        raise UserError(
+            f"objective.kind={chosen.kind} trains the words only, so that hard attention would not learn where to attend; "
+            "choose another attention.kind"
+        )
     if chosen.kind == "self_critical":
-        if kind == "hard":
-            raise UserError(
-                "objective.kind=self_critical trains the words only, so that hard attention would not learn where to attend; "
-                "choose another attention.kind"
-            )
+        from captioner.text.endings import bad_words
+
         if settings.run.captions_per_photo:
             raise UserError("objective.kind=self_critical draws captions of its own; leave run.captions_per_photo out")
         supplied |= {"bad_words": bad_words(vocabulary), "rewards": {}}
-    return _make("objective", chosen, **supplied).to(model.device)
+    made = _make("objective", chosen, **supplied).to(model.device)
+    if isinstance(made, Distillation):
+        from captioner.builder.loading import load_teachers
+
+        made.teachers = load_teachers(chosen.options["teachers"], model, vocabulary, check_weights)
+    return made
 
 
-def check_training_parts(settings: Settings, model: CaptionModel, vocabulary: Vocabulary) -> None:
-    """Make every part of training that a model is not made of, so that settings are refused before anything is written.
+def check_training_parts(
+    settings: Settings, model: CaptionModel, vocabulary: Vocabulary, check_weights: bool = True
+) -> None:
+    """Make every part of training that a model is not made of, so that settings are refused before anything is written. With
+    `check_weights=False`, the encoder does not have its weights yet, so that they are not compared with those of teachers.
 
     Raises:
         UserError: settings do not fit each other.
     """
     make_search(settings, vocabulary)
-    _objective(settings, model, vocabulary)
+    _objective(settings, model, vocabulary, check_weights)
     make_optimiser(settings, model)
     optimisation.check_memory(model)
     make_schedule(settings)
@@ -202,19 +217,6 @@ def check_training_parts(settings: Settings, model: CaptionModel, vocabulary: Vo
         raise UserError(
             f"objective.mirror needs data.augment=flips, got {settings.data.augment}; set it, or objective.mirror=0"
         )
-
-
-def make_rewards(vocabulary: Vocabulary, examples: Sequence[Example], folder: Path, keep: bool) -> dict[str, Reward]:
-    """Rewards from the training references, with the document frequencies in the run folder if it has them."""
-    from captioner.metrics import DocumentFrequencies, Rewards
-
-    stored = folder / FREQUENCIES
-    frequencies = DocumentFrequencies.load(stored) if stored.exists() else None
-    references = [example.references for example in examples]
-    made = Rewards.of(references, vocabulary.words, vocabulary.tokens, frequencies)
-    if frequencies is None and keep:
-        made.scorer.frequencies.without_rarest().save(stored)
-    return {"cider": made.cider, "bleu": made.bleu}
 
 
 def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
@@ -235,16 +237,11 @@ def make_schedule(settings: Settings) -> optimisation.Constant:
     return _make("schedule", settings.schedule)
 
 
-def bad_words(vocabulary: Vocabulary) -> tuple[int, ...]:
-    """Numbers of the words that no caption should end with."""
-    from captioner.text.endings import BAD_ENDINGS
-
-    return tuple(sorted(vocabulary.number_of[word] for word in BAD_ENDINGS & vocabulary.number_of.keys()))
-
-
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
     """The search, with the limits on captions."""
     options = arguments(Limits, settings.search.options)
     if options["bad_endings"] == "forbid":
+        from captioner.text.endings import bad_words
+
         options["bad_words"] = bad_words(vocabulary)
     return _make("search", settings.search, limits=_call("search", Limits, options))

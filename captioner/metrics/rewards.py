@@ -5,8 +5,9 @@ Shapes: B photos, K captions of one photo, T words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from numpy import ndarray
 
@@ -39,6 +40,21 @@ class Rewards:
         split = word_rule(tokens)
         tokenised = {index: [split(text) for text in texts] for index, texts in enumerate(references)}
         return cls(CiderD(tokenised, frequencies, end_mark=True), vocabulary)
+
+    @classmethod
+    def kept(
+        cls, path: Path, references: Sequence[Sequence[str]], vocabulary: Sequence[str], tokens: str, keep: bool
+    ) -> Rewards:
+        """With the document frequencies of a file if it exists; if not, `keep` writes it."""
+        frequencies = DocumentFrequencies.load(path) if path.exists() else None
+        made = cls.of(references, vocabulary, tokens, frequencies)
+        if frequencies is None and keep:
+            made.scorer.frequencies.without_rarest().save(path)
+        return made
+
+    def by_name(self) -> dict[str, Callable[[Sequence[int], ndarray, ndarray, ndarray], ndarray]]:
+        """Every reward by the name of its weight in `objective`."""
+        return {"cider": self.cider, "bleu": self.bleu}
 
     def cider(self, photos: Sequence[int], words: ndarray, lengths: ndarray, ended: ndarray) -> ndarray:
         """CIDEr-D of each caption, 0 to 10."""

@@ -95,6 +95,8 @@ NAMES = {
     "vocabulary.simple_words": "text.tokens.simple_words",
     "vocabulary.whitespace_words": "text.tokens.whitespace_words",
     "vocabulary.character_words": "text.tokens.character_words",
+    "training.scheduled.reference_share": "training.objectives.reference_share",
+    "build.parts.bad_words": "text.endings.bad_words",
     "build.run_files.fill_from": "builder.loading.fill_from",
     "config.Settings": "builder.sections.Settings",
     "sections.Around": "builder.sections.AroundAttention",

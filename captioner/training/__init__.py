@@ -3,6 +3,7 @@
 contract.py            what an objective takes and returns
 objectives.py          teacher forcing, and the table of objectives
 self_critical.py       training on the score
+distillation.py        teaching by trained models
 reinforce.py           the loss term of attention that draws regions
 word_evidence.py       where words could be seen, learned from captions, to teach attention
 scheduled_sampling.py  reading some of the decoder's own words

@@ -5,6 +5,7 @@ Shapes: B photos, Q references of one photo, T words, R regions, O output, V voc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +20,8 @@ from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Prob
 from captioner.regions import Grid, Layout
 from captioner.text.vocabulary import PAD
 from captioner.training.contract import Objective, TaughtObjective, Totals
+from captioner.training.distillation import Distillation
 from captioner.training.reinforce import Reinforce, RewardOf
-from captioner.training.scheduled_sampling import DECAYS, read_scheduled, reference_share
 from captioner.training.self_critical import SelfCritical
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ COVERAGE_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "sum_captions": lambda gap, mask, captions: _mean_over_regions(gap, mask).sum(),
 }
 """Reductions of the coverage penalty (gap, region mask, captions), by the name a config gives them."""
+DECAYS: dict[str, Callable[[int, int], float]] = {
+    "linear": lambda step, steps: max(0.0, 1 - step / steps),
+    "exponential": lambda step, steps: math.exp(-step / steps),
+    "inverse_sigmoid": lambda step, steps: steps / (steps + math.exp(min(step / steps, 700.0))),
+}
+"""Probability of the reference word of scheduled sampling after a number of steps, by the name of the decay."""
 
 
 class TeacherForcing(TaughtObjective):
@@ -165,6 +172,8 @@ class TeacherForcing(TaughtObjective):
     def _read(self, words: Tensor, memory: Memory, step: int) -> tuple[Tensor, Attended]:
         if self.sampling == "none" or not self.training:
             return self.model.decoder(words, memory, self.need_weights)
+        from captioner.training.scheduled_sampling import read_scheduled
+
         share = max(self.sampling_least, reference_share(self.sampling, step, self.sampling_steps))
         return read_scheduled(self.model.decoder, words, memory, share, self.need_weights)
 
@@ -172,6 +181,15 @@ class TeacherForcing(TaughtObjective):
         """Logits of real words only, so that padding never reaches the vocabulary product."""
         words = real.flatten().nonzero().squeeze(1)
         return self.model.decoder.vocabulary_logits(output.flatten(0, 2).index_select(0, words))
+
+
+def reference_share(decay: str, step: int, steps: int) -> float:
+    r"""The probability, 0 to 1, of reading the reference's word after i steps: $1 - i / k$, $e^{-i / k}$ or $k / (k + e^{i / k})$.
+
+    Source: Bengio et al. 2015, section 2.4. Differs: slope and base follow from k, a number of steps: linear decay ends at k, and
+    exponential decay is 1/e at k.
+    """
+    return DECAYS[decay](step, steps)
 
 
 def coverage_gap(weights: Tensor, word_mask: Tensor, region_mask: Tensor) -> Tensor:
@@ -195,4 +213,5 @@ def _mean_over_regions(gap: Tensor, mask: Tensor) -> Tensor:
 KINDS: dict[str, Callable[..., Objective]] = {
     "teacher_forcing": TeacherForcing,
     "self_critical": SelfCritical,
+    "distillation": Distillation,
 }

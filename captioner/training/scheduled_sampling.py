@@ -5,31 +5,12 @@ Shapes: B photos, Q references of one photo, T words, O output.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from captioner.attention import Attended, Memory
 from captioner.decoders import Decoder
 from captioner.text.vocabulary import PAD, START
-
-DECAYS: dict[str, Callable[[int, int], float]] = {
-    "linear": lambda step, steps: max(0.0, 1 - step / steps),
-    "exponential": lambda step, steps: math.exp(-step / steps),
-    "inverse_sigmoid": lambda step, steps: steps / (steps + math.exp(min(step / steps, 700.0))),
-}
-"""Probability of the reference word after a number of steps, by the name of the decay."""
-
-
-def reference_share(decay: str, step: int, steps: int) -> float:
-    r"""The probability, 0 to 1, of reading the reference's word after i steps: $1 - i / k$, $e^{-i / k}$ or $k / (k + e^{i / k})$.
-
-    Source: Bengio et al. 2015, section 2.4. Differs: slope and base follow from k, a number of steps: linear decay ends at k, and
-    exponential decay is 1/e at k.
-    """
-    return DECAYS[decay](step, steps)
 
 
 def read_scheduled(

@@ -23,8 +23,7 @@ from captioner.ranges import OneOf
 from captioner.search.length_rules import LENGTH_RULES
 from captioner.text.tokens import TOKENS
 from captioner.text.vocabulary import Vocabulary
-from captioner.training.objectives import COVERAGE_REDUCTIONS
-from captioner.training.scheduled_sampling import DECAYS
+from captioner.training.objectives import COVERAGE_REDUCTIONS, DECAYS
 from tests.helpers import DRAWN
 
 KINDS = [(section, kind) for section, table in schema.TABLES.items() for kind in table]
@@ -51,6 +50,8 @@ def required(section: str, kind: str) -> list[str]:
 def _value(argument: Parameter) -> str:
     if argument.name == "parts":
         return "[{kind: drawn}]"
+    if "list[str]" in str(argument.annotation):
+        return "[x]"
     return "8" if "int" in str(argument.annotation) or "Size" in str(argument.annotation) else "x"
 
 

@@ -11,8 +11,8 @@ from captioner.data.batches import Batch, pad_words
 from captioner.model import CaptionModel
 from captioner.text.vocabulary import END, PAD, START
 from captioner.training.contract import Totals
-from captioner.training.objectives import TeacherForcing
-from captioner.training.scheduled_sampling import read_scheduled, reference_share
+from captioner.training.objectives import TeacherForcing, reference_share
+from captioner.training.scheduled_sampling import read_scheduled
 from tests.helpers import DECODERS, VOCABULARY, make_decoder, make_regions
 
 CAPTIONS = [[[START, 4, 5, 6, END], [START, 7, END]], [[START, 8, 9, END]], [[START, 5, END], [START, 6, END]]]

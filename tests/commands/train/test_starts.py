@@ -20,6 +20,7 @@ REFUSED = {
     "samples": ["objective.kind=self_critical", "objective.samples=1"],
     "no reward": ["objective.kind=self_critical", "objective.cider=0"],
     "hard on scores": ["objective.kind=self_critical", "attention.kind=hard"],
+    "no teachers": ["objective.kind=distillation", "objective.teachers=[]"],
     "encoder rate": ["encoder.kind=squeezenet1_1", "encoder.weights=none", "optimiser.encoder_learning_rate=0.1"],
     "batch": ["run.batch_size=2", "run.accumulate=4"],
 }

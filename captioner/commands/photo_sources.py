@@ -70,7 +70,7 @@ def photo_source(
             report.unreadable_photos(split, listed, list(unreadable.values()))
     if not len(source):
         if not unreadable:
-            raise UserError(f"{split} has no photos; check the data's paths and splits")
+            raise UserError(f"{split} has no photos with a file; check the data's paths and splits")
         first = next(iter(unreadable.values()))
         raise UserError(f"no photo of {split} can be read; all are listed in {listed}, first: {first}")
     return source, [example for index, example in enumerate(examples) if index not in unreadable]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy
 
-from captioner.data.contract import Example, Splits
+from captioner.data.contract import NEEDED, Example, Splits
 from captioner.files import replacing
 
 _END_BYTES = 4096
@@ -46,7 +46,7 @@ def changes_since(path: Path, splits: Splits) -> str:
 
 
 def _trained(splits: Splits) -> list[str]:
-    return [split for split in ("train", "val") if split in splits]
+    return [split for split in NEEDED if split in splits]
 
 
 def _of_split(split: str, before: Digests, now: Digests, examples: Sequence[Example]) -> list[str]:

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.data import copies
-from captioner.data.contract import Example, Splits
+from captioner.data.contract import NEEDED, Example, Splits
 from captioner.errors import UserError
 from captioner.text.tokens import leaves_whole
 from captioner.text.vocabulary import Vocabulary
@@ -107,10 +107,10 @@ def _photos(
     """Photos that are missing, unreadable, resized, tiny, very elongated, or identical to another photo."""
     examples = list(_all(splits))
     lacking = [(split, example) for split, example in examples if not example.has_file]
-    missing = [f"{_named(split, example)} at {example.image}" for split, example in lacking]
     present = [(split, example) for split, example in examples if example.has_file]
-    without_any = {(split, of.part.name) for split, of in lacking} - {(split, of.part.name) for split, of in present}
-    needed = without_any or not lacking or any(not of.part.skips_missing(skip_missing) for _, of in lacking)
+    empty = {(split, of.part.name) for split, of in lacking} - {(split, of.part.name) for split, of in present}
+    skipped = all(of.part.skips_missing(skip_missing) for _, of in lacking)
+    bad = not skipped or any(split in NEEDED for split, _ in empty)
     photos, unreadable = _read_photos(present, open_photo, tick)
     found = copies.find([(photo.split, photo.digest, photo.fingerprint) for photo in photos])
     across, within, alike = (
@@ -123,7 +123,7 @@ def _photos(
     long = [str(photo) for photo in photos if max(photo.size) > _LONG_ASPECT * min(photo.size) >= _LONG_ASPECT * _SMALL]
     total = len(examples)
     return [
-        _finding("photos without a file", missing, total, bad=bool(needed)),
+        _finding("photos without a file", [f"{_named(split, of)} at {of.image}" for split, of in lacking], total, bad),
         _finding("photos that cannot be read", unreadable, total, bad=True),
         _in_several_splits("byte for byte", across, total),
         _in_several_splits("resized or compressed", alike, total),
@@ -188,7 +188,7 @@ def _captions(splits: Splits, vocabulary: Vocabulary, max_length: int) -> list[F
         for text in example.references
     ]
     wordless = [(split, example) for split, example in examples if not any(map(vocabulary.split, example.references))]
-    needed, total = any(split in ("train", "val") for split, _ in wordless), len(captions)
+    needed, total = any(split in NEEDED for split, _ in wordless), len(captions)
     empty = [name for name, _, words in captions if not words]
     long = [
         f"{name}: {len(words)} words, {text[:60]!r}..." for name, text, words in captions if len(words) > max_length

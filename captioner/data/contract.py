@@ -68,6 +68,8 @@ class Example:
 _LONGEST_PIECE = 1000  # characters; no word is longer
 Splits = dict[str, list[Example]]
 """Examples by name of the split."""
+NEEDED = ("train", "val")
+"""Splits that training needs."""
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "val": ("val", "validation", "valid", "dev", "development", "eval"),
@@ -109,10 +111,11 @@ def file_name(name: str, photos: Path) -> str:
 
 
 def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Example]]:
-    """The examples whose photos have a file, and those whose have none.
+    """The examples whose photos have a file, and those whose have none. Only train and val need photos to train on: another split may
+    become empty, as where the test photos were not downloaded.
 
     Raises:
-        UserError: a photo has no file and is not to be skipped; or no photo of a split has one.
+        UserError: a photo has no file and is not to be skipped; or no photo of train or of val has one.
     """
     missing = [(split, example) for split, examples in splits.items() for example in examples if not example.has_file]
     if not missing:
@@ -123,7 +126,7 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
     totals = Counter((split, example.part.name) for split, examples in splits.items() for example in examples)
     counts = Counter((split, example.part.name) for split, example in missing)
     for split, example in missing:
-        if counts[split, example.part.name] == totals[split, example.part.name]:
+        if split in NEEDED and counts[split, example.part.name] == totals[split, example.part.name]:
             raise UserError(
                 f"no photo of {split}{_of(example.part)} has a file, first {example.image.absolute()}; check data.images"
             )

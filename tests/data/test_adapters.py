@@ -166,8 +166,11 @@ def test_photos_without_a_file_are_an_error_or_left_out_as_asked(tmp_path):
     (tmp_path / "images" / "c.jpg").unlink()
     with pytest.raises(UserError, match=r"name 3 photos, got 1 of them without a file, first .*c\.jpg"):
         present(splits)
-    with pytest.raises(UserError, match="no photo of test has a file"):
-        present(splits, skip_missing=True)
+    there, gone = present(splits, skip_missing=True)
+    assert there["test"] == []
+    assert [example.image.name for example in gone] == ["c.jpg"]
+    with pytest.raises(UserError, match="no photo of val has a file"):
+        present({**splits, "val": splits["test"]}, skip_missing=True)
     splits["test"].append(splits["val"][0])
     there, gone = present(splits, skip_missing=True)
     assert [example.image.name for example in gone] == ["c.jpg"]

@@ -89,9 +89,11 @@ def test_planted_faults_are_reported(splits, kind):
     assert findings(splits)[what] == (1, bad)
 
 
-@pytest.mark.parametrize(("gone", "bad"), [(1, False), (2, True)])
-def test_photos_to_leave_out_are_a_note_unless_a_split_has_no_others(splits, gone, bad):
-    for example in splits["val"][:gone]:
+@pytest.mark.parametrize(("split", "gone", "bad"), [("val", 1, False), ("val", 2, True), ("test", 2, False)])
+def test_photos_to_leave_out_are_a_note_unless_training_needs_a_split_that_has_no_others(splits, split, gone, bad):
+    splits["test"] = splits["val"] if split == "test" else []
+    splits["val"] = splits["train"] if split == "test" else splits["val"]
+    for example in splits[split][:gone]:
         example.image.unlink()
     found = examine(splits, Vocabulary(["a", "dog"]), 1, 5, open_photo, skip_missing=True)
     assert next(finding.bad for finding in found if finding.what == "photos without a file") == bad

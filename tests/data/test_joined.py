@@ -164,7 +164,7 @@ REFUSED = {
     "zero": ([{"kind": "coco", "root": "dogs", "share": 0}], r"share should be greater than 0, got 0"),
     "no list of splits": (
         [{"kind": "coco", "root": "a", "splits": "val"}],
-        r"got 'val'; for example .*splits=\[train\]",
+        r"got 'val'; for example .*splits=\[val\]",
     ),
     "unknown key": ([{"kind": "coco", "root": "dogs", "shar": 1}], r"unknown key in data\.parts\[0\]: 'shar'"),
     "common key": ([{"kind": "coco", "root": "dogs", "min_count": 1}], r"all parts have the same data\.min_count"),

@@ -8,10 +8,10 @@ score. Both curves are printed: seconds of training, and CIDEr-D of the validati
 seconds do not count regions, decoding and scoring. The result is the time to the textbook's best score, or to --score 45; and the scores
 of both at their best with 5 beams and the tokeniser ptb, with METEOR where there is Java (not for drawn pictures).
 
-By default, 400 drawn pictures with the encoder of the model in the box, and 45 seconds for each of the two. FOLDER is in COCO's format,
+By default, 400 drawn pictures with the encoder of the model in the box, and 60 seconds for each of the two. FOLDER is in COCO's format,
 with captions_train.json, captions_val.json and images; settings change the config, ours alone for those that `textbook_recipe.py` sets.
-With --rows 10000, the textbook is scored after every 10,000 captions, not once an epoch. --hours is the limit of the training time of
-each, at any step. --out keeps the two runs and progress.jsonl, where every score is written at once; Ctrl-C prints the result so far,
+With --rows 10000, the textbook is scored after every 10,000 captions, not once an epoch (drawn pictures: 500). --hours is the limit of
+the training time of each, at any step. --out keeps the two runs and progress.jsonl, where every score is written at once; Ctrl-C prints the result so far,
 and the same command goes on (the textbook from its last score).
 """
 
@@ -192,9 +192,9 @@ def main(
         paths = [f"run.features={folder / 'features'}", *([f"data.root={folder / 'drawn'}"] if drawn else [])]
         own = [*overrides, *paths, *settings]
         both = {OURS: builder.read(config, own), TEXTBOOK: builder.read(config, [*own, *SETTINGS])}
-        comparison = Comparison(
-            both, folder, 3600 * ((0.0125 if drawn else 2.0) if hours is None else hours), rows, clock
-        )
+        hours = (1 / 60 if drawn else 2.0) if hours is None else hours
+        rows = 500 if drawn and rows is None else rows
+        comparison = Comparison(both, folder, 3600 * hours, rows, clock)
         device = comparison.here.device
         console.print(
             f"{where(device)}; captioner in {precision_text(both[OURS].run.precision, device)}, textbook in float32"

@@ -80,10 +80,10 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
 def fill_encoder(encoder: Vision, run: Path) -> None:
     """Fill an encoder with the weights of another run's encoder."""
     read_run_settings(run)  # raises if there is no run
-    if (run / ENCODER).exists():
-        fill_model(encoder, load_checkpoint(run / ENCODER)[0], run / ENCODER)
-    else:
-        fill_model(encoder, tensors_of(load_checkpoint(run / BEST)[0], "encoder."), run / BEST)
+    path = run / (ENCODER if (run / ENCODER).exists() else BEST)
+    tensors, _ = load_checkpoint(path)
+    own = tensors if path.name == ENCODER else tensors_of(tensors, "encoder.")
+    fill_model(encoder, own, path, advice=f"set encoder as in {run / SETTINGS}")
 
 
 def check_folder(folder: Path, settings: Settings, change: bool = False) -> None:

@@ -177,7 +177,7 @@ def _unpack(samples: Iterable[Sample], folder: Path, new: Path, own: Container[s
 
 def _file_name(wanted: str, number: int) -> str:
     """A name without folders and odd characters, since it is another's."""
-    name = re.sub(r"[^\w.-]", "_", Path(wanted).name)[-100:].lstrip(".")
+    name = re.sub(r"[^\w.-]", "_", Path(wanted).name).encode()[-100:].decode(errors="ignore").lstrip(".")
     return name if Path(name).suffix else f"{name or f'{number:08}'}.jpg"
 
 

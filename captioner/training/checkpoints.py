@@ -132,24 +132,34 @@ def tensors_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def fill_model(model: nn.Module, tensors: Mapping[str, Tensor], path: Path, frozen: nn.Module | None = None) -> None:
-    """Load the tensors of `model_tensors`.
+_BESIDE = "use the settings.yaml and vocabulary.json that were saved beside it"
+
+
+def fill_model(
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    frozen: nn.Module | None = None,
+    advice: str = _BESIDE,
+) -> None:
+    """Load the tensors of `model_tensors`; `advice` says what to do if they do not fit.
 
     Raises:
         UserError: the checkpoint belongs to a model of another shape; the first difference is named.
     """
-    check_shapes(model_tensors(model, frozen), tensors, path)
+    check_shapes(model_tensors(model, frozen), tensors, path, advice)
     model.load_state_dict(dict(tensors), strict=False)
 
 
-def check_shapes(wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path) -> None:
+def check_shapes(
+    wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path, advice: str = _BESIDE
+) -> None:
     """Raise a UserError at the first tensor that is missing, has another shape, or holds integers or complex numbers for floats."""
     for name in sorted(wanted.keys() | tensors.keys()):
         here, there = (_shape(side[name]) if name in side else "nothing" for side in (wanted, tensors))
         if here != there:
             raise UserError(
-                f"{path} is from another config: {name} is {there} there and {here} in this model; "
-                "use the settings.yaml and vocabulary.json that were saved beside it"
+                f"{path} is from another config: {name} is {there} there and {here} in this model; {advice}"
             )
 
 

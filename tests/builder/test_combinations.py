@@ -8,11 +8,12 @@ import pytest
 
 from captioner import attention, builder, decoders
 from captioner.builder import parts
+from captioner.commands.train.training_run import train
 from captioner.encoders import Vision
 from captioner.errors import UserError
 from captioner.layers import allocation
 from captioner.text.vocabulary import Vocabulary
-from tests.helpers import CONFIGS, DRAWN, takes_score
+from tests.helpers import CONFIGS, DRAWN, takes_score, tiny_settings
 
 EXPERIMENTS = sorted(path for path in CONFIGS.glob("*.yaml") if path.stem != "base")
 PAIRS = [(kind, score) for kind in attention.KINDS for score in (attention.SCORES if takes_score(kind) else [None])]
@@ -125,3 +126,10 @@ def test_captions_that_are_drawn_are_not_taken_few_at_a_time():
     vocabulary = Vocabulary(list("abc"))
     with pytest.raises(UserError, match=r"self_critical draws captions .*leave run\.captions_per_photo out"):
         builder.check_training_parts(settings, builder.make_model(settings, vocabulary), vocabulary)
+
+
+def test_the_encoder_of_a_run_that_does_not_fit_is_named(pictures, tmp_path):
+    train(DRAWN, [*tiny_settings(pictures, tmp_path / "first"), "run.epochs=1"])
+    settings = builder.read(DRAWN, [f"encoder.from_run={tmp_path / 'first'}"])  # twice as wide
+    with pytest.raises(UserError, match=r"is from another config: .*; set encoder as in .*first/settings\.yaml"):
+        builder.make_encoder(settings)

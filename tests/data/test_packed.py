@@ -170,7 +170,13 @@ def test_samples_of_a_tar_without_a_photo_are_counted_and_endings_may_be_capital
 
 
 def test_photos_whose_names_collide_stay_apart(tmp_path):
-    names = ["a.png", "00000002_a.png", "a.png", "rows.json"]
+    names = [
+        "a.png",
+        "00000002_a.png",
+        "a.png",
+        "rows.json",
+        "\u72ac" * 120 + ".png",
+    ]  # 364 bytes; file systems allow 255
     write_parquet(tmp_path / "all.parquet", names=names)
     photos = [example.image for example in table(str(tmp_path), "*.parquet", val_share=0.0, test_share=0.0)["train"]]
     assert [photo.read_bytes() for photo in photos] == [png(number) for number in range(len(names))]

@@ -11,8 +11,8 @@ of both at their best with 5 beams and the tokeniser ptb, with METEOR where ther
 By default, 400 drawn pictures with the encoder of the model in the box, and 60 seconds for each of the two. FOLDER is in COCO's format,
 with captions_train.json, captions_val.json and images; settings change the config, ours alone for those that `textbook_recipe.py` sets.
 With --rows 10000, the textbook is scored after every 10,000 captions, not once an epoch (drawn pictures: 500). --hours is the limit of
-the training time of each, at any step. --out keeps the two runs and progress.jsonl, where every score is written at once; Ctrl-C prints the result so far,
-and the same command goes on (the textbook from its last score).
+the training time of each, at any step. --out keeps the two runs and progress.jsonl, where every score is written at once; Ctrl-C prints
+the result so far, and the same command goes on (the textbook from its last score).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Shapes: B photos, Q captions of one photo, h and w pixels of the network's view.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from captioner.text.vocabulary import END, PAD, START, UNK
 
 ABOUT = "captioner.json"
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+_GRAPHS = ("encoder", "step")
 _PROGRAM = f"captioner {VERSION}"  # in each file, by which a later export knows it
 _TOLERANCE = 1e-4  # of weights and log-probabilities, between an export and the model
 _DYNAMIC = torch.export.Dim.DYNAMIC
@@ -76,19 +78,23 @@ def export(
     source = builder.model_folder(run)
     folder = folder or builder.results_root(source) / "export"
     check_writable(folder, "give --folder FOLDER")
-    graphs = {graph: folder / f"{graph}{SUFFIXES[to]}" for graph in ("encoder", "step")}
+    graphs = {graph: folder / f"{graph}{SUFFIXES[to]}" for graph in _GRAPHS}
     check_outputs({}, [*graphs.values(), folder / ABOUT], [], overwrite)
     captioner = builder.load(source, device="cpu")
     model = captioner.model
     assert isinstance(model, CaptionModel)
     check_exportable(model)
+    weights = _digest(model)
+    outdated = _of_another_model(folder, to, weights)
+    check_outputs({}, outdated, [], overwrite)
     if to == "onnx":
         for package in PACKAGES:
             library(package, "--to onnx", "onnx")
     with quiet(), torch.no_grad():
         exported = graphs_of(model)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ABOUT).unlink(missing_ok=True)
+        for path in (folder / ABOUT, *outdated):
+            path.unlink(missing_ok=True)
         runs = [_write(exported, graph, path) for graph, path in graphs.items()]
         difference = _largest_difference(model, exported, *runs)
     if not difference < _TOLERANCE:
@@ -96,9 +102,26 @@ def export(
             f"the export differs from the model by {difference:.1e}, more than {_TOLERANCE:.0e}; it is in {folder}, but lacks {ABOUT}: "
             "another version of torch or onnxruntime may help"
         )
-    about = {"program": _PROGRAM, "model": source.name, **_about(captioner, exported)}
+    about = {"program": _PROGRAM, "model": source.name, "weights": weights, **_about(captioner, exported)}
     write_text_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
     return folder, difference
+
+
+def _digest(model: CaptionModel) -> str:
+    """A digest of all weights, by which exports of the same model are known."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().numpy())
+    return digest.hexdigest()
+
+
+def _of_another_model(folder: Path, to: str, weights: str) -> list[Path]:
+    """Graphs of the other format in a folder whose description will be that of a model with other weights."""
+    if (folder / ABOUT).exists() and weights.encode() in (folder / ABOUT).read_bytes():
+        return []
+    others = [folder / f"{graph}{suffix}" for graph in _GRAPHS for name, suffix in SUFFIXES.items() if name != to]
+    return [path for path in others if path.exists()]
 
 
 def check_exportable(model: CaptionModel) -> None:
@@ -209,6 +232,6 @@ def _about(captioner: Captioner, exported: Exported) -> dict[str, Any]:
         "never": [PAD, START] + [UNK] * (limits.unknown == "forbid"),
         "max_length": limits.max_length,
         "separator": vocabulary.join(["", ""]),
-        "tensors": {graph: exported.names(graph) for graph in ("encoder", "step")},
+        "tensors": {graph: exported.names(graph) for graph in _GRAPHS},
         "words": vocabulary.words,
     }

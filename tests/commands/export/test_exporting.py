@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -207,6 +208,26 @@ def test_files_of_other_programs_are_replaced_only_if_asked_for(capsys, tmp_path
     assert run(capsys, cli.export, *arguments, "--overwrite")[0] == 0
     assert {path.name for path in exported.iterdir()} == names
     assert run(capsys, cli.export, *arguments)[0] == 0  # its own files are replaced
+
+
+def test_graphs_of_another_model_do_not_stay_beside_the_description(capsys, tmp_path):
+    first, second = (write_run(tmp_path / name, CASES["lstm soft additive"]) for name in ("first", "second"))
+    model = captioner.load(second, device="cpu").model
+    with torch.no_grad():
+        model.decoder.to_vocabulary.bias.add_(1)
+    save_checkpoint(second / BEST, model_tensors(model), {})
+    folder = tmp_path / "exported"
+    assert run(capsys, cli.export, first, "--folder", folder, "--to", "torch")[0] == 0
+    for name in ("encoder.onnx", "step.onnx"):  # as if exported to ONNX too
+        shutil.copy(folder / name.replace("onnx", "pt2"), folder / name)
+    assert run(capsys, cli.export, first, "--folder", folder, "--to", "torch")[0] == 0
+    assert (folder / "step.onnx").exists()  # of the same model
+    assert run(capsys, cli.export, second, "--folder", folder, "--to", "torch")[0] == 0
+    assert {path.name for path in folder.iterdir()} == {"captioner.json", "encoder.pt2", "step.pt2"}
+    (folder / "step.onnx").write_text("mine")
+    status, _, errors = run(capsys, cli.export, first, "--folder", folder, "--to", "torch")
+    assert status == 2
+    assert "step.onnx exists, and captioner has not written it" in errors
 
 
 def test_the_example_without_a_folder_or_a_photo_says_how_it_is_used():

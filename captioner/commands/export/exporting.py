@@ -85,7 +85,7 @@ def export(
     assert isinstance(model, CaptionModel)
     check_exportable(model)
     weights = _digest(model)
-    outdated = _of_another_model(folder, to, weights)
+    outdated = of_another_model(folder, to, weights)
     check_outputs({}, outdated, [], overwrite)
     if to == "onnx":
         for package in PACKAGES:
@@ -116,7 +116,7 @@ def _digest(model: CaptionModel) -> str:
     return digest.hexdigest()
 
 
-def _of_another_model(folder: Path, to: str, weights: str) -> list[Path]:
+def of_another_model(folder: Path, to: str, weights: str) -> list[Path]:
     """Graphs of the other format in a folder whose description will be that of a model with other weights."""
     if (folder / ABOUT).exists() and weights.encode() in (folder / ABOUT).read_bytes():
         return []

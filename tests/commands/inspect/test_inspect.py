@@ -112,18 +112,20 @@ def test_photos_that_are_elsewhere_are_reported_once(trained, pictures, tmp_path
         read_inputs(trained, request, (), NoAlarm())
 
 
-@pytest.fixture
-def card(trained, pictures, tmp_path, monkeypatch) -> Card:
+@pytest.fixture(scope="module")
+def card(trained, pictures, tmp_path_factory) -> Card:
     """Every picture holds objects of one category, and every word names it; insertion and deletion are measured at five words."""
-    monkeypatch.setattr(measures, "_MAX_WORDS", 5)
+    folder = tmp_path_factory.mktemp("card")
     content = json.loads(instances_path(pictures, "val").read_text(encoding="utf-8"))
     first = content["categories"][0]
     same = [{**annotation, "category_id": first["id"]} for annotation in content["annotations"]]
     known = [word for word in captioner.load(trained).vocabulary.number_of if word.isalpha()]
-    path, words = tmp_path / "instances.json", tmp_path / "words.json"
+    path, words = folder / "instances.json", folder / "words.json"
     path.write_text(json.dumps({**content, "annotations": same}))
     words.write_text(json.dumps({first["name"]: known}))
-    return inspect(trained, Request(path, pictures / "captions_val.json", pictures / "images", words=words))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(measures, "_MAX_WORDS", 5)
+        return inspect(trained, Request(path, pictures / "captions_val.json", pictures / "images", words=words))
 
 
 def test_every_row_says_on_how_many_words_it_stands(card):

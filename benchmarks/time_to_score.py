@@ -46,7 +46,8 @@ from captioner.training.stopping import StopRequest  # noqa: E402
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 DRAWN = ["data.num_train=400", "data.num_val=100", "data.num_unseen=1", "encoder.kind=timm", "encoder.network=tf_efficientnet_lite2",
-         "encoder.input_size=128", "encoder.fit=stretch", "encoder.from_run=natural", "schedule.warm_up=20", "run.epochs=8"]  # fmt: skip
+         "encoder.input_size=128", "encoder.fit=stretch", "encoder.from_run=natural", "schedule.warm_up=20", "run.epochs=8",
+         "run.batch_size=8"]  # fmt: skip
 
 
 class Comparison:

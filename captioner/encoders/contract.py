@@ -168,10 +168,10 @@ class PretrainedNetwork(Encoder):
         return self
 
 
-def digest(encoder: Encoder, about: Mapping[str, Any]) -> str:
-    """A SHA-256 of an encoder's weights, and of what else identifies it."""
+def digest(module: nn.Module, about: Mapping[str, Any]) -> str:
+    """A SHA-256 of a module's weights, such as an encoder's, and of what else identifies it."""
     hashed = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for key, tensor in sorted(encoder.state_dict().items()):
+    for key, tensor in sorted(module.state_dict().items()):
         hashed.update(key.encode())
         hashed.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return hashed.hexdigest()

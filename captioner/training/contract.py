@@ -99,3 +99,9 @@ class TaughtObjective(Objective):
         assert self.word_evidence is not None
         assert isinstance(batch.photos, Regions)
         return self.word_evidence.divergence(weights, words, batch.photos, self.evidence_sharpness)
+
+
+def logits_of_words(model: CaptionModel, output: Tensor, real: Tensor) -> Tensor:
+    """Logits (words, V) of real words (B, Q, T) only, so that padding never reaches the vocabulary product."""
+    words = real.flatten().nonzero().squeeze(1)
+    return model.decoder.vocabulary_logits(output.flatten(0, 2).index_select(0, words))

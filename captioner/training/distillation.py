@@ -15,7 +15,7 @@ from torch.nn import functional
 from captioner.model import CaptionModel
 from captioner.ranges import Divisor, Fraction, Share
 from captioner.text.vocabulary import PAD
-from captioner.training.contract import Objective, Totals
+from captioner.training.contract import Objective, Totals, logits_of_words
 
 if TYPE_CHECKING:
     from captioner.data.batches import Batch
@@ -81,5 +81,5 @@ class Distillation(Objective):
 def _logits(model: CaptionModel, batch: Batch, real: Tensor) -> Tensor:
     """Logits (words, V) of the words that are not padding, in float32 or more."""
     output, _ = model.decoder(batch.inputs, model.remember(batch.photos), False)
-    logits = model.decoder.vocabulary_logits(output[real])
+    logits = logits_of_words(model, output, real)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -19,7 +19,7 @@ from captioner.model import CaptionModel
 from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Probability, Size
 from captioner.regions import Grid, Layout
 from captioner.text.vocabulary import PAD
-from captioner.training.contract import Objective, TaughtObjective, Totals
+from captioner.training.contract import Objective, TaughtObjective, Totals, logits_of_words
 from captioner.training.distillation import Distillation
 from captioner.training.reinforce import Reinforce, RewardOf
 from captioner.training.self_critical import SelfCritical
@@ -132,7 +132,7 @@ class TeacherForcing(TaughtObjective):
         memory = self.model.remember(batch.photos)
         output, attended = self._read(batch.inputs, memory, totals.step)
         real = batch.targets != PAD  # (B, Q, T)
-        logits, targets = self._logits(output, real), batch.targets[real]  # (words, V), (words,)
+        logits, targets = logits_of_words(self.model, output, real), batch.targets[real]  # (words, V), (words,)
         loss_per_word = cross_entropy(logits, targets, self.label_smoothing) / totals.words
         coverage = loss_per_word.new_zeros(())
         if self.coverage > 0 and attended.weights is not None:
@@ -176,11 +176,6 @@ class TeacherForcing(TaughtObjective):
 
         share = max(self.sampling_least, reference_share(self.sampling, step, self.sampling_steps))
         return read_scheduled(self.model.decoder, words, memory, share, self.need_weights)
-
-    def _logits(self, output: Tensor, real: Tensor) -> Tensor:
-        """Logits of real words only, so that padding never reaches the vocabulary product."""
-        words = real.flatten().nonzero().squeeze(1)
-        return self.model.decoder.vocabulary_logits(output.flatten(0, 2).index_select(0, words))
 
 
 def reference_share(decay: str, step: int, steps: int) -> float:

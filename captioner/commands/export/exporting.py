@@ -5,7 +5,6 @@ Shapes: B photos, Q captions of one photo, h and w pixels of the network's view.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from captioner.commands.export.graphs import EncoderGraph, StepGraph, map_tensor
 from captioner.commands.outputs import check_outputs, check_writable
 from captioner.decoders.recurrent import RecurrentDecoder
 from captioner.encoders import Detector, Encoder
+from captioner.encoders.contract import digest
 from captioner.encoders.onnx_runtime import PACKAGES, quiet, random_pixels
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError, library
@@ -84,7 +84,7 @@ def export(
     model = captioner.model
     assert isinstance(model, CaptionModel)
     check_exportable(model)
-    weights = _digest(model)
+    weights = digest(model, {})
     outdated = of_another_model(folder, to, weights)
     check_outputs({}, outdated, [], overwrite)
     if to == "onnx":
@@ -105,15 +105,6 @@ def export(
     about = {"program": _PROGRAM, "model": source.name, "weights": weights, **_about(captioner, exported)}
     write_text_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
     return folder, difference
-
-
-def _digest(model: CaptionModel) -> str:
-    """A digest of all weights, by which exports of the same model are known."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.contiguous().numpy())
-    return digest.hexdigest()
 
 
 def of_another_model(folder: Path, to: str, weights: str) -> list[Path]:

@@ -53,7 +53,7 @@ class Objective(nn.Module):
         raise NotImplementedError
 
 
-class TaughtObjective(Objective):
+class EvidenceObjective(Objective):
     """An objective whose maps may be taught by the evidence for words in regions; see `word_evidence`.
 
     Args:

@@ -19,7 +19,7 @@ from captioner.model import CaptionModel
 from captioner.ranges import Count, Fraction, NonNegative, OneOf, Positive, Probability, Size
 from captioner.regions import Grid, Layout
 from captioner.text.vocabulary import PAD
-from captioner.training.contract import Objective, TaughtObjective, Totals, logits_of_words
+from captioner.training.contract import EvidenceObjective, Objective, Totals, logits_of_words
 from captioner.training.distillation import Distillation
 from captioner.training.reinforce import Reinforce, RewardOf
 from captioner.training.self_critical import SelfCritical
@@ -41,7 +41,7 @@ DECAYS: dict[str, Callable[[int, int], float]] = {
 """Probability of the reference word of scheduled sampling after a number of steps, by the name of the decay."""
 
 
-class TeacherForcing(TaughtObjective):
+class TeacherForcing(EvidenceObjective):
     r"""Cross-entropy of the next reference word given the reference so far, with the coverage penalty of Xu et al. 2015.
 
     If attention draws regions (`hard`), the REINFORCE term of their section 4.1 is added; see `Reinforce`.

@@ -18,7 +18,7 @@ from captioner.model import CaptionModel
 from captioner.ranges import Captions, Divisor, NonNegative, Positive, Words
 from captioner.search import Greedy, Limits, Sampling, draw
 from captioner.text.vocabulary import END, PAD, START, UNK
-from captioner.training.contract import TaughtObjective, Totals
+from captioner.training.contract import EvidenceObjective, Totals
 
 if TYPE_CHECKING:
     from captioner.data.batches import Batch
@@ -28,7 +28,7 @@ Reward = Callable[[Sequence[int], numpy.ndarray, numpy.ndarray, numpy.ndarray], 
 whether the end mark followed (B, K)."""
 
 
-class SelfCritical(TaughtObjective):
+class SelfCritical(EvidenceObjective):
     r"""Captions are drawn, scored, and made more or less likely (REINFORCE with captions as actions): the gradient is
     $-\frac1K \sum_k (r(w^k) - b_k) \, \nabla \log p(w^k)$ for each photo.
 

@@ -17,7 +17,8 @@ from captioner.text.vocabulary import PAD
 from captioner.training import loop
 from captioner.training.checkpoints import NEWEST, load_checkpoint
 from captioner.training.distillation import Distillation
-from tests.helpers import DRAWN, losses, make_decoder, tiny_settings
+from captioner.training.word_evidence import WordEvidence
+from tests.helpers import DRAWN, REGION, VOCABULARY, losses, make_decoder, tiny_settings
 from tests.training.test_objectives import CAPTIONS, TOTALS, make_batch
 
 
@@ -77,6 +78,21 @@ def test_shares_of_parts_add_up_and_padding_does_not_matter():
     torch.testing.assert_close(sum(loss for loss, _ in parts), whole)
     torch.testing.assert_close(sum(of_part for _, of_part in parts), terms)
     assert (batch.targets == PAD).any()
+
+
+def test_maps_are_taught_by_the_evidence():
+    objective, batch = make_objective(evidence=0.5), make_batch()
+    plain, _ = objective(batch, TOTALS)
+    objective.word_evidence = WordEvidence(REGION, [4, 6], VOCABULARY)
+    torch.nn.init.normal_(objective.word_evidence.score.weight)
+    loss, terms = objective(batch, TOTALS)
+    assert terms[2] > 0
+    assert loss.item() == pytest.approx(plain.item() + 0.5 * terms[2].item())
+
+
+def test_evidence_needs_maps():
+    with pytest.raises(ValueError, match="evidence needs the weights of attention"):
+        Distillation(CaptionModel(nn.Identity(), make_decoder(attention="none")), ["not read here"], evidence=1.0)
 
 
 def test_teachers_are_neither_trained_nor_saved():

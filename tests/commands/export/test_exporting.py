@@ -17,7 +17,7 @@ from PIL import Image
 import captioner
 from captioner import attention, builder, cli
 from captioner.builder.run_folder import write_start
-from captioner.commands.export import export
+from captioner.commands.export import export, exporting
 from captioner.commands.export.exporting import SUFFIXES, check_exportable, of_another_model
 from captioner.commands.export.graphs import state_tensors
 from captioner.commands.train import training_run as runs
@@ -183,16 +183,23 @@ def test_the_command_says_what_it_wrote_and_what_is_missing(capsys, tmp_path, mo
     status, output, _ = run(capsys, cli.export, folder, "--to", "torch")
     assert status == 0
     assert f"written: encoder.pt2, step.pt2 and captioner.json in {folder / 'export'}" in output
+    assert all(exporting._PROGRAM.encode() in path.read_bytes() for path in (folder / "export").iterdir())
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     status, _, errors = run(capsys, cli.export, folder)
     assert status == 2
     assert "--to onnx needs onnxscript, which is not installed; run pip install -e '.[onnx]'" in errors
 
 
-@pytest.mark.parametrize("to", ["torch", pytest.param("onnx", marks=pytest.mark.slow)])
-def test_files_of_other_programs_are_replaced_only_if_asked_for(capsys, tmp_path, to):
-    if to == "onnx":
-        pytest.importorskip("onnxscript", reason="needs the extra onnx: pip install -e '.[onnx]'")
+@pytest.fixture
+def unwritten_graphs(monkeypatch):
+    """Graphs are files with the program's mark and nothing else, since tracing them takes seconds."""
+    monkeypatch.setattr(exporting, "graphs_of", lambda model: exporting.Exported(None, None, [], [], []))
+    monkeypatch.setattr(exporting, "_write", lambda exported, graph, path: path.write_text(exporting._PROGRAM))
+    monkeypatch.setattr(exporting, "_largest_difference", lambda *arguments: 0.0)
+
+
+@pytest.mark.parametrize("to", SUFFIXES)
+def test_files_of_other_programs_are_replaced_only_if_asked_for(capsys, tmp_path, to, unwritten_graphs):
     folder, exported = write_run(tmp_path / "run", CASES["lstm soft additive"]), tmp_path / "exported"
     arguments = [folder, "--folder", exported, "--to", to]
     exported.mkdir()
@@ -210,7 +217,7 @@ def test_files_of_other_programs_are_replaced_only_if_asked_for(capsys, tmp_path
     assert run(capsys, cli.export, *arguments)[0] == 0  # its own files are replaced
 
 
-def test_graphs_of_another_model_do_not_stay_beside_the_description(capsys, tmp_path):
+def test_graphs_of_another_model_do_not_stay_beside_the_description(capsys, tmp_path, unwritten_graphs):
     first, second = (write_run(tmp_path / name, CASES["lstm soft additive"]) for name in ("first", "second"))
     model = captioner.load(second, device="cpu").model
     with torch.no_grad():

@@ -15,7 +15,7 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	$(RUN) -m pip install --quiet -r requirements.txt -e '.[dev]'
 	@touch $@
 
-demo: setup  ## caption the photos in examples/ with the model in the box (runs/examples)
+demo: setup  ## caption the photos in examples/ with the bundled model (runs/examples)
 	$(RUN) -m captioner demo
 
 train-demo: setup  ## draw pictures, train, score, and show captions with their maps (runs/demo)

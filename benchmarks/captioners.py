@@ -1,4 +1,4 @@
-"""Captions a second from JPEG files to words: the model in the box beside the architectures that users would pick instead.
+"""Captions a second from JPEG files to words: the bundled model beside the architectures that users would pick instead.
 
     python benchmarks/captioners.py [--photos FOLDER] [--models captioner,blip,vit-gpt2] [--rounds 3] [--threads 2] [--seconds 90]
 

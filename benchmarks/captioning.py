@@ -2,7 +2,7 @@
 
     python benchmarks/captioning.py PHOTOS [--model RUN] [--count 1000] [--rounds 5] [--memory returned] [--runtime torch]
 
-PHOTOS is a folder; the model is the one in the box by default. One photo: a whole process of `captioner caption`, against a process
+PHOTOS is a folder; the model is the bundled one by default. One photo: a whole process of `captioner caption`, against a process
 that only imports torch; both take turns with a warm file cache, and times are medians. Many photos: reading, preprocessing, encoding
 and decoding, against the encoder on prepared pixels, and against that plus decoding from computed regions. `--runtime` is
 `encoder.runtime`; an export is made before the clock starts.

@@ -3,7 +3,7 @@
     python benchmarks/growth.py
     python benchmarks/growth.py --photos 1000,4000,16000 --seconds 7200
 
-Drawn pictures with five captions each; the frozen encoder of the model in the box at 128 pixels (16 regions of 1,280 numbers); the decoder
+Drawn pictures with five captions each; the frozen encoder of the bundled model at 128 pixels (16 regions of 1,280 numbers); the decoder
 of configs/drawn.yaml, 32 photos in a batch; greedy decoding; every score with its interval. "Start" is a second start of a run, whose
 regions are stored. Every number of photos has its own processes, with --threads each, 1 by default; with two processes under torchrun,
 the first stores and scores, and both train and decode. Memory is the peak of the first process, with the mapped pages of the store.

@@ -232,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     making = commands.add_parser("make", help="write the pictures and the key")
-    making.add_argument("run", help="folder of a trained model, or natural for the model in the box")
+    making.add_argument("run", help="folder of a trained model, or natural for the bundled model")
     making.add_argument("annotations", type=Path, help="captions or instances in COCO's format")
     making.add_argument("images", type=Path, help="folder of the photos")
     making.add_argument("out", type=Path)

@@ -8,7 +8,7 @@ score. Both curves are printed: seconds of training, and CIDEr-D of the validati
 seconds do not count regions, decoding and scoring. The result is the time to the textbook's best score, or to --score 45; and the scores
 of both at their best with 5 beams and the tokeniser ptb, with METEOR where there is Java (not for drawn pictures).
 
-By default, 400 drawn pictures with the encoder of the model in the box, and 60 seconds for each of the two. FOLDER is in COCO's format,
+By default, 400 drawn pictures with the encoder of the bundled model, and 60 seconds for each of the two. FOLDER is in COCO's format,
 with captions_train.json, captions_val.json and images; settings change the config, ours alone for those that `textbook_recipe.py` sets.
 With --rows 10000, the textbook is scored after every 10,000 captions, not once an epoch (drawn pictures: 500). --hours is the limit of
 the training time of each, at any step. --out keeps the two runs and progress.jsonl, where every score is written at once; Ctrl-C prints

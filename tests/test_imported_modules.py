@@ -70,10 +70,10 @@ SLOW = (
     "pycocotools",
     "wandb",
 )
-"""Packages of which each takes longer to import than the model in the box takes to caption a photo."""
+"""Packages of which each takes longer to import than the bundled model takes to caption a photo."""
 
 
-def test_captioning_with_the_model_in_the_box_waits_for_no_slow_import():
+def test_captioning_with_the_bundled_model_waits_for_no_slow_import():
     photo = next((CONFIGS.parent / "examples").glob("*.jpg"))
     program = CAPTION.replace('.split(".")[0] == "captioner"', f" in {SLOW}")
     by_torch = {"sympy"} if TorchVersion(torch.__version__) < (2, 7) else set()

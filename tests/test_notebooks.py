@@ -37,7 +37,7 @@ def test_formulas_have_single_backslashes(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_begins_with_the_model_in_the_box_and_an_example_photo(path):
+def test_a_notebook_begins_with_the_bundled_model_and_an_example_photo(path):
     first = cells_of(path, "code")[1]
     source = "".join(first["source"])
     assert "captioner.load()" in source

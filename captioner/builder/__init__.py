@@ -7,7 +7,7 @@ schema.py     settings checked against the constructors of the parts they name
 parts.py      makes the parts, with the sizes that follow from one another
 run_folder.py a run folder: checks, its lock, and reading its settings and weights
 run_files.py  the list of its files
-loading.py    models: new, initialised from another run, or trained; the model in the box
+loading.py    models: new, initialised from another run, or trained; the bundled model
 hub.py        models at the Hugging Face hub
 """
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from captioner.features.training_photos import TrainingPhotos
 
 NATURAL = "natural"
-"""The name of the model in the box: a packed model of natural photos that the package holds."""
+"""The name of the bundled model: a packed model of natural photos that the package holds."""
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 ABOUT, TRAINING_PHOTOS = "about.json", "training_photos.npz"
 """Files that only packed models have: what the model was trained on, and how to recognise photos that are unlike those."""
@@ -35,11 +35,11 @@ _FREE = {"align", "dropout", "train_from", "download", "weights", "from_run", "r
 
 
 def model_folder(name: str | Path | None = None) -> Path:
-    """The folder of a model: of a run, of a model of the hub, or of the model in the box if the name is `natural`; without a name, that
+    """The folder of a model: of a run, of a model of the hub, or of the bundled model if the name is `natural`; without a name, that
     one, which is said.
 
     Raises:
-        UserError: the model in the box is asked for, and this installation has none; or there is no such model at the hub.
+        UserError: the bundled model is asked for, and this installation has none; or there is no such model at the hub.
     """
     if str(name).startswith("hf:/"):
         from captioner.builder.hub import download
@@ -50,10 +50,10 @@ def model_folder(name: str | Path | None = None) -> Path:
     folder = PRETRAINED / NATURAL
     if not (folder / SETTINGS).is_file():
         raise UserError(
-            f"this installation has no model in the box ({NATURAL}); train one, and give its folder, such as runs/demo"
+            f"this installation has no bundled model ({NATURAL}); train one, and give its folder, such as runs/demo"
         )
     if name is None:
-        errors.print(f"model: {NATURAL} (in the box){trained_on(folder)}", soft_wrap=True)
+        errors.print(f"model: {NATURAL} (bundled){trained_on(folder)}", soft_wrap=True)
     return folder
 
 
@@ -66,10 +66,10 @@ def trained_on(folder: Path) -> str:
 
 
 def results_root(run: Path) -> Path:
-    """Where commands write the results of a model: its folder; for a model in the box or of the hub, a folder of its name in `runs`."""
+    """Where commands write the results of a model: its folder; for a bundled model or one of the hub, a folder in `runs`."""
     if run.parent.name == "snapshots" and run.parents[1].name.startswith("models--"):  # in the hub's cache
-        return Path("runs") / run.parents[1].name.rpartition("--")[2]
-    return Path("runs") / run.name if run.parent.resolve() == PRETRAINED.resolve() else run
+        return Path("runs") / f"hub-{run.parents[1].name.rpartition('--')[2]}"
+    return Path("runs") / f"bundled-{run.name}" if run.parent.resolve() == PRETRAINED.resolve() else run
 
 
 def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionModel]:
@@ -111,7 +111,7 @@ def load(
     """Load a trained model, ready to caption photos.
 
     Args:
-        run: folder of a run or of a packed model; `hf://owner/name`, a model of the Hugging Face hub; or `natural`, the model in the box,
+        run: folder of a run or of a packed model; `hf://owner/name`, a model of the Hugging Face hub; or `natural`, the bundled model,
             which is also the default. Several make an ensemble, which decodes with the settings of the first.
         checkpoint: `best` by `run.monitor`, or `newest`.
         device: auto, cpu, cuda, cuda:1, mps.

@@ -33,7 +33,7 @@ Words = Enum("Words", {"content": "content", "all": "all"})
 Models = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Folder of a model, such as runs/demo. Several decode as an ensemble. Default: natural, the model in the box.",
+        help="Folder of a model, such as runs/demo. Several decode as an ensemble. Default: natural, the bundled model.",
         show_default=False,
     ),
 ]

@@ -17,7 +17,7 @@ def demo(
         bool, typer.Option("--train", help="Instead, draw pictures, train on them, and caption new ones; some minutes.")
     ] = False,
 ) -> None:
-    """Caption the example photos with the model in the box, and show where it attends."""
+    """Caption the example photos with the bundled model, and show where it attends."""
     from captioner.commands import demo as command
 
     if not train:

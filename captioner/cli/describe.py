@@ -15,7 +15,7 @@ def describe(
     config: Annotated[
         str | None,
         typer.Argument(
-            help="Config, such as configs/drawn.yaml, or folder of a model. Default: natural, the model in the box.",
+            help="Config, such as configs/drawn.yaml, or folder of a model. Default: natural, the bundled model.",
             show_default=False,
         ),
     ] = None,

@@ -23,7 +23,7 @@ Config = Annotated[
 Run = Annotated[
     str | None,
     typer.Argument(
-        help="Folder of a model, such as runs/demo. Default: natural, the model in the box.", show_default=False
+        help="Folder of a model, such as runs/demo. Default: natural, the bundled model.", show_default=False
     ),
 ]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings to change: section.key=value ...")]

@@ -12,7 +12,7 @@ def serve(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of a model, such as runs/demo. Default: natural, the model in the box.", show_default=False
+            help="Folder of a model, such as runs/demo. Default: natural, the bundled model.", show_default=False
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines connect.")] = "127.0.0.1",

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite, the network of the model in the box, in plain PyTorch: importing timm takes longer than captioning a photo.
+"""EfficientNet-Lite, the network of the bundled model, in plain PyTorch: importing timm takes longer than captioning a photo.
 
 It takes the place of timm's own when a model loads its weights. A test shows that both have the same names and outputs.
 

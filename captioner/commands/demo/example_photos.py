@@ -1,4 +1,4 @@
-"""The demo: caption the example photos with the model in the box, and draw where it attends for each word."""
+"""The demo: caption the example photos with the bundled model, and draw where it attends for each word."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run(folder: Path, overrides: Sequence[str] = ()) -> None:
     """Write a sheet and a page of the example photos into `folder`/examples.
 
     Raises:
-        UserError: this installation has no model in the box, or no example photos.
+        UserError: this installation has no bundled model, or no example photos.
     """
     photos = example_photos()
     if not photos:

@@ -156,17 +156,19 @@ def _about(settings: Settings, captioner: Captioner, trained_on: str, half: bool
 
 def _recipe(settings: Settings) -> str:
     run, objective = settings.run, settings.objective.kind
-    start = (
-        f" Training started from the best weights of another run, `{run.from_run}`, which has to be trained first."
-        * bool(run.from_run)
-    )
+    start, first = "", ""
+    if run.from_run:
+        start = (
+            f" Training started from the best weights of another run, `{run.from_run}`, which has to be trained first: FIRST below."
+        )
+        first = "run.from_run=FIRST "
     return (
         "## Recipe\n\n"
         f"`{objective}`, {run.epochs} epoch{'s' * (run.epochs != 1)} of batches of {run.batch_size}, "
         f"`{settings.optimiser.kind}` with a learning rate of "
         f"{settings.optimiser.options.get('learning_rate')}, schedule `{settings.schedule.kind}`; the epoch with the best {run.monitor} "
         f"on `val` was kept.{start} `settings.yaml` has every setting, and trains the model again:\n\n"
-        "```bash\ncaptioner train settings.yaml run.folder=runs/again data.root=PATH\n```\n"
+        f"```bash\ncaptioner train settings.yaml run.folder=runs/again {first}data.root=PATH\n```\n"
     )
 
 

@@ -38,7 +38,7 @@ def run(
     """Serve a run until interrupted; uploads and results are in a temporary folder, removed at the end.
 
     Args:
-        model: the folder of the model; by default, the model in the box.
+        model: the folder of the model; by default, the bundled model.
         host: the address to listen on; 0.0.0.0 for everyone who can reach this machine.
         port: by default the first free one from 7860.
         beside: folders of other models, whose captions are shown beside this one's.

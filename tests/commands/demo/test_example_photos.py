@@ -1,4 +1,4 @@
-"""The demo captions the example photos with the model in the box, in a clone and in an installed package."""
+"""The demo captions the example photos with the bundled model, in a clone and in an installed package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = ROOT / "examples"
 def test_the_demo_writes_a_sheet_and_a_page_and_says_what_comes_next(capsys, box, tmp_path):  # noqa: F811
     status, out, err = run(capsys, cli.demo, "--folder", tmp_path / "out", "search.max_length=4")
     assert status == 0, err
-    assert "natural (in the box)" in err
+    assert "natural (bundled)" in err
     photos, _ = photos_in(EXAMPLES)
     assert all(f"{photo.name}: " in out for photo in photos)
     assert f"written: {tmp_path / 'out' / 'examples' / 'sheet.png'}" in out

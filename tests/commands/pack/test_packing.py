@@ -1,4 +1,4 @@
-"""A packed model: small, self-contained, and the same captions; `natural` in the box is one."""
+"""A packed model: small, self-contained, and the same captions; `natural` is one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def photo(pictures):
 
 @pytest.fixture
 def box(packed, tmp_path, monkeypatch):
-    """An installation whose model in the box is the packed one; the working folder is empty."""
+    """An installation whose bundled model is the packed one; the working folder is empty."""
     shutil.copytree(packed, tmp_path / "pretrained" / "natural")
     monkeypatch.setattr(loading, "PRETRAINED", tmp_path / "pretrained")
     (tmp_path / "here").mkdir()
@@ -179,10 +179,10 @@ def test_damaged_statistics_are_an_error_of_one_line(packed, tmp_path):
         captioner.load(folder)
 
 
-def test_without_a_model_the_one_in_the_box_is_used_and_said(capsys, box, packed, photo):
+def test_without_a_model_the_bundled_one_is_used_and_said(capsys, box, packed, photo):
     status, out, err = run(capsys, cli.caption, photo)
     assert status == 0
-    assert err == "model: natural (in the box), trained on drawn pictures\n"
+    assert err == "model: natural (bundled), trained on drawn pictures\n"
     expected = captioner.load(packed, device="cpu").caption(photo).text
     assert expected in out
     assert captioner.load().caption(photo).text == expected
@@ -192,24 +192,26 @@ def test_without_a_model_the_one_in_the_box_is_used_and_said(capsys, box, packed
     assert capsys.readouterr().err == ""
     status, out, err = run(capsys, cli.describe)
     assert "small_cnn" in out
-    assert "natural (in the box)" in err
+    assert "natural (bundled)" in err
 
 
-def test_results_of_the_model_in_the_box_are_written_into_runs(capsys, box, pictures):
+def test_results_of_the_bundled_model_are_written_into_runs_and_not_among_those_of_a_run_of_its_name(capsys, box, pictures):
     data = [f"data.{name}={value}" for name, value in {"root": pictures, "num_train": 48}.items()]
     status, out, err = run(capsys, cli.evaluate, *data, "--no-page", "--no-java")
     assert status == 0, err
-    assert "written: runs/natural/val/" in out
+    assert "written: runs/bundled-natural/val/" in out
     status, out, err = run(capsys, cli.inspect, "--instances", pictures / "instances_val.json", "--first", "4")
     assert status == 0, err
-    assert "runs/natural/inspect-drawn-instances_val-first-4" in out
+    assert "runs/bundled-natural/inspect-drawn-instances_val-first-4" in out
     assert {path.name for path in box.iterdir()} <= FILES.keys()
 
 
-def test_a_model_can_start_from_the_one_in_the_box_and_its_card_says_so(box, pictures, tmp_path):
+def test_a_model_can_start_from_the_bundled_one_and_its_card_says_so(box, pictures, tmp_path):
     runs.train(DRAWN, [*tiny_settings(pictures, tmp_path / "run"), "run.epochs=1", "run.from_run=natural"])
     pack(tmp_path / "run", tmp_path / "packed", photos=False)
-    assert "started from the best weights of another run, `natural`" in (tmp_path / "packed" / "README.md").read_text()
+    card = (tmp_path / "packed" / "README.md").read_text()
+    assert "started from the best weights of another run, `natural`" in card
+    assert "captioner train settings.yaml run.folder=runs/again run.from_run=FIRST data.root=PATH" in card
 
 
 def test_a_model_given_as_a_photo_is_recognised(capsys, box, packed):
@@ -223,15 +225,15 @@ def test_a_model_given_as_a_photo_is_recognised(capsys, box, packed):
     ("command", "arguments"),
     [("caption", ["photo.jpg"]), ("evaluate", []), ("describe", []), ("inspect", ["--instances", "x.json"])],
 )
-def test_without_a_model_in_the_box_one_line_says_so(capsys, tmp_path, monkeypatch, command, arguments):
+def test_without_a_bundled_model_one_line_says_so(capsys, tmp_path, monkeypatch, command, arguments):
     monkeypatch.setattr(loading, "PRETRAINED", tmp_path)
     status, _, err = run(capsys, getattr(cli, command), *arguments)
     assert status == 2
     assert err.count("\n") == 1
-    assert "no model in the box (natural); train one, and give its folder" in err
+    assert "no bundled model (natural); train one, and give its folder" in err
 
 
-def test_the_model_in_the_box_is_small():
+def test_the_bundled_model_is_small():
     """Of this repository; nothing to measure where it has none."""
     size = sum(path.stat().st_size for path in (loading.PRETRAINED / "natural").glob("*"))
     assert size <= 25_000_000

@@ -118,7 +118,7 @@ def test_a_name_that_the_hub_refuses_is_one_line_before_anything_is_packed(capsy
 
 def test_results_of_a_model_of_the_hub_are_not_written_into_its_cache(tmp_path):
     folder = tmp_path / "models--me--small" / "snapshots" / "abc"
-    assert results_root(folder).as_posix() == "runs/small"
+    assert results_root(folder).as_posix() == "runs/hub-small"
     assert results_root(tmp_path) == tmp_path
 
 
@@ -210,14 +210,14 @@ def test_the_files_of_a_packed_model_are_those_of_the_hub():
     assert set(packing.FILES) == set(FILES)
 
 
-def test_models_lists_the_one_in_the_box(capsys):
+def test_models_lists_the_bundled_one(capsys):
     status, output, _ = run(capsys, cli.models)
     assert status == 0
-    assert "natural: in the box, " in output
+    assert "natural: bundled, " in output
     assert "none by this project yet" in output
 
 
-def test_a_card_of_the_model_in_the_box_is_not_overwritten(capsys):
+def test_a_card_of_the_bundled_model_is_not_overwritten(capsys):
     status, _, errors = run(capsys, cli.card, "natural")
     assert status == 2
     assert "give a run of yours" in errors

@@ -32,6 +32,6 @@ def test_a_card_without_terms_gives_none(tmp_path, card):
     assert terms_of(tmp_path / "README.md") == ""
 
 
-def test_the_terms_of_the_model_in_the_box_are_in_its_card():
+def test_the_terms_of_the_bundled_model_are_in_its_card():
     terms = terms_of(PRETRAINED / NATURAL / "README.md")
     assert terms == "For non-commercial research and education: these are Flickr8k's terms"

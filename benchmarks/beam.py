@@ -42,12 +42,12 @@ from captioner.text.vocabulary import END  # noqa: E402
 REGIONS, REGION, SIZE, VOCABULARY = 49, 2048, 512, 9490
 SHORTEST, LONGEST = 8, 16
 STEP = 0.05  # added to the counting unit at every word
-ENDING = 3.0  # added to the end mark's logit by each further word
+ENDING = 3.0  # added to the end token's logit by each further word
 
 
 @torch.no_grad()
 def make_decoder() -> LSTMDecoder:
-    """Random weights, except for one unit of the LSTM, which counts words from a start set by the photo and drives the end mark."""
+    """Random weights, except for one unit of the LSTM, which counts words from a start set by the photo and drives the end token."""
     attention = SoftAttention(AdditiveScore(SIZE, REGION, SIZE), REGION)
     decoder = LSTMDecoder(attention, REGION, VOCABULARY, SIZE, SIZE, gate="vector", output="state").eval()
     decoder.to_vocabulary.weight *= 5
@@ -127,7 +127,7 @@ def operations(results: list[list[Hypothesis]]) -> float:
     per_photo = REGION * 2 * SIZE + REGIONS * REGION * SIZE  # the first state, the keys
     words = sum(
         len(words) for hypotheses in results for words, _ in hypotheses[0].candidates
-    )  # the end mark instead of the first
+    )  # the end token instead of the first
     return 2 * (len(results) * (per_photo + per_word) + words * per_word)
 
 

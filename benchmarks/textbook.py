@@ -51,7 +51,7 @@ class TextbookDecoder(nn.Module):
         return self.energy(mixed).squeeze(2).softmax(dim=1)
 
     def forward(self, features: Tensor, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (N, T, V), the reordered words (N, T + 1) and weights (N, T, R) of captions whose `lengths` count the end mark."""
+        """Logits (N, T, V), the reordered words (N, T + 1) and weights (N, T, R) of captions whose `lengths` count the end token."""
         lengths, order = lengths.sort(descending=True)
         features, words = features[order], words[order]
         mean = features.mean(dim=1)

@@ -2,7 +2,7 @@
 
     python benchmarks/word_prior.py RUN --factors 0,0.1,0.2 [--cap 0.002] [data.only=flickr8k ...]
 
-Adds -factor * log p(w) to the logit of each word w, with p(w) its share of the training captions' words and end marks (post-hoc logit
+Adds -factor * log p(w) to the logit of each word w, with p(w) its share of the training captions' words and end tokens (post-hoc logit
 adjustment, Menon et al. 2021). `--cap` leaves differences among words that are more frequent than this out. The bias of the vocabulary
 layer is changed, in a copy of the run; then `captioner eval` runs on it.
 """

@@ -37,7 +37,7 @@ class CaptionModel(nn.Module):
 
         Args:
             photos: pixels (B, 3, h, w) as uint8, or regions that a frozen encoder made earlier.
-            words: (B, Q, T) with the start mark first; PAD after the end of shorter captions.
+            words: (B, Q, T) with the start token first; PAD after the end of shorter captions.
             need_weights: `False` permits a kind of attention to return no weights, which is faster.
 
         Returns:

@@ -45,7 +45,7 @@ class Batch:
     """Photos with their references, side by side."""
 
     photos: Photos
-    words: Tensor  # (B, Q, T) start mark, words, end mark, then PAD; a photo with fewer references has rows of PAD
+    words: Tensor  # (B, Q, T) start token, words, end token, then PAD; a photo with fewer references has rows of PAD
     indices: Sequence[int] = ()  # (B) of the examples in the split
     mirrored: Photos | None = None  # the photos' mirror images, if the objective compares them
 
@@ -56,7 +56,7 @@ class Batch:
 
     @property
     def targets(self) -> Tensor:
-        """(B, Q, T - 1): the next words; PAD after the end mark."""
+        """(B, Q, T - 1): the next words; PAD after the end token."""
         return self.words[..., 1:]
 
     @property

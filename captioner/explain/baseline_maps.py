@@ -64,6 +64,6 @@ def other_index(index: _Index, num_words: _Index) -> _Index:
 
     Args:
         index: of the word.
-        num_words: without the end mark.
+        num_words: without the end token.
     """
     return (index + num_words // 2) % num_words

@@ -31,7 +31,7 @@ class Target:
     """The word of a caption whose probability is measured."""
 
     photo: int  # index of the photo
-    words: Sequence[int]  # token ids from the start mark to the word itself
+    words: Sequence[int]  # token ids from the start token to the word itself
 
 
 @dataclass(frozen=True)

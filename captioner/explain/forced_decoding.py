@@ -23,13 +23,13 @@ from captioner.text.vocabulary import PAD, Vocabulary
 class ForcedDecoding:
     """What a decoder assigns to given captions."""
 
-    words: Tensor  # (B, Q, T) the predicted words, up to and with the end mark; then PAD
+    words: Tensor  # (B, Q, T) the predicted words, up to and with the end token; then PAD
     log_probs: Tensor  # (B, Q, T) of each word given the words before, natural logarithms; 0 at PAD
     attended: Attended  # (B, Q, T, ...)
 
 
 def forced_decoding(decoder: Decoder, memory: Memory, words: Tensor) -> ForcedDecoding:
-    """Run the decoder on captions (B, Q, T + 1) that begin with the start mark, end with the end mark and are padded with PAD."""
+    """Run the decoder on captions (B, Q, T + 1) that begin with the start token, end with the end token and are padded with PAD."""
     inputs, targets = words[..., :-1], words[..., 1:]
     output, attended = decoder(inputs, memory)
     real = targets != PAD

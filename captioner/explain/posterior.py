@@ -38,7 +38,7 @@ def has_posterior(model: CaptionModel) -> bool:
 
 @torch.no_grad()
 def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
-    """(n, T, R), each of sum 1: the posterior map of every word of captions (n, T + 1) that begin with the start mark, one for each photo.
+    """(n, T, R), each of sum 1: the posterior map of every word of captions (n, T + 1) that begin with the start token, one for each photo.
 
     The model is in evaluation mode, and its decoder has one attention. Maps at padding mean nothing.
     """

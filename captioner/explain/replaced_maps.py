@@ -56,7 +56,7 @@ def record_maps(model: CaptionModel, regions: Regions, words: Tensor) -> list[Te
 def maps_of_other_words(maps: Tensor, words: Tensor) -> Tensor:
     """Maps (B, Q, T, ...) in which each word of the captions (B, Q, T + 1) has the map of the word at `other_index`.
 
-    The end mark keeps its own map.
+    The end token keeps its own map.
     """
     targets = words[..., 1:]
     lengths = ((targets != PAD) & (targets != END)).sum(-1, keepdim=True)  # (B, Q, 1)

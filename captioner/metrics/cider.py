@@ -73,7 +73,7 @@ class CiderD:
         Args:
             photos: n of them, the photo of each caption; a photo may occur many times.
             captions: n of them.
-            ended: whether the model ended each caption itself, if the end mark counts; all of them by default.
+            ended: whether the model ended each caption itself, if the end token counts; all of them by default.
         """
         return self.of_counts(self.references.count(captions, ended), self.references.indices(photos))
 
@@ -90,9 +90,9 @@ class CiderD:
         Args:
             photos: B of them.
             words: (B, Q, T) numbers in the vocabulary.
-            lengths: (B, Q) number of words, without the end mark.
+            lengths: (B, Q) number of words, without the end token.
             vocabulary: the word of each number, as written in the references.
-            ended: (B, Q) whether the end mark followed, if it counts; after all captions by default.
+            ended: (B, Q) whether the end token followed, if it counts; after all captions by default.
         """
         rows = zip(chain.from_iterable(words.tolist()), lengths.reshape(-1).tolist(), strict=True)
         captions = [[vocabulary[number] for number in row[:length]] for row, length in rows]

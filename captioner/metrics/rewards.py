@@ -19,9 +19,9 @@ from captioner.metrics.frequencies import DocumentFrequencies
 
 @dataclass(frozen=True)
 class Rewards:
-    """Rewards of captions given as numbers of the decoder's vocabulary. The end mark counts as a word.
+    """Rewards of captions given as numbers of the decoder's vocabulary. The end token counts as a word.
 
-    Every reward takes the indices of B photos among the references, words (B, K, T), their number (B, K), and whether the end mark
+    Every reward takes the indices of B photos among the references, words (B, K, T), their number (B, K), and whether the end token
     followed (B, K). It returns (B, K).
     """
 

@@ -24,7 +24,7 @@ ReferencesOf = Mapping[Any, Sequence[Caption]]
 
 LONGEST = 4
 """Words of the longest n-gram."""
-_END = object()  # the end mark, unlike any word
+_END = object()  # the end token, unlike any word
 
 
 def words_of(caption: Caption) -> Sequence[Hashable]:
@@ -165,7 +165,7 @@ class CountedReferences:
         self.counts = self._count(occurrences)
 
     def marked(self, captions: Sequence[Caption], ended: Sequence[bool] | None = None) -> list[Sequence[Hashable]]:
-        """The captions' words, followed by the end mark if it counts and the caption ended: all did, unless `ended` is given."""
+        """The captions' words, followed by the end token if it counts and the caption ended: all did, unless `ended` is given."""
         if not self.end_mark:
             return [words_of(caption) for caption in captions]
         ends = [True] * len(captions) if ended is None else ended

@@ -18,8 +18,8 @@ from captioner.text.vocabulary import END, PAD
 class Hypothesis:
     """A caption that a search returns, as word indices."""
 
-    words: Tensor  # (T,) without the end mark
-    log_probs: Tensor  # (T + 1,) of the words and of the end mark
+    words: Tensor  # (T,) without the end token
+    log_probs: Tensor  # (T + 1,) of the words and of the end token
     ended: bool  # False: cut at the maximum length
     log_prob: float
     attended: dict[str, Tensor | None]  # (T, ...) each, as `Attended.maps` names them

@@ -18,7 +18,7 @@ def sum_of_log_probs(log_probs: Tensor, length: int) -> Tensor:
 
 
 def mean_log_prob(log_probs: Tensor, length: int) -> Tensor:
-    """Log-probability per word, with the end mark counted as a word."""
+    """Log-probability per word, with the end token counted as a word."""
     return log_probs / length
 
 

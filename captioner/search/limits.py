@@ -20,14 +20,14 @@ from captioner.text.vocabulary import END, PAD, START, UNK
 class Limits:
     """Limits on captions.
 
-    A caption is never empty: the end mark is not allowed as the first word. After `max_length` words only the end mark is allowed, with
+    A caption is never empty: the end token is not allowed as the first word. After `max_length` words only the end token is allowed, with
     the probability that the decoder gives it, and the caption's `ended` is False. If the limits leave a photo no word at all, its
     captions end, although this breaks a limit.
 
     Probabilities stay the decoder's own: the remaining words are not renormalised.
 
     Args:
-        max_length: maximum number of words, without the end mark.
+        max_length: maximum number of words, without the end token.
         min_length: minimum number of words.
         no_repeat: length of the word sequences that may not occur twice in a caption, such as 3; 0 for no such limit.
         unknown: whether `<unk>` may be written.
@@ -76,7 +76,7 @@ class Limits:
         log_probs[..., never] = -torch.inf
         if self.bad_endings == "forbid" and self.bad_words:
             bad = torch.tensor(self.bad_words, device=so_far.device)
-            if length == self.max_length - 1:  # only the end mark may follow
+            if length == self.max_length - 1:  # only the end token may follow
                 log_probs[..., bad] = -torch.inf
             if length:
                 log_probs[..., END].masked_fill_(torch.isin(so_far[..., -1], bad), -torch.inf)

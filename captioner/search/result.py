@@ -21,9 +21,9 @@ class Caption:
     """A caption with the probabilities and maps of its words. Tensors are on the CPU, in float32."""
 
     text: str
-    words: list[str]  # T words, without the end mark
+    words: list[str]  # T words, without the end token
     word_log_probs: Tensor  # (T,) natural logarithms
-    end_log_prob: float  # of the end mark after the last word, also if the caption was cut at the maximum length
+    end_log_prob: float  # of the end token after the last word, also if the caption was cut at the maximum length
     ended: bool  # False: cut at the maximum length
     weights: Tensor | None  # (T, R) attention of each word to the regions; None without attention
     head_weights: Tensor | None  # (T, N, R)
@@ -54,8 +54,8 @@ class Caption:
 
         Args:
             maps: of this caption, (T, ...) or longer, by the names of `Attended.maps`.
-            words: T words, without the end mark.
-            log_probs: (T + 1,) or longer, of the words and of the end mark.
+            words: T words, without the end token.
+            log_probs: (T + 1,) or longer, of the words and of the end token.
             memory: the decoder's, of the batch.
             photo: the index of the photo in the batch.
             vocabulary: joins words to a text.
@@ -93,7 +93,7 @@ class Caption:
 
     @property
     def log_prob(self) -> float:
-        """The log-probability of the whole caption, including the end mark."""
+        """The log-probability of the whole caption, including the end token."""
         return float(self.word_log_probs.sum()) + self.end_log_prob
 
     @property

@@ -67,10 +67,10 @@ def write(search: Search, decoder: Decoder, memory: Memory, max_captions: int) -
 
 
 def draw(search: Search, decoder: Decoder, memory: Memory) -> Tensor:
-    """All captions (B, K, T) of each photo as word indices without maps, for training; the end mark, then PAD, where they ended."""
+    """All captions (B, K, T) of each photo as word indices without maps, for training; the end token, then PAD, where they ended."""
     history, scores, _ = _run(search, decoder, memory, need_weights=False)
     words, _, _ = history.follow_back(torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1))
-    return words[..., : search.limits.max_length]  # the end mark after the longest caption was not chosen
+    return words[..., : search.limits.max_length]  # the end token after the longest caption was not chosen
 
 
 @torch.no_grad()

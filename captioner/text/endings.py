@@ -1,4 +1,4 @@
-"""Words that a complete caption does not end with. If a reward ignores the end mark, models learn to end captions with them."""
+"""Words that a complete caption does not end with. If a reward ignores the end token, models learn to end captions with them."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Vocabulary:
         return TOKENS[self.tokens](caption)
 
     def encode(self, caption: str, max_length: int | None = None) -> list[int]:
-        """Start mark, at most `max_length` words, end mark."""
+        """Start token, at most `max_length` words, end token."""
         numbers = [self.number_of.get(word, UNK) for word in self.split(caption)[:max_length]]
         if numbers and min(numbers) < UNK:
             raise UserError(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Totals:
     """Counts of one step, over all processes and all parts of an accumulated batch. Losses are divided by these counts."""
 
-    words: int  # of references, with end marks
+    words: int  # of references, with end tokens
     captions: int  # references
     photos: int
     step: int = 0  # optimiser steps made before

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Reward = Callable[[Sequence[int], numpy.ndarray, numpy.ndarray, numpy.ndarray], numpy.ndarray]
 """Scores (B, K) of captions, given the indices of the photos in the training split, words (B, K, T), numbers of words (B, K), and
-whether the end mark followed (B, K)."""
+whether the end token followed (B, K)."""
 
 
 class SelfCritical(EvidenceObjective):
@@ -34,9 +34,9 @@ class SelfCritical(EvidenceObjective):
 
     Source: Rennie et al. 2017, section 3. With `baseline="greedy"`, $b$ is the reward of the greedy caption, as there; with `"mean"`,
     $b_k$ is the mean reward of the photo's other samples (Luo 2020).
-    The end mark is an action and a rewarded word: without it, captions learn to end in "with a".
+    The end token is an action and a rewarded word: without it, captions learn to end in "with a".
     Differs: dropout is off, so that captions are drawn from the distribution whose gradient is taken. They are drawn first, and then
-    read all at once for their gradient. Words that decoding forbids (`<unk>`, the end mark as first word) have probability zero.
+    read all at once for their gradient. Words that decoding forbids (`<unk>`, the end token as first word) have probability zero.
 
     Args:
         model: the model to train; best started from a checkpoint of teacher forcing (`run.from_run`).
@@ -48,7 +48,7 @@ class SelfCritical(EvidenceObjective):
         baseline: the value subtracted from a reward: `mean`, the mean reward of the photo's other samples; `greedy`, the reward of its
             greedy caption.
         temperature: divisor of the logits, in drawing and in the gradient.
-        max_length: maximum number of words of a drawn caption; one that reaches it is scored without its end mark.
+        max_length: maximum number of words of a drawn caption; one that reaches it is scored without its end token.
         evidence: weight of the divergence of content words' maps from the evidence for the words in the regions of a frozen encoder, which
             is learned before training; 0 for none.
         evidence_sharpness: factor of the scores that this evidence consists of.
@@ -118,7 +118,7 @@ class SelfCritical(EvidenceObjective):
         return (rewards.sum(1, keepdim=True) - rewards) / (self.samples - 1)
 
     def _read(self, words: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
-        """Log-probabilities (B, K) of captions (B, K, T), end marks included, and, if needed, their maps (B, K, T, R); with gradients."""
+        """Log-probabilities (B, K) of captions (B, K, T), end tokens included, and, if needed, their maps (B, K, T, R); with gradients."""
         inputs = torch.cat([torch.full_like(words[..., :1], START), words[..., :-1]], -1)
         real = words != PAD
         need_maps = self.word_evidence is not None
@@ -134,7 +134,7 @@ class SelfCritical(EvidenceObjective):
 
 
 def _lengths(words: Tensor) -> Tensor:
-    """The number of words of each caption, without the end mark."""
+    """The number of words of each caption, without the end token."""
     return (words > END).sum(-1)
 
 

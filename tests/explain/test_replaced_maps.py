@@ -141,7 +141,7 @@ def test_other_words_are_half_a_caption_away_and_end_marks_and_padding_stay():
 @pytest.mark.parametrize("num_words", range(1, 6))
 def test_a_maps_other_word_is_the_same_whether_maps_are_compared_or_replaced(num_words):
     words = torch.tensor([[[START, *range(5, 5 + num_words), END]]])
-    maps = torch.arange(float(num_words + 1))[:, None].expand(-1, 4)  # (T, R), the end mark's last
+    maps = torch.arange(float(num_words + 1))[:, None].expand(-1, 4)  # (T, R), the end token's last
     caption = caption_of(*maps[:num_words].tolist())
     compared = [other_word(mention_at(caption, place))[0] for place in range(num_words)]
     assert maps_of_other_words(maps[None, None], words)[0, 0, :, 0].tolist() == [*compared, num_words]

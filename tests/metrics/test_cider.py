@@ -1,4 +1,4 @@
-"""CIDEr-D as a reward: many captions at once, stored document frequencies, the end mark. test_scores.py compares it with coco-caption."""
+"""CIDEr-D as a reward: many captions at once, stored document frequencies, the end token. test_scores.py compares it with coco-caption."""
 
 import json
 

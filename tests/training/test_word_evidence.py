@@ -113,7 +113,7 @@ def test_the_divergence_is_that_of_each_word_by_hand():
         )
         assert float(result[photo, caption, step]) == pytest.approx(expected, rel=1e-4)
     assert float(result[0, 0, 0]) == 0  # "a"
-    assert float(result[0, 0, 2]) == 0  # the end mark
+    assert float(result[0, 0, 2]) == 0  # the end token
 
 
 def test_maps_equal_to_the_evidence_have_no_divergence():

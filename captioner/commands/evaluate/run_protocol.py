@@ -54,6 +54,6 @@ def _decoding(search: PartSettings) -> str:
 
 
 def _reward(objective: PartSettings) -> str:
-    """The reward of self-critical training, or nothing; the end mark always counts as a word."""
+    """The reward of self-critical training, or nothing; the end token always counts as a word."""
     parts = [f"{objective.options[name]:g} {name}" for name in ("cider", "bleu") if objective.options.get(name)]
-    return f"{' + '.join(parts)}, end mark included" if parts else ""
+    return f"{' + '.join(parts)}, end token included" if parts else ""

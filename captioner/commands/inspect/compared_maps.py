@@ -75,7 +75,7 @@ class Posterior:
         key = (photo, tuple(caption.words))
         if key not in self.computed:
             regions = self.regions([photo])
-            words = encode_captions([[caption.words]], self.vocabulary)[0, :, :-1]  # no end mark
+            words = encode_captions([[caption.words]], self.vocabulary)[0, :, :-1]  # no end token
             maps = posterior_maps(self.regions.model, regions, words.to(regions.mask.device))[0]
             self.computed[key] = maps[:, regions.mask[0]].cpu()
         return self.computed[key]

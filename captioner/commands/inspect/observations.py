@@ -133,7 +133,7 @@ def _losses(
     targets: Sequence[Sequence[Sequence[str]]],
     replacement: Replacement,
 ) -> Iterator[tuple[int, float]]:
-    """For every word and end mark of the targets: the index of its photo in the batch, and the nats that it loses."""
+    """For every word and end token of the targets: the index of its photo in the batch, and the nats that it loses."""
     chosen = [place for place, captions in enumerate(targets) if captions]
     if not chosen:
         return

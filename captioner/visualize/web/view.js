@@ -169,7 +169,7 @@ class View {
     if (this.missing) return [["not in this caption:", this.missing]];
     const facts = [];
     if (this.words.length) facts.push(["confidence", number(caption.confidence), "the geometric mean of the words' probabilities"]);
-    if (!this.compact) facts.unshift(["caption's probability", number(Math.exp(caption.logProb)), "the product of all words' probabilities and the end mark's"]);
+    if (!this.compact) facts.unshift(["caption's probability", number(Math.exp(caption.logProb)), "the product of all words' probabilities and the end token's"]);
     if (!caption.ended) facts.push(["cut at", `${caption.words.length} words`, "the decoder did not end the caption"]);
     return facts;
   }

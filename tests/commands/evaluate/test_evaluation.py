@@ -49,8 +49,8 @@ def test_a_protocol_names_the_reward_of_training():
     def reward(kind, **options):
         return _reward(PartSettings(kind=kind, options=options))
 
-    assert reward("self_critical", cider=1.0, bleu=0.0) == "1 cider, end mark included"
-    assert reward("self_critical", cider=1.0, bleu=0.5) == "1 cider + 0.5 bleu, end mark included"
+    assert reward("self_critical", cider=1.0, bleu=0.0) == "1 cider, end token included"
+    assert reward("self_critical", cider=1.0, bleu=0.5) == "1 cider + 0.5 bleu, end token included"
     assert reward("teacher_forcing", label_smoothing=0.1) == ""
 
 

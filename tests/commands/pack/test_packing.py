@@ -195,7 +195,9 @@ def test_without_a_model_the_bundled_one_is_used_and_said(capsys, box, packed, p
     assert "natural (bundled)" in err
 
 
-def test_results_of_the_bundled_model_are_written_into_runs_and_not_among_those_of_a_run_of_its_name(capsys, box, pictures):
+def test_results_of_the_bundled_model_are_written_into_runs_and_not_among_those_of_a_run_of_its_name(
+    capsys, box, pictures
+):
     data = [f"data.{name}={value}" for name, value in {"root": pictures, "num_train": 48}.items()]
     status, out, err = run(capsys, cli.evaluate, *data, "--no-page", "--no-java")
     assert status == 0, err

@@ -110,7 +110,7 @@ class Captioner:
             hypotheses = write(self.search, self.model.decoder, memory, max_captions)
         placements = placements or [None] * len(hypotheses)
         return [
-            [self._caption(hypothesis, memory, photo, placement, unlike[photo]) for hypothesis in of_photo]
+            self._captions(of_photo, memory, photo, placement, unlike[photo])
             for photo, (of_photo, placement) in enumerate(zip(hypotheses, placements, strict=True))
         ]
 
@@ -140,23 +140,32 @@ class Captioner:
         regions = self.model.regions(photos)  # once, for both
         return self.model.remember(regions), self.training_photos.unlike(regions)
 
-    def _caption(
-        self, hypothesis: Hypothesis, memory: Memory, photo: int, placement: Placement | None, unlike: float | None
-    ) -> Caption:
+    def _captions(
+        self,
+        hypotheses: Sequence[Hypothesis],
+        memory: Memory,
+        photo: int,
+        placement: Placement | None,
+        unlike: float | None,
+    ) -> list[Caption]:
+        """The captions of one photo, which have the same candidates."""
         candidates = [
             (self.vocabulary.join(self.vocabulary.decode(words.tolist())), log_prob)
-            for words, log_prob in hypothesis.candidates
+            for words, log_prob in (hypotheses[0].candidates if hypotheses else [])
         ]
-        return Caption.of(
-            hypothesis.attended,
-            self.vocabulary.decode(hypothesis.words.tolist()),
-            hypothesis.log_probs,
-            memory=memory,
-            photo=photo,
-            vocabulary=self.vocabulary,
-            attend=self.model.decoder.attend,
-            placement=placement,
-            ended=hypothesis.ended,
-            candidates=candidates,
-            unlike_training=unlike,
-        )
+        return [
+            Caption.of(
+                hypothesis.attended,
+                self.vocabulary.decode(hypothesis.words.tolist()),
+                hypothesis.log_probs,
+                memory=memory,
+                photo=photo,
+                vocabulary=self.vocabulary,
+                attend=self.model.decoder.attend,
+                placement=placement,
+                ended=hypothesis.ended,
+                candidates=candidates,
+                unlike_training=unlike,
+            )
+            for hypothesis in hypotheses
+        ]

@@ -41,6 +41,10 @@ class Ensemble(nn.Module):
         self.models = nn.ModuleList(models)
         shared = all(same_weights(models[0].encoder, model.encoder) for model in models[1:])
         self.encoder = models[0].encoder if shared else DifferingEncoders(models[0].encoder)
+        if shared:
+            for model in models:
+                model.encoder = self.encoder  # one in memory
+        self.shared = shared
         self.decoder = EnsembleDecoder([model.decoder for model in models])
 
     @property
@@ -52,6 +56,8 @@ class Ensemble(nn.Module):
         return self.models[0].regions(photos)  # pyright: ignore[reportCallIssue]
 
     def remember(self, photos: Tensor | Regions) -> Memory:
+        if self.shared:
+            photos = self.regions(photos)  # once, for all
         first, *others = (model.remember(photos) for model in self.models)  # pyright: ignore[reportCallIssue]
         return first.extended(EnsembleMemory, others=tuple(others))
 

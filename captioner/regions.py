@@ -46,6 +46,9 @@ class Boxes:
     """Regions that a detector returned."""
 
     fractions: Tensor  # (B, R, 4), or (R, 4) of one photo: left, top, right, bottom as fractions of the view
+    cells: int | None = (
+        None  # of the square that stands for the view where lengths are counted in regions; R if not given
+    )
 
     @property
     def num_regions(self) -> int:
@@ -60,13 +63,13 @@ class Boxes:
         return self.fractions
 
     def select(self, photos: Tensor | slice) -> Boxes:
-        return Boxes(self.fractions[photos])
+        return replace(self, fractions=self.fractions[photos])
 
     def to(self, device: torch.device | None) -> Boxes:
-        return Boxes(self.fractions.to(device))
+        return replace(self, fractions=self.fractions.to(device))
 
     def of_photo(self, index: int) -> Boxes:
-        return Boxes(self.fractions[index])
+        return replace(self, fractions=self.fractions[index])
 
 
 Layout = Grid | Boxes
@@ -83,10 +86,11 @@ def centres(layout: Layout, like: Tensor) -> Tensor:
 
 
 def extent_of(layout: Layout) -> tuple[float, float]:
-    """Width and height of the view, in regions; for boxes, as if the view were a square of R cells."""
+    """Width and height of the view, in regions; for boxes, as if the view were a square of `cells` cells."""
     if isinstance(layout, Grid):
         return float(layout.columns), float(layout.rows)
-    return layout.num_regions**0.5, layout.num_regions**0.5
+    side = (layout.cells or layout.num_regions) ** 0.5
+    return side, side
 
 
 @dataclass(frozen=True)
@@ -103,18 +107,25 @@ class Regions:
         return cls(features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device), layout)
 
     @classmethod
-    def of_boxes(cls, features: Sequence[Tensor], corners: Sequence[Tensor], max_boxes: int | None = None) -> Regions:
+    def of_boxes(
+        cls,
+        features: Sequence[Tensor],
+        corners: Sequence[Tensor],
+        max_boxes: int | None = None,
+        cells: int | None = None,
+    ) -> Regions:
         """Regions of photos with different numbers of boxes, padded with zeros that the mask excludes.
 
         Args:
             features: (n, D) of each photo.
             corners: (n, 4) of each photo, as fractions of the view.
             max_boxes: R; the largest n unless given.
+            cells: see `Boxes`; the same for all photos, so that a photo's regions do not depend on the others of its batch.
         """
         counts = torch.tensor([len(of_photo) for of_photo in features], device=features[0].device)
         length = int(counts.max()) if max_boxes is None else max_boxes
         mask = torch.arange(length, device=counts.device) < counts[:, None]
-        return cls(_padded(features, length), mask, Boxes(_padded(corners, length)))
+        return cls(_padded(features, length), mask, Boxes(_padded(corners, length), cells))
 
     def mean(self) -> Tensor:
         """(B, D): the mean over real regions."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from captioner import builder
 from captioner.commands.train import training_run as runs
+from captioner.encoders.small_cnn import SmallCNN
 from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.search import BeamSearch, Limits, Sampling
 from captioner.text.vocabulary import START
-from tests.helpers import DECODERS, DRAWN, make_decoder, make_regions, tiny_settings
+from tests.helpers import DECODERS, DRAWN, REGION, make_decoder, make_regions, tiny_settings
 
 
 class Eye(nn.Module):
@@ -105,3 +108,11 @@ def test_runs_are_loaded_together(pictures, tmp_path):
         builder.load([folders[0], tmp_path / "other"])
     with pytest.raises(UserError, match="load needs a run, got none"):
         builder.load([])
+
+
+def test_models_with_one_encoder_run_it_once(monkeypatch):
+    encoder, passes = SmallCNN(size=16, width=4, region_size=REGION), []
+    models = [CaptionModel(copy.deepcopy(encoder), make_decoder()) for _ in range(3)]
+    monkeypatch.setattr(SmallCNN, "forward", lambda self, pixels: passes.append(self) or make_regions())
+    Ensemble(models).remember(torch.zeros(3, 3, 16, 16, dtype=torch.uint8))
+    assert len(passes) == 1

@@ -162,9 +162,14 @@ class MeanDropout(nn.Module):
         learned = self.learned.to(mean.dtype)
         if self.fraction == 1:
             return learned.expand_as(mean)
-        if not self.training:
+        if self.training:
+            replaced = torch.rand(len(mean), 1, device=mean.device) < self.fraction
+        elif (
+            torch.is_grad_enabled()
+        ):  # with a gradient of zero, since all processes expect one; self-critical training has no dropout
+            replaced = torch.zeros(len(mean), 1, dtype=torch.bool, device=mean.device)
+        else:
             return mean
-        replaced = torch.rand(len(mean), 1, device=mean.device) < self.fraction
         return torch.where(replaced, learned, mean)
 
 

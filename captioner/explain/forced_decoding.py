@@ -40,7 +40,7 @@ def forced_decoding(decoder: Decoder, memory: Memory, words: Tensor) -> ForcedDe
 
 def encode_captions(captions: Sequence[Sequence[Sequence[str]]], vocabulary: Vocabulary) -> Tensor:
     """(B, Q, T + 1): the captions of each photo, given as words; a photo may have none."""
-    return pad_words([[vocabulary.encode(vocabulary.join(words)) for words in photo] for photo in captions])
+    return pad_words([[vocabulary.numbers(words) for words in photo] for photo in captions])
 
 
 @torch.no_grad()

@@ -38,7 +38,8 @@ def has_posterior(model: CaptionModel) -> bool:
 
 @torch.no_grad()
 def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tensor:
-    """(n, T, R), each of sum 1: the posterior map of every word of captions (n, T + 1) that begin with the start token, one for each photo.
+    """(n, T, R): the posterior map of every word of captions (n, T + 1) that begin with the start token, one for each photo. Each has
+    sum 1, or 0 where attention is 0 everywhere, as `local_predictive` can be.
 
     The model is in evaluation mode, and its decoder has one attention. Maps at padding mean nothing.
     """
@@ -54,7 +55,7 @@ def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tens
             of_word = of_word.masked_fill(~memory.mask, -torch.inf)  # padding, which no kind can read alone
             _, attended, state = decoder.step(previous, state, memory)
             assert attended.weights is not None
-            maps.append((attended.weights[:, 0].float().log() + of_word).softmax(-1))
+            maps.append((attended.weights[:, 0].float().log() + of_word).softmax(-1).nan_to_num(0.0))
     return torch.stack(maps, 1)
 
 

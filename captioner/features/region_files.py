@@ -145,7 +145,8 @@ class PublishedRegions:
     def __call__(self, indices: Sequence[int], views: Sequence[int] | None = None) -> Regions:
         """Regions of some photos, padded to the largest number among them."""
         photos = [self.files.read(self.paths[index]) for index in indices]
-        return Regions.of_boxes([features for features, _ in photos], [corners for _, corners in photos])
+        features, corners = zip(*photos, strict=True)
+        return Regions.of_boxes(features, corners, cells=self.files.max_boxes)
 
     def unreadable(self, indices: Sequence[int]) -> dict[int, str]:
         """The photos without regions that can be read, and the reasons, by index."""

@@ -128,9 +128,10 @@ class ConsensusSearch(BeamSearch):
 
         slots = torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1)
         words, _, _ = history.follow_back(slots)
-        weights = (self.sharpness * scores).softmax(1)
+        dead = scores.isinf()
+        weights = (self.sharpness * scores.masked_fill(dead, 0)).masked_fill(dead, -torch.inf).softmax(1)
         agreements = [agreement(*photo) for photo in zip(words, weights, strict=True)]
-        return torch.stack(agreements).masked_fill(scores.isinf(), -torch.inf)
+        return torch.stack(agreements).masked_fill(dead, -torch.inf)
 
 
 def _best(

@@ -22,7 +22,7 @@ class Limits:
 
     A caption is never empty: the end token is not allowed as the first word. After `max_length` words only the end token is allowed, with
     the probability that the decoder gives it, and the caption's `ended` is False. If the limits leave a photo no word at all, its
-    captions end, although this breaks a limit.
+    captions end, although this breaks a limit; samples end one by one.
 
     Probabilities stay the decoder's own: the remaining words are not renormalised.
 
@@ -48,13 +48,17 @@ class Limits:
                 f"min_length should be at most max_length, got {self.min_length} and {self.max_length}; change one of them"
             )
 
-    def next_words(self, logits: Tensor, so_far: Tensor, ended: Tensor) -> Tensor:
+    def next_words(
+        self, logits: Tensor, so_far: Tensor, ended: Tensor, dead: Tensor | None = None, each: bool = False
+    ) -> Tensor:
         """Log-probabilities (n, K, V) of the words that may come next, minus infinity for all others.
 
         Args:
             logits: (n, K, V).
             so_far: (n, K, t), the words of each caption.
             ended: (n, K); a caption that has ended may only write PAD.
+            dead: (n, K), slots without a caption, which have ended too.
+            each: every caption goes on by itself, as a sample does, so that each needs a word; a beam can follow another.
         """
         log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
         end = log_probs[..., END].clone()
@@ -66,7 +70,9 @@ class Limits:
         log_probs += torch.zeros_like(ended, dtype=log_probs.dtype).masked_fill_(ended, -torch.inf)[..., None]
         log_probs[..., PAD].masked_fill_(ended, 0.0)
         if self._can_get_stuck:
-            stuck = log_probs.amax(-1).isneginf().all(1, keepdim=True)  # (n, 1)
+            stuck = log_probs.amax(-1).isneginf()  # (n, K)
+            if not each:
+                stuck = (stuck if dead is None else stuck | dead).all(1, keepdim=True)
             log_probs[..., END] = torch.where(stuck, end, log_probs[..., END])
         return log_probs
 

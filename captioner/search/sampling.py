@@ -6,6 +6,7 @@ Shapes: n photos still in the batch, K samples of a photo, V vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,6 +38,7 @@ class Sampling(Search):
     top_k: Count = 0
     top_p: Share = 1.0
     limits: Limits = DEFAULT
+    each: ClassVar[bool] = True
 
     def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         num_photos, num_captions = log_probs.shape[:2]

@@ -5,12 +5,12 @@ Shapes: B photos, n photos still in the batch, K captions side by side, V vocabu
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from captioner.attention import Memory
+from captioner.attention import Attended, Memory
 from captioner.decoders import Decoder
 from captioner.errors import UserError
 from captioner.search.hypotheses import Hypothesis, SearchHistory
@@ -42,6 +42,9 @@ class Continuations(NamedTuple):
 
 class Search(Protocol):
     """A way of decoding: the limits on captions, and how the next words are chosen."""
+
+    each: ClassVar[bool] = False
+    """Whether every caption goes on by itself; see `Limits.next_words`."""
 
     @property
     def limits(self) -> Limits: ...
@@ -89,7 +92,10 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
     so_far = words[..., :0, None].reshape(num_photos, 1, 0)
     for length in range(search.limits.max_length + 1):
         output, attended, state = decoder.step(words, state, memory, need_weights)
-        log_probs = search.limits.next_words(decoder.vocabulary_logits(output), so_far, ended[active])
+        dead = scores[active].isinf()
+        log_probs = search.limits.next_words(
+            decoder.vocabulary_logits(output), so_far, ended[active], dead, search.each
+        )
         if log_probs.amax().isnan():
             raise UserError(
                 "the model's probabilities are not numbers: its training has diverged, or a photo's pixels or regions are damaged; "
@@ -98,7 +104,7 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
         chosen = search.choose(log_probs, BeamState(scores[active], ranks[active], ended[active], length))
         words, parents = chosen.words, chosen.parents
         if length == 0:
-            _check_memory(words, log_probs.shape[-1], memory.mask.shape[1])
+            _check_memory(words, log_probs.shape[-1], _map_numbers(attended) * (search.limits.max_length + 1))
         history.record(active, words, chosen.log_probs, parents, attended)
         new_ended = (words == END) | (words == PAD) | chosen.scores.isinf()
         if length == 0:
@@ -116,11 +122,16 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
     return history, scores, ranks
 
 
-def _check_memory(words: Tensor, vocabulary_size: int, num_regions: int) -> None:
-    """Refuse a batch of captions (n, K) whose logits are larger than the free memory. Linux would promise it, and kill this process
-    later; a GPU raises an error by itself.
+def _map_numbers(attended: Attended) -> int:
+    """How many numbers the maps of one word have."""
+    return sum(values[0, 0].numel() for values in attended.maps().values() if values is not None)
+
+
+def _check_memory(words: Tensor, vocabulary_size: int, map_numbers: int) -> None:
+    """Refuse a batch of captions (n, K) whose logits and maps, of so many numbers for a caption, are larger than the free memory. Linux
+    would promise it, and kill this process later; a GPU raises an error by itself.
     """
-    needed = 4 * words.numel() * (_COPIES * vocabulary_size + num_regions)
+    needed = 4 * words.numel() * (_COPIES * vocabulary_size + map_numbers)
     if needed < _ALWAYS_FREE or words.device.type != "cpu":
         return
     from captioner.layers.allocation import free_memory

@@ -60,12 +60,16 @@ class Vocabulary:
 
     def encode(self, caption: str, max_length: int | None = None) -> list[int]:
         """Start token, at most `max_length` words, end token."""
-        numbers = [self.number_of.get(word, UNK) for word in self.split(caption)[:max_length]]
-        if numbers and min(numbers) < UNK:
+        numbers = self.numbers(self.split(caption)[:max_length])
+        if min(numbers[1:-1], default=UNK) < UNK:
             raise UserError(
                 f"captions should not hold the marks {', '.join(MARKS[:UNK])}, got {caption[:100]!r}; take them out"
             )
-        return [START, *numbers, END]
+        return numbers
+
+    def numbers(self, words: Sequence[str]) -> list[int]:
+        """Start token, words, end token."""
+        return [START, *(self.number_of.get(word, UNK) for word in words), END]
 
     def decode(self, numbers: Iterable[int]) -> list[str]:
         return [self.words[number] for number in numbers]

@@ -26,7 +26,7 @@ from captioner.training.checkpoints import BEST, NEWEST, model_tensors, not_fini
 from captioner.training.contract import Objective, Totals
 from captioner.training.distributed import Processes, others_alive
 from captioner.training.optimisation import Constant, scale_learning_rates
-from captioner.training.plan import Changes, Plan, Progress, Validation
+from captioner.training.plan import Changes, Plan, Progress, Validation, check_batch_size
 from captioner.training.resuming import Nested, Resumable
 from captioner.training.run_log import RunLog
 from captioner.training.step import TrainingStep
@@ -63,6 +63,7 @@ class Trainer:
         stop: StopRequest | None = None,
         settings: Nested = MappingProxyType({}),
     ):
+        check_batch_size(plan, photos.epoch_size, processes.count)
         self.objective, self.frozen = objective, frozen
         self.optimiser, self.schedule, self.plan = optimiser, schedule, plan
         self.photos, self.validate, self.log, self.report = photos, validate, log, report
@@ -142,7 +143,8 @@ class Trainer:
 
     def _train_on(self, indices: Sequence[int], batches: Iterator[Batch]) -> None:
         started = time.monotonic()
-        factor = self.schedule.factor(self.progress.step, self.steps_per_epoch, self.plan.epochs)
+        epoch = self.progress.epoch + self.progress.batch / self.steps_per_epoch
+        factor = self.schedule.factor(self.progress.step, epoch, self.plan.epochs)
         scale_learning_rates(self.optimiser, factor)
         captions = [caption for index in indices for caption in self.photos.captions_of(index)]
         num_words = sum(len(caption) - 1 for caption in captions)

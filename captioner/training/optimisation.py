@@ -64,8 +64,10 @@ class Constant:
 
     warm_up: Count = 0
 
-    def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
-        """The factor of the learning rate at a step, counted from 0."""
+    def factor(self, step: int, epoch: float, num_epochs: int) -> float:
+        """The factor of the learning rate at a step, counted from 0, after so many of the epochs, fractions included. Warm-up counts
+        steps, everything else epochs, so that a run may go on with larger or smaller batches.
+        """
         return min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
 
     def after_validation(self, score: float) -> None:
@@ -92,8 +94,8 @@ class StepDecay(Constant):
     every: Size = 3
     by: Probability = 0.8
 
-    def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
-        return super().factor(step, steps_per_epoch, num_epochs) * self.by ** (step // steps_per_epoch // self.every)
+    def factor(self, step: int, epoch: float, num_epochs: int) -> float:
+        return super().factor(step, epoch, num_epochs) * self.by ** (int(epoch) // self.every)
 
 
 @dataclass
@@ -106,10 +108,11 @@ class Cosine(Constant):
 
     last: Probability = 0.0
 
-    def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
-        done = (step - self.warm_up) / max(1, steps_per_epoch * num_epochs - self.warm_up)
+    def factor(self, step: int, epoch: float, num_epochs: int) -> float:
+        warm = epoch * self.warm_up / step if step else 0.0  # epochs of warm-up
+        done = (epoch - warm) / (num_epochs - warm) if warm < num_epochs else 0.0
         wave = 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
-        return super().factor(step, steps_per_epoch, num_epochs) * (self.last + (1 - self.last) * wave)
+        return super().factor(step, epoch, num_epochs) * (self.last + (1 - self.last) * wave)
 
 
 @dataclass
@@ -127,8 +130,8 @@ class Plateau(Constant):
     waited: int = field(default=0, init=False)
     reduced: int = field(default=0, init=False)
 
-    def factor(self, step: int, steps_per_epoch: int, num_epochs: int) -> float:
-        return super().factor(step, steps_per_epoch, num_epochs) * self.by**self.reduced
+    def factor(self, step: int, epoch: float, num_epochs: int) -> float:
+        return super().factor(step, epoch, num_epochs) * self.by**self.reduced
 
     def after_validation(self, score: float) -> None:
         if score > self.best:

@@ -101,16 +101,23 @@ def check_monitor(plan: Plan, num_photos: int) -> None:
         raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.monitor")
 
 
-def check_batch_size(plan: Plan, num_photos: int, num_processes: int) -> None:
-    """Check that every part of every batch has a photo.
+def check_num_photos(plan: Plan, num_photos: int, num_processes: int) -> None:
+    """`check_batch_size` before the captions are read. If few captions of a photo are taken at a time, how often an epoch visits it is
+    only known afterwards.
+    """
+    if not plan.captions_per_photo:
+        check_batch_size(plan, num_photos, num_processes)
+
+
+def check_batch_size(plan: Plan, epoch_size: int, num_processes: int) -> None:
+    """Check that every part of every batch has a photo; an epoch visits `epoch_size` photos, repeats counted.
 
     Raises:
         UserError: a batch has fewer photos than parts.
     """
     parts = num_processes * plan.accumulate
-    smallest = num_photos // -(
-        -num_photos // plan.batch_size
-    )  # batches of an epoch differ by one photo; see epoch_order
+    num_batches = -(-epoch_size // plan.batch_size)
+    smallest = epoch_size // num_batches  # batches of an epoch differ by one photo; see epoch_order
     if parts > smallest:
         raise UserError(
             f"run.batch_size={plan.batch_size}, {num_processes} processes and run.accumulate={plan.accumulate} leave parts of a batch "

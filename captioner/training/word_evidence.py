@@ -115,8 +115,7 @@ def evidence_for(
         _learn(evidence, photos, seed, report)
         save_checkpoint(path, evidence.state_dict(), {})
 
-    if not path.exists():
-        here.from_first(learn)
+    here.from_first(lambda: path.exists() or learn())
     tensors, _ = load_checkpoint(path)
     check_shapes(evidence.state_dict(), tensors, path)
     evidence.load_state_dict(tensors)
@@ -140,7 +139,7 @@ def _learn(evidence: WordEvidence, photos: CaptionedPhotos, seed: int, report: R
     for order in orders:
         for batch in photos.batches(order):
             for group in optimiser.param_groups:
-                group["lr"] = LEARNING_RATE * schedule.factor(done, total, 1)
+                group["lr"] = LEARNING_RATE * schedule.factor(done, done / total, 1)
             evidence.loss(batch).backward()
             optimiser.step()
             optimiser.zero_grad()

@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from captioner import builder
+from captioner.attention import AdditiveScore, LocalPredictiveAttention, Query
 from captioner.commands.doctor import diagnose
 from captioner.commands.evaluate import evaluate
 from captioner.commands.train import training_run as runs
-from captioner.encoders import KINDS, Encoder
+from captioner.encoders import KINDS, Encoder, Refiner
 from captioner.encoders.detector import Detector, pack_boxes, unpack_boxes
 from captioner.encoders.preprocess import open_photo
 from captioner.ensemble import Ensemble
@@ -267,3 +268,23 @@ def test_models_of_an_ensemble_read_the_same_region_files(tmp_path, monkeypatch)
         files = RegionFiles(**{"folder": "files", "region_size": REGION, "max_boxes": 3, **options})
         with pytest.raises(UserError, match="or read the same region files in the same way"):
             Ensemble([ours, CaptionModel(files, make_decoder())])
+
+
+@torch.no_grad()
+def test_what_a_model_sees_in_a_photo_does_not_depend_on_the_others_of_its_batch(tmp_path):
+    """Places of boxes are counted in regions, of which other photos may have more."""
+    torch.manual_seed(0)
+    files, paths = RegionFiles(str(tmp_path), REGION, max_boxes=12), []
+    for count in (3, 9):
+        paths.append(tmp_path / f"{count}.png")
+        Image.new("RGB", (50, 20)).save(paths[-1])
+        corners = torch.rand(count, 4).sort(1).values * torch.tensor([50, 20, 50, 20])
+        numpy.savez(tmp_path / f"{count}.npz", features=torch.randn(count, REGION).numpy(), boxes=corners.numpy())
+    source = PublishedRegions(paths, files)
+    refiner = Refiner(REGION, layers=1, heads=2, size=8, feedforward_size=16).eval()
+    local = LocalPredictiveAttention(AdditiveScore(6, REGION, 6), 6, REGION, 2.0, 6).eval()
+    alone, beside = source([0]), source([0, 1])
+    torch.testing.assert_close(refiner(beside).features[:1, :3], refiner(alone).features)
+    queries = [Query(torch.ones(count, 1, 6), torch.zeros(count, 1, dtype=torch.long)) for count in (1, 2)]
+    weights = [local(*pair).weights for pair in zip(queries, map(local.remember, (alone, beside)), strict=True)]
+    torch.testing.assert_close(weights[1][:1, :, :3], weights[0])

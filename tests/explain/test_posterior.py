@@ -84,3 +84,11 @@ def test_layers_that_attend_in_turn_and_no_attention_have_no_posterior():
     assert blind
     assert not any(has_posterior(CaptionModel(NoEncoder(), make_decoder(**options))) for options in blind)
     assert ONE_ATTENTION
+
+
+def test_a_word_that_reads_no_region_has_a_map_of_zeros():
+    """As with a window of `local_predictive` in which no box lies."""
+    model, regions = make_model("lstm"), make_regions()
+    with replace_maps(model.decoder, lambda weights, memory, query: torch.zeros_like(weights)):
+        maps = posterior_maps(model, regions, WORDS)
+    assert (maps == 0).all()

@@ -102,3 +102,14 @@ def test_the_order_holds_for_every_caller():
     assert ranked != words(BeamSearch(8, limits=Limits(6))(decoder, memory, 8))
     assert ranked == words(write(_InTime(search, math.inf), decoder, memory, 8))
     assert ranked == words(write(search, decoder, memory, 8))
+
+
+def test_all_captions_count_alike_also_beside_slots_without_a_caption():
+    class History:
+        def follow_back(self, slots):
+            return torch.tensor([[[5, 6, 7, 8], [9, 10, 11, 12], [5, 6, 7, 12], [0, 0, 0, 0]]]), None, None
+
+    scores = torch.tensor([[-1.0, -2.0, -3.0, -torch.inf]])
+    ranks = ConsensusSearch(4, sharpness=0.0).rank(History(), scores, scores)[0]
+    assert ranks[3] == -torch.inf
+    torch.testing.assert_close(ranks, ConsensusSearch(4, sharpness=1e-6).rank(History(), scores, scores)[0])

@@ -7,6 +7,8 @@ import itertools
 import pytest
 import torch
 
+from captioner.attention import Attended
+from captioner.decoders import Decoder
 from captioner.search import BeamSearch, Greedy, Limits, Sampling
 from captioner.text.vocabulary import END, START
 from tests.helpers import make_decoder, make_regions
@@ -83,3 +85,44 @@ def test_where_limits_leave_no_word_a_caption_ends(decoder, search):
 def test_limits_that_contradict_each_other_are_an_error():
     with pytest.raises(ValueError, match="min_length should be at most max_length, got 5 and 4"):
         Limits(4, min_length=5)
+
+
+class WordsByLast(Decoder):
+    """The next word depends on the last alone."""
+
+    attend = "after"
+
+    def __init__(self, vocabulary_size: int):
+        super().__init__()
+        self.table = torch.randn(vocabulary_size, vocabulary_size, generator=torch.Generator().manual_seed(0))
+
+    def start(self, memory, num_captions):
+        return make_decoder(vocabulary_size=VOCABULARY).start(memory, num_captions)
+
+    def step(self, words, state, memory, need_weights=True):
+        return self.table[words], Attended(torch.zeros(*words.shape, 1), torch.ones(*words.shape, 1)), state
+
+    def vocabulary_logits(self, output):
+        return output
+
+
+def test_beams_without_a_caption_do_not_hide_that_the_others_have_no_word_left():
+    """Two words make two captions, fewer than there are beams; then no word is left before the least length."""
+    decoder = WordsByLast(6)
+    captions = BeamSearch(5, limits=Limits(10, min_length=5, no_repeat=1))(decoder, make_memory())
+    assert [sorted(one.words.tolist() for one in of_photo) for of_photo in captions] == [[[4, 5]]] * 3
+    candidates = [sorted(words.tolist() for words, _ in of_photo[0].candidates) for of_photo in captions]
+    assert candidates == [[[4, 5], [5, 4]]] * 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sample_without_a_word_left_ends_while_others_go_on(seed):
+    torch.manual_seed(seed)
+    captions = Sampling(3, limits=Limits(12, min_length=12, no_repeat=2))(WordsByLast(6), make_memory(), 3)
+    lengths = {len(one.words) for of_photo in captions for one in of_photo}
+    assert all(len(of_photo) == 3 for of_photo in captions)
+    assert max(lengths) <= 5  # two words have four pairs
+
+
+def make_memory():
+    return make_decoder(vocabulary_size=VOCABULARY).remember(make_regions())

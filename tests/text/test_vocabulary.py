@@ -65,3 +65,11 @@ def test_bad_vocabularies_are_named(tmp_path):
     (tmp_path / "v.json").write_text("[]", encoding="utf-8")
     with pytest.raises(UserError, match="should be as this program writes it"):
         read_vocabulary(tmp_path / "v.json")
+
+
+@pytest.mark.parametrize("tokens", ["ptb", "characters"])
+def test_words_are_looked_up_as_they_are(tokens):
+    """Joined to a caption, some would be cut otherwise."""
+    vocabulary = Vocabulary(["dog", "no.", "no", "b"], tokens)
+    words = ["dog", "no.", "<unk>", "b"]
+    assert vocabulary.decode(vocabulary.numbers(words)) == ["<start>", *words, "<end>"]

@@ -22,7 +22,7 @@ from captioner.training.optimisation import (
 @given(step=st.integers(0, 500), warm_up=st.integers(0, 50))
 def test_a_factor_lies_between_0_and_1_and_warms_up_to_its_height(kind, step, warm_up):
     schedule = SCHEDULES[kind](warm_up=warm_up)
-    factor = schedule.factor(step, 10, 50)
+    factor = schedule.factor(step, step / 10, 50)
     assert 0 <= factor <= 1
     if step < warm_up:
         assert factor <= (step + 1) / warm_up
@@ -30,14 +30,14 @@ def test_a_factor_lies_between_0_and_1_and_warms_up_to_its_height(kind, step, wa
 
 def test_cosine_falls_from_1_to_its_last():
     schedule = Cosine(last=0.1)
-    assert schedule.factor(0, 10, 5) == pytest.approx(1)
-    assert schedule.factor(25, 10, 5) == pytest.approx(0.55)
-    assert schedule.factor(50, 10, 5) == pytest.approx(0.1)
+    assert schedule.factor(0, 0.0, 5) == pytest.approx(1)
+    assert schedule.factor(25, 2.5, 5) == pytest.approx(0.55)
+    assert schedule.factor(50, 5.0, 5) == pytest.approx(0.1)
 
 
 def test_step_decay_falls_after_every_so_many_epochs():
     schedule = StepDecay(every=2, by=0.5)
-    assert [schedule.factor(step, 10, 99) for step in (0, 19, 20, 39, 40)] == [1, 1, 0.5, 0.5, 0.25]
+    assert [schedule.factor(step, step / 10, 99) for step in (0, 19, 20, 39, 40)] == [1, 1, 0.5, 0.5, 0.25]
 
 
 def test_plateau_falls_only_when_the_score_has_not_risen_for_its_patience_and_remembers_it():
@@ -76,3 +76,15 @@ def test_learning_rates_are_scaled_from_those_the_optimiser_was_made_with():
     for factor in (0.5, 1.0, 0.25):
         scale_learning_rates(optimiser, factor)
         assert optimiser.param_groups[0]["lr"] == 0.5 * factor
+
+
+@pytest.mark.parametrize("schedule", [Cosine(), Cosine(warm_up=5), StepDecay(every=2, by=0.5)], ids=str)
+def test_the_rate_goes_on_where_it_was_with_batches_of_another_size(schedule):
+    """60 steps are 6 epochs of 10; then an epoch has 5 steps."""
+    before = schedule.factor(60, 6.0, 12)
+    after = [schedule.factor(60 + step, 6 + step / 5, 12) for step in range(31)]
+    assert after[0] == before
+    assert after == sorted(after, reverse=True)
+    assert after[25] > 0
+    if isinstance(schedule, Cosine):
+        assert after[30] == pytest.approx(0, abs=1e-9)

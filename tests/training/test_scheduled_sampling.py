@@ -69,3 +69,14 @@ def test_the_objective_follows_the_schedule_in_training_alone():
     assert losses[0] == pytest.approx(loss)
     assert losses[10] != pytest.approx(loss)
     assert scheduled.eval()(batch, Totals(words=16, captions=5, photos=3, step=10))[0].item() == pytest.approx(loss)
+
+
+def test_every_weight_has_a_gradient_in_mixed_precision_too():
+    """Before torch 2.10, autocast kept the casts of weights that had been made for the draws, without a gradient."""
+    decoder = make_decoder().float()
+    memory = decoder.remember(make_regions().to(dtype=torch.float32))
+    with torch.autocast("cpu", torch.bfloat16):
+        output, _ = read_scheduled(decoder, torch.tensor([[[START, 5, 6, 4]]] * 3), memory, 0.0, False)
+        decoder.vocabulary_logits(output).float().logsumexp(-1).sum().backward()
+    assert decoder.to_vocabulary.weight.grad is not None
+    assert decoder.embedding.weight.grad is not None

@@ -180,3 +180,27 @@ def test_maps_of_drawn_words_are_taught_by_the_evidence():
 def test_evidence_needs_maps():
     with pytest.raises(ValueError, match="evidence needs the weights of attention"):
         SelfCritical(CaptionModel(nn.Identity(), make_decoder(attention="none")), {"cider": reward}, evidence=1.0)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "transformer-pre"])
+@pytest.mark.parametrize("baseline", ["mean", "greedy"])
+def test_every_weight_has_a_gradient_in_mixed_precision_too(kind, baseline):
+    """Before torch 2.10, autocast kept the casts of weights that had been made for the draws, without a gradient."""
+    objective = make_objective(kind, baseline=baseline).float()
+    batch = make_batch(4)
+    batch = Batch(batch.photos.to(dtype=torch.float32), batch.words, batch.indices)
+    totals = Totals(words=0, captions=0, photos=4)
+    torch.manual_seed(0)
+    expected = gradients(objective, objective(batch, totals)[0])
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _ = objective(batch, totals)
+    assert gradients(objective, loss).keys() == expected.keys()
+
+
+def test_every_parameter_has_a_gradient_with_mean_dropout():
+    """Processes wait for each other's gradients of all parameters."""
+    decoder = make_decoder(vocabulary_size=VOCABULARY, mean_dropout=0.5)
+    objective = SelfCritical(CaptionModel(nn.Identity(), decoder), {"cider": reward}, max_length=LONGEST).train()
+    found = gradients(objective, objective(make_batch(4), Totals(words=0, captions=0, photos=4))[0])
+    assert float(found["model.decoder.mean_dropout.learned"].abs().max()) == 0

@@ -77,6 +77,17 @@ def test_evidence_is_stored_and_read_again(tmp_path, monkeypatch):
     assert not any(parameter.requires_grad for parameter in again.parameters())
 
 
+def test_all_processes_meet_although_the_evidence_is_there_already(tmp_path, monkeypatch):
+    """A process that looks for the file after another has written it has to meet the others too."""
+    _, photos = shapes()
+    learned(tmp_path, monkeypatch, photos)
+    calls = []
+    with processes("cpu") as here:
+        monkeypatch.setattr(type(here), "from_first", lambda self, work: calls.append(work()))
+        evidence_for(photos, Vocabulary(WORDS), tmp_path, 0, here, silent)
+    assert calls == [True]
+
+
 def test_evidence_of_other_words_is_refused(tmp_path, monkeypatch):
     _, photos = shapes()
     learned(tmp_path, monkeypatch, photos)

@@ -23,7 +23,7 @@ from captioner.files import write_text_atomically
 from captioner.progress import Report, silent
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import choose_device, number_type, precision_text
-from captioner.training.plan import check_batch_size, check_monitor
+from captioner.training.plan import check_monitor, check_num_photos
 
 
 def diagnose(
@@ -65,7 +65,7 @@ def _refusals(settings: Settings, splits: Splits, vocabulary: Vocabulary) -> lis
     """Why training would refuse to start, other than for its photos and captions."""
     checks: list[Callable[[], object]] = [
         lambda: check_monitor(settings.run, len(splits.get("val", []))),
-        lambda: check_batch_size(settings.run, sum(epoch_sizes(splits["train"]).values()), 1),
+        lambda: check_num_photos(settings.run, sum(epoch_sizes(splits["train"]).values()), 1),
         lambda: builder.check_training_parts(
             settings, builder.make_model(settings, vocabulary, download=False), vocabulary, check_weights=False
         ),

@@ -53,7 +53,7 @@ def measure_deletion(
     for photo, index in words:
         photo_regions = regions([photo])
         mask = photo_regions.mask[0].cpu()
-        target = Target(photo, vocabulary.encode(captions[photo].text)[: index + 2])
+        target = Target(photo, vocabulary.numbers(captions[photo].words)[: index + 2])
         from_gradients = _gradient_maps(regions.model, photo_regions, target, empty)
         orders = _orders(captions[photo], index, mask, generator)
         if posterior:

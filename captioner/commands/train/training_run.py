@@ -32,7 +32,7 @@ from captioner.text.tokens import TOKENS, leaves_whole
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import Processes, number_type, precision_text, processes
 from captioner.training.loop import Trainer
-from captioner.training.plan import Changes, Progress, Validation, check_batch_size, check_monitor
+from captioner.training.plan import Changes, Progress, Validation, check_monitor, check_num_photos
 from captioner.training.run_log import RunLog, check_logs
 from captioner.training.stopping import StopRequest
 
@@ -67,7 +67,7 @@ def train(
         here.from_first(lambda: check_folder(folder, settings, change))
         splits = read_splits(settings, report)
         _check_captions(splits, settings, report)
-        check_batch_size(settings.run, sum(epoch_sizes(splits["train"]).values()), here.count)
+        check_num_photos(settings.run, sum(epoch_sizes(splits["train"]).values()), here.count)
         torch.manual_seed(settings.run.seed)
         vocabulary, model = builder.make_start(settings, splits)
         model.to(here.device)

@@ -173,3 +173,24 @@ def test_what_the_weights_depend_on_does_not_change(stopped, tmp_path, change):
 def test_there_is_nothing_to_change_without_a_run(settings):
     with pytest.raises(UserError, match="leave --change out"):
         runs.train(DRAWN, settings, change=True)
+
+
+def test_batches_of_another_size_keep_the_learning_rate(settings, tmp_path):
+    """In steps, a run with batches twice as large would be at the end of its schedule."""
+    runs.train(DRAWN, [*settings, "run.epochs=3"])
+    runs.train(DRAWN, [*settings, "run.epochs=6", "run.batch_size=16"], change=True)
+    rates = [
+        line["learning_rate"] for line in losses(tmp_path / "run") if line["kind"] == "train" and line["epoch"] >= 3
+    ]
+    assert min(rates) > 0
+
+
+@pytest.mark.parametrize(("captions_per_photo", "fits"), [(1, True), (0, False)])
+def test_parts_of_a_batch_are_counted_in_visits_to_photos(settings, tmp_path, captions_per_photo, fits):
+    """48 photos make batches of 44 at least if an epoch visits each several times, and of 24 otherwise."""
+    parts = ["run.batch_size=47", "run.accumulate=30", "run.epochs=1", f"run.captions_per_photo={captions_per_photo}"]
+    if fits:
+        runs.train(DRAWN, [*settings, *parts])
+    else:
+        with pytest.raises(UserError, match="without photos: the smallest batch has 24"):
+            runs.train(DRAWN, [*settings, *parts])

@@ -42,5 +42,5 @@ def _is_reference(words: Tensor, share: float) -> Tensor:
 def _draw(decoder: Decoder, output: Tensor) -> Tensor:
     logits = decoder.vocabulary_logits(output).float()
     logits[..., [PAD, START]] = -torch.inf
-    torch.clear_autocast_cache()  # before torch 2.10 it keeps the weights' casts of this draw, through which no gradient passes
+    torch.clear_autocast_cache()  # older versions of torch keep the weights' casts of this draw, through which no gradient passes
     return torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view(logits.shape[:2])

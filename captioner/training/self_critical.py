@@ -87,7 +87,7 @@ class SelfCritical(EvidenceObjective):
             words = draw(Sampling(self.samples, self.temperature, limits=self.limits), self.model.decoder, memory)
             rewards = self._score(batch.indices, words)
             baseline = self._baseline(batch.indices, rewards, memory)
-            torch.clear_autocast_cache()  # before torch 2.10 it keeps the weights' casts of the draws, through which no gradient passes
+            torch.clear_autocast_cache()  # older versions of torch keep the weights' casts of the draws, through which no gradient passes
             words, order = _longest_first(words)
             advantages = (rewards - baseline).gather(1, order)
             log_probs, maps = self._read(words, memory)

@@ -72,7 +72,7 @@ def test_the_objective_follows_the_schedule_in_training_alone():
 
 
 def test_every_weight_has_a_gradient_in_mixed_precision_too():
-    """Before torch 2.10, autocast kept the casts of weights that had been made for the draws, without a gradient."""
+    """Older versions of torch kept the casts of weights that had been made for the draws, without a gradient."""
     decoder = make_decoder().float()
     memory = decoder.remember(make_regions().to(dtype=torch.float32))
     with torch.autocast("cpu", torch.bfloat16):

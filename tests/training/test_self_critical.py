@@ -185,7 +185,7 @@ def test_evidence_needs_maps():
 @pytest.mark.parametrize("kind", ["lstm", "transformer-pre"])
 @pytest.mark.parametrize("baseline", ["mean", "greedy"])
 def test_every_weight_has_a_gradient_in_mixed_precision_too(kind, baseline):
-    """Before torch 2.10, autocast kept the casts of weights that had been made for the draws, without a gradient."""
+    """Older versions of torch kept the casts of weights that had been made for the draws, without a gradient."""
     objective = make_objective(kind, baseline=baseline).float()
     batch = make_batch(4)
     batch = Batch(batch.photos.to(dtype=torch.float32), batch.words, batch.indices)

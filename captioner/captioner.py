@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.attention import Memory
-from captioner.data.batches import read_ahead
+from captioner.data.read_ahead import read_ahead
 from captioner.encoders import Encoder
 from captioner.encoders.preprocess import as_rgb, open_photo
 from captioner.errors import UserError

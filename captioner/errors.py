@@ -53,11 +53,13 @@ class UserError(ValueError):
 
 
 class Unreachable(UserError):
-    """A file that could not be opened for a reason that may pass: no permission, too many open files, a disk error."""
+    """A file that could not be opened for a reason that is not in the file and may pass: no permission, a disk error, a limit, a package
+    that is not installed.
+    """
 
 
-class Interrupted(Exception):
-    """Training was asked to stop, and has saved its state."""
+class Interrupted(BaseException):
+    """Training was asked to stop, and has saved its state. Like KeyboardInterrupt, it is no error that a file or a library has."""
 
 
 def either(names: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 try:
     import fcntl
@@ -36,9 +37,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
     After a crash there is the old file or the new one, never a part of it. The temporary file is in a folder of its own beside
     `path`, since some writers put more files beside theirs. That folder is locked, so that a later write can remove what a killed
-    program left without touching what another program is writing. The folder of `path` is created if it does not exist.
+    program left without touching what another program is writing. The folder of `path` is created if it does not exist. A symbolic
+    link stays, and the file that it leads to is replaced.
     """
     check_replaceable(path)
+    if path.is_symlink():
+        path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_beside(path)
     folder, lock = _own_folder(path)
@@ -191,3 +195,12 @@ def _is_free(lock: int) -> bool:
         return True
     except OSError:
         return False
+
+
+def with_home(value: Any) -> Any:
+    """Settings with the user's home folder in place of `~/`, which a shell leaves as it is after `=`."""
+    if isinstance(value, dict):
+        return {key: with_home(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [with_home(own) for own in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value

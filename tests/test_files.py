@@ -172,3 +172,19 @@ def test_only_a_command_that_writes_files_goes_on_when_nobody_reads_what_it_prin
             with pytest.raises(SystemExit):
                 terminal.print("nobody reads this")
     monkeypatch.setattr(Terminal, "writes_files", False)
+
+
+@pytest.mark.parametrize("name", ["experiments.sh", "mine.csv"])
+def test_a_file_that_only_names_the_program_is_no_file_of_it(tmp_path, name):
+    (tmp_path / name).write_text("photo\ncaptioner train configs/drawn.yaml\n")
+    with pytest.raises(UserError, match="exists, and captioner has not written it"):
+        check_outputs({}, [tmp_path / name], [])
+
+
+def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path):
+    target, link = tmp_path / "there.txt", tmp_path / "link.txt"
+    target.write_text("before")
+    link.symlink_to(target)
+    write_text_atomically(link, "after")
+    assert link.is_symlink()
+    assert target.read_text() == "after"

@@ -21,6 +21,7 @@ import pydantic
 import yaml
 
 from captioner.errors import UserError
+from captioner.files import with_home
 from captioner.readers import CONFIGS, find_config, parse_yaml, read_text
 
 Nested = dict[str, Any]
@@ -60,7 +61,7 @@ def read_settings(
     changes = [translate(parse_override(override)) for override in overrides]
     for change in sorted(changes, key=_names_last):  # a new kind or score comes before its keys
         settings = merge(settings, change, lasting)
-    return settings
+    return with_home(settings)
 
 
 def parse_override(override: str) -> Nested:

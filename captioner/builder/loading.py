@@ -114,7 +114,7 @@ def load(
         run: folder of a run or of a packed model; `hf://owner/name`, a model of the Hugging Face hub; or `natural`, the bundled model,
             which is also the default. Several make an ensemble, which decodes with the settings of the first.
         checkpoint: `best` by `run.monitor`, or `newest`.
-        device: auto, cpu, cuda, cuda:1, mps.
+        device: auto, cpu, cuda, cuda:1, mps. `run.device` among the overrides takes its place.
         overrides: changes of the settings of decoding, such as `search.beams=5`.
 
     Raises:
@@ -135,7 +135,8 @@ def load(
         from captioner.ensemble import Ensemble
 
         model = Ensemble(models)
-    model.to(choose_device(device)).eval()
+    named = any(override.startswith("run.device=") for override in overrides)
+    model.to(choose_device(settings.run.device if named else device)).eval()
     known = _training_photos(folders[0], models[0]) if len(models) == 1 else None
     return Captioner(model, vocabulary, make_search(settings, vocabulary), training_photos=known)
 

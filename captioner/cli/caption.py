@@ -106,6 +106,7 @@ def caption(
     from captioner.commands import caption as command
     from captioner.layers.allocation import keep_memory
 
+    _check_settings(override or [])
     _check_shown(sheet, page, heads, beside or [], explain.value)
     _check_different(model or [Path(builder.NATURAL)], beside or [])
     pictures = {"sheet": sheet, "strip": strip, "heads": heads, "gif": gif}
@@ -120,6 +121,15 @@ def caption(
     name = " + ".join(map(str, model or [builder.NATURAL]))
     if command.run(captioner, photos, wanted, csv, json, page, others, how, name, explain.value, overwrite):
         sys.exit(1)
+
+
+def _check_settings(overrides: list[str]) -> None:
+    """Refuse settings of data, which this command does not read."""
+    for override in overrides:
+        if override.startswith(("data.", "run.features=")):
+            raise UserError(
+                f"--set changes settings of search, run.device and encoder.runtime here, got {override}; leave it out"
+            )
 
 
 def _check_shown(sheet: Path | None, page: Path | None, heads: Path | None, beside: list[Path], explain: str) -> None:

@@ -20,7 +20,9 @@ def serve(
         list[Path] | None,
         typer.Option(help="Another run folder, whose captions are shown beside the first's. Repeatable."),
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port. Default: the first free one from 7860.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port. Default: the first free one from 7860.")
+    ] = None,
     share: Annotated[
         bool, typer.Option("--share", help="Say how to open the page from another machine. No tunnel is opened.")
     ] = False,

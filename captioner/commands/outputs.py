@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from captioner.errors import Terminal, UserError, system_error
 from captioner.files import try_writing
 
-_MARKS = (b"captioner ", b"photo,caption,confidence\n", b'[\n {\n  "photo": ')
-"""What files that this program writes hold: name and version, or the start of the table and of the JSON file of `captioner caption`."""
+_MARK = re.compile(rb"captioner \d+\.\d+\.\d+")
+"""Name and version, which pictures, pages and exports of this program hold."""
+_STARTS = (b"photo,caption,confidence\n", b'[\n {\n  "photo": ', b"# written by captioner ")
+"""How the table and the JSON file of `captioner caption`, and lists of photos, start."""
 _MARKED = 2**16  # bytes at each end that are searched for a mark
 
 
@@ -58,7 +61,7 @@ def _is_written_here(path: Path) -> bool:
         start = file.read(_MARKED)
         file.seek(max(0, path.stat().st_size - _MARKED))
         end = file.read()
-    return not start or any(mark in start or mark in end for mark in _MARKS)
+    return not start or start.startswith(_STARTS) or bool(_MARK.search(start) or _MARK.search(end))
 
 
 def check_writable(folder: Path, advice: str = "give another folder") -> None:

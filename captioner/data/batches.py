@@ -6,31 +6,25 @@ Shapes: B photos, Q references of one photo, T words, h and w pixels.
 from __future__ import annotations
 
 import signal
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from captioner.data.contract import WHOLE, Example, Part
 from captioner.errors import UserError
 from captioner.regions import Regions
 from captioner.text.vocabulary import PAD, Vocabulary
 
-_READERS = 2
 STOP_SIGNALS = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
     if hasattr(signal, name)
 ]
 """What asks training to stop and save: Ctrl-C, a closed terminal, and what schedulers send. Windows has the first two."""
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 Photos = Tensor | Regions
 """Pixels (B, 3, h, w) as uint8, or regions computed earlier."""
@@ -186,6 +180,14 @@ class CaptionedPhotos(Dataset[Batch]):
         return [[items[place] for place in batch] for batch in batches]
 
     def __getitem__(self, items: list[int]) -> Batch:
+        try:
+            return self._batch(items)
+        except UserError as error:
+            if get_worker_info() is None:
+                raise
+            return error  # pyright: ignore[reportReturnType]  # raised by `batches`; torch would wrap it in a traceback
+
+    def _batch(self, items: list[int]) -> Batch:
         items = sorted(items, key=self._length, reverse=True)
         photos = [item % len(self) for item in items]
         views = [item // len(self) % self.num_views for item in items]
@@ -204,44 +206,21 @@ class CaptionedPhotos(Dataset[Batch]):
 
     def batches(self, order: list[list[int]], workers: int = 0) -> Iterator[Batch]:
         """The batches of an order, read by `workers` processes beside this one."""
-        return iter(
-            DataLoader(
-                self,
-                sampler=order,
-                batch_size=None,
-                num_workers=workers,
-                collate_fn=None,
-                worker_init_fn=_leave_signals,
-            )
+        loader = DataLoader(
+            self,
+            sampler=order,
+            batch_size=None,
+            num_workers=workers,
+            collate_fn=None,
+            worker_init_fn=_leave_signals,
         )
+        for batch in loader:
+            if isinstance(batch, UserError):
+                raise batch
+            yield batch
 
 
 def _leave_signals(worker: int) -> None:
     """Ignore signals to stop: the training process handles them, saves, and then ends its workers."""
     for name in STOP_SIGNALS:
         signal.signal(name, signal.SIG_IGN)
-
-
-def read_ahead(
-    work: Callable[[Item], Result], items: Sequence[Item], batch_size: int
-) -> Iterator[list[tuple[Item, Result | UserError]]]:
-    """Batches of items with the results of `work`. Threads work ahead while the caller uses a batch.
-
-    If `work` raises a UserError, the item comes with that error as its result.
-    """
-
-    def result_of(item: Item) -> tuple[Item, Result | UserError]:
-        try:
-            return item, work(item)
-        except UserError as error:
-            return item, error
-
-    waiting: deque[Future] = deque()
-    with ThreadPoolExecutor(_READERS) as pool:
-        try:
-            for start in range(0, len(items), batch_size):
-                while len(waiting) < 3 * batch_size and (done := start + len(waiting)) < len(items):
-                    waiting.append(pool.submit(result_of, items[done]))
-                yield [waiting.popleft().result() for _ in items[start : start + batch_size]]
-        finally:
-            pool.shutdown(cancel_futures=True)

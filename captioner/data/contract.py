@@ -102,12 +102,19 @@ def name_of_split(folder: Path, captions: str, split: str) -> str:
 
 
 def file_name(name: str, photos: Path) -> str:
-    """The name of a photo without blanks around it, unless there is such a file. `photos` may contain `{split}`."""
-    bare = name.strip()
-    if bare == name:
+    """The name of a photo as its file is called, so that a photo has one name: without blanks around it and `./` before it, with accents
+    composed or not, unless there is a file of exactly this name. `photos` may contain `{split}`.
+    """
+    bare = os.path.normpath(name.strip()) if name.strip() else ""
+    if bare == name and name.isascii():
         return name
     folders = {in_split(str(photos), split) for names in SPLIT_NAMES.values() for split in names}
-    return name if any(os.path.isfile(os.path.join(folder, name)) for folder in folders) else bare
+    written = [
+        os.path.normpath(name) if name else "",
+        bare,
+        *(unicodedata.normalize(form, bare) for form in ("NFC", "NFD")),
+    ]
+    return next((one for one in written if any(os.path.isfile(os.path.join(folder, one)) for folder in folders)), bare)
 
 
 def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Example]]:

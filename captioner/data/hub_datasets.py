@@ -7,6 +7,7 @@ second time in the library's cache. Photos that are files already, as in an imag
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from zlib import crc32
 
 from captioner.data.contract import SPLIT_NAMES, Example, Splits, split_name
 from captioner.errors import UserError, library
+from captioner.progress import print_note
 from captioner.readers import parsing, reason
 from captioner.readers.hub_access import check_reachable, hub_errors
 
@@ -109,7 +111,7 @@ def _check_used(chosen: Choices) -> None:
 def _folder_name(chosen: Choices) -> str:
     """A name for the folder of the unpacked photos; folders of the same name get different ones."""
     path = Path(chosen.name).resolve()
-    own = f"{path.name}-{crc32(str(path).encode()):08x}" if chosen.local else chosen.name
+    own = f"{path.name}-{crc32(os.fsencode(path)):08x}" if chosen.local else chosen.name
     return re.sub(r"[^\w.-]+", "-", "-".join(filter(None, [own, chosen.subset, chosen.revision])))
 
 
@@ -187,11 +189,15 @@ def _chosen(chosen: Choices, opened: Mapping[str, Any]) -> dict[str, Any]:
     if strange:
         raise UserError(f"data.splits should name {', '.join(SPLIT_NAMES)}, got {strange[0]!r}")
     lacking = [own for own in wanted.values() if own not in opened]
-    found = {split: opened[own] for split, own in wanted.items() if own in opened} if wanted else {}
-    for own, rows in opened.items() if not wanted else ():
-        split = split_name(own)
-        if split is not None:
-            found.setdefault(split, rows)
+    found = {split: opened[own] for split, own in wanted.items() if own in opened}
+    if not wanted:
+        found, left = _by_name(opened)
+        if left and found:
+            print_note(
+                f"left out of {chosen.name}, whose splits train, val and test have other names: "
+                f"{', '.join(f'{own} ({len(rows):,} photos)' for own, rows in left.items())}; "
+                "data.splits='{train: ..., val: ...}' takes others"
+            )
     if lacking or not found:
         raise UserError(
             f"{chosen.name} should have the split{'s' if not lacking else ''} {lacking[0] if lacking else 'train, val or test'}, got "
@@ -211,3 +217,15 @@ def _with_shares(
     if "val" in present or not train:
         return split_of
     return {**split_of, **random_splits(train, val_share, 0 if "test" in present else test_share, seed)}
+
+
+def _by_name(opened: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The splits by the names used here, and those that are left out: of another name, or a second one with the same meaning."""
+    found, left = {}, {}
+    for own, rows in opened.items():
+        split = split_name(own)
+        if split is None or split in found:
+            left[own] = rows
+        else:
+            found[split] = rows
+    return found, left

@@ -242,7 +242,7 @@ def random_splits(images: list[str], val_share: float, test_share: float, seed: 
     """
     if val_share + test_share >= 1:
         raise UserError(f"val_share and test_share leave no photos for training: {val_share} + {test_share}")
-    shuffled = sorted(images, key=lambda image: hashlib.sha256(f"{seed} {image}".encode()).digest())
+    shuffled = sorted(images, key=lambda image: hashlib.sha256(os.fsencode(f"{seed} {image}")).digest())
     num_val, num_test = (max(1, round(len(images) * share)) if share else 0 for share in (val_share, test_share))
     return {
         image: "val" if index < num_val else "test" if index >= len(shuffled) - num_test else "train"

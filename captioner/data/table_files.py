@@ -16,6 +16,7 @@ from captioner.data.contract import file_name, read_json, read_text
 from captioner.errors import UserError
 from captioner.progress import print_note
 from captioner.readers import parse_json_lines
+from captioner.readers.texts import parse_texts
 
 Row = tuple[str, Mapping[str, Any]]
 """The place of a row, such as `captions.csv, line 2`, and its values by column."""
@@ -55,7 +56,13 @@ def rows(path: Path, photos: Path, columns: Mapping[str, str]) -> Iterator[Row]:
         if tuple(row) != names:
             names = tuple(row)
             own = renamed(names, columns, place)
-        values = {own.get(name, name): value for name, value in row.items()}
+        values = {own[name]: value for name, value in row.items() if name in own}
+        if (
+            isinstance(values["caption"], str)
+            and values["caption"].startswith("[")
+            and ending not in (*_JSON_LINES, ".json")
+        ):
+            values["caption"] = parse_texts(values["caption"])
         image = values["image"]
         yield place, {**values, "image": file_name(image, photos) if isinstance(image, str) else image}
 

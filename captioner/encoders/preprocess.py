@@ -61,6 +61,8 @@ def photo_size(path: str | Path) -> tuple[int, int]:
     """Width and height of the upright photo, without reading its pixels; errors as those of `open_photo`."""
     with _opened(path) as file:
         width, height = file.size
+        if file.format == "TIFF":  # whose size is upright already
+            return width, height
         return (height, width) if file.getexif().get(_ORIENTATION, 1) >= 5 else (width, height)
 
 
@@ -80,7 +82,7 @@ def _opened(
                 raise UserError(f"{path} is PostScript, a program, which is not run; convert it to JPEG or PNG first")
             if file.width * file.height > limit:
                 size = f"{file.width:,} x {file.height:,}"
-                raise UserError(f"{path} is too large: {size}, {_allowed(limit, max_pixels is None)}")
+                raise Unreachable(f"{path} is too large: {size}, {_allowed(limit, max_pixels is None)}")
             pixels = file.width * file.height
             yield file
     except UserError:
@@ -91,10 +93,10 @@ def _opened(
         why = "it may be cut off or damaged, or be something else" if Path(path).stat().st_size else "it is empty"
         raise UserError(f"{path} is not a picture that can be read ({why}); give {_listed(formats)}") from error
     except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large: {_allowed(limit, max_pixels is None)}") from error
+        raise Unreachable(f"{path} is too large: {_allowed(limit, max_pixels is None)}") from error
     except MemoryError as error:
         if _BYTES_A_PIXEL * pixels > free_memory():
-            raise UserError(f"{path} does not fit into memory: it has {pixels:,} pixels; make it smaller") from error
+            raise Unreachable(f"{path} does not fit into memory: it has {pixels:,} pixels; make it smaller") from error
         raise UserError(
             f"{path} cannot be read as a photo (it states that parts of it are larger than memory); it is damaged"
         ) from error
@@ -119,7 +121,7 @@ def _identified(path: str | Path, formats: tuple[str, ...] | None) -> Image.Imag
             try:
                 library("pillow_heif", f"{path} is a HEIC photo, which", "heic").register_heif_opener()
             except UserError as error:
-                raise UserError(f"{error}, or convert the photo to JPEG first") from error
+                raise Unreachable(f"{error}, or convert the photo to JPEG first") from error
         Image.init()
     return Image.open(path)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from captioner.data.batches import read_ahead
+from captioner.data.read_ahead import read_ahead
 from captioner.encoders.contract import View
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from captioner.data.batches import read_ahead
+from captioner.data.read_ahead import read_ahead
 from captioner.encoders.contract import Encoder
 from captioner.errors import Unreachable, UserError
 from captioner.features.sources import PhotoFiles
@@ -75,10 +75,11 @@ def store_regions(
             remove_unfinished(store.folder)
             store.refresh()
             unreadable |= _fill(encoder, files, store, marks, batch_size, split, report)
+    rowless = {index: [mark for mark in photo if mark not in store.index.rows] for index, photo in marks.items()}
     unreadable |= {
-        index: store.index.unreadable[photo[0]]
-        for index, photo in marks.items()
-        if any(mark in store.index.unreadable for mark in photo)
+        index: store.index.unreadable[own[0]]
+        for index, own in rowless.items()
+        if own and own[0] in store.index.unreadable
     }
     kept = [marks[index] for index in range(len(files)) if index not in unreadable]
     _verify(store, [mark for photo in kept for mark in photo])
@@ -143,7 +144,11 @@ def _fill(
         errors = {index: error for index, error in batch if isinstance(error, UserError)}
         unreachable |= {index: str(error) for index, error in errors.items() if isinstance(error, Unreachable)}
         broken = {index: error for index, error in errors.items() if not isinstance(error, Unreachable)}
-        unreadable = {mark: str(error) for index, error in broken.items() for mark in marks[index]}
+        unreadable = {
+            marks[index][view]: str(error)
+            for index, error in broken.items()
+            for view in store.index.missing(marks[index])
+        }
         rows = [
             (marks[index][view], seen_as(pixels, view))
             for index, pixels in read

@@ -24,7 +24,7 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from captioner.data.batches import read_ahead
+from captioner.data.read_ahead import read_ahead
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError, library
 from captioner.features.sources import PhotoFiles

@@ -3,7 +3,8 @@
 Each reader returns what the file holds, or raises a UserError of one line that says which file, where in it, what was wanted and what
 to do. No other module parses such files, so that none lets an error of a parser through.
 
-This file reads text, JSON, JSON lines and YAML, arrays.py arrays of numpy, and hub_access.py asks the Hugging Face hub.
+This file reads text, JSON, JSON lines and YAML, texts.py lists of texts inside other values, arrays.py arrays of numpy, and
+hub_access.py asks the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import json
 import re
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -154,14 +156,23 @@ def parse_json(text: str, origin: object, advice: str, shape: Any = Any) -> Any:
     return content  # with its further keys, which older versions of pydantic leave out
 
 
-def _loads(text: str) -> Any:
+def _loads(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """The content of JSON text. Every whole number fits into a float, and all text can be written as UTF-8."""
     long = re.search(rf"\d{{{_MAX_DIGITS}}}", text) is not None
-    content = json.loads(text, parse_int=_integer if long else None)
+    content = json.loads(text, parse_int=_integer if long else None, object_pairs_hook=pairs)
     if re.search(r"\\u[dD][89a-fA-F]", text):  # a pair of these is one character, and half of a pair is none
         # File names of other encodings are taken.
         json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogateescape")
     return content
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys occur once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"it has {twice!r} twice")
+    return found
 
 
 def _integer(digits: str) -> int:
@@ -181,7 +192,7 @@ def parse_json_lines(text: str, path: Path, advice: str, shape: Any = dict[str, 
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             with parsing(f"{path}, line {number}:", "a json object", advice):
-                row = _loads(line)
+                row = _loads(line, _once)
                 adapter.validate_python(row, strict=True)
             yield number, row  # with its further keys, which older versions of pydantic leave out
 

@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 import captioner
 from captioner import cli
 from captioner.commands.train import training_run as runs
+from captioner.errors import Interrupted
+from captioner.readers import parsing
 from captioner.training.checkpoints import BEST, NEWEST
 from tests.helpers import CONFIGS, DRAWN, tiny_settings
 
@@ -423,3 +425,32 @@ def test_the_module_runs_the_same_program():
     done = subprocess.run([sys.executable, "-m", "captioner", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "Usage: captioner [OPTIONS] COMMAND" in done.stdout
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "-1"])
+def test_a_port_that_there_is_not_is_refused(port):
+    result = CliRunner().invoke(cli.app, ["serve", "--port", port])
+    assert result.exit_code == 2
+    assert "than or equal to" in result.output
+
+
+@pytest.mark.parametrize(
+    ("override", "why"), [("run.device=banana", "no device 'banana'"), ("data.root=x", "leave it out")]
+)
+def test_settings_that_captioning_does_not_read_are_refused(capsys, trained, pictures, override, why):
+    photo = next((pictures / "images").iterdir())
+    status, _, errors = run(capsys, cli.caption, photo, "--model", trained, "--set", override)
+    assert status == 2
+    assert why in errors
+
+
+def test_a_setting_in_the_home_folder_is_found(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    found = captioner.builder.read(DRAWN, ["run.folder=~/runs/x", "data.root=~/d"])
+    assert (found.run.folder, found.data.options["root"]) == (f"{tmp_path}/runs/x", f"{tmp_path}/d")
+
+
+def test_a_signal_is_no_fault_of_a_file_or_a_library():
+    with pytest.raises(Interrupted), parsing("file.json", "json", "check it"):
+        raise Interrupted

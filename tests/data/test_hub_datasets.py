@@ -208,3 +208,12 @@ def test_it_trains_from_the_command_line(tmp_path, quiet, capsys):
     status, output, errors = run(capsys, cli.evaluate, tmp_path / "run", "--no-page")
     assert status == 0, errors
     assert (tmp_path / "run" / "val" / "scores.json").is_file()
+
+
+def test_splits_that_are_left_out_are_named(tmp_path, quiet, capsys):
+    parts = {"train": 6, "restval": 9, "validation": 3, "val": 2, "test": 4}
+    dataset = datasets.DatasetDict({name: rows(count, caption=["a dog"] * count) for name, count in parts.items()})
+    dataset.save_to_disk(tmp_path / "saved")
+    found = read(tmp_path / "saved", tmp_path / "photos")
+    assert {split: len(references) for split, references in found.items()} == {"train": 6, "val": 3, "test": 4}
+    assert "restval (9 photos), val (2 photos)" in " ".join(capsys.readouterr().err.split())

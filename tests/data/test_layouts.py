@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 
 import pytest
 from PIL import Image
@@ -410,3 +411,53 @@ def test_what_is_wrong_with_a_table_is_said_in_its_own_terms(tmp_path, name, con
 def test_empty_columns_at_the_end_of_a_header_are_passed_over(tmp_path):
     (tmp_path / "captions.csv").write_text("image,caption,,\na.jpg,a dog,,\n")
     assert read(tmp_path) == {"a.jpg": ["a dog"]}
+
+
+def test_a_named_column_is_taken_also_beside_one_with_the_usual_name(tmp_path):
+    (tmp_path / "t.csv").write_text("image,caption_de,caption\na.jpg,ein Hund,a dog\n")
+    assert read(tmp_path, captions="t.csv", columns={"caption": "caption_de"}) == {"a.jpg": ["ein Hund"]}
+    (tmp_path / "t.csv").write_text("file,caption,image\na.jpg,a dog,https://x/1\n")
+    assert read(tmp_path, captions="t.csv", columns={"image": "file"}) == {"a.jpg": ["a dog"]}
+
+
+def test_a_photo_has_one_name_however_it_is_written(tmp_path):
+    (tmp_path / "t.csv").write_text("image,caption\na.jpg,a dog\n./a.jpg,one dog\nb/../a.jpg,some dog\n")
+    splits = KINDS["table"](str(tmp_path), captions="t.csv", images=".", val_share=0.0, test_share=0.0)
+    assert [(example.id, len(example.references)) for example in splits["train"]] == [("a.jpg", 3)]
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_table", ["NFC", "NFD"])
+def test_accents_of_file_names_may_be_composed_or_not(tmp_path, on_disk, in_table):
+    """macOS takes names apart, and most editors compose them."""
+    name = "café.png"
+    Image.new("RGB", (9, 9)).save(tmp_path / unicodedata.normalize(on_disk, name))
+    (tmp_path / "t.csv").write_text(f"image,caption\n{unicodedata.normalize(in_table, name)},a dog\n", "utf-8")
+    (example,) = KINDS["table"](str(tmp_path), captions="t.csv", images=".", val_share=0.0, test_share=0.0)["train"]
+    assert example.has_file
+
+
+@pytest.mark.parametrize("cell", ['["a dog", "it\'s a cat"]', """['a dog', "it's a cat"]"""])
+def test_a_cell_that_holds_a_list_of_captions_is_taken_apart(tmp_path, cell):
+    """As in Flickr30k's table at the Hugging Face hub."""
+    (tmp_path / "t.csv").write_text("image,caption\na.jpg," + '"' + cell.replace('"', '""') + '"\nb.jpg,[a] bird\n')
+    assert read(tmp_path, captions="t.csv") == {"a.jpg": ["a dog", "it's a cat"], "b.jpg": ["[a] bird"]}
+
+
+def test_a_key_that_occurs_twice_in_a_json_line_is_an_error(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"image": "a.jpg", "caption": "a dog", "caption": "a cat"}\n')
+    with pytest.raises(
+        UserError, match=r"t\.jsonl, line 1: should be a json object, but is not \(it has 'caption' twice\)"
+    ):
+        read(tmp_path, captions="t.jsonl")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_that_are_not_utf8_are_split_like_others(tmp_path):
+    for number in range(6):
+        name = os.fsencode(tmp_path) + b"/caf\xe9%d" % number
+        Image.new("RGB", (9, 9)).save(os.fsdecode(name + b".png"))
+        with open(name + b".txt", "w") as file:
+            file.write("a dog\n")
+    splits = KINDS["table"](str(tmp_path), captions=".txt", images=".")
+    assert sum(map(len, splits.values())) == 6

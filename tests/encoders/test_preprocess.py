@@ -18,7 +18,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
 from captioner.encoders import preprocess
-from captioner.encoders.preprocess import MOST_PIXELS, Preprocess, as_rgb, open_photo
+from captioner.encoders.preprocess import MOST_PIXELS, Preprocess, as_rgb, open_photo, photo_size
 from captioner.errors import UserError
 from captioner.regions import Boxes, Grid, Placement
 
@@ -285,3 +285,12 @@ def test_photos_cut_off_anywhere_are_called_cut_off(tmp_path, kind):
     path.write_bytes(b"")
     with pytest.raises(UserError, match="it is empty"):
         open_photo(path)
+
+
+@pytest.mark.parametrize("ending", ["tif", "jpg", "png"])
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 8])
+def test_the_size_of_a_photo_is_that_of_the_opened_photo(tmp_path, ending, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (40, 30)).save(tmp_path / f"photo.{ending}", exif=exif)
+    assert photo_size(tmp_path / f"photo.{ending}") == open_photo(tmp_path / f"photo.{ending}").size

@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from captioner.encoders import preprocess
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import Unreachable, UserError
 from captioner.features import store as store_module
@@ -195,6 +196,22 @@ def test_a_photo_that_could_not_be_opened_once_is_tried_again(tmp_path, monkeypa
     source, unreadable = store_regions(encoder, files, store_of(encoder, tmp_path))
     assert not unreadable
     assert len(source) == len(files)
+
+
+def test_a_photo_above_a_limit_is_tried_again_and_keeps_the_rows_that_it_has(tmp_path, monkeypatch):
+    """A limit, or a package that is not installed, is no fault of the photo."""
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    store_regions(encoder, files, store_of(encoder, tmp_path))
+    monkeypatch.setenv(preprocess.MOST_PIXELS, "10")
+    _, unreadable = store_regions(encoder, files, store_of(encoder, tmp_path), num_views=2)
+    assert len(unreadable) == len(files)
+    assert "allow more with --most-pixels" in unreadable[0]
+    source, unreadable = store_regions(encoder, files, store_of(encoder, tmp_path))
+    assert not unreadable
+    assert len(source) == len(files)
+    monkeypatch.delenv(preprocess.MOST_PIXELS)
+    _, unreadable = store_regions(encoder, files, store_of(encoder, tmp_path), num_views=2)
+    assert not unreadable
 
 
 def test_the_size_is_said_before_and_is_the_size_after(tmp_path, report):

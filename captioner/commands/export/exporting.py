@@ -5,6 +5,7 @@ Shapes: B photos, Q captions of one photo, h and w pixels of the network's view.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -165,7 +166,9 @@ def _write(exported: Exported, graph: str, path: Path) -> _Run:
     program, names = getattr(exported, graph), exported.names(graph)
     with replacing(path) as beside:
         if path.suffix == ".pt2":
-            torch.export.save(program, beside, extra_files={"program": _PROGRAM})
+            graph_bytes = io.BytesIO()  # where the disk is full, torch would end the process
+            torch.export.save(program, graph_bytes, extra_files={"program": _PROGRAM})
+            beside.write_bytes(graph_bytes.getbuffer())
         else:
             onnx = torch.onnx.export(program, dynamo=True, verbose=False, **names)
             assert onnx is not None

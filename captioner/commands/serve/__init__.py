@@ -14,18 +14,22 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from captioner import builder
 from captioner.commands.serve.loaded import loaded
 from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.commands.serve.sharing import colab, how_to_forward, show_in_colab
-from captioner.commands.serve.web_page import gradio_library, make_page, start
+from captioner.commands.serve.web_page import gradio_library, make_page, start, sweep
 from captioner.encoders.contract import FEW_PHOTOS
 from captioner.progress import console
 
 __all__ = ["Allowed", "Answer", "Service", "make_page", "run"]
+_SWEEP_SECONDS = 300
 
 
 def run(
@@ -60,6 +64,7 @@ def run(
             console.print(line, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="captioner-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where gradio stores uploads
+        threading.Thread(target=_sweep_often, args=(Path(folder),), daemon=True).start()
         app = start(make_page(service, Path(folder)), service.allowed, host, port, also)
         console.print(f"{model or service.name} is served at {app.local_url} until Ctrl+C", soft_wrap=True)
         if host not in ("127.0.0.1", "localhost", "::1"):
@@ -71,3 +76,11 @@ def run(
             console.print(how_to_forward(app.server_port), soft_wrap=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder is removed then too
         app.block_thread()
+
+
+def _sweep_often(folder: Path) -> None:
+    """Delete old uploads and results until the folder is gone, whether or not somebody asks for more."""
+    with suppress(FileNotFoundError):
+        while True:
+            sweep(folder)
+            time.sleep(_SWEEP_SECONDS)

@@ -7,6 +7,7 @@ analytics.
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Collection, Sequence
@@ -124,6 +125,9 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None, also: Collec
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     theme = gradio.themes.Base(primary_hue="blue", neutral_hue="zinc", **fonts).set(**_COLOURS)
     try:
+        _check_address(
+            host, port
+        )  # gradio tries a hundred ports, each for seconds where the address is not of this machine
         page.launch(
             server_name=host, server_port=port, max_file_size=f"{allowed.megabytes}mb", theme=theme, css=_STYLE,
             state_session_capacity=_REMEMBERED, prevent_thread_lock=True, quiet=True,
@@ -136,6 +140,14 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None, also: Collec
             f"cannot listen at {host} on {ports}: in use, or no address of this machine; choose another --port or --host"
         ) from error
     return page
+
+
+def _check_address(host: str, port: int | None) -> None:
+    """Raise an OSError if nothing can listen there."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind(address)
 
 
 def _head(service: Service) -> str:
@@ -199,7 +211,6 @@ def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]
         def tick(done: int, total: int) -> None:
             progress((done, total), desc="captioning", unit="photos")
 
-        sweep(folder)
         given = [examples[photos]] if isinstance(photos, int) else [Path(photo) for photo in photos or []]
         try:
             answer = service.answer(given, dict(zip(names, values, strict=True)), tick, gradients)

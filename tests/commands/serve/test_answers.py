@@ -6,6 +6,7 @@ import gc
 import itertools
 import json
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from captioner.attention import NoAttention
+from captioner.commands import serve
 from captioner.commands.caption.photos import as_json
-from captioner.commands.serve import Allowed
+from captioner.commands.serve import Allowed, web_page
 from captioner.commands.serve import choices as decoding
 from captioner.commands.serve import requests as answers
 from captioner.commands.serve.choices import RANGES, choices_for, first_choices, make_search
@@ -248,3 +250,24 @@ def test_uploads_are_removed_after_an_hour(tmp_path):
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")  # like a file that gradio removes between listing and reading
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gone", "new"]
+
+
+def test_uploads_are_removed_also_while_nobody_asks(tmp_path, monkeypatch):
+    monkeypatch.setattr(serve, "_SWEEP_SECONDS", 0.01)
+    upload = tmp_path / "uploads" / "old"
+    upload.mkdir(parents=True)
+    sweeping = threading.Thread(target=serve._sweep_often, args=(tmp_path / "uploads",), daemon=True)
+    sweeping.start()
+    os.utime(upload, (time.time() - KEPT - 60,) * 2)
+    while upload.exists():
+        time.sleep(0.01)
+    (tmp_path / "uploads").rmdir()
+    sweeping.join(10)
+    assert not sweeping.is_alive()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nonsense.invalid"])
+def test_an_address_of_another_machine_is_refused_at_once(host):
+    with pytest.raises(OSError, match=r"."):
+        web_page._check_address(host, None)
+    web_page._check_address("127.0.0.1", None)

@@ -194,9 +194,7 @@ def _chosen(chosen: Choices, opened: Mapping[str, Any]) -> dict[str, Any]:
         found, left = _by_name(opened)
         if left and found:
             print_note(
-                f"left out of {chosen.name}, whose splits train, val and test have other names: "
-                f"{', '.join(f'{own} ({len(rows):,} photos)' for own, rows in left.items())}; "
-                "data.splits='{train: ..., val: ...}' takes others"
+                f"left out of {chosen.name}: {', '.join(left)}; data.splits='{{train: ..., val: ...}}' says which splits to take"
             )
     if lacking or not found:
         raise UserError(

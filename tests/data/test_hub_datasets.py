@@ -216,4 +216,4 @@ def test_splits_that_are_left_out_are_named(tmp_path, quiet, capsys):
     dataset.save_to_disk(tmp_path / "saved")
     found = read(tmp_path / "saved", tmp_path / "photos")
     assert {split: len(references) for split, references in found.items()} == {"train": 6, "val": 3, "test": 4}
-    assert "restval (9 photos), val (2 photos)" in " ".join(capsys.readouterr().err.split())
+    assert f"left out of {tmp_path / 'saved'}: restval, val;" in " ".join(capsys.readouterr().err.split())

@@ -50,6 +50,7 @@ def rows(path: Path, photos: Path, columns: Mapping[str, str]) -> Iterator[Row]:
         found = _json_list(path)
     else:
         found = _delimited(path, columns)
+    is_delimited = ending not in (*_JSON_LINES, ".json")
     names: tuple[str, ...] | None = None
     own: dict[str, str] = {}
     for place, row in found:
@@ -57,12 +58,9 @@ def rows(path: Path, photos: Path, columns: Mapping[str, str]) -> Iterator[Row]:
             names = tuple(row)
             own = renamed(names, columns, place)
         values = {own[name]: value for name, value in row.items() if name in own}
-        if (
-            isinstance(values["caption"], str)
-            and values["caption"].startswith("[")
-            and ending not in (*_JSON_LINES, ".json")
-        ):
-            values["caption"] = parse_texts(values["caption"])
+        caption = values["caption"]
+        if is_delimited and isinstance(caption, str) and caption.startswith("["):
+            values["caption"] = parse_texts(caption)
         image = values["image"]
         yield place, {**values, "image": file_name(image, photos) if isinstance(image, str) else image}
 

@@ -16,10 +16,10 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.attention import Memory
-from captioner.data.read_ahead import read_ahead
 from captioner.encoders import Encoder
 from captioner.encoders.preprocess import as_rgb, open_photo
 from captioner.errors import UserError
+from captioner.features.sources import read_ahead
 from captioner.model import CaptionModel
 from captioner.regions import Placement, Regions
 from captioner.search.hypotheses import Hypothesis

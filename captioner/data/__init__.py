@@ -17,7 +17,6 @@ drawn_split.py  writes a split of drawn pictures
 shapes.py       composes, describes and draws the shapes
 instances.py    objects of photos, in COCO's format
 batches.py      from examples to batches
-read_ahead.py   reads photos ahead, in threads
 checks.py       checks of a data set before training
 changes.py      what has changed since a run was started
 copies.py       copies among photos, in another size or compression too

@@ -214,10 +214,15 @@ class CaptionedPhotos(Dataset[Batch]):
             collate_fn=None,
             worker_init_fn=_leave_signals,
         )
-        for batch in loader:
-            if isinstance(batch, UserError):
-                raise batch
-            yield batch
+        return _or_error(iter(loader))  # made now: it draws a random number, which a step must not do
+
+
+def _or_error(batches: Iterator[Batch | UserError]) -> Iterator[Batch]:
+    """The batches; an error in place of one is raised."""
+    for batch in batches:
+        if isinstance(batch, UserError):
+            raise batch
+        yield batch
 
 
 def _leave_signals(worker: int) -> None:

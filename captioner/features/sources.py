@@ -5,16 +5,17 @@ Shapes: B photos, R regions, D region feature, h and w pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from captioner.data.read_ahead import read_ahead
 from captioner.encoders.contract import View
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
@@ -23,6 +24,9 @@ from captioner.regions import Placement, Regions
 
 _KEEP_BYTES = 2**30
 _CHECK_BATCH = 32
+_READERS = 2  # threads
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class Source(Protocol):
@@ -94,3 +98,28 @@ def unreadable_photos(files: PhotoFiles, indices: Sequence[int], tick: Callable[
         done += len(batch)
         tick(done, len(indices))
     return unreadable
+
+
+def read_ahead(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], batch_size: int
+) -> Iterator[list[tuple[_Item, _Result | UserError]]]:
+    """Batches of items with the results of `work`. Threads work ahead while the caller uses a batch.
+
+    If `work` raises a UserError, the item comes with that error as its result.
+    """
+
+    def result_of(item: _Item) -> tuple[_Item, _Result | UserError]:
+        try:
+            return item, work(item)
+        except UserError as error:
+            return item, error
+
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(_READERS) as pool:
+        try:
+            for start in range(0, len(items), batch_size):
+                while len(waiting) < 3 * batch_size and (done := start + len(waiting)) < len(items):
+                    waiting.append(pool.submit(result_of, items[done]))
+                yield [waiting.popleft().result() for _ in items[start : start + batch_size]]
+        finally:
+            pool.shutdown(cancel_futures=True)

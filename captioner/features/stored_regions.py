@@ -12,10 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from captioner.data.read_ahead import read_ahead
 from captioner.encoders.contract import Encoder
 from captioner.errors import Unreachable, UserError
-from captioner.features.sources import PhotoFiles
+from captioner.features.sources import PhotoFiles, read_ahead
 from captioner.features.store import FeatureStore, checksum
 from captioner.features.store_index import Mark, mark_of
 from captioner.features.views import seen_as

@@ -24,10 +24,9 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from captioner.data.read_ahead import read_ahead
 from captioner.encoders.preprocess import Preprocess
 from captioner.errors import UserError, library
-from captioner.features.sources import PhotoFiles
+from captioner.features.sources import PhotoFiles, read_ahead
 from captioner.metrics.bootstrap import Tally
 from captioner.metrics.coco_scores import Captions, PhotoId, References
 from captioner.progress import Report, silent

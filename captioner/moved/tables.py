@@ -112,7 +112,6 @@ NAMES = {
     "encoders.region_files.RegionsOfFiles": "features.region_files.PublishedRegions",
     "encoders.sources.StoredRegions": "features.stored_regions.StoredRegions",
     "encoders.sources.store_regions": "features.stored_regions.store_regions",
-    "encoders.sources.read_ahead": "data.read_ahead.read_ahead",
     "encoders.store.digest_of": "features.store_index.content_digest",
     "encoders.store.mark": "features.store_index.mark_of",
     "training.stopping.Interrupted": "errors.Interrupted",

@@ -56,6 +56,10 @@ def replacing(path: Path) -> Iterator[Path]:
         with beside.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(beside)):
+            error.filename = str(path)  # a full disk names no file
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:

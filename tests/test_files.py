@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -188,3 +189,9 @@ def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path):
     write_text_atomically(link, "after")
     assert link.is_symlink()
     assert target.read_text() == "after"
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space left") as raised, replacing(tmp_path / "words.json"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert system_error(raised.value) == f"{tmp_path / 'words.json'}: the disk is full; free some space"

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ def run(
 ) -> int:
     """Caption photos, print each caption at once, and write the requested files.
 
-    Photos that cannot be read are named and skipped; returns their number.
+    Photos that cannot be read are named and skipped; returns their number. At Ctrl-C the table and the json have the photos so far.
 
     Args:
         captioner: the model.
@@ -89,18 +90,17 @@ def run(
     models = {name: captioner, **(beside or {})}
     _check(models, photos, wanted, page, explain)
     _check_outputs({".csv": table, ".json": details}, [*wanted.values(), page], photos, overwrite)
-    captioned, unreadable = _caption(captioner, photos, with_candidates=page is not None, with_heads="heads" in wanted)
-    if table is not None:
-        _write(table, _as_csv(captioned))
-    if details is not None:
-        _write(details, as_json(captioned, name))
+    with _written(table, details, name) as captioned:
+        unreadable = _caption(captioner, photos, captioned, page is not None, "heads" in wanted)
     by_model = {name: captioned, **_by_others(captioned, beside or {}, with_candidates=page is not None)}
     if page is not None:
         from captioner.commands.caption import photo_pages
 
         photo_pages.write(page, models, by_model, style, explain)
     if wanted:
-        _draw(captioner, wanted, by_model, style, explain)
+        from captioner.commands.caption import pictures
+
+        pictures.write_all(captioner, wanted, by_model, style, explain)
     _say_left_out(len(unreadable), len(photos))
     return len(unreadable)
 
@@ -133,32 +133,6 @@ def _check_outputs(texts: dict[str, Path | None], others: list[Path | None], pho
         from captioner.commands.outputs import check_outputs
 
         check_outputs(texts, others, photos, over)
-
-
-def _draw(
-    captioner: Captioner,
-    wanted: Mapping[str, Path],
-    by_model: Mapping[str, Captioned],
-    style: Style | None,
-    explain: str,
-) -> None:
-    from captioner.commands.caption import pictures
-    from captioner.visualize.overlay import USUAL
-
-    written = [
-        (photo, {model: captioned[number][1][0] for model, captioned in by_model.items()})
-        for number, (photo, _) in enumerate(next(iter(by_model.values())))
-    ]
-    for option, path in wanted.items():
-        kind = pictures.explained_kind(option, explain)
-        if kind is not None:
-            from captioner.commands.caption.accounts import accounts_of
-
-            own = [(photo, next(iter(captions.values()))) for photo, captions in written]
-            accounts = [(photo, accounts_of(captioner, photo, caption, explain)) for photo, caption in own]
-            pictures.write(kind, path, accounts, style or USUAL)
-        else:
-            pictures.write(option, path, written, style or USUAL)
 
 
 def _by_others(captioned: Captioned, beside: Mapping[str, Captioner], with_candidates: bool) -> dict[str, Captioned]:
@@ -194,9 +168,9 @@ def _candidates(captioner: Captioner, photo: Path) -> list[Caption] | UserError:
 
 
 def _caption(
-    captioner: Captioner, photos: list[Path], with_candidates: bool, with_heads: bool
-) -> tuple[Captioned, list[Path]]:
-    captioned: Captioned = []
+    captioner: Captioner, photos: list[Path], captioned: Captioned, with_candidates: bool, with_heads: bool
+) -> list[Path]:
+    """Add the photos with their captions to `captioned`; returns those that cannot be read."""
     unreadable: list[Path] = []
     for photo, captions in _stream(captioner, photos, with_candidates):
         if not isinstance(captions, UserError):
@@ -214,7 +188,24 @@ def _caption(
             errors.print(f"left out: {captions}", soft_wrap=True)
     if not captioned:
         raise UserError(f"none of {len(photos)} photos can be read")
-    return captioned, unreadable
+    return unreadable
+
+
+@contextmanager
+def _written(table: Path | None, details: Path | None, model: str) -> Iterator[Captioned]:
+    """A list of captions, which is written at the end, and at Ctrl-C."""
+    captioned: Captioned = []
+    stopped = False
+    try:
+        yield captioned
+    except KeyboardInterrupt:
+        stopped = True
+    if table is not None and captioned:
+        _write(table, _as_csv(captioned))
+    if details is not None and captioned:
+        _write(details, as_json(captioned, model))
+    if stopped:
+        raise KeyboardInterrupt
 
 
 def _say_left_out(unreadable: int, photos: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from captioner.captioner import Captioner
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError, either, visible
 from captioner.progress import console
@@ -17,7 +18,7 @@ from captioner.visualize.animation import ANIMATIONS, LARGE, save_animation
 from captioner.visualize.drawing import FAINT, Drawing, column, framed, lines
 from captioner.visualize.drawing_files import FORMATS
 from captioner.visualize.legend import shown_words
-from captioner.visualize.overlay import Style
+from captioner.visualize.overlay import USUAL, Style
 from captioner.visualize.sheet import contact, sheet
 from captioner.visualize.strips import FIGURE, SMALL, heads, side_by_side, strip
 
@@ -97,6 +98,30 @@ def check(wanted: Mapping[str, Path], num_photos: int) -> None:
             raise UserError(
                 f"one {option} holds up to {max_photos} photos, got {num_photos}; give --{option} a folder for one picture each"
             )
+
+
+def write_all(
+    captioner: Captioner,
+    wanted: Mapping[str, Path],
+    by_model: Mapping[str, Sequence[tuple[Path, list[Caption]]]],
+    style: Style | None,
+    explain: str,
+) -> None:
+    """Write the pictures that are wanted of every photo, given each model's captions."""
+    written = [
+        (photo, {model: captioned[number][1][0] for model, captioned in by_model.items()})
+        for number, (photo, _) in enumerate(next(iter(by_model.values())))
+    ]
+    for option, path in wanted.items():
+        kind = explained_kind(option, explain)
+        if kind is not None:
+            from captioner.commands.caption.accounts import accounts_of
+
+            own = [(photo, next(iter(captions.values()))) for photo, captions in written]
+            accounts = [(photo, accounts_of(captioner, photo, caption, explain)) for photo, caption in own]
+            write(kind, path, accounts, style or USUAL)
+        else:
+            write(option, path, written, style or USUAL)
 
 
 def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style: Style) -> None:

@@ -240,3 +240,19 @@ def test_names_that_are_long_or_not_utf8_get_every_file(captioner, tmp_path):
     assert len(list((out / "sheets").iterdir())) == len(list((out / "gifs").iterdir())) == 3
     assert len(json.loads((out / "a.json").read_text())) == 3
     assert all((out / name).exists() for name in ("a.csv", "a.html", "strips.png"))
+
+
+def test_ctrl_c_keeps_the_captions_so_far(captioner, photos, tmp_path, monkeypatch):
+    stream = type(captioner).stream
+
+    def stopped(self, photos):
+        yield next(iter(stream(self, photos)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(captioner), "stream", stopped)
+    table, details = tmp_path / "captions.csv", tmp_path / "words.json"
+    with pytest.raises(KeyboardInterrupt):
+        captioning.run(captioner, [str(photos / name) for name in GOOD], table=table, details=details)
+    (row,) = csv.DictReader(table.read_text().splitlines())
+    (entry,) = json.loads(details.read_text())
+    assert row["photo"] == entry["photo"] == str(photos / GOOD[0])

@@ -46,9 +46,7 @@ class Boxes:
     """Regions that a detector returned."""
 
     fractions: Tensor  # (B, R, 4), or (R, 4) of one photo: left, top, right, bottom as fractions of the view
-    cells: int | None = (
-        None  # of the square that stands for the view where lengths are counted in regions; R if not given
-    )
+    cells: int | None = None  # of the square that stands for the view where lengths are counted in regions; None: R
 
     @property
     def num_regions(self) -> int:

@@ -217,13 +217,13 @@ def _with_shares(
     return {**split_of, **random_splits(train, val_share, 0 if "test" in present else test_share, seed)}
 
 
-def _by_name(opened: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The splits by the names used here, and those that are left out: of another name, or a second one with the same meaning."""
-    found, left = {}, {}
+def _by_name(opened: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The splits by the names used here; and the names of splits that are left out, since they mean none of them, or one already found."""
+    found, left = {}, []
     for own, rows in opened.items():
         split = split_name(own)
         if split is None or split in found:
-            left[own] = rows
+            left.append(own)
         else:
             found[split] = rows
     return found, left

@@ -164,9 +164,8 @@ class MeanDropout(nn.Module):
             return learned.expand_as(mean)
         if self.training:
             replaced = torch.rand(len(mean), 1, device=mean.device) < self.fraction
-        elif (
-            torch.is_grad_enabled()
-        ):  # with a gradient of zero, since all processes expect one; self-critical training has no dropout
+        elif torch.is_grad_enabled():
+            # Self-critical training, which has no dropout: `learned` gets a gradient of zero, since all processes wait for one.
             replaced = torch.zeros(len(mean), 1, dtype=torch.bool, device=mean.device)
         else:
             return mean

@@ -55,7 +55,9 @@ def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tens
             of_word = of_word.masked_fill(~memory.mask, -torch.inf)  # padding, which no kind can read alone
             _, attended, state = decoder.step(previous, state, memory)
             assert attended.weights is not None
-            maps.append((attended.weights[:, 0].float().log() + of_word).softmax(-1).nan_to_num(0.0))
+            weights = attended.weights[:, 0].float()
+            posterior = (weights.log() + of_word).softmax(-1)
+            maps.append(posterior.masked_fill((weights == 0).all(-1, keepdim=True), 0.0))
     return torch.stack(maps, 1)
 
 

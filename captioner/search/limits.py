@@ -49,7 +49,7 @@ class Limits:
             )
 
     def next_words(
-        self, logits: Tensor, so_far: Tensor, ended: Tensor, dead: Tensor | None = None, each: bool = False
+        self, logits: Tensor, so_far: Tensor, ended: Tensor, dead: Tensor | None = None, independent: bool = False
     ) -> Tensor:
         """Log-probabilities (n, K, V) of the words that may come next, minus infinity for all others.
 
@@ -58,7 +58,7 @@ class Limits:
             so_far: (n, K, t), the words of each caption.
             ended: (n, K); a caption that has ended may only write PAD.
             dead: (n, K), slots without a caption, which have ended too.
-            each: every caption goes on by itself, as a sample does, so that each needs a word; a beam can follow another.
+            independent: every caption goes on by itself, as a sample does, so that each needs a word; a beam can follow another.
         """
         log_probs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
         end = log_probs[..., END].clone()
@@ -71,7 +71,7 @@ class Limits:
         log_probs[..., PAD].masked_fill_(ended, 0.0)
         if self._can_get_stuck:
             stuck = log_probs.amax(-1).isneginf()  # (n, K)
-            if not each:
+            if not independent:
                 stuck = (stuck if dead is None else stuck | dead).all(1, keepdim=True)
             log_probs[..., END] = torch.where(stuck, end, log_probs[..., END])
         return log_probs

@@ -38,7 +38,7 @@ class Sampling(Search):
     top_k: Count = 0
     top_p: Share = 1.0
     limits: Limits = DEFAULT
-    each: ClassVar[bool] = True
+    independent: ClassVar[bool] = True
 
     def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         num_photos, num_captions = log_probs.shape[:2]

@@ -43,7 +43,7 @@ class Continuations(NamedTuple):
 class Search(Protocol):
     """A way of decoding: the limits on captions, and how the next words are chosen."""
 
-    each: ClassVar[bool] = False
+    independent: ClassVar[bool] = False
     """Whether every caption goes on by itself; see `Limits.next_words`."""
 
     @property
@@ -94,7 +94,7 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
         output, attended, state = decoder.step(words, state, memory, need_weights)
         dead = scores[active].isinf()
         log_probs = search.limits.next_words(
-            decoder.vocabulary_logits(output), so_far, ended[active], dead, search.each
+            decoder.vocabulary_logits(output), so_far, ended[active], dead, search.independent
         )
         if log_probs.amax().isnan():
             raise UserError(

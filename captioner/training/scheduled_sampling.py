@@ -38,9 +38,8 @@ def _is_reference(words: Tensor, share: float) -> Tensor:
     return (torch.rand(words.shape, device=words.device) < share) | (words == PAD)
 
 
-@torch.no_grad()
 def _draw(decoder: Decoder, output: Tensor) -> Tensor:
-    logits = decoder.vocabulary_logits(output).float()
+    # Not without gradients: autocast keeps the cast of the weights, which the loss then uses.
+    logits = decoder.vocabulary_logits(output).detach().float()
     logits[..., [PAD, START]] = -torch.inf
-    torch.clear_autocast_cache()  # older versions of torch keep the weights' casts of this draw, through which no gradient passes
     return torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view(logits.shape[:2])

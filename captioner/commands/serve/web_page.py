@@ -125,9 +125,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None, also: Collec
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     theme = gradio.themes.Base(primary_hue="blue", neutral_hue="zinc", **fonts).set(**_COLOURS)
     try:
-        _check_address(
-            host, port
-        )  # gradio tries a hundred ports, each for seconds where the address is not of this machine
+        _check_address(host, port)
         page.launch(
             server_name=host, server_port=port, max_file_size=f"{allowed.megabytes}mb", theme=theme, css=_STYLE,
             state_session_capacity=_REMEMBERED, prevent_thread_lock=True, quiet=True,
@@ -143,7 +141,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None, also: Collec
 
 
 def _check_address(host: str, port: int | None) -> None:
-    """Raise an OSError if nothing can listen there."""
+    """Raise an OSError if nothing can listen there. At another machine's address, gradio would try a hundred ports for seconds each."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

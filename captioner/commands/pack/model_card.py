@@ -158,7 +158,7 @@ def _recipe(settings: Settings) -> str:
     run, objective = settings.run, settings.objective.kind
     start, first = "", ""
     if run.from_run:
-        start = f" Training started from the best weights of another run, `{run.from_run}`. Train that run first; FIRST below is its folder."
+        start = f" Training started from the best weights of another run, `{run.from_run}`. Train that run first; FIRST is its folder."
         first = "run.from_run=FIRST "
     return (
         "## Recipe\n\n"

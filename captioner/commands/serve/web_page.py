@@ -141,7 +141,7 @@ def start(page: Any, allowed: Allowed, host: str, port: int | None, also: Collec
 
 
 def _check_address(host: str, port: int | None) -> None:
-    """Raise an OSError if nothing can listen there. At another machine's address, gradio would try a hundred ports for seconds each."""
+    """Raise an OSError if nothing can listen there. At another machine's address, gradio would try a hundred ports, for seconds each."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -169,9 +169,12 @@ def make_objective(
         from captioner.metrics import Rewards
 
         references = [example.references for example in examples]
-        made.rewards = Rewards.kept(
-            folder / FREQUENCIES, references, vocabulary.words, vocabulary.tokens, keep
-        ).by_name()
+        kept = Rewards.kept(folder / FREQUENCIES, references, vocabulary.words, vocabulary.tokens, keep)
+        made.rewards = kept.by_name()
+    if settings.objective.options.get("grounding"):
+        from captioner.builder.taught_maps import object_maps
+
+        made.object_maps = object_maps(settings.objective.options["instances"], examples, vocabulary, model.encoder)
     return made
 
 

@@ -42,6 +42,7 @@ class Batch:
     words: Tensor  # (B, Q, T) start token, words, end token, then PAD; a photo with fewer references has rows of PAD
     indices: Sequence[int] = ()  # (B) of the examples in the split
     mirrored: Photos | None = None  # the photos' mirror images, if the objective compares them
+    views: Sequence[int] = ()  # (B) of the photos; see `features.views`
 
     @property
     def inputs(self) -> Tensor:
@@ -60,7 +61,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         mirrored = None if self.mirrored is None else self.mirrored.to(device)
-        return Batch(self.photos.to(device), self.words.to(device, non_blocking=True), self.indices, mirrored)
+        words = self.words.to(device, non_blocking=True)
+        return Batch(self.photos.to(device), words, self.indices, mirrored, self.views)
 
 
 def encode_references(examples: Sequence[Example], vocabulary: Vocabulary, max_length: int) -> list[list[list[int]]]:
@@ -193,7 +195,7 @@ class CaptionedPhotos(Dataset[Batch]):
         views = [item // len(self) % self.num_views for item in items]
         mirrored = self.source(photos, [1 - view for view in views]) if self.mirrored else None
         words = pad_words([self.captions_of(item) for item in items])
-        return Batch(self.source(photos, views), words, photos, mirrored)
+        return Batch(self.source(photos, views), words, photos, mirrored, views)
 
     def captions_of(self, item: int) -> list[list[int]]:
         """The captions that belong to an item: all of the photo, or those of one visit, which are of all lengths."""

@@ -41,15 +41,20 @@ class Instances:
         return frozenset(instance.category for instance in self.of_photo[photo])
 
 
+def check_instances(path: Path) -> None:
+    """Raise a UserError if there is no file."""
+    check_regular(path, "give the instances file")
+    if not path.exists():
+        raise UserError(f"no instances file can be read at {path}; check the path")
+
+
 def read_instances(path: Path) -> Instances:
     """Read the objects of every photo.
 
     Raises:
         UserError: the file is missing, or not in COCO's format.
     """
-    check_regular(path, "give the instances file")
-    if not path.exists():
-        raise UserError(f"no instances file can be read at {path}; check the path")
+    check_instances(path)
     content = read_json(path, "the instances file")
     try:
         return _instances(content)

@@ -185,18 +185,25 @@ class Preprocess:
 
     def __call__(self, photo: Image.Image) -> tuple[Tensor, Placement]:
         """The network's view (3, h, w) as uint8, and its position on the photo."""
-        photo, placement = self._without_far_ends(photo)
+        placement, near = self.placement(photo.size), self._near_ends(photo.size)
+        if near.view_size != photo.size:
+            left, top = map(int, near.offset)
+            photo = photo.crop((left, top, left + near.view_size[0], top + near.view_size[1]))
         size = self._resized(photo.size)
-        placement = placement.resized(size)
         if size != photo.size:
             photo = photo.resize(size, Image.Resampling[self.interpolation.upper()])
-        left, top = (round((size[axis] - self.crop[axis]) / 2) for axis in (0, 1))
+        left, top = self._margins(size)
         if (left, top) != (0, 0) or size != self.crop:
             view = Image.new("RGB", self.crop, tuple(round(255 * value) for value in self.mean))
             view.paste(photo, (-left, -top))
             photo = view
-            placement = placement.cropped(left, top, self.crop)
         return torch.from_numpy(numpy.array(photo)).movedim(2, 0), placement
+
+    def placement(self, photo_size: tuple[int, int]) -> Placement:
+        """The position of the view on a photo of (width, height)."""
+        near = self._near_ends(photo_size)
+        size = self._resized(near.view_size)
+        return near.resized(size).cropped(*self._margins(size), self.crop)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Pixels (B, 3, h, w), 0 to 255, normalised as in the network's training."""
@@ -206,17 +213,18 @@ class Preprocess:
         )
         return (pixels.float() / 255 - mean) / std
 
-    def _without_far_ends(self, photo: Image.Image) -> tuple[Image.Image, Placement]:
-        """The middle of the photo if only that will be visible."""
-        placement = Placement.whole(photo.size)
+    def _near_ends(self, photo_size: tuple[int, int]) -> Placement:
+        """The middle of a very long photo, if only that will be visible; else the whole photo."""
+        whole = Placement.whole(photo_size)
         if isinstance(self.resize, tuple) or self.resize == "inside":
-            return photo, placement
-        longest = _MAX_ASPECT * min(photo.size) * -(-max(self.crop) // min(self.crop))
-        left, top = (max(0, (side - longest) // 2) for side in photo.size)
-        if (left, top) == (0, 0):
-            return photo, placement
-        size = (photo.width - 2 * left, photo.height - 2 * top)
-        return photo.crop((left, top, left + size[0], top + size[1])), placement.cropped(left, top, size)
+            return whole
+        longest = _MAX_ASPECT * min(photo_size) * -(-max(self.crop) // min(self.crop))
+        left, top = (max(0, (side - longest) // 2) for side in photo_size)
+        return whole.cropped(left, top, (photo_size[0] - 2 * left, photo_size[1] - 2 * top))
+
+    def _margins(self, size: tuple[int, int]) -> tuple[int, int]:
+        """How far the view begins inside the resized photo, from the left and from the top; negative where it is padded."""
+        return round((size[0] - self.crop[0]) / 2), round((size[1] - self.crop[1]) / 2)
 
     def _resized(self, size: tuple[int, int]) -> tuple[int, int]:
         width, height = size

@@ -37,7 +37,7 @@ class Overlap:
         """The overlap of an area with the regions of one photo, of which `placement` maps the network's view to the photo."""
         area = area if isinstance(area, Area) else Area.of_boxes([area])
         corners, visible = on_photo(layout, placement)
-        shares = torch.where(visible, area.inside(corners) / _areas(corners), 0)
+        shares = torch.where(visible, area.inside(corners) / _areas(corners), 0).clamp(0, 1)  # despite rounding
         return cls(shares, area.holds(middles(corners)) & visible, visible)
 
     @property

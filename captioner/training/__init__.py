@@ -5,6 +5,7 @@ objectives.py          teacher forcing, and the table of objectives
 self_critical.py       training on the score
 distillation.py        teaching by trained models
 reinforce.py           the loss term of attention that draws regions
+object_maps.py         boxes of objects, to teach attention
 word_evidence.py       where words could be seen, learned from captions, to teach attention
 scheduled_sampling.py  reading some of the decoder's own words
 optimisation.py        optimisers, schedules, gradient clipping

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from captioner.attention import NoAttention
 from captioner.model import CaptionModel
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from captioner.text.vocabulary import Vocabulary
     from captioner.training.distributed import Processes
     from captioner.training.word_evidence import WordEvidence
+
+_LEAST = 1e-6  # weights below it count as this much in a logarithm
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,13 @@ class EvidenceObjective(Objective):
         assert self.word_evidence is not None
         assert isinstance(batch.photos, Regions)
         return self.word_evidence.divergence(weights, words, batch.photos, self.evidence_sharpness)
+
+
+def map_divergences(weights: Tensor, taught: Tensor) -> Tensor:
+    """(...): the Kullback-Leibler divergence of maps (..., R), scaled to sum 1, from taught maps (..., R)."""
+    weights = weights.to(torch.promote_types(weights.dtype, torch.float32))
+    maps = weights / weights.sum(-1, keepdim=True).clamp(min=_LEAST)
+    return functional.kl_div(maps.clamp(min=_LEAST).log(), taught, reduction="none").sum(-1)
 
 
 def logits_of_words(model: CaptionModel, output: Tensor, real: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import torch
@@ -26,6 +27,7 @@ from captioner.training.self_critical import SelfCritical
 
 if TYPE_CHECKING:
     from captioner.data.batches import Batch
+    from captioner.training.object_maps import ObjectMaps
 
 COVERAGE_REDUCTIONS: dict[str, Callable[[Tensor, Tensor, int], Tensor]] = {
     "sum_regions": lambda gap, mask, captions: gap.sum() / captions,
@@ -51,9 +53,10 @@ class TeacherForcing(EvidenceObjective):
     transfer between them: `sum_regions` sums over regions and averages over captions (the paper); `mean_regions` averages over both (a
     popular reimplementation); `sum_captions` sums over captions and averages over regions (the authors' code).
 
-    Three more penalties on the maps, all means over words: their entropy over log R, as `MapShape` reports it; the squared distance to
-    the maps of the photo's mirror image, mirrored back (Guo et al. 2019, section 3, there with convolutional heatmaps); and their
-    divergence from where the word could be seen, as regions alone tell; see `word_evidence`.
+    Four more penalties on the maps, all means over words: their entropy over log R, as `MapShape` reports it; the squared distance to
+    the maps of the photo's mirror image, mirrored back (Guo et al. 2019, section 3, there with convolutional heatmaps); their divergence
+    from the boxes of the objects that words name; see `object_maps`; and their divergence from where the word could be seen, as
+    regions alone tell; see `word_evidence`.
 
     Args:
         model: the model to train.
@@ -65,6 +68,8 @@ class TeacherForcing(EvidenceObjective):
         map_entropy_from: number of training steps before this penalty begins.
         map_entropy_rise: number of steps in which its weight then rises evenly to `map_entropy`.
         mirror: weight of the squared distance between each word's map and that of the photo's mirror image, mirrored back; 0 for none.
+        grounding: weight of the divergence of the maps of words that name objects from the objects' boxes; 0 for none.
+        instances: the instances file, in COCO's format, that has the boxes of objects of some or all training photos.
         evidence: weight of the divergence of content words' maps from the evidence for the words in the regions of a frozen encoder, which
             is learned before training; 0 for none.
         evidence_sharpness: factor of the scores that this evidence consists of.
@@ -91,6 +96,8 @@ class TeacherForcing(EvidenceObjective):
         map_entropy_from: Count = 0,
         map_entropy_rise: Count = 0,
         mirror: NonNegative = 0.0,
+        grounding: NonNegative = 0.0,
+        instances: str = "",
         evidence: NonNegative = 0.0,
         evidence_sharpness: Positive = 2.0,
         reinforce: NonNegative = 1.0,
@@ -106,18 +113,38 @@ class TeacherForcing(EvidenceObjective):
         self.coverage_reduction = coverage_reduction
         self.map_entropy, self.map_entropy_from, self.map_entropy_rise = map_entropy, map_entropy_from, map_entropy_rise
         self.mirror = mirror
+        self.grounding = grounding
+        self.object_maps: ObjectMaps | None = None
+        """Of the training photos, set after the objective is made."""
         self.reinforce = Reinforce(reinforce, choice_entropy, reward)
         self.sampling, self.sampling_steps, self.sampling_least = sampling, sampling_steps, sampling_least
-        on_maps = {"coverage": coverage, "map_entropy": map_entropy, "mirror": mirror, "evidence": evidence}
+        on_maps = {
+            "coverage": coverage,
+            "map_entropy": map_entropy,
+            "mirror": mirror,
+            "grounding": grounding,
+            "evidence": evidence,
+        }
         self.need_weights = any(weight > 0 for weight in on_maps.values())
         used = [name for name, weight in on_maps.items() if weight > 0]
-        self.terms += tuple(name for name in used if name in ("map_entropy", "mirror"))
-        self._check(used)
+        self.terms += tuple(name for name in used if name in ("map_entropy", "mirror", "grounding"))
+        self._check(used, instances)
 
-    def _check(self, on_maps: Sequence[str]) -> None:
+    def _check(self, on_maps: Sequence[str], instances: str) -> None:
         """Raise a ValueError if the model's maps do not fit the penalties on maps that are used."""
         for name in on_maps:
             self.check_maps(name)
+        if bool(self.grounding) != bool(instances):
+            raise ValueError(
+                f"grounding and instances belong together, got grounding: {self.grounding} and instances: {instances or 'none'}; "
+                "set both, or none of them"
+            )
+        if instances:
+            from captioner.data.instances import check_instances
+
+            check_instances(Path(instances))
+        if self.grounding and not isinstance(getattr(self.model.encoder, "layout", None), Grid):
+            raise ValueError("grounding needs regions on a grid, got boxes of a detector; set it to 0")
         if self.mirror and self.sampling != "none":
             raise ValueError(
                 f"mirror compares the maps of equal words, got sampling: {self.sampling}, which draws words for each photo; "
@@ -146,6 +173,9 @@ class TeacherForcing(EvidenceObjective):
         if self.mirror > 0 and attended.weights is not None:
             terms.append((self._mirror_distances(attended.weights, batch, memory.layout) * real).sum() / totals.words)
             loss = loss + self.mirror * terms[-1]
+        if self.object_maps is not None and attended.weights is not None:
+            terms.append(self.object_maps.divergences(attended.weights, batch).sum() / totals.words)
+            loss = loss + self.grounding * terms[-1]
         if self.word_evidence is not None and attended.weights is not None:
             terms.append(self.divergences(attended.weights, batch.targets, batch).sum() / totals.words)
             loss = loss + self.evidence * terms[-1]

@@ -28,6 +28,7 @@ from captioner.regions import Regions
 from captioner.text.function_words import is_content
 from captioner.text.vocabulary import UNK, Vocabulary
 from captioner.training.checkpoints import check_shapes, load_checkpoint, save_checkpoint
+from captioner.training.contract import map_divergences
 from captioner.training.distributed import Processes
 from captioner.training.optimisation import Cosine
 
@@ -86,11 +87,8 @@ class WordEvidence(nn.Module):
         places = self.place[targets]  # (B, Q, T)
         of_words = places.clamp(min=0).flatten(1)[:, None].expand(-1, weights.shape[-1], -1)  # (B, R, Q T)
         scores = self(regions).gather(2, of_words).transpose(1, 2)
-        taught = (sharpness * scores).log_softmax(-1).view(weights.shape)
-        maps = weights / weights.sum(-1, keepdim=True).clamp(min=1e-6)
-        return functional.kl_div(maps.clamp(min=1e-6).log(), taught, reduction="none", log_target=True).nan_to_num(
-            0.0, posinf=0.0
-        ).sum(-1) * (places >= 0)
+        taught = (sharpness * scores).softmax(-1).view(weights.shape)
+        return map_divergences(weights, taught) * (places >= 0)
 
 
 def evidence_for(

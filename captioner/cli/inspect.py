@@ -13,7 +13,12 @@ from captioner.progress import console
 
 
 def inspect(
-    instances: Annotated[Path, typer.Option(help="Objects in the photos, in COCO's instances format.")],
+    instances: Annotated[
+        Path,
+        typer.Option(
+            help="Objects in the photos: a file in COCO's instances format, or the folder of Flickr30k Entities."
+        ),
+    ],
     run: Run = None,
     overrides: Overrides = None,
     captions: Annotated[

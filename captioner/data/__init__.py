@@ -16,6 +16,7 @@ drawn.py        drawn pictures of coloured shapes
 drawn_split.py  writes a split of drawn pictures
 shapes.py       composes, describes and draws the shapes
 instances.py    objects of photos, in COCO's format
+entities.py     objects and captions of Flickr30k Entities
 batches.py      from examples to batches
 checks.py       checks of a data set before training
 changes.py      what has changed since a run was started

@@ -69,7 +69,7 @@ class TeacherForcing(EvidenceObjective):
         map_entropy_rise: number of steps in which its weight then rises evenly to `map_entropy`.
         mirror: weight of the squared distance between each word's map and that of the photo's mirror image, mirrored back; 0 for none.
         grounding: weight of the divergence of the maps of words that name objects from the objects' boxes; 0 for none.
-        instances: the instances file, in COCO's format, that has the boxes of objects of some or all training photos.
+        instances: boxes of objects of some or all training photos: a file in COCO's instances format, or the folder of Flickr30k Entities.
         evidence: weight of the divergence of content words' maps from the evidence for the words in the regions of a frozen encoder, which
             is learned before training; 0 for none.
         evidence_sharpness: factor of the scores that this evidence consists of.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -139,7 +138,7 @@ def _examples(request: Request, instances: Instances) -> list[Example]:
         )
     beside = request.instances.with_name(request.instances.name.replace("instances", "captions"))
     path = request.captions or (beside if beside != request.instances and beside.is_file() else None)
-    references: dict[Any, list[str]] = {} if path is None else dict(read_references(path))
+    references = instances.captions if path is None else dict(read_references(path))
     return [
         Example(photo, folder / instances.files[photo], references.get(photo, []), instances.sizes.get(photo))
         for photo in sorted(instances.of_photo, key=lambda photo: (isinstance(photo, str), photo))

@@ -1,0 +1,79 @@
+"""Flickr30k Entities: phrases of captions with boxes (Plummer et al. 2017, arXiv 1505.04870), read as the objects of photos.
+
+The folder has `Sentences`, a text file for each photo with a caption in each line, whose phrases are marked
+(`[/EN#137644/people A group of friends] playing [/EN#137645/other cards]`), and `Annotations`, an XML file for each photo with boxes by the
+numbers of the phrases. An object's category is the last word of a phrase that names it, such as "friends", and it has one for each
+phrase that ends in another word. A phrase whose boxes are missing, because it names the scene or nothing that can be seen, names no object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
+
+from captioner.data.instances import Box, Instance, Instances
+from captioner.errors import UserError
+from captioner.readers import parsing, read_text
+
+SENTENCES, ANNOTATIONS = "Sentences", "Annotations"
+_PHRASE = re.compile(r"\[/EN#(\d+)/\S+ ([^\]]*)\]")
+_ADVICE = "unpack the annotations of Flickr30k Entities again"
+
+
+def is_entities(path: Path) -> bool:
+    """Whether a path is a folder as Flickr30k Entities has it."""
+    return (path / SENTENCES).is_dir() and (path / ANNOTATIONS).is_dir()
+
+
+def read_entities(folder: Path) -> Instances:
+    """The objects of every photo that has annotations, and its captions. The image id is the photo's name without `.jpg`.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    objects: dict[str, list[Instance]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    captions: dict[str, list[str]] = {}
+    for path in sorted((folder / ANNOTATIONS).glob("*.xml")):
+        photo = path.stem
+        boxes, sizes[photo] = _boxes(path)
+        marked = read_text(folder / SENTENCES / f"{photo}.txt", _ADVICE)
+        objects[photo] = _objects(_last_words(marked), boxes)
+        captions[photo] = [line for line in _PHRASE.sub(r"\2", marked).splitlines() if line.strip()]
+    if not objects:
+        raise UserError(f"{folder / ANNOTATIONS} should hold an XML file for each photo, got none; {_ADVICE}")
+    categories = sorted({instance.category for of_photo in objects.values() for instance in of_photo})
+    files = {photo: f"{photo}.jpg" for photo in objects}
+    return Instances(categories, dict(objects), files, sizes, dict(captions))
+
+
+def _last_words(marked: str) -> dict[str, set[str]]:
+    """The last words of the phrases of a photo's captions, by the number of what they name."""
+    words: dict[str, set[str]] = {}
+    for number, phrase in _PHRASE.findall(marked):
+        last = phrase.split()[-1:]
+        if last and last[0].isalpha():
+            words.setdefault(number, set()).add(last[0].lower())
+    return words
+
+
+def _boxes(path: Path) -> tuple[dict[str, list[Box]], tuple[int, int]]:
+    """The boxes in a photo by the number of what they show, and the photo's size. Pixels are counted from 1 in the file."""
+    text = read_text(path, _ADVICE)
+    boxes: dict[str, list[Box]] = {}
+    with parsing(path, "annotations of Flickr30k Entities", _ADVICE):
+        root = ElementTree.fromstring(text)
+        size = (int(root.findtext("size/width", "")), int(root.findtext("size/height", "")))
+        for shown in root.iterfind("object"):
+            for box in shown.iterfind("bndbox"):
+                left, top, right, bottom = (int(box.findtext(side, "")) for side in ("xmin", "ymin", "xmax", "ymax"))
+                corners = (float(left - 1), float(top - 1), float(right - left + 1), float(bottom - top + 1))
+                for name in shown.iterfind("name"):
+                    boxes.setdefault((name.text or "").strip(), []).append(corners)
+    return boxes, size
+
+
+def _objects(words: Mapping[str, set[str]], boxes: Mapping[str, list[Box]]) -> list[Instance]:
+    return [Instance(word, box) for number in words for word in sorted(words[number]) for box in boxes.get(number, [])]

@@ -25,10 +25,10 @@ from captioner.text.vocabulary import Vocabulary
 from captioner.training import optimisation
 from captioner.training.contract import Objective
 from captioner.training.distillation import Distillation
+from captioner.training.objectives import TeacherForcing
 from captioner.training.self_critical import SelfCritical
 
-_SIZED = ("encoder", "refiner", "attention", "decoder")
-"""Sections whose parts hold weights, of sizes that settings give."""
+_SIZED = ("encoder", "refiner", "attention", "decoder")  # sections with weights, of sizes that settings give
 
 
 def _make(section: str, chosen: PartSettings, **supplied: Any) -> Any:
@@ -142,8 +142,7 @@ def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
 def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
     """The attention with its score and attention on attention; `sizes` follow from the other parts."""
     chosen = settings.attention
-    kind = attention.KINDS[chosen.kind]
-    supplied = arguments(kind, sizes)
+    supplied = arguments(attention.KINDS[chosen.kind], sizes)
     if chosen.score is not None:
         score = attention.SCORES[chosen.score]
         supplied["score"] = _call("attention", score, arguments(score, sizes | chosen.options))
@@ -168,10 +167,9 @@ def make_objective(
     if isinstance(made, SelfCritical):
         from captioner.metrics import Rewards
 
-        references = [example.references for example in examples]
-        kept = Rewards.kept(folder / FREQUENCIES, references, vocabulary.words, vocabulary.tokens, keep)
-        made.rewards = kept.by_name()
-    if settings.objective.options.get("grounding"):
+        texts = [example.references for example in examples]
+        made.rewards = Rewards.kept(folder / FREQUENCIES, texts, vocabulary.words, vocabulary.tokens, keep).by_name()
+    if isinstance(made, TeacherForcing) and made.grounding:
         from captioner.builder.taught_maps import object_maps
 
         made.object_maps = object_maps(settings.objective.options["instances"], examples, vocabulary, model.encoder)
@@ -201,13 +199,13 @@ def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary, 
 
 
 def check_training_parts(
-    settings: Settings, model: CaptionModel, vocabulary: Vocabulary, check_weights: bool = True
+    settings: Settings, model: CaptionModel, vocabulary: Vocabulary, splits: Splits, check_weights: bool = True
 ) -> None:
     """Make every part of training that a model is not made of, so that settings are refused before anything is written. With
     `check_weights=False`, the encoder does not have its weights yet, so that they are not compared with those of teachers.
 
     Raises:
-        UserError: settings do not fit each other.
+        UserError: settings do not fit each other, or boxes of objects do not fit the training photos.
     """
     make_search(settings, vocabulary)
     _objective(settings, model, vocabulary, check_weights)
@@ -217,9 +215,11 @@ def check_training_parts(
     if settings.encoder.kind == "region_files" and settings.data.augment != "none":
         raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
     if settings.objective.options.get("mirror") and settings.data.augment != "flips":
-        raise UserError(
-            f"objective.mirror needs data.augment=flips, got {settings.data.augment}; set it, or objective.mirror=0"
-        )
+        raise UserError(f"objective.mirror needs data.augment=flips, got {settings.data.augment}; set one of them")
+    if settings.objective.options.get("grounding"):
+        from captioner.builder.taught_maps import check_boxes
+
+        check_boxes(settings.objective.options["instances"], splits["train"])
 
 
 def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:

@@ -1,19 +1,19 @@
-"""Where the objects are that the captions of training photos name, as maps that teach attention (`objective.grounding`)."""
+"""The boxes of training photos, as maps that teach attention (`objective.grounding`)."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from captioner.data.contract import Example
-from captioner.data.instances import Instance, Instances, read_instances
+from captioner.data.entities import read_objects
+from captioner.data.instances import Instance, Instances
 from captioner.encoders import Encoder, Vision
 from captioner.encoders.preprocess import photo_size
 from captioner.errors import UserError
-from captioner.explain.agreement import Overlap
+from captioner.explain.agreement import on_photo
 from captioner.explain.areas import area_of
 from captioner.regions import Grid
 from captioner.text.objects import ObjectWords
@@ -21,71 +21,86 @@ from captioner.text.vocabulary import Vocabulary
 from captioner.training.object_maps import ObjectMaps
 
 
-def object_maps(file: str | Path, examples: Sequence[Example], vocabulary: Vocabulary, encoder: Vision) -> ObjectMaps:
-    """The maps of the objects that the captions of training photos name.
+def object_maps(file: str, examples: Sequence[Example], vocabulary: Vocabulary, encoder: Vision) -> ObjectMaps:
+    """The taught maps of training photos.
 
     Args:
-        file: an instances file; its photos are found by their file names.
+        file: the boxes, as `read_objects` takes them; their photos are found by their file names.
         examples: the training photos.
-        vocabulary: splits the captions into words.
+        vocabulary: of the captions.
         encoder: whose regions, on a grid, the maps are for.
 
     Raises:
-        UserError: the file cannot be read, or has boxes of no training photo, or boxes that do not fit.
+        UserError: the boxes cannot be read, or do not fit the photos.
     """
     assert isinstance(encoder, Encoder)
     assert isinstance(encoder.layout, Grid)
-    path = Path(file)
-    instances = read_instances(path)
-    object_words = ObjectWords(instances.categories)
-    of_photos: dict[int, dict[str, Tensor]] = {}
-    for index, photo in _photos(path, instances, examples).items():
-        named = _named(examples[index], vocabulary, object_words)
-        objects = [instance for instance in instances.of_photo[photo] if instance.category in named]
-        maps = _maps(examples[index], objects, instances.sizes.get(photo), encoder) if objects else {}
-        if maps:
-            of_photos[index] = maps
-    if not of_photos:
+    instances = read_objects(Path(file))
+    boxed = {index: instances.of_photo[photo] for index, photo in photos_with_boxes(instances, examples, file).items()}
+    boxed = {index: [one for one in objects if one.box and not one.crowd] for index, objects in boxed.items()}
+
+    def map_of(index: int, category: str) -> Tensor | None:
+        return _map([one for one in boxed[index] if one.category == category], examples[index].image, encoder)
+
+    categories = {index: frozenset(one.category for one in objects) for index, objects in boxed.items() if objects}
+    object_words = ObjectWords(instances.categories, coco=not instances.of_phrases)
+    return ObjectMaps(categories, map_of, object_words, vocabulary, encoder.layout)
+
+
+def check_boxes(file: str, examples: Sequence[Example]) -> None:
+    """Check that boxes fit the training photos, before anything is written.
+
+    Raises:
+        UserError: the boxes cannot be read, are those of other photos, or of these photos in another size.
+    """
+    instances = read_objects(Path(file))
+    of_photos = photos_with_boxes(instances, examples, file)
+    if not any(instances.of_photo[photo] for photo in of_photos.values()):
         raise UserError(
-            f"objective.grounding needs captions that name objects with boxes in {path}, got none in {len(examples):,} training photos; "
-            "give the instances file of these photos, or set objective.grounding=0"
+            f"objective.instances={file} should have boxes of training photos, got none of the {len(examples):,} photos; photos are found "
+            "by their file names: give the file that was made for them"
         )
-    return ObjectMaps(of_photos, object_words, vocabulary, encoder.layout)
+    for index, photo in of_photos.items():
+        image, stated = examples[index].image, instances.sizes.get(photo)
+        if stated is not None and image.is_file() and stated != (size := photo_size(image)):
+            raise UserError(
+                f"the boxes of {image} are those of a photo of {' x '.join(map(str, stated))} pixels, the photo has "
+                f"{' x '.join(map(str, size))}; give the photos that the boxes were made for, or scale the boxes"
+            )
 
 
-def _photos(path: Path, instances: Instances, examples: Sequence[Example]) -> dict[int, object]:
-    """The ids, in the instances file, of training photos that it has, by index."""
-    of_name = {Path(name).name: photo for photo, name in instances.files.items()}
-    names = Counter(example.image.name for example in examples)
-    twice = next((name for name in of_name if names[name] > 1), None)
-    if twice is not None:
-        raise UserError(
-            f"{path} names photos by their file names, got {names[twice]} training photos called {twice}; rename those without boxes"
-        )
-    return {
-        index: of_name[example.image.name] for index, example in enumerate(examples) if example.image.name in of_name
-    }
+def photos_with_boxes(instances: Instances, examples: Sequence[Example], file: str) -> dict[int, object]:
+    """The ids, among the instances, of the training photos, by index. A photo is found by the end of its path.
+
+    Raises:
+        UserError: which photo is which cannot be told from the names.
+    """
+    named: dict[str, list[tuple[tuple[str, ...], object]]] = {}
+    for photo, name in instances.files.items():
+        parts = Path(name).parts[::-1]
+        named.setdefault(parts[0], []).append((parts, photo))
+    found, owners = {}, {}
+    for index, example in enumerate(examples):
+        own = example.image.parts[::-1]
+        fitting = [(parts, photo) for parts, photo in named.get(own[0], []) if own[: len(parts)] == parts]
+        if len(fitting) > 1:
+            raise UserError(f"{file} names several photos that {example.image} could be; give names with folders in it")
+        for _, photo in fitting:
+            other = owners.setdefault(photo, example.image)
+            if other != example.image:
+                raise UserError(
+                    f"{file} has boxes of one photo {own[0]}, which could be {other} or {example.image}; give the folder in it too"
+                )
+            found[index] = photo
+    return found
 
 
-def _named(example: Example, vocabulary: Vocabulary, object_words: ObjectWords) -> set[str]:
-    """The categories that the captions of a photo name."""
-    return {one.category for reference in example.references for one in object_words(vocabulary.split(reference))}
-
-
-def _maps(
-    example: Example, objects: Sequence[Instance], stated: tuple[int, int] | None, encoder: Encoder
-) -> dict[str, Tensor]:
-    """The map (R,) of each category of which an object is in the network's view."""
-    size = photo_size(example.image)
-    if stated is not None and stated != size:
-        raise UserError(
-            f"the boxes of {example.image} are those of a photo of {' x '.join(map(str, stated))} pixels, the photo has "
-            f"{' x '.join(map(str, size))}; give the photos that the instances file was made for, or scale its boxes"
-        )
-    placement, maps = encoder.preprocess.placement(size), {}
-    for category in {instance.category for instance in objects}:
-        area = area_of([one for one in objects if one.category == category], size, masks=False)
-        shares = Overlap.of(encoder.layout, placement, area).shares if area is not None else None
-        if shares is not None and shares.sum() > 0:
-            maps[category] = (shares / shares.sum()).float()
-    return maps
+def _map(objects: Sequence[Instance], image: Path, encoder: Encoder) -> Tensor | None:
+    """The map (R,) of the union of objects; None if none of them is in the network's view."""
+    size = photo_size(image)
+    area = area_of(objects, size, masks=False)
+    if area is None:
+        return None
+    corners, visible = on_photo(encoder.layout, encoder.preprocess.placement(size))
+    inside = area.inside(corners).clamp(min=0) * visible  # rounding can leave it below 0
+    return (inside / inside.sum()).float() if inside.sum() > 0 else None

@@ -2,8 +2,9 @@
 
 The folder has `Sentences`, a text file for each photo with a caption in each line, whose phrases are marked
 (`[/EN#137644/people A group of friends] playing [/EN#137645/other cards]`), and `Annotations`, an XML file for each photo with boxes by the
-numbers of the phrases. An object's category is the last word of a phrase that names it, such as "friends", and it has one for each
-phrase that ends in another word. A phrase whose boxes are missing, because it names the scene or nothing that can be seen, names no object.
+numbers of the phrases. An object's category is the last word of a phrase that names it, such as "friends"; if phrases end in several
+words, the object stands once under each. Pronouns and numerals are left out, and so are phrases without boxes, which name the scene or
+nothing that can be seen. Where captions use one word for several objects of a photo, such as two men, the word stands for all of them.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
-from captioner.data.instances import Box, Instance, Instances
+from captioner.data.instances import Box, Instance, Instances, read_instances
 from captioner.errors import UserError
 from captioner.readers import parsing, read_text
+from captioner.text.function_words import is_content
 
 SENTENCES, ANNOTATIONS = "Sentences", "Annotations"
+_NUMERALS = frozenset(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
 _PHRASE = re.compile(r"\[/EN#(\d+)/\S+ ([^\]]*)\]")
 _ADVICE = "unpack the annotations of Flickr30k Entities again"
 
@@ -25,6 +28,20 @@ _ADVICE = "unpack the annotations of Flickr30k Entities again"
 def is_entities(path: Path) -> bool:
     """Whether a path is a folder as Flickr30k Entities has it."""
     return (path / SENTENCES).is_dir() and (path / ANNOTATIONS).is_dir()
+
+
+def read_objects(path: Path) -> Instances:
+    """The objects of photos: of a file in COCO's instances format, or of the folder of Flickr30k Entities.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if path.is_dir() and not is_entities(path):
+        raise UserError(
+            f"{path} should be an instances file, or the folder of Flickr30k Entities with {SENTENCES} and {ANNOTATIONS}, got another "
+            "folder; give one of these"
+        )
+    return read_entities(path) if path.is_dir() else read_instances(path)
 
 
 def read_entities(folder: Path) -> Instances:
@@ -36,7 +53,7 @@ def read_entities(folder: Path) -> Instances:
     objects: dict[str, list[Instance]] = {}
     sizes: dict[str, tuple[int, int]] = {}
     captions: dict[str, list[str]] = {}
-    for path in sorted((folder / ANNOTATIONS).glob("*.xml")):
+    for path in sorted((folder / ANNOTATIONS).glob("[!.]*.xml")):
         photo = path.stem
         boxes, sizes[photo] = _boxes(path)
         marked = read_text(folder / SENTENCES / f"{photo}.txt", _ADVICE)
@@ -46,16 +63,16 @@ def read_entities(folder: Path) -> Instances:
         raise UserError(f"{folder / ANNOTATIONS} should hold an XML file for each photo, got none; {_ADVICE}")
     categories = sorted({instance.category for of_photo in objects.values() for instance in of_photo})
     files = {photo: f"{photo}.jpg" for photo in objects}
-    return Instances(categories, dict(objects), files, sizes, dict(captions))
+    return Instances(categories, dict(objects), files, sizes, dict(captions), of_phrases=True)
 
 
 def _last_words(marked: str) -> dict[str, set[str]]:
     """The last words of the phrases of a photo's captions, by the number of what they name."""
     words: dict[str, set[str]] = {}
     for number, phrase in _PHRASE.findall(marked):
-        last = phrase.split()[-1:]
-        if last and last[0].isalpha():
-            words.setdefault(number, set()).add(last[0].lower())
+        letters = re.findall(r"[^\W\d_]+", phrase.lower())  # of "T-shirt" only "shirt", as most tokenisers cut it
+        if letters and is_content(letters[-1]) and letters[-1] not in _NUMERALS:
+            words.setdefault(number, set()).add(letters[-1])
     return words
 
 

@@ -1,4 +1,4 @@
-"""Objects of photos, in the format of COCO's instances files or of Flickr30k Entities."""
+"""Objects of photos, in the format of COCO's instances files."""
 
 from __future__ import annotations
 
@@ -36,37 +36,22 @@ class Instances:
     files: dict[Any, str] = field(default_factory=dict)  # file names of the photos, if given
     sizes: dict[Any, tuple[int, int]] = field(default_factory=dict)  # (width, height), if given
     captions: dict[Any, list[str]] = field(default_factory=dict)  # of the photos, if given
+    of_phrases: bool = False  # the objects are those that captions name, and categories are words of captions
 
     def held(self, photo: Any) -> frozenset[str]:
         """The categories of a photo's objects."""
         return frozenset(instance.category for instance in self.of_photo[photo])
 
 
-def check_instances(path: Path) -> None:
-    """Raise a UserError if there is no file, and no folder of Flickr30k Entities."""
-    from captioner.data.entities import is_entities
-
-    if is_entities(path):
-        return
-    check_regular(path, "give the instances file, or the folder of Flickr30k Entities")
-    if not path.exists():
-        raise UserError(f"no instances file can be read at {path}; check the path")
-
-
 def read_instances(path: Path) -> Instances:
     """Read the objects of every photo.
-
-    Args:
-        path: a file in COCO's format, or the folder of Flickr30k Entities.
 
     Raises:
         UserError: the file is missing, or not in COCO's format.
     """
-    from captioner.data.entities import is_entities, read_entities
-
-    check_instances(path)
-    if is_entities(path):
-        return read_entities(path)
+    check_regular(path, "give the instances file")
+    if not path.exists():
+        raise UserError(f"no instances file can be read at {path}; check the path")
     content = read_json(path, "the instances file")
     try:
         return _instances(content)

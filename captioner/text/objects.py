@@ -31,12 +31,14 @@ class ObjectWords:
     Args:
         categories: names of categories. COCO's have the words of `object_synonyms.SYNONYMS` too; plurals are derived.
         words: more words of some categories.
+        coco: use COCO's synonyms, and leave out phrases that name something else, such as "hot dog". False: names and plurals alone.
     """
 
-    def __init__(self, categories: Iterable[str], words: Mapping[str, Sequence[str]] | None = None):
+    def __init__(self, categories: Iterable[str], words: Mapping[str, Sequence[str]] | None = None, coco: bool = True):
         names, more = list(categories), words or {}
-        self.category_of = {form: category for phrase, category in TRAPS.items() for form in _forms(phrase)}
-        others = [(word, category) for category in names for word in SYNONYMS.get(category, "").split(", ") if word]
+        traps, synonyms, self._not_beside = (TRAPS, SYNONYMS, NOT_BESIDE) if coco else ({}, {}, {})
+        self.category_of = {form: category for phrase, category in traps.items() for form in _forms(phrase)}
+        others = [(word, category) for category in names for word in synonyms.get(category, "").split(", ") if word]
         given = [(word, category) for category in more for word in more[category]]
         own = zip(names, names, strict=True)  # last, so that a category's own name wins
         for word, category in [*others, *given, *own]:
@@ -53,7 +55,7 @@ class ObjectWords:
             named
             for named in objects
             if named.category
-            and not any(named.words in _forms(word) and other in categories for word, other in NOT_BESIDE.items())
+            and not any(named.words in _forms(word) and other in categories for word, other in self._not_beside.items())
         ]
 
     def _phrases(self, words: Sequence[str]) -> Iterator[Named]:

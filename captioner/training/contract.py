@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from captioner.training.distributed import Processes
     from captioner.training.word_evidence import WordEvidence
 
-_LEAST = 1e-6  # weights below it count as this much in a logarithm
+_LEAST = 1e-12  # weights below it count as this much in a logarithm
 
 
 @dataclass(frozen=True)

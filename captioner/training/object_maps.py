@@ -1,7 +1,7 @@
 r"""Attention taught by boxes: a word that names an object of the photo should attend to the regions on it.
 
-For a word that names objects with boxes $o$, the taught map is $q_r \propto |r \cap o| \,/\, |r|$, with the sum 1. The loss is the
-Kullback-Leibler divergence of the word's map from it. Words that name nothing in a box are taught nothing.
+The taught map of a word that names objects has $q_r \propto |r \cap o|$, with the sum 1; $o$ is the union of their boxes. The loss of a
+word with the map $p$ is the Kullback-Leibler divergence $\sum_r q_r \log (q_r / p_r)$. Other words are not supervised.
 
 Source: supervised attention, Liu et al. 2017 (arXiv 1605.09553). Differs: the divergence in place of the cross-entropy, which has the
 same gradient; and a table of words says which category a word names, in place of the similarity of word vectors.
@@ -11,7 +11,7 @@ Shapes: B photos, Q references of one photo, T words, R regions, N words that na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 
 class ObjectMaps:
-    """The maps of words that name objects in boxes.
+    """The taught maps of words that name objects in boxes.
 
     Args:
-        of_photos: by the photo's index and the category: the map (R,) of the category's objects, with the sum 1.
+        categories: of the boxes in each photo that has any, by the photo's index.
+        map_of: the map (R,) of a category's objects in a photo, with the sum 1; None if none is in view. Called once for each.
         object_words: finds the objects that a caption names.
         vocabulary: the words of the captions.
         grid: the regions.
@@ -39,15 +40,18 @@ class ObjectMaps:
 
     def __init__(
         self,
-        of_photos: Mapping[int, Mapping[str, Tensor]],
+        categories: Mapping[int, frozenset[str]],
+        map_of: Callable[[int, str], Tensor | None],
         object_words: ObjectWords,
         vocabulary: Vocabulary,
         grid: Grid,
     ):
-        self.of_photos, self.object_words, self.vocabulary, self.grid = of_photos, object_words, vocabulary, grid
+        self.categories, self.map_of = categories, map_of
+        self.object_words, self.vocabulary, self.grid = object_words, vocabulary, grid
+        self._maps: dict[tuple[int, str], Tensor | None] = {}
 
     def divergences(self, weights: Tensor, batch: Batch) -> Tensor:
-        """(B, Q, T): the divergence of each word's map from the map of the objects that it names; 0 for words that name none.
+        """(B, Q, T): the divergence of each word's map from the taught one; 0 for words that are not supervised.
 
         Args:
             weights: of attention, (B, Q, T, R); scaled to sum 1.
@@ -55,14 +59,17 @@ class ObjectMaps:
         """
         positions: list[tuple[int, int, int]] = []
         maps: list[Tensor] = []
+        captions = batch.targets.tolist()
         for photo, (index, view) in enumerate(zip(batch.indices, batch.views, strict=True)):
-            if index not in self.of_photos:
+            if index not in self.categories:
                 continue
-            for caption, words in enumerate(batch.targets[photo].tolist()):
-                for place, category in self.named(words):
-                    if category in self.of_photos[index]:
-                        positions.append((photo, caption, place))
-                        maps.append(self._seen(index, category, view))
+            seen = {category: self._seen(index, category, view) for category in self.categories[index]}
+            for caption, words in enumerate(captions[photo]):
+                for position, category in self.named(words):
+                    taught = seen.get(category)
+                    if taught is not None:
+                        positions.append((photo, caption, position))
+                        maps.append(taught)
         if not maps:
             return weights.new_zeros(weights.shape[:3])
         where = torch.tensor(positions, device=weights.device).unbind(1)
@@ -70,11 +77,13 @@ class ObjectMaps:
         return divergences.new_zeros(weights.shape[:3]).index_put(where, divergences)
 
     def named(self, words: Sequence[int]) -> list[tuple[int, str]]:
-        """The words of a caption that name an object, as (place, category); of a phrase, each word."""
-        named = self.object_words([self.vocabulary.words[word] for word in words])
-        return [(place, one.category) for one in named for place in range(one.start, one.last + 1)]
+        """The words of a caption that name an object, as (position, category); of a phrase, each word."""
+        found = self.object_words([self.vocabulary.words[word] for word in words])
+        return [(position, named.category) for named in found for position in range(named.start, named.last + 1)]
 
-    def _seen(self, photo: int, category: str, view: int) -> Tensor:
+    def _seen(self, photo: int, category: str, view: int) -> Tensor | None:
         """The map (R,) in a view of the photo."""
-        square = self.of_photos[photo][category].view(self.grid.rows, self.grid.columns)
-        return seen_as(square, view).flatten()
+        if (photo, category) not in self._maps:
+            self._maps[photo, category] = self.map_of(photo, category)
+        whole = self._maps[photo, category]
+        return None if whole is None else seen_as(whole.view(self.grid.rows, self.grid.columns), view).flatten()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import torch
@@ -134,17 +133,12 @@ class TeacherForcing(EvidenceObjective):
         """Raise a ValueError if the model's maps do not fit the penalties on maps that are used."""
         for name in on_maps:
             self.check_maps(name)
-        if bool(self.grounding) != bool(instances):
+        if self.grounding and not instances:
             raise ValueError(
-                f"grounding and instances belong together, got grounding: {self.grounding} and instances: {instances or 'none'}; "
-                "set both, or none of them"
+                "grounding needs boxes of the training photos, got none; set instances to their file, or grounding to 0"
             )
-        if instances:
-            from captioner.data.instances import check_instances
-
-            check_instances(Path(instances))
         if self.grounding and not isinstance(getattr(self.model.encoder, "layout", None), Grid):
-            raise ValueError("grounding needs regions on a grid, got boxes of a detector; set it to 0")
+            raise ValueError("grounding needs an encoder whose regions are on a grid, got boxes; set grounding to 0")
         if self.mirror and self.sampling != "none":
             raise ValueError(
                 f"mirror compares the maps of equal words, got sampling: {self.sampling}, which draws words for each photo; "
@@ -173,7 +167,8 @@ class TeacherForcing(EvidenceObjective):
         if self.mirror > 0 and attended.weights is not None:
             terms.append((self._mirror_distances(attended.weights, batch, memory.layout) * real).sum() / totals.words)
             loss = loss + self.mirror * terms[-1]
-        if self.object_maps is not None and attended.weights is not None:
+        if self.grounding > 0 and attended.weights is not None:
+            assert self.object_maps is not None
             terms.append(self.object_maps.divergences(attended.weights, batch).sum() / totals.words)
             loss = loss + self.grounding * terms[-1]
         if self.word_evidence is not None and attended.weights is not None:

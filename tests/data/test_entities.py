@@ -9,8 +9,8 @@ from PIL import Image
 from captioner.builder.taught_maps import object_maps
 from captioner.commands.inspect.inputs import Request, _examples
 from captioner.data.contract import Example
-from captioner.data.entities import is_entities, read_entities
-from captioner.data.instances import Instance, read_instances
+from captioner.data.entities import is_entities, read_entities, read_objects
+from captioner.data.instances import Instance
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
 from captioner.text.objects import ObjectWords
@@ -40,7 +40,7 @@ def folder(tmp_path):
 
 def test_phrases_with_boxes_are_objects(folder):
     assert is_entities(folder)
-    instances = read_instances(folder)
+    instances = read_objects(folder)
     assert instances.of_photo["7"] == [
         *[Instance(word, box) for word in ("friends", "men") for box in (LEFT, MIDDLE)],
         Instance("man", MIDDLE),
@@ -50,8 +50,24 @@ def test_phrases_with_boxes_are_objects(folder):
     assert (instances.files, instances.sizes) == ({"7": "7.jpg"}, {"7": (120, 80)})
 
 
+@pytest.mark.parametrize(
+    ("phrase", "word"), [("a red T-shirt", "shirt"), ("Two", None), ("them", None), ("a man 's arm", "arm")]
+)
+def test_the_last_word_names_the_object(folder, phrase, word):
+    (folder / "Sentences" / "7.txt").write_text(f"[/EN#15/other {phrase}] .")
+    assert read_objects(folder).categories == ([] if word is None else [word])
+
+
+def test_phrases_of_coco_do_not_count():
+    words = ObjectWords(["tracks", "computer"], coco=False)
+    assert [one.category for one in words(["a", "laptop", "computer", "on", "the", "train", "tracks"])] == [
+        "computer",
+        "tracks",
+    ]
+
+
 def test_captions_are_read_without_marks(folder):
-    assert read_instances(folder).captions["7"] == [
+    assert read_objects(folder).captions["7"] == [
         "Two men on a bench look at each other .",
         "A bearded man sits in the park by his dog .",
         "Friends with a puppy",
@@ -59,7 +75,7 @@ def test_captions_are_read_without_marks(folder):
 
 
 def test_a_word_names_its_own_category_before_the_plural_of_another(folder):
-    words = ObjectWords(read_instances(folder).categories)
+    words = ObjectWords(read_objects(folder).categories, coco=False)
     assert [one.category for one in words(["two", "men", "by", "a", "man", "with", "dogs", "and", "a", "friend"])] == [
         "men",
         "man",
@@ -70,15 +86,15 @@ def test_a_word_names_its_own_category_before_the_plural_of_another(folder):
 def test_maps_are_taught_from_it(folder):
     Image.new("RGB", (120, 80)).save(folder / "7.jpg")
     example = Example(7, folder / "7.jpg", ["a man with a puppy"])
-    maps = object_maps(folder, [example], Vocabulary(["a", "man", "with", "puppy"]), SmallCNN(size=32))
-    assert set(maps.of_photos[0]) == {"man", "puppy"}
+    maps = object_maps(str(folder), [example], Vocabulary(["a", "man", "with", "puppy"]), SmallCNN(size=32))
+    assert maps.categories == {0: {"friends", "men", "man", "dog", "puppy"}}
     shares = torch.zeros(4, 4)
     shares[:2, 2] = 1 / 2  # 20 of 30 pixels of two regions
-    torch.testing.assert_close(maps.of_photos[0]["man"], shares.flatten())
+    torch.testing.assert_close(maps.map_of(0, "man"), shares.flatten())
 
 
 def test_an_inspection_takes_its_captions_as_references(folder, tmp_path):
-    examples = _examples(Request(folder, images=tmp_path), read_instances(folder))
+    examples = _examples(Request(folder, images=tmp_path), read_objects(folder))
     assert [(one.id, one.image, len(one.references)) for one in examples] == [("7", tmp_path / "7.jpg", 3)]
 
 
@@ -104,6 +120,6 @@ def test_what_cannot_be_read_is_named(folder, name, text, message):
 
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(
-        UserError, match=r"should be a file, got a folder; give the instances file, or the folder of Flickr30k"
+        UserError, match=r"should be an instances file, or the folder of Flickr30k Entities .* got another folder"
     ):
-        read_instances(tmp_path)
+        read_objects(tmp_path)

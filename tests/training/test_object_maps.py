@@ -11,11 +11,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from captioner.builder.taught_maps import object_maps
+from captioner.builder.taught_maps import check_boxes, object_maps, photos_with_boxes
+from captioner.commands.doctor import diagnose
 from captioner.commands.train import training_run as runs
 from captioner.data.batches import Batch, CaptionedPhotos, pad_words
 from captioner.data.contract import Example
 from captioner.data.drawn import instances_path
+from captioner.data.entities import read_objects
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
 from captioner.model import CaptionModel
@@ -52,7 +54,9 @@ class OnAGrid(nn.Module):
 
 
 def make_maps() -> ObjectMaps:
-    return ObjectMaps(MAPS, ObjectWords(["dog", "cat", "fire hydrant"]), VOCABULARY, Grid(2, 3))
+    categories = {photo: frozenset([*of_photo, "cat"]) for photo, of_photo in MAPS.items()}  # no cat is in view
+    words = ObjectWords(["dog", "cat", "fire hydrant"])
+    return ObjectMaps(categories, lambda photo, name: MAPS[photo].get(name), words, VOCABULARY, Grid(2, 3))
 
 
 def make_batch() -> Batch:
@@ -97,7 +101,12 @@ def test_gradients_are_finite_where_weights_are_zero():
     weights.requires_grad_()
     make_maps().divergences(weights, batch).sum().backward()
     assert weights.grad.isfinite().all()
-    assert weights.grad.any()
+
+
+def test_a_map_that_misses_the_object_altogether_is_taught():
+    scores = torch.tensor([20.0, 0, 0, 0, 0, 0]).expand(3, 2, 7, 6).clone().requires_grad_()
+    make_maps().divergences(scores.softmax(-1), make_batch()).sum().backward()
+    torch.testing.assert_close(scores.grad[0, 0, 1], torch.tensor([1.0, -0.25, -0.5, 0, -0.25, 0]), atol=1e-6, rtol=0)
 
 
 def test_batches_hold_the_views_of_their_photos():
@@ -110,84 +119,116 @@ def boxed(tmp_path):
     """Two photos of 120 x 80 pixels and an instances file that has the first: a dog in the left half, a cat and a dog on top."""
     for name in ("a.png", "b.png"):
         Image.new("RGB", (120, 80)).save(tmp_path / name)
-    boxes = [("dog", [0, 0, 60, 80]), ("cat", [0, 0, 120, 40]), ("dog", [60, 0, 20, 40])]
-    write_instances(tmp_path / "instances.json", boxes)
+    write_instances(tmp_path, [("dog", [0, 0, 60, 80]), ("cat", [0, 0, 120, 40]), ("dog", [60, 0, 20, 40])])
     return tmp_path
 
 
-def write_instances(path, boxes, name="a.png", size=(120, 80)):
-    names = ["dog", "cat", "bird"]
+def write_instances(folder, boxes, names=("a.png",), size=(120, 80), crowds=()):
+    """Boxes of the first photo that is named."""
+    categories = ["dog", "cat", "bird"]
     content = {
-        "images": [{"id": 3, "file_name": name, "width": size[0], "height": size[1]}],
-        "categories": [{"id": number, "name": name} for number, name in enumerate(names)],
+        "images": [
+            {"id": 3 + number, "file_name": name, "width": size[0], "height": size[1]}
+            for number, name in enumerate(names)
+        ],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(categories)],
         "annotations": [
-            {"id": number, "image_id": 3, "category_id": names.index(category), "bbox": box}
+            {"id": number, "image_id": 3, "category_id": categories.index(category), "bbox": box}
+            | {"iscrowd": int(number in crowds)}
             for number, (category, box) in enumerate(boxes)
         ],
     }
-    path.write_text(json.dumps(content))
+    (folder / "instances.json").write_text(json.dumps(content))
 
 
-def examples_in(folder) -> list[Example]:
-    captions = ["a dog by a dog", "a puppy"]
-    return [Example(name, folder / name, captions) for name in ("b.png", "a.png")]
+def examples_in(folder, names=("b.png", "a.png")) -> list[Example]:
+    return [Example(name, folder / name, ["a dog by a dog", "a puppy"]) for name in names]
 
 
-def test_maps_are_the_shares_of_regions_in_the_boxes_that_captions_name(boxed):
+def maps_in(folder, encoder=None) -> ObjectMaps:
+    return object_maps(str(folder / "instances.json"), examples_in(folder), VOCABULARY, encoder or SmallCNN(size=32))
+
+
+def test_maps_are_the_parts_of_regions_in_the_boxes(boxed):
     """The encoder squeezes the photo into 16 regions of 30 x 20 pixels."""
+    maps = maps_in(boxed)
+    assert maps.categories == {1: {"dog", "cat"}}
+    beside = [1, 1, 0, 0]
+    shares = torch.tensor([[1, 1, 2 / 3, 0], [1, 1, 2 / 3, 0], beside, beside])
+    torch.testing.assert_close(maps.map_of(1, "dog"), (shares / shares.sum()).flatten())
+    assert maps.named([A, DOG, END]) == [(1, "dog")]
+
+
+def test_crowds_teach_nothing(boxed):
+    write_instances(boxed, [("dog", [0, 0, 30, 20]), ("dog", [0, 0, 120, 80])], crowds=[1])
+    assert maps_in(boxed).map_of(1, "dog").tolist() == [1.0] + [0.0] * 15
+
+
+def test_of_regions_that_are_padded_the_part_on_the_photo_counts(boxed):
+    """The view of 32 pixels is 120 x 120 pixels of the photo, of which the upper and lower 20 are padding."""
     encoder = SmallCNN(size=32)
-    maps = object_maps(boxed / "instances.json", examples_in(boxed), VOCABULARY, encoder)
-    assert {index: set(of_photo) for index, of_photo in maps.of_photos.items()} == {
-        1: {"dog"}
-    }  # no caption names a cat
-    left, beside = [1, 1, 2 / 3, 0], [1, 1, 0, 0]
-    shares = torch.tensor([left, left, beside, beside])
-    assert encoder.layout == Grid(4, 4)
-    torch.testing.assert_close(maps.of_photos[1]["dog"], (shares / shares.sum()).flatten())
+    encoder.preprocess = replace(encoder.preprocess, resize="inside")
+    write_instances(boxed, [("dog", [0, 0, 30, 80])])
+    width, height = encoder.preprocess.placement((120, 80)).view_size
+    assert (width, height) == (32, 32)
+    column = maps_in(boxed, encoder).map_of(1, "dog").view(4, 4)
+    assert not column[:, 1:].any()
+    rows = [2, 8, 8, 3]  # pixels of the view that are on the photo, which is 21 pixels high there
+    torch.testing.assert_close(column[:, 0], torch.tensor(rows) / 21, atol=0.01, rtol=0)
 
 
 def test_objects_outside_of_the_view_have_no_map(boxed):
     encoder = SmallCNN(size=32)
     encoder.preprocess = replace(encoder.preprocess, resize="cover")  # the middle 80 x 80 pixels
-    write_instances(boxed / "instances.json", [("dog", [0, 0, 15, 80])])
-    with pytest.raises(UserError, match=r"captions that name objects with boxes in .*, got none in 2 training photos"):
-        object_maps(boxed / "instances.json", examples_in(boxed), VOCABULARY, encoder)
+    write_instances(boxed, [("dog", [0, 0, 15, 80])])
+    assert maps_in(boxed, encoder).map_of(1, "dog") is None
 
 
-def test_boxes_that_do_not_fit_are_refused(boxed):
-    write_instances(boxed / "instances.json", [("dog", [0, 0, 15, 80])], size=(60, 40))
-    with pytest.raises(UserError, match="photo of 60 x 40 pixels, the photo has 120 x 80"):
-        object_maps(boxed / "instances.json", examples_in(boxed), VOCABULARY, SmallCNN(size=32))
-
-
-def test_photos_of_one_name_are_refused(boxed):
-    examples = [replace(one, image=boxed / "a.png") for one in examples_in(boxed)]
-    with pytest.raises(UserError, match="got 2 training photos called a"):
-        object_maps(boxed / "instances.json", examples, VOCABULARY, SmallCNN(size=32))
+def test_photos_are_found_by_the_ends_of_their_paths(boxed):
+    for folder in ("x", "y"):
+        (boxed / folder).mkdir()
+        Image.new("RGB", (120, 80)).save(boxed / folder / "1.png")
+    examples = examples_in(boxed, ["y/1.png", "x/1.png", "y/1.png", "a.png"])
+    write_instances(boxed, [], names=["x/1.png", "y/1.png"])
+    instances = read_objects(boxed / "instances.json")
+    assert photos_with_boxes(instances, examples, "f") == {0: 4, 1: 3, 2: 4}  # one photo may be listed twice
+    write_instances(boxed, [], names=["1.png"])
+    with pytest.raises(UserError, match=r"f has boxes of one photo 1.png, which could be .*y/1.png or .*x/1.png"):
+        photos_with_boxes(read_objects(boxed / "instances.json"), examples, "f")
+    write_instances(boxed, [], names=["1.png", "x/1.png"])
+    with pytest.raises(UserError, match=r"f names several photos that .*x/1.png could be"):
+        photos_with_boxes(read_objects(boxed / "instances.json"), examples[1:2], "f")
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "message"),
+    ("boxes", "options", "message"),
     [
+        ([("dog", [0, 0, 15, 80])], {"size": (60, 40)}, "photo of 60 x 40 pixels, the photo has 120 x 80"),
         (
-            {"grounding": 1.0},
-            ValueError,
-            "grounding and instances belong together, got grounding: 1.0 and instances: none",
+            [("dog", [0, 0, 15, 80])],
+            {"names": ["c.png"]},
+            "should have boxes of training photos, got none of the 2 photos",
         ),
-        ({"instances": "some.json"}, ValueError, "got grounding: 0.0 and instances: some.json"),
-        ({"grounding": 1.0, "instances": "absent.json"}, UserError, "no instances file can be read at absent.json"),
+        ([], {}, "should have boxes of training photos, got none of the 2 photos"),
     ],
-    ids=str,
+    ids=["another size", "other photos", "no boxes"],
 )
-def test_settings_that_do_not_fit_are_refused(options, error, message):
-    with pytest.raises(error, match=message):
-        TeacherForcing(CaptionModel(OnAGrid(), make_decoder()), **options)
+def test_boxes_that_do_not_fit_are_refused(boxed, boxes, options, message):
+    write_instances(boxed, boxes, **options)
+    with pytest.raises(UserError, match=message):
+        check_boxes(str(boxed / "instances.json"), examples_in(boxed))
+
+
+def test_grounding_needs_boxes():
+    with pytest.raises(ValueError, match="grounding needs boxes of the training photos, got none; set instances"):
+        TeacherForcing(CaptionModel(OnAGrid(), make_decoder()), grounding=1.0)
+    TeacherForcing(CaptionModel(OnAGrid(), make_decoder()), grounding=0.0, instances="not read")
 
 
 def test_boxes_of_a_detector_are_refused():
     encoder = nn.Module()
     encoder.layout = Boxes(torch.zeros(1, 6, 4))
-    with pytest.raises(ValueError, match="grounding needs regions on a grid"):
+    with pytest.raises(ValueError, match="grounding needs an encoder whose regions are on a grid"):
         TeacherForcing(CaptionModel(encoder, make_decoder()), grounding=1.0, instances=__file__)
 
 
@@ -196,17 +237,52 @@ def test_attention_without_weights_is_refused():
         TeacherForcing(CaptionModel(OnAGrid(), make_decoder(attention="none")), grounding=1.0, instances=__file__)
 
 
-def test_a_missing_file_is_refused_before_anything_is_written(settings, tmp_path):
-    with pytest.raises(UserError, match="no instances file"):
-        runs.train(DRAWN, [*settings, "objective.grounding=1", f"objective.instances={tmp_path / 'absent.json'}"])
+def boxes_of(settings: list[str]) -> str:
+    root = next(setting.partition("=")[2] for setting in settings if setting.startswith("data.root="))
+    return f"objective.instances={instances_path(root, 'train')}"
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"images": []}'], ids=["no file", "damaged", "another file"])
+def test_a_file_that_cannot_be_used_is_refused_before_anything_is_written(settings, tmp_path, content):
+    path = tmp_path / "boxes.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=r"boxes.json"):
+        runs.train(DRAWN, [*settings, "objective.grounding=1", f"objective.instances={path}"])
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_is_taught(settings, tmp_path):
-    root = next(one.partition("=")[2] for one in settings if one.startswith("data.root="))
-    boxes = f"objective.instances={instances_path(root, 'train')}"
-    more = ["objective.grounding=1", boxes, "data.augment=flips", "run.epochs=2"]
-    runs.train(DRAWN, [*settings, *more])
+def test_doctor_finds_it(settings, tmp_path):
+    boxes = f"objective.instances={tmp_path / 'absent.json'}"
+    findings, _ = diagnose(DRAWN, [*settings, "objective.grounding=1", boxes])
+    assert any("absent.json" in finding.what for finding in findings)
+
+
+def test_a_run_learns_where_objects_are(settings, tmp_path):
+    more = ["objective.grounding=1", boxes_of(settings), "data.augment=turns", "run.epochs=6", "run.accumulate=2"]
+    runs.train(DRAWN, [*settings, *more, "optimiser.learning_rate=0.01"])
     grounding = [line["grounding"] for line in losses(tmp_path / "run") if line["kind"] == "train"]
-    assert len(grounding) > 1
-    assert all(0 < value < 10 for value in grounding)
+    assert grounding[-1] < 0.9 * grounding[0]
+
+
+def test_accumulated_parts_add_up():
+    model = CaptionModel(OnAGrid(), make_decoder())
+    objective = TeacherForcing(model, grounding=2.0, instances="not read").eval()
+    objective.object_maps = make_maps()
+    batch = make_batch()
+    whole, terms = objective(batch, TOTALS)
+    parts = [
+        objective(
+            Batch(
+                batch.photos.select(torch.arange(3)[part]),
+                batch.words[part],
+                batch.indices[part],
+                None,
+                batch.views[part],
+            ),
+            TOTALS,
+        )
+        for part in (slice(0, 1), slice(1, 3))
+    ]
+    torch.testing.assert_close(sum(loss for loss, _ in parts), whole)
+    torch.testing.assert_close(sum(shares for _, shares in parts), terms)

@@ -92,7 +92,8 @@ class _Timed:
         examples = read_splits(settings)["train"][:_TIMED_PHOTOS]
         source, examples = photo_source(settings, captioner.model, examples, "timed", run)
         captions = encode_references(examples, captioner.vocabulary, settings.data.max_length)
-        batch = Batch(source(range(len(examples))), pad_words(captions)).to(captioner.device)
+        every = range(len(examples))
+        batch = Batch(source(every), pad_words(captions), every, views=[0] * len(every)).to(captioner.device)
         words = int((batch.targets != PAD).sum())
         totals = Totals(words=words, captions=int(batch.caption_mask.sum()), photos=len(examples))
         assert isinstance(captioner.model, CaptionModel)  # one run, no ensemble

@@ -67,7 +67,7 @@ def _refusals(settings: Settings, splits: Splits, vocabulary: Vocabulary) -> lis
         lambda: check_monitor(settings.run, len(splits.get("val", []))),
         lambda: check_num_photos(settings.run, sum(epoch_sizes(splits["train"]).values()), 1),
         lambda: builder.check_training_parts(
-            settings, builder.make_model(settings, vocabulary, download=False), vocabulary, check_weights=False
+            settings, builder.make_model(settings, vocabulary, download=False), vocabulary, splits, check_weights=False
         ),
     ]
     return [finding for check in checks if (finding := _refusal(check)) is not None]

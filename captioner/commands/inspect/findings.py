@@ -47,7 +47,7 @@ class Card:
     reasons: dict[str, CurveAreas]  # insertion and deletion, by the map that orders the regions
     replaced: dict[str, Cost]  # by the maps that replace the model's own
     shape: dict[str, Estimate | None]
-    hallucination: Hallucination
+    hallucination: Hallucination | None  # None if the photos have further objects of the categories
     folder: Path
 
     @property

@@ -16,7 +16,8 @@ from captioner.commands.outputs import check_writable
 from captioner.commands.photo_sources import photo_source
 from captioner.data.coco import read_references
 from captioner.data.contract import Example, read_json
-from captioner.data.instances import Instances, read_instances
+from captioner.data.entities import read_objects
+from captioner.data.instances import Instances
 from captioner.errors import UserError
 from captioner.features.sources import Source
 from captioner.model import CaptionModel
@@ -95,7 +96,7 @@ def read_inputs(run: Path, request: Request, overrides: Sequence[str], report: R
     _check_files(request)
     folder = request.out or _folder(run, request)
     check_writable(folder, "give --out FOLDER")
-    instances = read_instances(request.instances)
+    instances = read_objects(request.instances)
     examples = _examples(request, instances)[: request.first]
     _check_boxes(request, instances, examples)
     captioner = builder.load(run, device=settings.run.device, overrides=overrides)
@@ -106,7 +107,9 @@ def read_inputs(run: Path, request: Request, overrides: Sequence[str], report: R
     placements = [source.placement(index) for index in range(len(source))]
     _check_sizes(examples, placements)
     references = _split(examples, captioner.vocabulary, settings.data.max_length)
-    object_words = ObjectWords(instances.categories, _read_words(request.words, instances))
+    object_words = ObjectWords(
+        instances.categories, _read_words(request.words, instances), coco=not instances.of_phrases
+    )
     regions = PhotoRegions(source, model)
     return Inputs(settings, captioner, regions, examples, references, placements, instances, object_words, folder)
 
@@ -115,7 +118,7 @@ def _folder(run: Path, request: Request) -> Path:
     suffix = f"-first-{request.first}" if request.first else ""
     return (
         builder.results_root(run)
-        / f"inspect-{request.instances.absolute().parent.name}-{request.instances.stem}{suffix}"
+        / f"inspect-{request.instances.absolute().parent.name}-{request.instances.absolute().stem}{suffix}"
     )
 
 
@@ -136,8 +139,9 @@ def _examples(request: Request, instances: Instances) -> list[Example]:
             f"{request.instances} should give the file_name of each image, got {len(unnamed)} of {len(instances.of_photo)} without; "
             "give an instances file in COCO's format"
         )
-    beside = request.instances.with_name(request.instances.name.replace("instances", "captions"))
-    path = request.captions or (beside if beside != request.instances and beside.is_file() else None)
+    beside = request.instances.absolute()
+    beside = beside.with_name(beside.name.replace("instances", "captions"))
+    path = request.captions or (beside if beside != request.instances.absolute() and beside.is_file() else None)
     references = instances.captions if path is None else dict(read_references(path))
     return [
         Example(photo, folder / instances.files[photo], references.get(photo, []), instances.sizes.get(photo))

@@ -66,9 +66,9 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
         reasons=curve_areas,
         replaced=replacement_costs(captioner, regions, captions, references, texts, seed, report),
         shape=shape_estimates(own),
-        hallucination=measure_hallucination(
-            captions, inputs.examples, inputs.instances, inputs.object_words, vocabulary.tokens
-        ),
+        hallucination=None
+        if inputs.instances.of_phrases  # not all objects of their categories are known
+        else measure_hallucination(captions, inputs.examples, inputs.instances, inputs.object_words, vocabulary.tokens),
         folder=inputs.folder,
     )
 

@@ -41,7 +41,7 @@ _NO_MENTION = "No word of a reference or a caption names an object in view; add 
 def tables(card: Card) -> list[Group]:
     """The most important results; inspect.json holds all."""
     named = [*_agreement(card), *_gains(card), _lag(card), _sizes(card)] if card.agreement else [Group(_NO_MENTION)]
-    return [_about(card), *named, _reasons(card), _replaced(card), _shape(card), _hallucination(card)]
+    return [_about(card), *named, _reasons(card), _replaced(card), _shape(card), *_hallucination(card)]
 
 
 def _about(card: Card) -> Group:
@@ -165,9 +165,11 @@ def _shape(card: Card) -> Group:
     )
 
 
-def _hallucination(card: Card) -> Group:
+def _hallucination(card: Card) -> list[Group]:
     hallucination = card.hallucination
-    return _part(
+    if hallucination is None:
+        return []
+    part = _part(
         "Are maps wider at hallucinated words?",
         ["words of captions that name", "words", "entropy / log R"],
         [
@@ -178,6 +180,7 @@ def _hallucination(card: Card) -> Group:
         "A hallucinated object is neither among the instances nor named by a reference (CHAIR).",
         "there is no such word",
     )
+    return [part]
 
 
 def _beside(by_text: Mapping[str, Mapping]) -> list[tuple]:

@@ -71,7 +71,7 @@ def train(
         torch.manual_seed(settings.run.seed)
         vocabulary, model = builder.make_start(settings, splits)
         model.to(here.device)
-        builder.check_training_parts(settings, model, vocabulary)
+        builder.check_training_parts(settings, model, vocabulary, splits)
 
         def start() -> str:
             stack.enter_context(held(folder))

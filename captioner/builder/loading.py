@@ -30,7 +30,7 @@ NATURAL = "natural"
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 ABOUT, TRAINING_PHOTOS = "about.json", "training_photos.npz"
 """Files that only packed models have: what the model was trained on, and how to recognise photos that are unlike those."""
-_FREE = {"align", "dropout", "train_from", "download", "weights", "from_run", "runtime"}
+_FREE = {"align", "dropout", "train_from", "download", "weigh", "weights", "from_run", "runtime"}
 """Settings that may differ from those of the run whose weights are taken."""
 
 

@@ -228,6 +228,14 @@ def test_weights_are_taken_over_with_regions_that_are_aligned_now(settings, tmp_
     assert (tmp_path / "b" / "best.safetensors").is_file()
 
 
+def test_weights_are_taken_over_by_attention_that_is_sparse_now(settings, tmp_path):
+    own = [one for one in settings if not one.startswith("run.folder")]
+    runs.train(DRAWN, [*own, "run.epochs=1", f"run.folder={tmp_path / 'run'}"])
+    more = ["run.epochs=1", "attention.weigh=sparsemax", f"run.from_run={tmp_path / 'run'}"]
+    runs.train(DRAWN, [*own, *more, f"run.folder={tmp_path / 'sparse'}"])
+    assert builder.read_run_settings(tmp_path / "sparse").attention.options["weigh"] == "sparsemax"
+
+
 def test_hard_attention_is_not_trained_on_the_score(settings, tmp_path):
     with pytest.raises(UserError, match="hard attention would not learn where to attend"):
         runs.train(DRAWN, [*settings, "attention.kind=hard", "objective.kind=self_critical"])

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from captioner.data.contract import Example
 from captioner.data.entities import read_objects
-from captioner.data.instances import Instance, Instances
+from captioner.data.instances import Box, Instance, Instances
 from captioner.encoders import Encoder, Vision
 from captioner.encoders.preprocess import photo_size
 from captioner.errors import UserError
 from captioner.explain.agreement import on_photo
-from captioner.explain.areas import area_of
+from captioner.explain.areas import Area
 from captioner.regions import Grid
 from captioner.text.objects import ObjectWords
 from captioner.text.vocabulary import Vocabulary
@@ -36,13 +36,15 @@ def object_maps(file: str, examples: Sequence[Example], vocabulary: Vocabulary, 
     assert isinstance(encoder, Encoder)
     assert isinstance(encoder.layout, Grid)
     instances = read_objects(Path(file))
-    boxed = {index: instances.of_photo[photo] for index, photo in photos_with_boxes(instances, examples, file).items()}
-    boxed = {index: [one for one in objects if one.box and not one.crowd] for index, objects in boxed.items()}
+    boxes = {
+        index: _by_category(instances.of_photo[photo])
+        for index, photo in photos_with_boxes(instances, examples, file).items()
+    }
 
     def map_of(index: int, category: str) -> Tensor | None:
-        return _map([one for one in boxed[index] if one.category == category], examples[index].image, encoder)
+        return _map(boxes[index][category], examples[index].image, encoder)
 
-    categories = {index: frozenset(one.category for one in objects) for index, objects in boxed.items() if objects}
+    categories = {index: frozenset(of_photo) for index, of_photo in boxes.items() if of_photo}
     object_words = ObjectWords(instances.categories, coco=not instances.of_phrases)
     return ObjectMaps(categories, map_of, object_words, vocabulary, encoder.layout)
 
@@ -95,12 +97,17 @@ def photos_with_boxes(instances: Instances, examples: Sequence[Example], file: s
     return found
 
 
-def _map(objects: Sequence[Instance], image: Path, encoder: Encoder) -> Tensor | None:
-    """The map (R,) of the union of objects; None if none of them is in the network's view."""
-    size = photo_size(image)
-    area = area_of(objects, size, masks=False)
-    if area is None:
-        return None
-    corners, visible = on_photo(encoder.layout, encoder.preprocess.placement(size))
-    inside = area.inside(corners).clamp(min=0) * visible  # rounding can leave it below 0
+def _by_category(objects: Sequence[Instance]) -> dict[str, list[Box]]:
+    """The boxes of single objects; a crowd's box says little about where they are."""
+    boxes: dict[str, list[Box]] = {}
+    for single in objects:
+        if single.box is not None and not single.crowd:
+            boxes.setdefault(single.category, []).append(single.box)
+    return boxes
+
+
+def _map(boxes: Sequence[Box], image: Path, encoder: Encoder) -> Tensor | None:
+    """The map (R,) of the union of boxes; None if it is outside of the network's view."""
+    corners, visible = on_photo(encoder.layout, encoder.preprocess.placement(photo_size(image)))
+    inside = Area.of_boxes(boxes).inside(corners).clamp(min=0) * visible  # rounding can leave it below 0
     return (inside / inside.sum()).float() if inside.sum() > 0 else None

@@ -63,10 +63,9 @@ class ObjectMaps:
         for photo, (index, view) in enumerate(zip(batch.indices, batch.views, strict=True)):
             if index not in self.categories:
                 continue
-            seen = {category: self._seen(index, category, view) for category in self.categories[index]}
             for caption, words in enumerate(captions[photo]):
                 for position, category in self.named(words):
-                    taught = seen.get(category)
+                    taught = self._seen(index, category, view) if category in self.categories[index] else None
                     if taught is not None:
                         positions.append((photo, caption, position))
                         maps.append(taught)

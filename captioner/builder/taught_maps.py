@@ -9,7 +9,7 @@ from torch import Tensor
 
 from captioner.data.contract import Example
 from captioner.data.entities import read_objects
-from captioner.data.instances import Box, Instance, Instances
+from captioner.data.instances import Box, Instance, Instances, check_size
 from captioner.encoders import Encoder, Vision
 from captioner.encoders.preprocess import photo_size
 from captioner.errors import UserError
@@ -64,11 +64,8 @@ def check_boxes(file: str, examples: Sequence[Example]) -> None:
         )
     for index, photo in of_photos.items():
         image, stated = examples[index].image, instances.sizes.get(photo)
-        if stated is not None and image.is_file() and stated != (size := photo_size(image)):
-            raise UserError(
-                f"the boxes of {image} are those of a photo of {' x '.join(map(str, stated))} pixels, the photo has "
-                f"{' x '.join(map(str, size))}; give the photos that the boxes were made for, or scale the boxes"
-            )
+        if stated is not None and image.is_file():
+            check_size(image, stated, photo_size(image))
 
 
 def photos_with_boxes(instances: Instances, examples: Sequence[Example], file: str) -> dict[int, object]:

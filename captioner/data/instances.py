@@ -63,6 +63,15 @@ def read_instances(path: Path) -> Instances:
         ) from error
 
 
+def check_size(image: Path, stated: tuple[int, int] | None, size: tuple[int, int]) -> None:
+    """Raise a UserError if the boxes of a photo are those of one of another size."""
+    if stated is not None and stated != size:
+        raise UserError(
+            f"the boxes of {image} are those of a photo of {' x '.join(map(str, stated))} pixels, the photo has "
+            f"{' x '.join(map(str, size))}; give the photos that the boxes were made for, or scale the boxes"
+        )
+
+
 class _Unreadable(ValueError):
     """An entry that cannot be read, in words for the user."""
 

@@ -17,7 +17,7 @@ from captioner.commands.photo_sources import photo_source
 from captioner.data.coco import read_references
 from captioner.data.contract import Example, read_json
 from captioner.data.entities import read_objects
-from captioner.data.instances import Instances
+from captioner.data.instances import Instances, check_size
 from captioner.errors import UserError
 from captioner.features.sources import Source
 from captioner.model import CaptionModel
@@ -168,11 +168,7 @@ def _check_boxes(request: Request, instances: Instances, examples: Sequence[Exam
 def _check_sizes(examples: Sequence[Example], placements: Sequence[Placement]) -> None:
     """Boxes are in pixels of the photos, so photos that were resized since do not fit."""
     for example, placement in zip(examples, placements, strict=True):
-        if example.size is not None and example.size != placement.photo_size:
-            raise UserError(
-                f"the boxes of {example.image} are those of a photo of {' x '.join(map(str, example.size))} pixels, the photo has "
-                f"{' x '.join(map(str, placement.photo_size))}; give the photos that the instances file was made for, or scale its boxes"
-            )
+        check_size(example.image, example.size, placement.photo_size)
 
 
 def _read_words(path: Path | None, instances: Instances) -> dict[str, list[str]]:

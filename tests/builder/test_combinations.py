@@ -116,16 +116,16 @@ def test_training_is_refused_if_gradients_and_optimiser_exceed_free_memory(monke
     weights = sum(parameter.nbytes for parameter in model.parameters())
     monkeypatch.setattr(allocation, "free_memory", lambda: 2 * weights)
     with pytest.raises(UserError, match=r"training needs .* GiB free; make the sizes of the parts smaller"):
-        builder.check_training_parts(settings, model, Vocabulary(list("abc")))
+        builder.check_training_parts(settings, model, Vocabulary(list("abc")), {})
     monkeypatch.setattr(allocation, "free_memory", lambda: 4 * weights)
-    builder.check_training_parts(settings, model, Vocabulary(list("abc")))
+    builder.check_training_parts(settings, model, Vocabulary(list("abc")), {})
 
 
 def test_captions_that_are_drawn_are_not_taken_few_at_a_time():
     settings = builder.read(DRAWN, ["objective.kind=self_critical", "run.captions_per_photo=2"])
     vocabulary = Vocabulary(list("abc"))
     with pytest.raises(UserError, match=r"self_critical draws captions .*leave run\.captions_per_photo out"):
-        builder.check_training_parts(settings, builder.make_model(settings, vocabulary), vocabulary)
+        builder.check_training_parts(settings, builder.make_model(settings, vocabulary), vocabulary, {})
 
 
 def test_the_encoder_of_a_run_that_does_not_fit_is_named(pictures, tmp_path):

@@ -215,7 +215,7 @@ def check_training_parts(
     if settings.encoder.kind == "region_files" and settings.data.augment != "none":
         raise UserError("data.augment flips and turns photos, got region files; set data.augment=none")
     if settings.objective.options.get("mirror") and settings.data.augment != "flips":
-        raise UserError(f"objective.mirror needs data.augment=flips, got {settings.data.augment}; set one of them")
+        raise UserError(f"objective.mirror needs data.augment=flips, got {settings.data.augment}; set it, or mirror=0")
     if settings.objective.options.get("grounding"):
         from captioner.builder.taught_maps import check_boxes
 

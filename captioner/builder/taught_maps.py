@@ -77,7 +77,7 @@ def photos_with_boxes(instances: Instances, examples: Sequence[Example], file: s
     named: dict[str, list[tuple[tuple[str, ...], object]]] = {}
     for photo, name in instances.files.items():
         parts = Path(name).parts[::-1]
-        named.setdefault(parts[0], []).append((parts, photo))
+        named.setdefault("".join(parts[:1]), []).append((parts, photo))
     found, owners = {}, {}
     for index, example in enumerate(examples):
         own = example.image.parts[::-1]

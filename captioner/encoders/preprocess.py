@@ -185,10 +185,10 @@ class Preprocess:
 
     def __call__(self, photo: Image.Image) -> tuple[Tensor, Placement]:
         """The network's view (3, h, w) as uint8, and its position on the photo."""
-        placement, near = self.placement(photo.size), self._near_ends(photo.size)
-        if near.view_size != photo.size:
-            left, top = map(int, near.offset)
-            photo = photo.crop((left, top, left + near.view_size[0], top + near.view_size[1]))
+        placement, middle = self.placement(photo.size), self._middle(photo.size)
+        if middle.view_size != photo.size:
+            left, top = map(int, middle.offset)
+            photo = photo.crop((left, top, left + middle.view_size[0], top + middle.view_size[1]))
         size = self._resized(photo.size)
         if size != photo.size:
             photo = photo.resize(size, Image.Resampling[self.interpolation.upper()])
@@ -201,9 +201,9 @@ class Preprocess:
 
     def placement(self, photo_size: tuple[int, int]) -> Placement:
         """The position of the view on a photo of (width, height)."""
-        near = self._near_ends(photo_size)
-        size = self._resized(near.view_size)
-        return near.resized(size).cropped(*self._margins(size), self.crop)
+        middle = self._middle(photo_size)
+        size = self._resized(middle.view_size)
+        return middle.resized(size).cropped(*self._margins(size), self.crop)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Pixels (B, 3, h, w), 0 to 255, normalised as in the network's training."""
@@ -213,7 +213,7 @@ class Preprocess:
         )
         return (pixels.float() / 255 - mean) / std
 
-    def _near_ends(self, photo_size: tuple[int, int]) -> Placement:
+    def _middle(self, photo_size: tuple[int, int]) -> Placement:
         """The middle of a very long photo, if only that will be visible; else the whole photo."""
         whole = Placement.whole(photo_size)
         if isinstance(self.resize, tuple) or self.resize == "inside":

@@ -192,6 +192,8 @@ def test_photos_are_found_by_the_ends_of_their_paths(boxed):
     write_instances(boxed, [], names=["x/1.png", "y/1.png"])
     instances = read_objects(boxed / "instances.json")
     assert photos_with_boxes(instances, examples, "f") == {0: 4, 1: 3, 2: 4}  # one photo may be listed twice
+    write_instances(boxed, [], names=["", "a.png"])
+    assert photos_with_boxes(read_objects(boxed / "instances.json"), examples, "f") == {3: 4}
     write_instances(boxed, [], names=["1.png"])
     with pytest.raises(UserError, match=r"f has boxes of one photo 1.png, which could be .*y/1.png or .*x/1.png"):
         photos_with_boxes(read_objects(boxed / "instances.json"), examples, "f")

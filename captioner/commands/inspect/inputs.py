@@ -139,9 +139,9 @@ def _examples(request: Request, instances: Instances) -> list[Example]:
             f"{request.instances} should give the file_name of each image, got {len(unnamed)} of {len(instances.of_photo)} without; "
             "give an instances file in COCO's format"
         )
-    beside = request.instances.absolute()
-    beside = beside.with_name(beside.name.replace("instances", "captions"))
-    path = request.captions or (beside if beside != request.instances.absolute() and beside.is_file() else None)
+    own = request.instances.absolute()
+    beside = own.with_name(own.name.replace("instances", "captions"))
+    path = request.captions or (beside if beside != own and beside.is_file() else None)
     references = instances.captions if path is None else dict(read_references(path))
     return [
         Example(photo, folder / instances.files[photo], references.get(photo, []), instances.sizes.get(photo))

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from captioner.data.contract import Example
-from captioner.data.entities import read_objects
+from captioner.data.entities import read_photo_objects
 from captioner.data.instances import Box, Instance, Instances, check_size
 from captioner.encoders import Encoder, Vision
 from captioner.encoders.preprocess import photo_size
@@ -25,7 +25,7 @@ def object_maps(file: str, examples: Sequence[Example], vocabulary: Vocabulary, 
     """The taught maps of training photos.
 
     Args:
-        file: the boxes, as `read_objects` takes them; their photos are found by their file names.
+        file: the boxes, as `read_photo_objects` takes them; their photos are found by their file names.
         examples: the training photos.
         vocabulary: of the captions.
         encoder: whose regions, on a grid, the maps are for.
@@ -35,7 +35,7 @@ def object_maps(file: str, examples: Sequence[Example], vocabulary: Vocabulary, 
     """
     assert isinstance(encoder, Encoder)
     assert isinstance(encoder.layout, Grid)
-    instances = read_objects(Path(file))
+    instances = read_photo_objects(Path(file))
     boxes = {
         index: _by_category(instances.of_photo[photo])
         for index, photo in photos_with_boxes(instances, examples, file).items()
@@ -55,7 +55,7 @@ def check_boxes(file: str, examples: Sequence[Example]) -> None:
     Raises:
         UserError: the boxes cannot be read, are those of other photos, or of these photos in another size.
     """
-    instances = read_objects(Path(file))
+    instances = read_photo_objects(Path(file))
     of_photos = photos_with_boxes(instances, examples, file)
     if not any(instances.of_photo[photo] for photo in of_photos.values()):
         raise UserError(
@@ -72,7 +72,7 @@ def photos_with_boxes(instances: Instances, examples: Sequence[Example], file: s
     """The ids, among the instances, of the training photos, by index. A photo is found by the end of its path.
 
     Raises:
-        UserError: which photo is which cannot be told from the names.
+        UserError: a name fits several photos.
     """
     named: dict[str, list[tuple[tuple[str, ...], object]]] = {}
     for photo, name in instances.files.items():

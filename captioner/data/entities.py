@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from captioner.data.instances import Box, Instance, Instances, read_instances
@@ -30,7 +31,7 @@ def is_entities(path: Path) -> bool:
     return (path / SENTENCES).is_dir() and (path / ANNOTATIONS).is_dir()
 
 
-def read_objects(path: Path) -> Instances:
+def read_photo_objects(path: Path) -> Instances:
     """The objects of photos: of a file in COCO's instances format, or of the folder of Flickr30k Entities.
 
     Raises:
@@ -50,9 +51,9 @@ def read_entities(folder: Path) -> Instances:
     Raises:
         UserError: a file cannot be read.
     """
-    objects: dict[str, list[Instance]] = {}
-    sizes: dict[str, tuple[int, int]] = {}
-    captions: dict[str, list[str]] = {}
+    objects: dict[Any, list[Instance]] = {}
+    sizes: dict[Any, tuple[int, int]] = {}
+    captions: dict[Any, list[str]] = {}
     for path in sorted((folder / ANNOTATIONS).glob("[!.]*.xml")):
         photo = path.stem
         boxes, sizes[photo] = _boxes(path)
@@ -63,7 +64,7 @@ def read_entities(folder: Path) -> Instances:
         raise UserError(f"{folder / ANNOTATIONS} should hold an XML file for each photo, got none; {_ADVICE}")
     categories = sorted({instance.category for of_photo in objects.values() for instance in of_photo})
     files = {photo: f"{photo}.jpg" for photo in objects}
-    return Instances(categories, dict(objects), files, sizes, dict(captions), of_phrases=True)
+    return Instances(categories, objects, files, sizes, captions, of_phrases=True)
 
 
 def _last_words(marked: str) -> dict[str, set[str]]:

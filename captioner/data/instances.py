@@ -64,7 +64,7 @@ def read_instances(path: Path) -> Instances:
 
 
 def check_size(image: Path, stated: tuple[int, int] | None, size: tuple[int, int]) -> None:
-    """Raise a UserError if the boxes of a photo are those of one of another size."""
+    """Raise a UserError if a photo does not have the size that its boxes were made for."""
     if stated is not None and stated != size:
         raise UserError(
             f"the boxes of {image} are those of a photo of {' x '.join(map(str, stated))} pixels, the photo has "

@@ -59,10 +59,10 @@ class ObjectMaps:
         """
         positions: list[tuple[int, int, int]] = []
         maps: list[Tensor] = []
-        captions = batch.targets.tolist()
-        for photo, (index, view) in enumerate(zip(batch.indices, batch.views, strict=True)):
-            if index not in self.categories:
-                continue
+        photos = enumerate(zip(batch.indices, batch.views, strict=True))
+        boxed = [(photo, index, view) for photo, (index, view) in photos if index in self.categories]
+        captions = batch.targets.tolist() if boxed else []  # waits for a GPU
+        for photo, index, view in boxed:
             for caption, words in enumerate(captions[photo]):
                 for position, category in self.named(words):
                     taught = self._seen(index, category, view) if category in self.categories[index] else None

@@ -9,7 +9,7 @@ from PIL import Image
 from captioner.builder.taught_maps import object_maps
 from captioner.commands.inspect.inputs import Request, _examples
 from captioner.data.contract import Example
-from captioner.data.entities import is_entities, read_entities, read_objects
+from captioner.data.entities import is_entities, read_entities, read_photo_objects
 from captioner.data.instances import Instance
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
@@ -40,7 +40,7 @@ def folder(tmp_path):
 
 def test_phrases_with_boxes_are_objects(folder):
     assert is_entities(folder)
-    instances = read_objects(folder)
+    instances = read_photo_objects(folder)
     assert instances.of_photo["7"] == [
         *[Instance(word, box) for word in ("friends", "men") for box in (LEFT, MIDDLE)],
         Instance("man", MIDDLE),
@@ -55,7 +55,7 @@ def test_phrases_with_boxes_are_objects(folder):
 )
 def test_the_last_word_names_the_object(folder, phrase, word):
     (folder / "Sentences" / "7.txt").write_text(f"[/EN#15/other {phrase}] .")
-    assert read_objects(folder).categories == ([] if word is None else [word])
+    assert read_photo_objects(folder).categories == ([] if word is None else [word])
 
 
 def test_phrases_of_coco_do_not_count():
@@ -67,7 +67,7 @@ def test_phrases_of_coco_do_not_count():
 
 
 def test_captions_are_read_without_marks(folder):
-    assert read_objects(folder).captions["7"] == [
+    assert read_photo_objects(folder).captions["7"] == [
         "Two men on a bench look at each other .",
         "A bearded man sits in the park by his dog .",
         "Friends with a puppy",
@@ -75,7 +75,7 @@ def test_captions_are_read_without_marks(folder):
 
 
 def test_a_word_names_its_own_category_before_the_plural_of_another(folder):
-    words = ObjectWords(read_objects(folder).categories, coco=False)
+    words = ObjectWords(read_photo_objects(folder).categories, coco=False)
     assert [one.category for one in words(["two", "men", "by", "a", "man", "with", "dogs", "and", "a", "friend"])] == [
         "men",
         "man",
@@ -94,7 +94,7 @@ def test_maps_are_taught_from_it(folder):
 
 
 def test_an_inspection_takes_its_captions_as_references(folder, tmp_path):
-    examples = _examples(Request(folder, images=tmp_path), read_objects(folder))
+    examples = _examples(Request(folder, images=tmp_path), read_photo_objects(folder))
     assert [(one.id, one.image, len(one.references)) for one in examples] == [("7", tmp_path / "7.jpg", 3)]
 
 
@@ -122,4 +122,4 @@ def test_another_folder_is_refused(tmp_path):
     with pytest.raises(
         UserError, match=r"should be an instances file, or the folder of Flickr30k Entities .* got another folder"
     ):
-        read_objects(tmp_path)
+        read_photo_objects(tmp_path)

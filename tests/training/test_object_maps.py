@@ -17,7 +17,7 @@ from captioner.commands.train import training_run as runs
 from captioner.data.batches import Batch, CaptionedPhotos, pad_words
 from captioner.data.contract import Example
 from captioner.data.drawn import instances_path
-from captioner.data.entities import read_objects
+from captioner.data.entities import read_photo_objects
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import UserError
 from captioner.model import CaptionModel
@@ -190,16 +190,16 @@ def test_photos_are_found_by_the_ends_of_their_paths(boxed):
         Image.new("RGB", (120, 80)).save(boxed / folder / "1.png")
     examples = examples_in(boxed, ["y/1.png", "x/1.png", "y/1.png", "a.png"])
     write_instances(boxed, [], names=["x/1.png", "y/1.png"])
-    instances = read_objects(boxed / "instances.json")
+    instances = read_photo_objects(boxed / "instances.json")
     assert photos_with_boxes(instances, examples, "f") == {0: 4, 1: 3, 2: 4}  # one photo may be listed twice
     write_instances(boxed, [], names=["", "a.png"])
-    assert photos_with_boxes(read_objects(boxed / "instances.json"), examples, "f") == {3: 4}
+    assert photos_with_boxes(read_photo_objects(boxed / "instances.json"), examples, "f") == {3: 4}
     write_instances(boxed, [], names=["1.png"])
     with pytest.raises(UserError, match=r"f has boxes of one photo 1.png, which could be .*y/1.png or .*x/1.png"):
-        photos_with_boxes(read_objects(boxed / "instances.json"), examples, "f")
+        photos_with_boxes(read_photo_objects(boxed / "instances.json"), examples, "f")
     write_instances(boxed, [], names=["1.png", "x/1.png"])
     with pytest.raises(UserError, match=r"f names several photos that .*x/1.png could be"):
-        photos_with_boxes(read_objects(boxed / "instances.json"), examples[1:2], "f")
+        photos_with_boxes(read_photo_objects(boxed / "instances.json"), examples[1:2], "f")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from captioner.commands.outputs import check_writable
 from captioner.commands.photo_sources import photo_source
 from captioner.data.coco import read_references
 from captioner.data.contract import Example, read_json
-from captioner.data.entities import read_objects
+from captioner.data.entities import read_photo_objects
 from captioner.data.instances import Instances, check_size
 from captioner.errors import UserError
 from captioner.features.sources import Source
@@ -96,7 +96,7 @@ def read_inputs(run: Path, request: Request, overrides: Sequence[str], report: R
     _check_files(request)
     folder = request.out or _folder(run, request)
     check_writable(folder, "give --out FOLDER")
-    instances = read_objects(request.instances)
+    instances = read_photo_objects(request.instances)
     examples = _examples(request, instances)[: request.first]
     _check_boxes(request, instances, examples)
     captioner = builder.load(run, device=settings.run.device, overrides=overrides)

@@ -132,8 +132,13 @@ def main(command: Callable[[], object] = run_app) -> NoReturn:
             f"this needs more memory than there is ({why}); make run.batch_size or the sizes of the parts smaller"
         )
         sys.exit(2)
-    except (Interrupted, KeyboardInterrupt):
+    except Interrupted:
         _print_once("stopped; run the same command again to resume from the last checkpoint")
+        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:  # typer turns Ctrl-C into status 130, and says nothing
+        if isinstance(end, SystemExit) and end.code != 130:
+            raise
+        _print_once("stopped")
         sys.exit(130)
     sys.exit(0)
 

@@ -454,3 +454,15 @@ def test_a_setting_in_the_home_folder_is_found(settings, tmp_path, monkeypatch):
 def test_a_signal_is_no_fault_of_a_file_or_a_library():
     with pytest.raises(Interrupted), parsing("file.json", "json", "check it"):
         raise Interrupted
+
+
+def test_ctrl_c_is_said(capsys, monkeypatch):
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    app = typer.Typer()
+    app.command()(stop)
+    monkeypatch.setattr(sys, "argv", ["captioner"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main(app)
+    assert (ended.value.code, capsys.readouterr().err) == (130, "stopped\n")

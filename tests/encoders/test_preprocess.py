@@ -263,6 +263,11 @@ def test_16_bit_grey_is_scaled(mode):
     assert as_rgb(Image.new(mode, (1, 1), 128 << 8)).getpixel((0, 0)) == (128, 128, 128)
 
 
+def test_32_bit_grey_that_fits_8_bits_is_not_black(tmp_path):
+    Image.fromarray(numpy.arange(256, dtype=numpy.int32).reshape(16, 16)).save(tmp_path / "grey.tiff")
+    assert open_photo(tmp_path / "grey.tiff").getpixel((15, 15)) == (255, 255, 255)
+
+
 @pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 2**20), ("I", -1)])
 def test_grey_whose_white_nobody_knows_is_refused(tmp_path, mode, value):
     Image.new(mode, (2, 2), value).save(tmp_path / "depth.tiff")

@@ -82,7 +82,8 @@ def where(device: torch.device | None = None) -> str:
     if device is not None and device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
-        name = f"{_processor()}, {torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        name = f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
     return f"{name}; torch {torch.__version__}; {datetime.date.today()}"
 
 

@@ -144,7 +144,7 @@ def main(photos: str, processes: str, threads: int, seconds: float, settings: li
     for count, by_size in measured.items():
         if by_size:
             report(count, by_size)
-    console.print(f"{where()}; threads of each process: {threads}")
+    console.print(f"{where()}; {threads} of these threads in each process")
 
 
 def in_processes(size: int, count: int, threads: int, folder: Path, overrides: list[str]) -> Measured:

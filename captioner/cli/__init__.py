@@ -7,7 +7,8 @@ Start: demo.py, train.py, caption.py, serve.py. Measure: evaluate.py, score.py, 
 Share: pack.py, card.py, push.py, models.py, export.py.
 Before training: settings.py, doctor.py, describe.py.
 
-A UserError is printed in one line and ends with status 2. An interruption ends with status 130; the same command resumes.
+A UserError is printed in one line and ends with status 2. An interruption ends with status 130; training resumes
+with the same command.
 """
 
 from __future__ import annotations

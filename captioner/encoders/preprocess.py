@@ -143,26 +143,28 @@ def _allowed(limit: int, is_users: bool) -> str:
 
 
 def as_rgb(photo: Image.Image) -> Image.Image:
-    """8-bit RGB, upright. 16-bit grey is scaled, and transparent photos are put on white. 32-bit grey below 256 is taken as 8-bit grey.
+    """8-bit RGB, upright. 16-bit grey is scaled, and transparent photos are put on white. 32-bit grey of a TIFF file below 256 is
+    taken as 8-bit grey.
 
     Raises:
         ValueError: grey values are fractions or exceed 16 bits, so that the value of white is unknown.
     """
+    is_tiff = photo.format == "TIFF"
     photo = _upright(photo)
     if photo.mode.startswith(("I", "F")):
-        photo = _as_8_bit_grey(photo)
+        photo = _as_8_bit_grey(photo, may_be_8_bit=is_tiff and photo.mode == "I")  # other formats have 16 bits in this mode
     if photo.has_transparency_data:
         photo = photo.convert("RGBA")
         photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo)
     return photo.convert("RGB")
 
 
-def _as_8_bit_grey(photo: Image.Image) -> Image.Image:
-    """A photo of one channel that is wider than 8 bits, as grey of 8 bits."""
+def _as_8_bit_grey(photo: Image.Image, may_be_8_bit: bool) -> Image.Image:
+    """A photo of one channel that is wider than 8 bits, as grey of 8 bits. `may_be_8_bit`: small values are 8-bit values."""
     values = numpy.asarray(photo)
     if photo.mode == "F" or values.min() < 0 or values.max() >= 2**16:
         raise ValueError("its grey values are not 8 or 16 bits wide; convert it to an 8-bit picture first")
-    is_8_bit = photo.mode == "I" and values.max() < 2**8
+    is_8_bit = may_be_8_bit and values.max() < 2**8
     return Image.fromarray((values if is_8_bit else values >> 8).astype(numpy.uint8))
 
 

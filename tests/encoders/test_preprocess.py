@@ -268,6 +268,11 @@ def test_32_bit_grey_that_fits_8_bits_is_not_black(tmp_path):
     assert open_photo(tmp_path / "grey.tiff").getpixel((15, 15)) == (255, 255, 255)
 
 
+def test_a_dark_16_bit_photo_stays_dark(tmp_path):
+    (tmp_path / "dark.pgm").write_bytes(b"P5 2 2 65535 " + numpy.array([0, 60, 120, 200], ">u2").tobytes())
+    assert open_photo(tmp_path / "dark.pgm").getextrema() == ((0, 0),) * 3
+
+
 @pytest.mark.parametrize(("mode", "value"), [("F", 0.5), ("I", 2**20), ("I", -1)])
 def test_grey_whose_white_nobody_knows_is_refused(tmp_path, mode, value):
     Image.new(mode, (2, 2), value).save(tmp_path / "depth.tiff")

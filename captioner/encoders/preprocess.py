@@ -152,7 +152,9 @@ def as_rgb(photo: Image.Image) -> Image.Image:
     is_tiff = photo.format == "TIFF"
     photo = _upright(photo)
     if photo.mode.startswith(("I", "F")):
-        photo = _as_8_bit_grey(photo, may_be_8_bit=is_tiff and photo.mode == "I")  # other formats have 16 bits in this mode
+        photo = _as_8_bit_grey(
+            photo, may_be_8_bit=is_tiff and photo.mode == "I"
+        )  # other formats have 16 bits in this mode
     if photo.has_transparency_data:
         photo = photo.convert("RGBA")
         photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo)

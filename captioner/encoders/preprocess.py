@@ -152,21 +152,19 @@ def as_rgb(photo: Image.Image) -> Image.Image:
     is_tiff = photo.format == "TIFF"
     photo = _upright(photo)
     if photo.mode.startswith(("I", "F")):
-        photo = _as_8_bit_grey(
-            photo, may_be_8_bit=is_tiff and photo.mode == "I"
-        )  # other formats have 16 bits in this mode
+        photo = _as_8_bit_grey(photo, is_tiff)
     if photo.has_transparency_data:
         photo = photo.convert("RGBA")
         photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo)
     return photo.convert("RGB")
 
 
-def _as_8_bit_grey(photo: Image.Image, may_be_8_bit: bool) -> Image.Image:
-    """A photo of one channel that is wider than 8 bits, as grey of 8 bits. `may_be_8_bit`: small values are 8-bit values."""
+def _as_8_bit_grey(photo: Image.Image, is_tiff: bool) -> Image.Image:
+    """Grey that is wider than 8 bits, as grey of 8 bits. Mode "I" has 32 bits in TIFF files, and 16 in other formats."""
     values = numpy.asarray(photo)
     if photo.mode == "F" or values.min() < 0 or values.max() >= 2**16:
         raise ValueError("its grey values are not 8 or 16 bits wide; convert it to an 8-bit picture first")
-    is_8_bit = may_be_8_bit and values.max() < 2**8
+    is_8_bit = is_tiff and photo.mode == "I" and values.max() < 2**8
     return Image.fromarray((values if is_8_bit else values >> 8).astype(numpy.uint8))
 
 

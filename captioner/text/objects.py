@@ -43,7 +43,8 @@ class ObjectWords:
         own = zip(names, names, strict=True)  # last, so that a category's own name wins
         for word, category in [*others, *given, *own]:
             self.category_of.update(dict.fromkeys(_forms(word.lower()), category))
-        self.category_of.update({name.lower(): name for name in names})  # a name wins over the plural of another name
+        # A name is never the plural of another name: "men" beside "man".
+        self.category_of.update({name.lower(): name for name in names})
         self.category_of = {form: category if category in names else "" for form, category in self.category_of.items()}
         self.longest = max((len(form.split()) for form in self.category_of), default=0)
 

@@ -26,15 +26,16 @@ from captioner.readers import CONFIGS, find_config, parse_yaml, read_text
 
 Nested = dict[str, Any]
 """Settings as in a config file: sections, each with values by key."""
-Lasting = Callable[[str, Any, Any], Collection[str]]
-"""The keys of a section that have the same meaning for its kind before a change and for its kind after it."""
+Lasting = Callable[[str, Nested, Nested], Collection[str]]
+"""The keys that keep their values when a section's kind or score changes; takes its name, its old values and the new ones."""
 _STRICT = pydantic.ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def read_settings(
     path: Path,
     overrides: Sequence[str] = (),
-    lasting: Lasting = lambda section, before, now: (),
+    lasting: Lasting = lambda section, old, new: (),
+    shared: Lasting = lambda section, old, new: (),
     translate: Callable[[Nested], Nested] = lambda settings: settings,
 ) -> Nested:
     """Read a config on top of its base, with overrides (`section.key=value`) on top of both.
@@ -42,7 +43,8 @@ def read_settings(
     Args:
         path: the config.
         overrides: changes of single keys.
-        lasting: keys of a section that keep their values when its kind changes.
+        lasting: keys of the base that keep their values when the config changes the kind of their section.
+        shared: keys that keep their values when an override changes it.
         translate: replaces earlier names in each file and override.
     """
     path = find_config(path)
@@ -60,7 +62,7 @@ def read_settings(
         settings = merge(below, settings, lasting)
     changes = [translate(parse_override(override)) for override in overrides]
     for change in sorted(changes, key=_names_last):  # a new kind or score comes before its keys
-        settings = merge(settings, change, lasting)
+        settings = merge(settings, change, shared)
     return with_home(settings)
 
 
@@ -82,7 +84,7 @@ def _names_last(change: Nested) -> int:
     return next((rank for rank, name in enumerate(names) if any(name in keys for keys in change.values())), 2)
 
 
-def merge(below: Nested, above: Nested, lasting: Lasting = lambda section, before, now: ()) -> Nested:
+def merge(below: Nested, above: Nested, lasting: Lasting = lambda section, old, new: ()) -> Nested:
     """Merge `above` into `below`, key by key.
 
     If the kind or score of a section changes, its other keys are dropped, except the `lasting` ones: they belonged to the old kind.
@@ -97,7 +99,7 @@ def merge(below: Nested, above: Nested, lasting: Lasting = lambda section, befor
         if not (isinstance(old, dict) and isinstance(values, dict)):
             merged[section] = values
             continue
-        kept = lasting(section, old.get("kind"), values.get("kind", old.get("kind")))
+        kept = lasting(section, old, values)
         if _changes("kind", old, values):
             merged[section] = {**{key: old[key] for key in kept if key in old}, **values}
         elif _changes("score", old, values):

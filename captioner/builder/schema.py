@@ -10,6 +10,7 @@ import inspect
 import re
 import reprlib
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,21 +84,28 @@ def read(path: str | Path, overrides: Sequence[str] = (), note: bool = True) -> 
     """
     check_both_names(overrides)
     path = Path(path)
-    settings = read_settings(path, overrides, _lasting, partial(with_new_names, note=note))
+    settings = read_settings(path, overrides, _lasting, _shared, partial(with_new_names, note=note))
     return Settings.of(resolve(with_new_kinds(settings, path, note)))
 
 
-def _lasting(section: str, before: Any, now: Any) -> set[str]:
-    """Keys that have the same meaning for every kind of a section, or for these two kinds."""
+def _shared(section: str, old: Nested, new: Nested) -> set[str]:
+    """Keys that keep their values when an override changes a kind or score: a decoder's and attention's keep all that fit."""
+    kept = _lasting(section, old, new)
+    with suppress(UserError):  # no such kind; found when settings are resolved
+        if section in ("decoder", "attention"):
+            kept |= keys_of(section, new.get("kind", old.get("kind")), new.get("score", ""))
+    return kept
+
+
+def _lasting(section: str, old: Nested, new: Nested) -> set[str]:
+    """Keys that have the same meaning for every kind of a section."""
     table = _JOINABLE if section == "data" else TABLES.get(section, {})
     kinds = [set(inspect.signature(one).parameters) for one in table.values()]
-    if section == "data" and "joined" in (before, now):  # whose root is the folder of several data sets
+    if section == "data" and "joined" in (
+        old.get("kind"),
+        new.get("kind"),
+    ):  # whose root is the folder of several data sets
         kinds = []
-    if section == "decoder" and sorted(map(str, (before, now))) == [
-        "att2in",
-        "lstm",
-    ]:  # Att2in was options of the LSTM decoder
-        kinds = [set(inspect.signature(TABLES["decoder"][kind]).parameters) for kind in (before, now)]
     if section == "encoder":
         kinds.append(set())  # torchvision's networks are kinds too, and share no key with ours
     common = set.intersection(*kinds) if kinds else set()

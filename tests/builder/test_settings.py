@@ -85,3 +85,30 @@ def test_a_section_that_holds_no_settings_is_an_error_with_an_override_too(value
 def test_processes_that_read_photos_are_few():
     with pytest.raises(UserError, match=r"run\.workers should be less than or equal to 256, got 100000"):
         builder.read(DRAWN, ["run.workers=100000"])
+
+
+@pytest.mark.parametrize(
+    ("change", "section", "kept"),
+    [
+        ("decoder.kind=top_down", "decoder", {"hidden_size": 320, "word_size": 256, "dropout": 0.35}),
+        ("attention.kind=multi_head", "attention", {"size": 256}),
+        ("attention.score=scaled_dot", "attention", {"size": 256}),
+        ("attention.kind=local_predictive", "attention", {"size": 256, "score": "additive"}),
+    ],
+)
+def test_an_override_of_a_kind_keeps_the_keys_that_the_new_kind_has_too(change, section, kept):
+    resolved = builder.read(CONFIGS / "flickr8k_lite.yaml", [change]).resolved[section]
+    assert kept.items() <= resolved.items()
+    assert "gate" not in builder.read(CONFIGS / "flickr8k_lite.yaml", ["decoder.kind=top_down"]).resolved["decoder"]
+
+
+def test_a_config_that_changes_a_kind_of_its_base_begins_from_that_kinds_defaults(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "base: base.yaml\ndata: {kind: drawn}\nencoder: {kind: small_cnn}\ndecoder: {kind: top_down}\nattention: {kind: multi_head}\n"
+    )
+    (tmp_path / "base.yaml").write_text(
+        "decoder: {kind: lstm, word_size: 40}\nattention: {kind: soft, score: additive, size: 40}\n"
+    )
+    settings = builder.read(path)
+    assert settings.resolved["decoder"]["word_size"] == settings.resolved["attention"]["size"] == 512

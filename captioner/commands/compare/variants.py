@@ -36,17 +36,10 @@ class Variant:
         return {"decoder.kind": decoder, "attention.kind": kind, "attention.score": score}
 
     def overrides(self, recipe: Settings) -> list[str]:
-        """The overrides of the recipe: kinds, the recipe's options that these kinds also take, and the variant's own options."""
-        kinds = self.kinds(recipe)
-        shared = {
-            f"{section}.{key}": value
-            for section in _PARTS
-            for key, value in recipe.resolved[section].items()
-            if key != "score" and _takes(kinds, section, key) and value is not None
-        }
+        """The overrides of the recipe: kinds, and the variant's own options."""
         parts = zip(("decoder", "attention"), self.name.rpartition("/")[::2], strict=True)
         own = [f"{section}.{option}" for section, text in parts for option in text.split("+")[1:]]
-        return [f"{key}={value}" for key, value in {**kinds, **shared}.items() if value != ""] + own
+        return [f"{key}={value}" for key, value in self.kinds(recipe).items() if value != ""] + own
 
     def folder(self, root: Path, seed: int) -> Path:
         return root / re.sub("[/:+=]", "-", self.name) / f"seed-{seed}"

@@ -101,13 +101,8 @@ def _lasting(section: str, old: Nested, new: Nested) -> set[str]:
     """Keys that have the same meaning for every kind of a section."""
     table = _JOINABLE if section == "data" else TABLES.get(section, {})
     kinds = [set(inspect.signature(one).parameters) for one in table.values()]
-    if section == "data" and "joined" in (
-        old.get("kind"),
-        new.get("kind"),
-    ):  # whose root is the folder of several data sets
-        kinds = []
-    if section == "encoder":
-        kinds.append(set())  # torchvision's networks are kinds too, and share no key with ours
+    if section == "encoder" or "joined" in (old.get("kind"), new.get("kind")):
+        kinds = []  # torchvision's networks are kinds too; and the root of joined data is the folder of several data sets
     common = set.intersection(*kinds) if kinds else set()
     return common.union(*(inspect.signature(one).parameters for one in BESIDE.get(section, [])))
 

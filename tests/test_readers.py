@@ -312,3 +312,11 @@ def test_a_shape_does_not_take_further_keys_away(tmp_path):
     path.write_text('{"kind": "training", "loss": 2.5}\n')
     assert read_json_lines(path, "", Kind) == [{"kind": "training", "loss": 2.5}]
     assert read_json(path, "", Kind) == {"kind": "training", "loss": 2.5}
+
+
+def test_a_key_that_json_has_twice_is_named(tmp_path):
+    (tmp_path / "captions.json").write_text(
+        '[{"image": "a.jpg", "caption": "a dog", "caption": "a cat"}]', encoding="utf-8"
+    )
+    with pytest.raises(UserError, match=r"captions\.json .*'caption' twice"):
+        read_json(tmp_path / "captions.json", "write it again")

@@ -9,6 +9,7 @@ taught_maps.py  the boxes of training photos, as maps that teach attention
 run_folder.py a run folder: checks, its lock, and reading its settings and weights
 run_files.py  the list of its files
 loading.py    models: new, initialised from another run, or trained; the bundled model
+teachers.py   trained models that teach another one
 hub.py        models at the Hugging Face hub
 """
 

@@ -35,7 +35,6 @@ def read_settings(
     path: Path,
     overrides: Sequence[str] = (),
     lasting: Lasting = lambda section, old, new: (),
-    shared: Lasting = lambda section, old, new: (),
     translate: Callable[[Nested], Nested] = lambda settings: settings,
 ) -> Nested:
     """Read a config on top of its base, with overrides (`section.key=value`) on top of both.
@@ -43,8 +42,7 @@ def read_settings(
     Args:
         path: the config.
         overrides: changes of single keys.
-        lasting: keys of the base that keep their values when the config changes the kind of their section.
-        shared: keys that keep their values when an override changes it.
+        lasting: keys of a section that keep their values when its kind or score changes.
         translate: replaces earlier names in each file and override.
     """
     path = find_config(path)
@@ -62,7 +60,7 @@ def read_settings(
         settings = merge(below, settings, lasting)
     changes = [translate(parse_override(override)) for override in overrides]
     for change in sorted(changes, key=_names_last):  # a new kind or score comes before its keys
-        settings = merge(settings, change, shared)
+        settings = merge(settings, change, lasting)
     return with_home(settings)
 
 
@@ -99,13 +97,10 @@ def merge(below: Nested, above: Nested, lasting: Lasting = lambda section, old, 
         if not (isinstance(old, dict) and isinstance(values, dict)):
             merged[section] = values
             continue
-        kept = lasting(section, old, values)
-        if _changes("kind", old, values):
-            merged[section] = {**{key: old[key] for key in kept if key in old}, **values}
-        elif _changes("score", old, values):
-            merged[section] = {**{key: old[key] for key in ("kind", *kept) if key in old}, **values}
-        else:
-            merged[section] = {**old, **values}
+        if _changes("kind", old, values) or _changes("score", old, values):
+            kept = {"kind", *lasting(section, old, values)}
+            old = {key: value for key, value in old.items() if key in kept}
+        merged[section] = {**old, **values}
     return merged
 
 
@@ -173,7 +168,7 @@ def check_values(
     resolved: Nested = {}
     for schema in schemas:
         own = {
-            name: "{split}" if value == {"split": None} else value  # what YAML makes of {split} without quotes
+            name: _as_text(value, schema.model_fields[name].annotation)
             for name, value in values.items()
             if name in schema.model_fields
         }
@@ -182,6 +177,13 @@ def check_values(
         except pydantic.ValidationError as error:
             raise UserError(_complaint(section, error, schema)) from error
     return resolved
+
+
+def _as_text(value: Any, kind: Any) -> Any:
+    """What YAML makes of text without quotes: of `{split}`, and of nothing, as in `data.leave_out=`."""
+    if value == {"split": None}:
+        return "{split}"
+    return "" if value is None and kind is str else value
 
 
 def arguments(constructor: Callable, values: Mapping[str, Any]) -> Nested:

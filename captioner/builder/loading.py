@@ -72,8 +72,23 @@ def results_root(run: Path) -> Path:
     return Path("runs") / f"bundled-{run.name}" if run.parent.resolve() == PRETRAINED.resolve() else run
 
 
-def make_start(settings: Settings, splits: Splits) -> tuple[Vocabulary, CaptionModel]:
-    """The vocabulary and the model at the start of training: new, or from another run."""
+def make_start(settings: Settings, splits: Splits, folder: Path | None = None) -> tuple[Vocabulary, CaptionModel]:
+    """The vocabulary and the model at the start of training: new, or from another run.
+
+    Args:
+        folder: of a run that may go on there. Then its frozen encoder is the one that it began with, and weights that its newest checkpoint
+            holds are left out.
+    """
+    if folder is not None and (folder / NEWEST).exists():
+        vocabulary = (
+            read_vocabulary(folder / VOCABULARY) if settings.run.from_run else make_vocabulary(settings, splits)
+        )
+        model = make_model(settings, vocabulary, download=False)
+        if not model.encoder.frozen:
+            return vocabulary, model
+        if (folder / ENCODER).exists():
+            fill_model(model.encoder, load_checkpoint(folder / ENCODER)[0], folder / ENCODER)
+            return vocabulary, model
     if not settings.run.from_run:
         vocabulary = make_vocabulary(settings, splits)
         return vocabulary, make_model(settings, vocabulary)
@@ -129,7 +144,7 @@ def load(
         raise UserError(f"the models of an ensemble should be different runs, got {twice[0]} twice; give each once")
     settings = read_run_settings(folders[0], overrides)
     vocabulary = read_vocabulary(folders[0] / VOCABULARY)
-    models = [_open(folder, checkpoint, vocabulary, overrides, "the models of an ensemble") for folder in folders]
+    models = [open_run(folder, checkpoint, vocabulary, overrides, "the models of an ensemble") for folder in folders]
     model = models[0]
     if len(models) > 1:
         from captioner.ensemble import Ensemble
@@ -153,35 +168,7 @@ def _training_photos(folder: Path, model: CaptionModel) -> TrainingPhotos | None
     return known
 
 
-def load_teachers(
-    names: Sequence[str], student: CaptionModel, vocabulary: Vocabulary, check_weights: bool
-) -> list[CaptionModel]:
-    """The trained models of `objective.teachers`, on the student's device and in evaluation mode.
-
-    Raises:
-        UserError: a teacher has another vocabulary than the student, other regions, or, with `check_weights`, other weights of a frozen
-            encoder, whose stored regions all of them read.
-    """
-    from captioner.ensemble import same_weights
-
-    teachers, frozen = [], student.encoder.frozen
-    for name in names:
-        teacher = _open(model_folder(name), "best", vocabulary, (), "a model and its teachers")
-        ours, theirs = student.encoder, teacher.encoder
-        alike = theirs.preprocess == ours.preprocess and theirs.region_size == ours.region_size
-        if not alike or (frozen and check_weights and not same_weights(theirs, ours)):
-            raise UserError(
-                f"objective.teachers={name} should have the encoder of the model that is trained, got another network, other weights or "
-                f"another input; set encoder as in {name}, with encoder.from_run={name}"
-            )
-        teacher.requires_grad_(False)
-        if frozen:
-            teacher.encoder = ours  # one in memory
-        teachers.append(teacher.to(student.device).eval())
-    return teachers
-
-
-def _open(
+def open_run(
     folder: Path,
     checkpoint: Literal["best", "newest"],
     vocabulary: Vocabulary,
@@ -204,12 +191,13 @@ def _open(
 
 def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newest"]) -> None:
     """Fill a model with the weights of a run."""
+    tensors, path = _weights(run, checkpoint)
     frozen = model.encoder if (run / ENCODER).exists() else None
     if frozen is not None:
         fill_model(frozen, load_checkpoint(run / ENCODER)[0], run / ENCODER)
-    elif model.encoder.frozen and any(True for _ in model.encoder.parameters()):
+    elif any(True for _ in model.encoder.parameters()) and not tensors_of(tensors, "encoder."):
         raise UserError(f"{run} lacks {ENCODER}, as if it was not copied whole; copy it from where the run was trained")
-    fill_model(model, *_weights(run, checkpoint), frozen)
+    fill_model(model, tensors, path, frozen)
 
 
 def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Path]:

@@ -192,7 +192,7 @@ def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary, 
         supplied |= {"bad_words": bad_words(vocabulary), "rewards": {}}
     made = _make("objective", chosen, **supplied).to(model.device)
     if isinstance(made, Distillation):
-        from captioner.builder.loading import load_teachers
+        from captioner.builder.teachers import load_teachers
 
         made.teachers = load_teachers(chosen.options["teachers"], model, vocabulary, check_weights)
     return made

@@ -84,27 +84,28 @@ def read(path: str | Path, overrides: Sequence[str] = (), note: bool = True) -> 
     """
     check_both_names(overrides)
     path = Path(path)
-    settings = read_settings(path, overrides, _lasting, _shared, partial(with_new_names, note=note))
+    settings = read_settings(path, overrides, _lasting, partial(with_new_names, note=note))
     return Settings.of(resolve(with_new_kinds(settings, path, note)))
 
 
-def _shared(section: str, old: Nested, new: Nested) -> set[str]:
-    """Keys that keep their values when an override changes a kind or score: a decoder's and attention's keep all that fit."""
-    kept = _lasting(section, old, new)
-    with suppress(UserError):  # no such kind; found when settings are resolved
-        if section in ("decoder", "attention"):
-            kept |= keys_of(section, new.get("kind", old.get("kind")), new.get("score", ""))
-    return kept
-
-
 def _lasting(section: str, old: Nested, new: Nested) -> set[str]:
-    """Keys that have the same meaning for every kind of a section."""
+    """Keys that keep their values when the kind or score of a section changes.
+
+    In attention and decoder those that the new kind has too; in other sections those that every kind has.
+    """
+    beside = {name for one in BESIDE.get(section, []) for name in inspect.signature(one).parameters}
+    if section in ("attention", "decoder"):
+        kind = new.get("kind", old.get("kind"))
+        with suppress(UserError):  # no such kind or score; found when settings are resolved
+            scored = section == "attention" and takes_score(part(section, kind))
+            score = new.get("score", old.get("score", "")) if scored else ""
+            return beside | keys_of(section, kind, score) | ({"score"} if scored else set())
+        return beside
     table = _JOINABLE if section == "data" else TABLES.get(section, {})
     kinds = [set(inspect.signature(one).parameters) for one in table.values()]
     if section == "encoder" or "joined" in (old.get("kind"), new.get("kind")):
         kinds = []  # torchvision's networks are kinds too; and the root of joined data is the folder of several data sets
-    common = set.intersection(*kinds) if kinds else set()
-    return common.union(*(inspect.signature(one).parameters for one in BESIDE.get(section, [])))
+    return beside.union(set.intersection(*kinds) if kinds else set())
 
 
 def resolve(settings: Nested) -> dict[str, Nested]:

@@ -45,12 +45,14 @@ def find(photos: Sequence[tuple[str, str, Tensor | None]]) -> tuple[list[list[in
     equal = [group for group in of_digest.values() if len(group) > 1]
     across = [group for group in equal if len({photos[index][0] for index in group}) > 1]
     pairs = [
-        (list(one)[first], list(other)[second])
+        (ours[first], theirs[second])
         for one, other in combinations(of_split.values(), 2)
+        for ours, theirs in [(list(one), list(other))]
         for first, second in _alike(torch.stack([*one.values()]), torch.stack([*other.values()]))
     ]
     alike = [[first, second] for first, second in pairs if photos[first][1] != photos[second][1]]
-    return across, [group for group in equal if group not in across], alike
+    within = [group for group in equal if len({photos[index][0] for index in group}) == 1]
+    return across, within, alike
 
 
 def _alike(one: Tensor, other: Tensor) -> list[tuple[int, int]]:

@@ -58,7 +58,8 @@ def _references(path: Path, photos: Path) -> dict[str, list[str]]:
 def _split(path: Path, setting: str, photos: Path, references: dict[str, list[str]]) -> list[Example]:
     lines = read_text(path, f"data.root and {setting}").split("\n")
     names = [file_name(line, photos) for line in lines if line.strip()]
-    listed = [name if Path(name).suffix else f"{name}.jpg" for name in names]  # Flickr30k's lists lack the ending
+    endings = (name if Path(name).suffix else f"{name}.jpg" for name in names)  # Flickr30k's lists lack the ending
+    listed = list(dict.fromkeys(endings))  # each photo once
     bare = [name for name in listed if name not in references]
     if bare:
         raise UserError(

@@ -150,7 +150,7 @@ def read_json(path: Path, advice: str, shape: Any = Any) -> Any:
 def parse_json(text: str, origin: object, advice: str, shape: Any = Any) -> Any:
     """The content of JSON text from `origin`, such as a file."""
     with parsing(origin, "json", f"{advice}, or make the file anew"):
-        content = _loads(text)
+        content = _loads(text, _once)
     with parsing(origin, "as this program writes it", advice):
         pydantic.TypeAdapter(shape).validate_python(content, strict=True)
     return content  # with its further keys, which older versions of pydantic leave out

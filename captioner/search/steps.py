@@ -96,11 +96,7 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
         log_probs = search.limits.next_words(
             decoder.vocabulary_logits(output), so_far, ended[active], dead, search.independent
         )
-        if log_probs.amax().isnan():
-            raise UserError(
-                "the model's probabilities are not numbers: its training has diverged, or a photo's pixels or regions are damaged; "
-                "train with a lower optimiser.learning_rate, or check the data with `captioner doctor`"
-            )
+        broken = log_probs.amax().isnan()
         chosen = search.choose(log_probs, BeamState(scores[active], ranks[active], ended[active], length))
         words, parents = chosen.words, chosen.parents
         if length == 0:
@@ -113,10 +109,18 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
             scores[active], ranks[active], ended[active] = chosen.scores, chosen.ranks, new_ended
         state = state.select(parents)
         so_far = torch.cat([so_far.gather(1, parents[..., None].expand(-1, -1, length)), words[..., None]], -1)
-        staying = (~ended[active].all(1)).nonzero().squeeze(1)
-        if len(staying) == 0:
+        *going_on, is_broken = torch.cat(
+            [~ended[active].all(1), broken[None]]
+        ).tolist()  # the only wait for a GPU at this word
+        if is_broken:
+            raise UserError(
+                "the model's probabilities are not numbers: its training has diverged, or a photo's pixels or regions are damaged; "
+                "train with a lower optimiser.learning_rate, or check the data with `captioner doctor`"
+            )
+        if not any(going_on):
             break
-        if len(staying) < len(active):
+        if not all(going_on):
+            staying = torch.tensor([row for row, goes_on in enumerate(going_on) if goes_on], device=device)
             active, words, so_far = active[staying], words[staying], so_far[staying]
             memory, state = memory.select(staying), state.select_photos(staying)
     return history, scores, ranks

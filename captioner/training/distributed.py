@@ -81,9 +81,9 @@ class Processes:
         """Is the flag set in any process?"""
         if self.count == 1:
             return flag
-        value = torch.tensor(int(flag), device=self.device)
+        value = torch.tensor(int(flag))  # on the CPU, so that no step waits for a GPU
         with others_alive():
-            distributed.all_reduce(value, distributed.ReduceOp.MAX)
+            distributed.all_reduce(value, distributed.ReduceOp.MAX, group=self.group)
         return bool(value)
 
 

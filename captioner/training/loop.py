@@ -72,7 +72,7 @@ class Trainer:
         self.average, scaler = WeightAverage(objective.model, plan.ema_decay), self.training_step.scaler
         self.resumable = Resumable(objective, self.average, optimiser, schedule, scaler, frozen, plan, settings)
         self.progress = Progress()
-        self.steps_per_epoch = math.ceil(photos.epoch_size / plan.batch_size)
+        self.steps_per_epoch = 0  # of this epoch; not all are alike where photos have unequal numbers of captions
         self.unchecked = torch.zeros(len(objective.terms) + 1, device=processes.device)  # sums since the last check
         self.unchecked_steps = 0
         self.mean_loss = math.nan  # of the first term over the steps of the last epoch
@@ -109,6 +109,7 @@ class Trainer:
         progress, plan = self.progress, self.plan
         self.objective.train()
         order = self.photos.order(plan.batch_size, plan.seed, progress.epoch)
+        self.steps_per_epoch = len(order)
         remaining = order[progress.batch :]
         parts = [part for indices in remaining for part in self._parts(indices)]
         batches = self.photos.batches(parts, plan.workers)

@@ -87,8 +87,11 @@ class Resumable:
             for name, buffer in self._own_buffers().items():
                 buffer.copy_(tensors.get(f"objective/{name}", buffer))
             fill_optimiser(self.optimiser, self.objective.model, tensors_of(tensors, "optimiser/"))
-            if not changes.keys() & {"schedule.kind", "run.monitor"}:  # of scores, and of its own kind
-                self.schedule.restore(state["schedule"])
+            if "schedule.kind" not in changes:
+                kept = (
+                    {"reduced"} if _other_scores(changes) else state["schedule"].keys()
+                )  # best and waited are of scores
+                self.schedule.restore({name: state["schedule"][name] for name in kept if name in state["schedule"]})
             if state["scaler"]:  # empty where the run was computed in a type that needs no scaler
                 self.scaler.load_state_dict(state["scaler"])
             progress = Progress(**state["progress"])
@@ -115,7 +118,7 @@ class Resumable:
             progress.batch, progress.loss_sum, progress.loss_steps = 0, 0.0, 0
         if changes.keys() & {"objective.kind"}:
             progress.loss_sum, progress.loss_steps = 0.0, 0
-        if "run.monitor" in changes:
+        if _other_scores(changes):
             progress.best_score, progress.waited = Progress.best_score, 0
         progress.finished = progress.batch == 0 and progress.epoch > 0 and progress.is_complete(self.plan)
 
@@ -127,6 +130,11 @@ class Resumable:
     def _own_buffers(self) -> dict[str, Tensor]:
         """The objective's buffers outside the model, such as a baseline of rewards."""
         return {name: buffer for name, buffer in self.objective.named_buffers() if not name.startswith("model.")}
+
+
+def _other_scores(changes: Changes) -> bool:
+    """Whether scores from now on cannot be compared with the best so far: another one decides, or captions are decoded otherwise."""
+    return any(name == "run.monitor" or name.startswith("search.") for name in changes)
 
 
 def changes_of(before: Nested, now: Nested) -> Changes:

@@ -102,7 +102,7 @@ def test_an_override_of_a_kind_keeps_the_keys_that_the_new_kind_has_too(change, 
     assert "gate" not in builder.read(CONFIGS / "flickr8k_lite.yaml", ["decoder.kind=top_down"]).resolved["decoder"]
 
 
-def test_a_config_that_changes_a_kind_of_its_base_begins_from_that_kinds_defaults(tmp_path):
+def test_a_config_that_changes_a_kind_of_its_base_keeps_the_keys_that_the_new_kind_has_too(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
         "base: base.yaml\ndata: {kind: drawn}\nencoder: {kind: small_cnn}\ndecoder: {kind: top_down}\nattention: {kind: multi_head}\n"
@@ -111,4 +111,9 @@ def test_a_config_that_changes_a_kind_of_its_base_begins_from_that_kinds_default
         "decoder: {kind: lstm, word_size: 40}\nattention: {kind: soft, score: additive, size: 40}\n"
     )
     settings = builder.read(path)
-    assert settings.resolved["decoder"]["word_size"] == settings.resolved["attention"]["size"] == 512
+    assert settings.resolved["decoder"]["word_size"] == settings.resolved["attention"]["size"] == 40
+
+
+@pytest.mark.parametrize("override", ["data.leave_out=", "data.leave_out=''"])
+def test_nothing_after_the_equals_sign_is_empty_text(override):
+    assert builder.read(DRAWN, ["data.leave_out=copies.txt", override]).data.leave_out == ""

@@ -261,3 +261,11 @@ def test_the_header_says_which_delimiter_a_table_has(tmp_path, delimiter, name):
     splits = KINDS["table"](str(tmp_path), captions=name)
     assert splits["train"][0].references == ['a dog; one, two | three four"s and more']
     assert splits["val"][0].references == ['a 12" plate']
+
+
+def test_a_photo_that_a_list_has_twice_is_one_example(tmp_path):
+    kind = lay_out("flickr", tmp_path)["kind"]
+    path = tmp_path / "Flickr_8k.devImages.txt"
+    before = KINDS[kind](str(tmp_path))["val"]
+    path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    assert KINDS[kind](str(tmp_path))["val"] == before

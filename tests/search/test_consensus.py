@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.commands.serve.requests import _InTime
-from captioner.search import BeamSearch, ConsensusSearch, Limits
+from captioner.search import BeamSearch, ConsensusSearch, Limits, Sampling
 from captioner.search.consensus import agreement
 from captioner.search.steps import write
 from captioner.text.vocabulary import END, PAD
@@ -113,3 +113,8 @@ def test_all_captions_count_alike_also_beside_slots_without_a_caption():
     ranks = ConsensusSearch(4, sharpness=0.0).rank(History(), scores, scores)[0]
     assert ranks[3] == -torch.inf
     torch.testing.assert_close(ranks, ConsensusSearch(4, sharpness=1e-6).rank(History(), scores, scores)[0])
+
+
+def test_a_search_with_a_deadline_draws_as_the_search_itself():
+    assert _InTime(Sampling(3), math.inf).independent
+    assert not _InTime(BeamSearch(3), math.inf).independent

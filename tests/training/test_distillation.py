@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from captioner.builder import load, read
+from captioner.builder import make_model as make_student
+from captioner.builder import teachers as trained_teachers
 from captioner.commands.doctor import diagnose
 from captioner.commands.train import training_run as runs
 from captioner.errors import UserError
@@ -172,3 +174,17 @@ def test_teachers_that_do_not_fit_are_refused(settings, pictures, tmp_path, teac
         read(DRAWN, ["objective.kind=distillation", "objective.teachers=runs/one"])
     assert not (tmp_path / "refused").exists()
     assert load(teachers[0]).vocabulary.words
+
+
+def test_weights_of_an_encoder_are_compared_on_the_students_device(settings, teachers, monkeypatch):
+    vocabulary = load(teachers[0]).vocabulary
+    student = make_student(read(DRAWN, [*settings, "encoder.frozen=true"]), vocabulary).to("meta")
+    devices = []
+
+    def same_weights(theirs, ours):
+        devices.extend(tensor.device.type for model in (theirs, ours) for tensor in model.parameters())
+        return True
+
+    monkeypatch.setattr(trained_teachers, "same_weights", same_weights)
+    trained_teachers.load_teachers([str(teachers[0])], student, vocabulary, check_weights=True)
+    assert set(devices) == {"meta"}

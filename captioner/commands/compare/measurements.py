@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from captioner import builder, metrics
 from captioner.commands.compare.timing import Times
@@ -25,6 +25,7 @@ from captioner.files import write_text_atomically
 from captioner.metrics.bootstrap import paired_interval
 from captioner.progress import Report
 from captioner.readers import read_json
+from captioner.training.checkpoints import BEST, checkpoint_state
 from captioner.training.run_log import run_seconds
 
 _ADVICE = "delete it, and it is measured again"
@@ -40,6 +41,7 @@ class _Scored(TypedDict):
 class _Measured(_Scored):
     """What is stored of a run."""
 
+    of: NotRequired[dict[str, Any]]  # which weights, and how they were decoded
     shape: dict[str, float | None]
     right: float | None
     lift: float | None
@@ -67,18 +69,27 @@ class Line:
 
 
 def measure(run: Path, split: str, report: Report) -> None:
-    """Decode and score a run, once."""
-    if _measured_path(run, split).exists():
+    """Decode and score a run, once for its best weights and its search."""
+    path, of = _measured_path(run, split), _measured_of(run)
+    if path.exists() and read_json(path, _ADVICE, _Measured).get("of") == of:
         return
     evaluation = _evaluate(run, split, report, baselines=False)
     shape, pairs = map_shape(evaluation.captions), pair_agreement(evaluation)
     measured = {
+        "of": of,
         **_scores(evaluation, MODEL),
         "shape": asdict(shape) if shape is not None else {},
         "right": pairs.caption_accuracy if pairs is not None else None,
         "lift": pairs.lift if pairs is not None else None,
     }
-    write_text_atomically(_measured_path(run, split), json.dumps(measured) + "\n")
+    write_text_atomically(path, json.dumps(measured) + "\n")
+
+
+def _measured_of(run: Path) -> dict[str, Any]:
+    """What tells the weights of a run from those that it had before it was trained on, and its search from another."""
+    progress = checkpoint_state(run / BEST)["progress"]
+    best = {name: progress[name] for name in ("epoch", "step", "best_score")}
+    return best | {"search": builder.read_run_settings(run).resolved["search"]}
 
 
 def measure_baselines(run: Path, folder: Path, split: str, report: Report) -> None:

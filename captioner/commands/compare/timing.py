@@ -90,10 +90,12 @@ class _Timed:
         settings = builder.read_run_settings(run)
         captioner = builder.load(run, device=settings.run.device).with_search(Greedy())
         examples = read_splits(settings)["train"][:_TIMED_PHOTOS]
-        source, examples = photo_source(settings, captioner.model, examples, "timed", run)
+        views = 2 if settings.objective.options.get("mirror", 0) > 0 else 1  # the photo, and its mirror image
+        source, examples = photo_source(settings, captioner.model, examples, "timed", run, num_views=views)
         captions = encode_references(examples, captioner.vocabulary, settings.data.max_length)
         every = range(len(examples))
-        batch = Batch(source(every), pad_words(captions), every, views=[0] * len(every)).to(captioner.device)
+        mirrored = source(every, [1] * len(every)) if views == 2 else None
+        batch = Batch(source(every), pad_words(captions), every, mirrored, [0] * len(every)).to(captioner.device)
         words = int((batch.targets != PAD).sum())
         totals = Totals(words=words, captions=int(batch.caption_mask.sum()), photos=len(examples))
         assert isinstance(captioner.model, CaptionModel)  # one run, no ensemble

@@ -73,6 +73,10 @@ class _InTime(Search):
     def limits(self) -> Limits:
         return self.search.limits
 
+    @property
+    def independent(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.search.independent
+
     def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
         if time.monotonic() > self.deadline:
             raise _TimeIsUp

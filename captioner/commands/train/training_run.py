@@ -69,7 +69,7 @@ def train(
         _check_captions(splits, settings, report)
         check_num_photos(settings.run, sum(epoch_sizes(splits["train"]).values()), here.count)
         torch.manual_seed(settings.run.seed)
-        vocabulary, model = builder.make_start(settings, splits)
+        vocabulary, model = builder.make_start(settings, splits, folder)
         model.to(here.device)
         builder.check_training_parts(settings, model, vocabulary, splits)
 

@@ -135,3 +135,36 @@ def test_an_override_that_no_kind_has_is_refused(override, tmp_path):
     with pytest.raises(UserError, match="unknown key in"):
         comparison.compare(COMPARE, ["soft:additive", "soft:dot"], 1, tmp_path / "compared", overrides=[override])
     assert not (tmp_path / "compared").exists()
+
+
+def test_a_run_that_was_trained_on_is_measured_again(options, tmp_path):
+    folder = tmp_path / "compared"
+    run, path = folder / "soft-additive" / "seed-0", folder / "soft-additive" / "seed-0" / "measured_val.json"
+    comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], options)
+    first = path.read_bytes()
+    more = [
+        "attention.kind=soft",
+        "attention.score=additive",
+        "run.epochs=2",
+        "run.validate_every=2",
+        f"run.folder={run}",
+    ]
+    runs.train(COMPARE, [*options, *more, "run.seed=0", "search.max_length=2"], change=True)
+    comparison.measurements.measure(run, "val", Report())
+    again = json.loads(path.read_bytes())
+    assert again["of"] != json.loads(first)["of"]
+    assert again["of"]["search"]["max_length"] == 2
+    comparison.measurements.measure(run, "val", Unasked())
+
+
+class Unasked(Report):
+    """Refuses to hear of any work."""
+
+    def __getattribute__(self, name):
+        raise AssertionError(f"not expected: {name}")
+
+
+def test_kinds_are_compared_with_a_penalty_on_the_mirror_image(options, tmp_path):
+    mirror = [*options, "objective.mirror=1", "data.augment=flips"]
+    lines = comparison.compare(COMPARE, KINDS[:1], 1, tmp_path / "compared", ["val"], mirror)
+    assert lines[0].step_ms > 0

@@ -194,3 +194,21 @@ def test_parts_of_a_batch_are_counted_in_visits_to_photos(settings, tmp_path, ca
     else:
         with pytest.raises(UserError, match="without photos: the smallest batch has 24"):
             runs.train(DRAWN, [*settings, *parts])
+
+
+def test_with_another_monitor_the_best_score_begins_anew_and_the_reduced_rate_stays(settings, tmp_path):
+    rate = ["schedule.kind=plateau", "schedule.patience=1", "schedule.by=0.01", "optimiser.learning_rate=1e-9"]
+    runs.train(DRAWN, [*settings, *rate])  # too slowly for a better score, so that the rate falls
+    before = load_checkpoint(tmp_path / "run" / NEWEST)[1]
+    assert before["schedule"]["reduced"] > 0
+    runs.train(DRAWN, [*settings, *rate, "run.epochs=4", "run.monitor=BLEU-1"], change=True)
+    assert load_checkpoint(tmp_path / "run" / NEWEST)[1]["schedule"]["reduced"] == before["schedule"]["reduced"]
+    assert load_checkpoint(tmp_path / "run" / BEST)[1]["progress"]["epoch"] == 4  # the first score of its kind
+
+
+def test_with_another_search_the_best_score_begins_anew(settings, tmp_path):
+    runs.train(DRAWN, [*settings, "search.max_length=1"])
+    runs.train(DRAWN, [*settings, "run.epochs=4"], change=True)
+    scores = [line["CIDEr-D"] for line in losses(tmp_path / "run") if line["kind"] == "validation"]
+    assert scores[-1] < max(scores)
+    assert load_checkpoint(tmp_path / "run" / BEST)[1]["progress"]["best_score"] == scores[-1]

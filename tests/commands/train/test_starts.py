@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from captioner.builder import run_folder
+from captioner import builder
+from captioner.builder import load, run_folder
+from captioner.builder.loading import fill_from
 from captioner.commands.doctor import diagnose
 from captioner.commands.train import training_run as runs
 from captioner.errors import Interrupted, UserError
 from captioner.training import word_evidence
-from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint
+from captioner.training.checkpoints import BEST, NEWEST, load_checkpoint, save_checkpoint
 from tests.commands.train.test_resume import Powerless, StopAfter
 from tests.helpers import DRAWN, tiny_settings
 
@@ -122,3 +125,58 @@ def first_starts(settings, read):
         return read(*arguments)
 
     return read_slowly
+
+
+def test_a_run_goes_on_with_the_frozen_encoder_that_it_began_with(settings, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "run"
+    others = [one for one in settings if not one.startswith("run.folder")]
+    runs.train(DRAWN, [*others, f"run.folder={first}", "run.epochs=1"])
+    taken = [*settings, "encoder.frozen=true", f"encoder.from_run={first}"]
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, taken, StopAfter(8))
+    tensors, state = load_checkpoint(first / BEST)
+    save_checkpoint(first / BEST, {name: tensor * 1.5 for name, tensor in tensors.items()}, state)
+    trained = []
+    make_start = builder.make_start
+
+    def kept(*arguments):
+        trained.append(make_start(*arguments))
+        return trained[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builder, "make_start", kept)
+        runs.train(DRAWN, taken)
+    of_file, _ = load_checkpoint(second / builder.ENCODER)
+    used = trained[0][1].encoder.state_dict()
+    assert all(torch.equal(tensor, used[name]) for name, tensor in of_file.items())
+
+
+def test_a_run_goes_on_without_the_run_that_it_began_from(settings, tmp_path):
+    others = [one for one in settings if not one.startswith("run.folder")]
+    runs.train(DRAWN, [*others, f"run.folder={tmp_path / 'first'}", "run.epochs=1"])
+    begun = [*settings, f"run.from_run={tmp_path / 'first'}"]
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, begun, StopAfter(8))
+    (tmp_path / "first").rename(tmp_path / "elsewhere")
+    runs.train(DRAWN, begun)
+    assert load_checkpoint(tmp_path / "run" / NEWEST)[1]["progress"]["finished"]
+
+
+def test_an_encoder_that_was_trained_can_be_frozen_in_the_next_run(settings, tmp_path):
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
+    more = [
+        f"run.from_run={tmp_path / 'run'}",
+        f"run.folder={tmp_path / 'next'}",
+        "encoder.frozen=true",
+        "run.epochs=1",
+    ]
+    with pytest.raises(UserError, match=r"has encoder\.frozen=False, got True"):
+        runs.train(DRAWN, [*settings, *more])
+    model = builder.make_model(
+        builder.read(DRAWN, [*settings, "encoder.frozen=true"]), load(tmp_path / "run").vocabulary
+    )
+    fill_from(model, tmp_path / "run", "best")
+    tensors, _ = load_checkpoint(tmp_path / "run" / BEST)
+    own = {name.removeprefix("encoder."): tensor for name, tensor in tensors.items() if name.startswith("encoder.")}
+    assert own
+    assert all(torch.equal(tensor, own[name]) for name, tensor in model.encoder.state_dict().items())

@@ -95,7 +95,7 @@ def _lasting(section: str, old: Nested, new: Nested) -> set[str]:
     """
     beside = {name for one in BESIDE.get(section, []) for name in inspect.signature(one).parameters}
     if section in ("attention", "decoder"):
-        kind = new.get("kind", old.get("kind"))
+        kind: Any = new.get("kind", old.get("kind"))
         with suppress(UserError):  # no such kind or score; found when settings are resolved
             scored = section == "attention" and takes_score(part(section, kind))
             score = new.get("score", old.get("score", "")) if scored else ""

@@ -18,7 +18,7 @@ from captioner.decoders import Decoder
 from captioner.encoders import Vision
 from captioner.errors import UserError
 from captioner.model import CaptionModel
-from captioner.regions import Regions
+from captioner.regions import Boxes, Regions
 
 
 class Ensemble(nn.Module):
@@ -39,13 +39,14 @@ class Ensemble(nn.Module):
                 "whose encoders have the same input size, fit and normalisation, or read the same region files in the same way"
             )
         self.models = nn.ModuleList(models)
-        shared = all(same_weights(models[0].encoder, model.encoder) for model in models[1:])
+        shared = all(same_encoder(models[0].encoder, model.encoder) for model in models[1:])
+        alike = shared or _same_grid([model.encoder for model in models])
         self.encoder = models[0].encoder if shared else DifferingEncoders(models[0].encoder)
         if shared:
             for model in models:
                 model.encoder = self.encoder  # one in memory
         self.shared = shared
-        self.decoder = EnsembleDecoder([model.decoder for model in models])
+        self.decoder = EnsembleDecoder([model.decoder for model in models], mean_maps=alike)
 
     @property
     def device(self) -> torch.device:
@@ -96,10 +97,16 @@ class EnsembleState:
 
 
 class EnsembleDecoder(Decoder):
-    r"""Writes with the mean of the models' probabilities, $\frac1M \sum_m p_m(w)$; its output is the logarithm of this mean."""
+    r"""Writes with the mean of the models' probabilities, $\frac1M \sum_m p_m(w)$; its output is the mean's logarithm.
 
-    def __init__(self, decoders: Sequence[Decoder]):
+    Args:
+        decoders: of the models.
+        mean_maps: whether maps are the mean over the models; otherwise they are the first model's.
+    """
+
+    def __init__(self, decoders: Sequence[Decoder], mean_maps: bool = True):
         super().__init__()
+        self.mean_maps = mean_maps
         self.decoders = nn.ModuleList(decoders)
         self.attend = decoders[0].attend
 
@@ -126,7 +133,8 @@ class EnsembleDecoder(Decoder):
             all_attended.append(attended)
             states.append(new_state)
         mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))  # (B, Q, V)
-        return mean, _mean_maps(all_attended), EnsembleState(tuple(states))
+        attended = _mean_maps(all_attended) if self.mean_maps else all_attended[0]
+        return mean, attended, EnsembleState(tuple(states))
 
     def vocabulary_logits(self, output: Tensor) -> Tensor:
         return output
@@ -149,6 +157,23 @@ def _mean_maps(attended: Sequence[Attended]) -> Attended:
             return attended[0]
         means[name] = torch.stack(values).mean(0) if same_shape and values[0] is not None else None
     return Attended(attended[0].context, **means)
+
+
+def _same_grid(encoders: Sequence[nn.Module]) -> bool:
+    """Whether region r is the same part of the photo for all; not for boxes, which every detector finds anew."""
+    layouts = [encoder.layout for encoder in encoders]
+    return not any(isinstance(layout, Boxes) for layout in layouts) and all(one == layouts[0] for one in layouts)
+
+
+def same_encoder(first: nn.Module, second: nn.Module) -> bool:
+    """Whether two encoders of the same preprocessing make the same regions: their options and weights are the same."""
+    return same_options(first, second) and same_weights(first, second)
+
+
+def same_options(first: nn.Module, second: nn.Module) -> bool:
+    """Whether two encoders have the same options on which regions depend besides the weights, such as `align`."""
+    ours, theirs = (encoder.choices() if isinstance(encoder, Vision) else {} for encoder in (first, second))
+    return type(first) is type(second) and ours == theirs
 
 
 def same_weights(first: nn.Module, second: nn.Module) -> bool:

@@ -14,6 +14,7 @@ from captioner.encoders.small_cnn import SmallCNN
 from captioner.ensemble import Ensemble
 from captioner.errors import UserError
 from captioner.model import CaptionModel
+from captioner.regions import Boxes
 from captioner.search import BeamSearch, Limits, Sampling
 from captioner.text.vocabulary import START
 from tests.helpers import DECODERS, DRAWN, REGION, make_decoder, make_regions, tiny_settings
@@ -116,3 +117,28 @@ def test_models_with_one_encoder_run_it_once(monkeypatch):
     monkeypatch.setattr(SmallCNN, "forward", lambda self, pixels: passes.append(self) or make_regions())
     Ensemble(models).remember(torch.zeros(3, 3, 16, 16, dtype=torch.uint8))
     assert len(passes) == 1
+
+
+def test_encoders_with_other_options_each_see_the_photos_themselves(monkeypatch):
+    encoder, passes = SmallCNN(size=16, width=4, region_size=REGION), []
+    aligned = copy.deepcopy(encoder)
+    aligned.choices = lambda: {"aligned": True}
+    monkeypatch.setattr(SmallCNN, "forward", lambda self, pixels: passes.append(self) or make_regions())
+    together = Ensemble([CaptionModel(one, make_decoder()) for one in (encoder, aligned)])
+    together.remember(torch.zeros(3, 3, 16, 16, dtype=torch.uint8))
+    assert passes == [encoder, aligned]
+    assert together.decoder.mean_maps  # of the same grid
+
+
+@torch.no_grad()
+def test_maps_of_different_boxes_are_not_averaged():
+    ours, theirs = make_model("lstm"), make_model("lstm")
+    for model, weight in ((ours, 0.0), (theirs, 1.0)):
+        model.encoder = Eye(weight)
+        model.encoder.layout = Boxes(torch.zeros(12, 4))
+    together, regions = Ensemble([ours, theirs]), make_regions()
+    words, memory = torch.full((3, 2), START), together.remember(regions)
+    _, attended, _ = together.decoder.step(words, together.decoder.start(memory, 2), memory)
+    own = ours.remember(regions)
+    _, expected, _ = ours.decoder.step(words, ours.decoder.start(own, 2), own)
+    torch.testing.assert_close(attended.weights, expected.weights)

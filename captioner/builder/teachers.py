@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from captioner.builder.loading import model_folder, open_run
-from captioner.ensemble import same_weights
+from captioner.ensemble import same_options, same_weights
 from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.text.vocabulary import Vocabulary
@@ -25,10 +25,13 @@ def load_teachers(
         teacher = open_run(model_folder(name), "best", vocabulary, (), "a model and its teachers").to(student.device)
         ours, theirs = student.encoder, teacher.encoder
         alike = theirs.preprocess == ours.preprocess and theirs.region_size == ours.region_size
-        if not alike or (frozen and check_weights and not same_weights(theirs, ours)):
+        if frozen:  # the teacher reads the student's regions
+            alike = alike and same_options(theirs, ours) and (not check_weights or same_weights(theirs, ours))
+        if not alike:
             raise UserError(
-                f"objective.teachers={name} should have the encoder of the model that is trained, got another network, other weights or "
-                f"another input; set encoder as in {name}, with encoder.from_run={name}"
+                f"objective.teachers={name} should have the encoder of the model that is trained, got another network, "
+                "other weights, other options (such as align) or another input; "
+                f"set encoder as in {name}, with encoder.from_run={name}"
             )
         teacher.requires_grad_(False)
         if frozen:

@@ -35,6 +35,10 @@ class View(Protocol):
         """Width and height of the view in pixels."""
         ...
 
+    def placement(self, photo_size: tuple[int, int]) -> Placement:
+        """The position of the view on a photo of (width, height)."""
+        ...
+
     def __call__(self, photo: Image.Image) -> tuple[Tensor, Placement]:
         """Pixels (3, h, w) as uint8, and the position of the view on the photo."""
         ...
@@ -54,6 +58,10 @@ class Vision(nn.Module):
     frozen: bool
     runtime: Literal["auto", "torch", "onnx"] = "torch"
     engine: OnnxRuntime | None = None  # runs a frozen encoder in place of torch
+
+    def choices(self) -> dict[str, Any]:
+        """Options on which the regions depend besides weights and preprocessing; part of a feature store's identity."""
+        return {}
 
     def run_in(self, runtime: Literal["auto", "torch", "onnx"]) -> None:
         """Set the runtime.
@@ -134,10 +142,6 @@ class Encoder(Vision):
     def unpack(self, stored: Tensor) -> Regions:
         """Regions from the numbers of `pack`."""
         return Regions.full(stored, self.layout)
-
-    def choices(self) -> dict[str, Any]:
-        """Options on which the regions depend besides weights and preprocessing; part of a feature store's identity."""
-        return {}
 
     def train(self, mode: bool = True) -> Encoder:
         return super().train(mode and not self.frozen)

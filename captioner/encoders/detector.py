@@ -63,7 +63,8 @@ class Detector(Encoder):
         self.eval()
 
     def forward(self, pixels: Tensor) -> Regions:
-        with torch.no_grad():
+        # Always in float32: torchvision rounds corners to the type of the offsets, in bfloat16 to 1 or 2 pixels.
+        with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
             return self._detect(self.preprocess.normalise(self.checked(pixels)))
 
     def _detect(self, pixels: Tensor) -> Regions:

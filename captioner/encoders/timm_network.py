@@ -108,12 +108,12 @@ class TimmNetwork(PretrainedNetwork):
 
     def _map(self, network: Any, pixels: Tensor) -> Tensor:
         """The feature map (B, D, rows, columns)."""
-        if not self.to_the_end:
-            return network.forward_intermediates(pixels, indices=self.taken, intermediates_only=True, stop_early=True)[
-                0
-            ]
-        last, maps = network.forward_intermediates(pixels, indices=self.taken)
-        coarse = self.norm(_grid(last, maps[-1]).movedim(1, -1)).movedim(-1, 1)
+        if self.to_the_end:
+            last, maps = network.forward_intermediates(pixels, indices=self.taken)
+            coarse = self.norm(_grid(last, maps[-1]).movedim(1, -1)).movedim(-1, 1)
+        else:
+            maps = network.forward_intermediates(pixels, indices=self.taken, intermediates_only=True, stop_early=True)
+            coarse = maps[-1]
         if len(maps) == 1:
             return coarse
         return torch.cat([maps[0], nn.functional.interpolate(coarse, maps[0].shape[2:], mode="bilinear")], 1)

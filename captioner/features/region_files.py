@@ -42,7 +42,7 @@ class RegionFiles(Vision):
         folder: folder of the feature files.
         region_size: size of a region's feature (D).
         boxes: folder of the box files, for .npy features.
-        max_boxes: maximum number of regions of a photo (R); further ones are dropped.
+        max_boxes: maximum number of regions of a photo (R). Further boxes are dropped; a larger grid is refused.
     """
 
     def __init__(self, folder: str, region_size: Size = 2048, boxes: str = "", max_boxes: NumBoxes = 100):
@@ -81,6 +81,11 @@ class RegionFiles(Vision):
             )
         if not features.size:
             raise UserError(f"{path} should hold at least one region, got shape {features.shape}; {_AGAIN}")
+        if features.ndim == 3 and (cells := features.shape[0] * features.shape[1]) > self.max_boxes:
+            raise UserError(
+                f"{path} holds a grid of {features.shape[0]} x {features.shape[1]} regions, of which encoder.max_boxes="
+                f"{self.max_boxes} would drop the lower part of the photo; set encoder.max_boxes={cells}"
+            )
         corners = self._corners(path, photo, arrays, features)
         features = torch.from_numpy(numpy.ascontiguousarray(features, dtype=numpy.float32)).flatten(0, -2)
         if len(corners) != len(features):
@@ -127,6 +132,9 @@ class WholePhoto:
     @property
     def crop(self) -> tuple[int, int]:
         return 1, 1
+
+    def placement(self, photo_size: tuple[int, int]) -> Placement:
+        return Placement.whole(photo_size)
 
     def __call__(self, photo: Image.Image) -> tuple[Tensor, Placement]:
         return torch.zeros(3, 1, 1, dtype=torch.uint8), Placement.whole(photo.size)

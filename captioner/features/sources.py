@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from captioner.encoders.contract import View
-from captioner.encoders.preprocess import open_photo
+from captioner.encoders.preprocess import open_photo, photo_size
 from captioner.errors import UserError
 from captioner.features.views import seen_as
 from captioner.regions import Placement, Regions
@@ -64,7 +64,7 @@ class PhotoFiles:
         return torch.stack([seen_as(self.pixels(index), view) for index, view in zip(indices, views, strict=True)])
 
     def placement(self, index: int) -> Placement:
-        return self.read(index)[1]
+        return self.preprocess.placement(photo_size(self.paths[index]))
 
     def read(self, index: int) -> tuple[Tensor, Placement]:
         """The network's view (3, h, w), and its position on the photo."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import PIL
 from typing_extensions import NotRequired, TypedDict
 
 from captioner.ranges import Count
@@ -32,6 +33,7 @@ class _Line(TypedDict):
     crc32: NotRequired[int]  # of the row's bytes
     digest: NotRequired[str]  # of the photo's bytes
     unreadable: NotRequired[str]  # the reason, in place of a row
+    pillow: NotRequired[str]  # the version that could not read it; another may know the format
 
 
 def mark_of(photo: Path, view: int) -> Mark:
@@ -83,7 +85,9 @@ class StoreIndex:
     def _note(self, line: _Line) -> None:
         mark = (line["photo"], line["bytes"], line["changed"], line["view"])
         if "row" not in line:
-            self.unreadable[mark] = line["unreadable"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+            reason = line["unreadable"]  # pyright: ignore[reportTypedDictNotRequiredAccess]
+            if line.get("pillow") == PIL.__version__:
+                self.unreadable[mark] = reason
             return
         self.rows[mark] = line["row"]
         self.num_rows = max(self.num_rows, line["row"] + 1)
@@ -104,7 +108,8 @@ class StoreIndex:
         for row, (mark, checksum) in enumerate(zip(marks, checksums, strict=True), start=self.num_rows):
             content = {"digest": digests[mark[0]]} if mark[0] in digests else {}
             lines.append(_line(mark) | {"row": row, "crc32": checksum} | content)
-        self._append(lines + [_line(mark) | {"unreadable": reason} for mark, reason in unreadable.items()])
+        by = {"pillow": PIL.__version__}
+        self._append(lines + [_line(mark) | {"unreadable": reason} | by for mark, reason in unreadable.items()])
 
     def recognise(self, marks: Sequence[Mark]) -> None:
         """Give photos that were stored under another name or time their rows again; on the disk on return."""

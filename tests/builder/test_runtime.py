@@ -21,6 +21,12 @@ def test_the_runtime_may_change_after_training():
     assert portable(settings).encoder.runtime == "auto"
 
 
+def test_paths_in_lists_are_not_part_of_a_packed_model():
+    teachers = "objective.teachers=[/home/me/runs/first, ../second]"
+    settings = builder.read("drawn", ["objective.kind=distillation", teachers])
+    assert portable(settings).objective.options["teachers"] == ["first", "second"]
+
+
 def test_loading_with_onnx_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(

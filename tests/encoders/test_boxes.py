@@ -61,6 +61,14 @@ def test_boxes_lie_in_the_view_and_padding_is_masked(detector, batch):
     assert (regions.features[~regions.mask] == 0).all()
 
 
+def test_boxes_are_exact_under_autocast(detector, batch):
+    with torch.autocast("cpu", torch.bfloat16):
+        found = detector(batch)
+    expected = detector(batch)
+    torch.testing.assert_close(found.layout.fractions, expected.layout.fractions)
+    torch.testing.assert_close(found.features, expected.features)
+
+
 def test_a_photo_without_proposals_is_a_single_region(detector, batch, monkeypatch):
     nothing = [torch.empty(0, 4)] + [torch.tensor([[5.0, 5.0, 50.0, 60.0]])] * 2
     monkeypatch.setattr(detector.detector.rpn, "forward", lambda *given: (nothing, {}))
@@ -163,9 +171,11 @@ def test_published_regions_of_every_shape_are_read(tmp_path):
     torch.testing.assert_close(read, torch.from_numpy(features).float())
     torch.testing.assert_close(corners, torch.tensor([[0, 0, 0.5, 1], [0.5, 0.5, 1, 1]]))
     numpy.savez(tmp_path / "42.npz", feat=numpy.ones((2, 2, 6), numpy.float32))
-    read, corners = encoder.read(photo)
-    assert len(read) == 3
-    torch.testing.assert_close(corners, Grid(2, 2).corners()[:3])
+    with pytest.raises(UserError, match=r"a grid of 2 x 2 regions.*set encoder\.max_boxes=4"):
+        encoder.read(photo)
+    read, corners = RegionFiles(str(tmp_path), size, max_boxes=4).read(photo)
+    assert len(read) == 4
+    torch.testing.assert_close(corners, Grid(2, 2).corners())
 
 
 BAD = {

@@ -179,6 +179,21 @@ def test_a_photo_that_cannot_be_read_is_named_and_left_out(tmp_path):
         assert len(source) == 5
 
 
+def test_a_photo_that_another_pillow_could_not_read_is_tried_again(tmp_path, monkeypatch):
+    encoder, files = make_encoder(), make_photos(tmp_path / "photos")
+    content = files.paths[1].read_bytes()
+    files.paths[1].write_bytes(bytes(len(content)))
+    changed = files.paths[1].stat().st_mtime_ns
+    store_regions(encoder, files, store_of(encoder, tmp_path))
+    files.paths[1].write_bytes(content)
+    os.utime(files.paths[1], ns=(changed, changed))  # the same file, of a format that was not known before
+    assert list(store_regions(encoder, files, store_of(encoder, tmp_path))[1]) == [1]
+    monkeypatch.setattr("PIL.__version__", "99.0")
+    source, unreadable = store_regions(encoder, files, store_of(encoder, tmp_path))
+    assert not unreadable
+    assert len(source) == len(files)
+
+
 def test_a_photo_that_could_not_be_opened_once_is_tried_again(tmp_path, monkeypatch):
     encoder, files = make_encoder(), make_photos(tmp_path / "photos")
     real = PhotoFiles.read

@@ -198,6 +198,8 @@ def _is_path(value: str) -> bool:
 
 
 def _without_path(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):  # such as the runs of objective.teachers
+        return [_without_path(inner) for inner in value]
     return PureWindowsPath(value).name if isinstance(value, str) and _is_path(value) else value
 
 

@@ -60,9 +60,8 @@ def drawn(probabilities: Tensor, count: int) -> Tensor:
     sums = probabilities.cumsum(-1)
     random = torch.rand(*sums.shape[:-1], count, dtype=sums.dtype, device=sums.device)
     uniform = 1 - random  # never 0, which would be a word of probability 0
-    return torch.searchsorted(sums, uniform * sums[..., -1:]).clamp_(
-        max=sums.shape[-1] - 1
-    )  # NaN is found behind the last word
+    places = torch.searchsorted(sums, uniform * sums[..., -1:])
+    return places.clamp_(max=sums.shape[-1] - 1)  # NaN is found behind the last word
 
 
 def likeliest(log_probs: Tensor, count: int) -> Tensor:

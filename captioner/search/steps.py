@@ -109,9 +109,8 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
             scores[active], ranks[active], ended[active] = chosen.scores, chosen.ranks, new_ended
         state = state.select(parents)
         so_far = torch.cat([so_far.gather(1, parents[..., None].expand(-1, -1, length)), words[..., None]], -1)
-        *going_on, is_broken = torch.cat(
-            [~ended[active].all(1), broken[None]]
-        ).tolist()  # the only wait for a GPU at this word
+        # One copy from the device for both questions: the only wait for a GPU at this word.
+        *going_on, is_broken = torch.cat([~ended[active].all(1), broken[None]]).tolist()
         if is_broken:
             raise UserError(
                 "the model's probabilities are not numbers: its training has diverged, or a photo's pixels or regions are damaged; "

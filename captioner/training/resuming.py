@@ -88,10 +88,9 @@ class Resumable:
                 buffer.copy_(tensors.get(f"objective/{name}", buffer))
             fill_optimiser(self.optimiser, self.objective.model, tensors_of(tensors, "optimiser/"))
             if "schedule.kind" not in changes:
-                kept = (
-                    {"reduced"} if _other_scores(changes) else state["schedule"].keys()
-                )  # best and waited are of scores
-                self.schedule.restore({name: state["schedule"][name] for name in kept if name in state["schedule"]})
+                of_scores = {"best", "waited"} if _other_scores(changes) else set()
+                kept = {name: value for name, value in state["schedule"].items() if name not in of_scores}
+                self.schedule.restore(kept)
             if state["scaler"]:  # empty where the run was computed in a type that needs no scaler
                 self.scaler.load_state_dict(state["scaler"])
             progress = Progress(**state["progress"])

@@ -1,12 +1,14 @@
 """Captions a second from JPEG files to words: the bundled model beside the architectures that users would pick instead.
 
     python benchmarks/captioners.py [--photos FOLDER] [--models captioner,blip,vit-gpt2] [--rounds 3] [--threads 2] [--seconds 90]
+        [--runtime onnx]
 
 The others are those of Hugging Face's `blip-image-captioning-base` and `vit-gpt2-image-captioning`, in transformers, with random weights
 of the published sizes: speed does not depend on the values, and nothing is downloaded. Their captions have exactly --tokens tokens, 12
 by default; ours end where the model ends them, and the table gives their mean length. All read files, resize, encode and decode, in
 float32, greedy and with 3 beams; the others do not turn tokens into text. Each has a process of its own, whose peak memory is given;
-they take turns, and times are medians. A turn is 32 photos for ours and --batch photos, 2 by default, for the others.
+they take turns, and times are medians. A turn is 32 photos for ours and --batch photos, 2 by default, for the others. So few are encoded
+in torch; with --runtime onnx ours encodes in onnxruntime, as commands do with many.
 
 Photos are those of a folder, or the repository's examples as JPEG files of 500 x 375. Rounds end after --seconds. What is not installed
 is left out. --layers makes the others smaller, for a try.
@@ -49,8 +51,8 @@ Captioning = Callable[[Sequence[Path], int], float]
 """Captions photos with a number of beams; returns the mean number of words or tokens."""
 
 
-def ours(tokens: int, layers: int) -> Captioning:
-    model = captioner.load("natural")
+def ours(runtime: str) -> Captioning:
+    model = captioner.load("natural", overrides=[f"encoder.runtime={runtime}"])
 
     def caption(paths: Sequence[Path], beams: int) -> float:
         limits = model.search.limits
@@ -104,12 +106,13 @@ def _generating(model: Any, processor: Any, tokens: int) -> Captioning:
     return caption
 
 
-MODELS = {OURS: ours, "blip": blip, "vit-gpt2": vit_gpt2}
+OTHERS = {"blip": blip, "vit-gpt2": vit_gpt2}
+MODELS = [OURS, *OTHERS]
 
 
-def work(name: str, paths: list[Path], tokens: int, layers: int) -> None:
+def work(name: str, paths: list[Path], tokens: int, layers: int, runtime: str = "auto") -> None:
     """The process of one model: for each line, beams and a number of photos, it captions them and prints what it took."""
-    caption = MODELS[name](tokens, layers)
+    caption = ours(runtime) if name == OURS else OTHERS[name](tokens, layers)
     photos = cycle(paths)
     for line in sys.stdin:
         beams, count = json.loads(line)
@@ -150,7 +153,15 @@ class Worker:
 
 
 def main(
-    photos: Path | None, models: str, rounds: int, threads: int, seconds: float, tokens: int, batch: int, layers: int
+    photos: Path | None,
+    models: str,
+    rounds: int,
+    threads: int,
+    seconds: float,
+    tokens: int,
+    batch: int,
+    layers: int,
+    runtime: str,
 ) -> None:
     torch.set_num_threads(threads)
     names = [name for name in models.split(",") if name == OURS or find_spec("transformers")]
@@ -159,7 +170,7 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         folder = photos or make_photos(Path(temporary))
         arguments = ["--photos", str(folder), *(f"--{key}={value}" for key, value in
-                     {"threads": threads, "tokens": tokens, "layers": layers}.items())]  # fmt: skip
+                     {"threads": threads, "tokens": tokens, "layers": layers, "runtime": runtime}.items())]  # fmt: skip
         workers = [Worker(name, arguments, batch) for name in names]
         try:
             measure(workers, rounds, seconds)
@@ -234,10 +245,11 @@ if __name__ == "__main__":
     parser.add_argument("--tokens", default=12, type=int)
     parser.add_argument("--batch", default=2, type=int)
     parser.add_argument("--layers", default=12, type=int)
+    parser.add_argument("--runtime", default="auto", choices=["auto", "torch", "onnx"])
     parser.add_argument("--worker", default="", choices=["", *MODELS], help=argparse.SUPPRESS)
     options = vars(parser.parse_args())
     if worker := options.pop("worker"):
         torch.set_num_threads(options["threads"])
-        work(worker, photos_in(options["photos"])[0], options["tokens"], options["layers"])
+        work(worker, photos_in(options["photos"])[0], options["tokens"], options["layers"], options["runtime"])
     else:
         main(**options)

@@ -52,5 +52,5 @@ def test_the_others_write_as_many_tokens_as_asked(name, tmp_path):
     pytest.importorskip("transformers", reason="needs transformers: pip install -e '.[clip]'")
     path = next(captioners.make_photos(tmp_path).iterdir())
     with torch.inference_mode():
-        caption = captioners.MODELS[name](tokens=3, layers=1)
+        caption = captioners.OTHERS[name](tokens=3, layers=1)
         assert [caption([path], beams) for beams in (1, 3)] == [3.0, 3.0]

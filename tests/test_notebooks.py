@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -103,6 +105,31 @@ def test_the_three_steps_keep_their_outputs():
     text = path.read_text(encoding="utf-8")
     assert len(text) < 350_000
     assert not re.search(r"/(tmp|home|root|work|Users)/", text)  # nothing of the machine that ran it
+
+
+@pytest.mark.parametrize("name", ["compare_attentions", "where_it_fails"])
+def test_a_run_that_a_notebook_trained_serves_the_next_notebook(name, monkeypatch, tmp_path):
+    [path] = [path for path in NOTEBOOKS if path.stem == name]
+    [source] = [
+        "".join(cell["source"]) for cell in cells_of(path, "code") if "CAPTIONER_RUN" in "".join(cell["source"])
+    ]
+    lines = re.search(r"^run = .*?captioner\.train\([^\n]*", source, re.DOTALL | re.MULTILINE)
+    assert lines
+    trained = []
+
+    def train(config, overrides):
+        trained.append(config)
+        Path("runs/demo").mkdir(parents=True)
+        Path("runs/demo/best.safetensors").touch()
+
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.delenv("CAPTIONER_RUN", raising=False)
+    names = {"os": os, "Path": Path, "captioner": SimpleNamespace(train=train)}
+    for _ in range(2):
+        exec(lines.group(), names)
+    assert trained == [Path("drawn")]
+    assert names["run"] == tmp_path / "notebooks/runs/demo"
 
 
 @pytest.mark.notebook

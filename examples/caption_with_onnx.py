@@ -33,12 +33,12 @@ def prepare(photo, view):
     return np.asarray(seen).transpose(2, 0, 1)[None]
 
 
-def caption(model, path):
+def caption(encoder, step, about, path):
     """The words of a caption, and the map of each."""
-    encoder, step, about = model
     names = {graph: about["tensors"][graph]["output_names"] for graph in ("encoder", "step")}
-    pixels = prepare(ImageOps.exif_transpose(Image.open(path)).convert("RGB"), about["view"])
-    tensors = dict(zip(names["encoder"], encoder.run(None, {"pixels": pixels}), strict=True))
+    photo = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
+    photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo).convert("RGB")
+    tensors = dict(zip(names["encoder"], encoder.run(None, {"pixels": prepare(photo, about["view"])}), strict=True))
     words, maps = [about["start"]], []
     while words[-1] != about["end"] and len(words) <= about["max_length"]:
         result = dict(zip(names["step"], step.run(None, {"words": np.array([words[-1:]]), **tensors}), strict=True))
@@ -54,7 +54,7 @@ def caption(model, path):
 if __name__ == "__main__":
     model = load(sys.argv[1]) if len(sys.argv) > 2 else sys.exit("usage: caption_with_onnx.py FOLDER photo.jpg ...")
     for path in sys.argv[2:]:
-        words, maps = caption(model, path)
+        words, maps = caption(*model, path)
         print(f"{path}:", *words)
         for word, weights in zip(words, maps, strict=False):
             print(f"  {word:12} most weight at row, column {np.argwhere(weights == weights.max())[0] + 1}")

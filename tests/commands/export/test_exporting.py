@@ -90,7 +90,7 @@ def check_captions(example, folder: Path, exported: Path, photos: list[Path]) ->
     model, graphs = captioner.load(folder, device="cpu"), example.load(exported)
     for photo in photos:
         expected = model.caption(photo)
-        words, maps = example.caption(graphs, photo)
+        words, maps = example.caption(*graphs, photo)
         assert words == expected.words
         if expected.weights is None:
             assert len(maps) == 0
@@ -105,7 +105,11 @@ def test_onnxruntime_writes_the_same_words_and_maps(example, case, pictures, tmp
     folder = write_run(tmp_path / "run", CASES[case])
     exported, difference = export(folder)
     assert difference < 1e-4
-    check_captions(example, folder, exported, sorted((pictures / "images").glob("val_*.png"))[:4])
+    photos = sorted((pictures / "images").glob("val_*.png"))[:4]
+    transparent = Image.open(photos[0]).convert("RGBA")
+    transparent.paste((0, 0, 0, 0), (0, 0, transparent.width // 2, transparent.height))
+    transparent.save(tmp_path / "transparent.png")
+    check_captions(example, folder, exported, [*photos, tmp_path / "transparent.png"])
 
 
 @pytest.mark.slow

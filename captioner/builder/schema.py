@@ -91,7 +91,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), note: bool = True) -> 
 def _lasting(section: str, old: Nested, new: Nested) -> set[str]:
     """Keys that keep their values when the kind or score of a section changes.
 
-    In attention and decoder those that the new kind has too; in other sections those that every kind has.
+    In attention and decoder those that the new kind has too, with the same default; in other sections those that every kind has.
     """
     beside = {name for one in BESIDE.get(section, []) for name in inspect.signature(one).parameters}
     if section in ("attention", "decoder"):
@@ -99,7 +99,9 @@ def _lasting(section: str, old: Nested, new: Nested) -> set[str]:
         with suppress(UserError):  # no such kind or score; found when settings are resolved
             scored = section == "attention" and takes_score(part(section, kind))
             score = new.get("score", old.get("score", "")) if scored else ""
-            return beside | keys_of(section, kind, score) | ({"score"} if scored else set())
+            ours, theirs = (inspect.signature(part(section, one)).parameters for one in (kind, old.get("kind", kind)))
+            unlike = {name for name in ours.keys() & theirs.keys() if ours[name].default != theirs[name].default}
+            return beside | (keys_of(section, kind, score) - unlike) | ({"score"} if scored else set())
         return beside
     table = _JOINABLE if section == "data" else TABLES.get(section, {})
     kinds = [set(inspect.signature(one).parameters) for one in table.values()]
@@ -188,8 +190,7 @@ def _resolve_values(section: str, values: Nested) -> Nested:
 def _meant(section: str, key: str, known: Collection[str]) -> str:
     """A suggestion for an unknown key: its earlier name, the kinds that take it, or the most similar key."""
     old = earlier_name(section, key)
-    formerly = f" (formerly {old!r})" if old is not None else ""
-    return formerly + _nearest_key(section, key, known)
+    return (f" (formerly {old!r})" if old is not None else "") + _nearest_key(section, key, known)
 
 
 def _nearest_key(section: str, key: str, known: Collection[str]) -> str:

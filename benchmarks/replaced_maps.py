@@ -18,7 +18,6 @@ from numpy import ndarray
 
 from captioner import builder, metrics
 from captioner.attention import NoAttention, uniform
-from captioner.captioner import Captioner
 from captioner.commands.evaluate import evaluate
 from captioner.commands.photo_sources import decode
 from captioner.errors import UserError
@@ -26,19 +25,13 @@ from captioner.explain.replaced_maps import replace_maps
 from captioner.metrics.bootstrap import RESAMPLES, paired_interval
 
 
-def load(run: Path, overrides: list[str]) -> Captioner:
-    """The run's model, which has maps."""
-    device = builder.read_run_settings(run, overrides).run.device
-    captioner = builder.load(run, device=device, overrides=overrides)
-    if any(isinstance(part, NoAttention) for part in captioner.model.decoder.modules()):
-        raise UserError(f"{run} should have maps, got attention.kind=none; give a run with another kind of attention")
-    return captioner
-
-
 def scores(run: Path, overrides: list[str], split: str = "val", tokens: str | None = None) -> tuple[ndarray, ndarray]:
     """CIDEr-D (0 to 10) of every photo with references, with the run's own maps and with uniform ones."""
     run = builder.model_folder(run)
-    captioner, seed = load(run, overrides), builder.read_run_settings(run, overrides).run.seed
+    settings = builder.read_run_settings(run, overrides).run
+    captioner = builder.load(run, device=settings.device, overrides=overrides)
+    if any(isinstance(part, NoAttention) for part in captioner.model.decoder.modules()):
+        raise UserError(f"{run} should have maps, got attention.kind=none; give a run with another kind of attention")
     with tempfile.TemporaryDirectory() as folder:
         evaluation = evaluate(
             run, split, overrides, baselines=False, java=False, tokens=tokens, out=Path(folder) / "results"
@@ -47,7 +40,7 @@ def scores(run: Path, overrides: list[str], split: str = "val", tokens: str | No
         if not photos:
             raise UserError(f"the split {split} should have references, got none; give --split")
         with replace_maps(captioner.model.decoder, uniform):
-            replaced = decode(captioner, evaluation.source, photos, seed=seed)
+            replaced = decode(captioner, evaluation.source, photos, seed=settings.seed)
     own = [evaluation.captions[photo] for photo in photos]
     each = [dict(zip(references, (one.text for one in captions), strict=True)) for captions in (own, replaced)]
     first, second = (metrics.cider_d_each(texts, references, evaluation.protocol.tokens) for texts in each)

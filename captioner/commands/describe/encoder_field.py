@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,12 +15,36 @@ from captioner.builder.sections import Settings
 from captioner.encoders import Encoder, Vision
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
-from captioner.explain.receptive_field import receptive_field
+from captioner.explain.receptive_field import ReceptiveField, receptive_field
 from captioner.progress import print_note
 
 
+@dataclass(frozen=True)
+class MeasuredField:
+    """The receptive field of an encoder on the example photos."""
+
+    field: ReceptiveField
+    view: tuple[int, int]  # width and height in pixels
+    weights: str  # what the encoder's weights are
+    num_photos: int
+
+
 def describe_field(config: Path, overrides: Sequence[str] = ()) -> list[str]:
-    """Lines that say how many pixels around its centre the central region depends on, measured on the example photos.
+    """Lines that say how many pixels around its centre the central region depends on; as `measured_field`."""
+    measured = measured_field(config, overrides)
+    field, (width, height), (across, down) = measured.field, measured.view, measured.field.offset
+    return [
+        f"effective receptive field of the region in row {field.row + 1} and column {field.column + 1}, with {measured.weights}, "
+        f"on {measured.num_photos} example photos, in pixels of the view of {width} x {height}:",
+        f"  the region is {field.size[0]:.0f} x {field.size[1]:.0f}",
+        *(f"  {share:.0%} of the squared gradient is in {edge} x {edge}" for share, edge in field.widths.items()),
+        f"  its centre is {abs(across):.1f} {'right' if across > 0 else 'left'} of the region's centre and {abs(down):.1f} "
+        f"{'below' if down > 0 else 'above'} it",
+    ]
+
+
+def measured_field(config: Path, overrides: Sequence[str] = ()) -> MeasuredField:
+    """Measure the receptive field of an encoder on the example photos.
 
     Args:
         config: a config, or the folder of a trained model.
@@ -42,16 +67,7 @@ def describe_field(config: Path, overrides: Sequence[str] = ()) -> list[str]:
         )
     pixels = torch.stack([encoder.preprocess(open_photo(photo))[0] for photo in photos])
     field = receptive_field(encoder.eval(), pixels)
-    width, height = encoder.preprocess.crop
-    across, down = field.offset
-    return [
-        f"effective receptive field of the region in row {field.row + 1} and column {field.column + 1}, with {weights}, on "
-        f"{len(photos)} example photos, in pixels of the view of {width} x {height}:",
-        f"  the region is {field.size[0]:.0f} x {field.size[1]:.0f}",
-        *(f"  {share:.0%} of the squared gradient is in {edge} x {edge}" for share, edge in field.widths.items()),
-        f"  its centre is {abs(across):.1f} {'right' if across > 0 else 'left'} of the region's centre and {abs(down):.1f} "
-        f"{'below' if down > 0 else 'above'} it",
-    ]
+    return MeasuredField(field, encoder.preprocess.crop, weights, len(photos))
 
 
 def _encoder(config: Path, overrides: Sequence[str]) -> tuple[Vision, str]:

@@ -75,12 +75,12 @@ def draw(path: Path, points: list[Point]) -> None:
     """Lift over the centre's against the field's share of the view."""
     with figure_file(path, 7, 4.2) as figure:
         axes = figure.subplots()
-        for name, (colour, marker) in MAPS.items():
+        for aside, (name, (colour, marker)) in enumerate(MAPS.items()):
             shown = [one for one in points if name in one.gains]
             values = [one.gains[name]["value"] for one in shown]
             below = [one.gains[name]["value"] - one.gains[name]["low"] for one in shown]
             above = [one.gains[name]["high"] - one.gains[name]["value"] for one in shown]
-            fields = [100 * one.field for one in shown]
+            fields = [100 * one.field + 0.5 * aside for one in shown]  # so that both intervals are seen
             axes.errorbar(fields, values, [below, above], color=colour, fmt=marker, capsize=3, label=name)
         for one in points:
             highest = max(gain["high"] for gain in one.gains.values())

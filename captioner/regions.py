@@ -98,6 +98,7 @@ class Regions:
     features: Tensor  # (B, R, D)
     mask: Tensor  # (B, R) True = a real region
     layout: Layout
+    whole: Tensor | None = None  # (B, W) what decoders read in place of the mean region
 
     @classmethod
     def full(cls, features: Tensor, layout: Layout) -> Regions:
@@ -131,12 +132,18 @@ class Regions:
         share = real / real.sum(dim=1, keepdim=True).clamp(min=1)
         return (share.to(self.features.dtype)[:, None] @ self.features).squeeze(1)
 
+    def photo(self) -> Tensor:
+        """(B, W): the feature of the whole photo; without one, the mean region, so that W is D."""
+        return self.mean() if self.whole is None else self.whole
+
     def select(self, photos: Tensor) -> Regions:
-        return Regions(self.features[photos], self.mask[photos], self.layout.select(photos))
+        whole = None if self.whole is None else self.whole[photos]
+        return Regions(self.features[photos], self.mask[photos], self.layout.select(photos), whole)
 
     def to(self, device: torch.device | None = None, dtype: torch.dtype | None = None) -> Regions:
         features = self.features.to(device=device, dtype=dtype, non_blocking=True)
-        return Regions(features, self.mask.to(device, non_blocking=True), self.layout.to(device))
+        whole = None if self.whole is None else self.whole.to(device=device, dtype=dtype, non_blocking=True)
+        return Regions(features, self.mask.to(device, non_blocking=True), self.layout.to(device), whole)
 
 
 def _padded(tensors: Sequence[Tensor], length: int) -> Tensor:

@@ -33,7 +33,7 @@ class Memory:
 
     @classmethod
     def of(cls, regions: Regions, keys: Tensor, values: Tensor, centres: Tensor | None = None) -> Memory:
-        return cls(keys, values, regions.mask, regions.mean(), regions.layout, centres)
+        return cls(keys, values, regions.mask, regions.photo(), regions.layout, centres)
 
     def select(self, photos: Tensor | slice) -> Memory:
         """The memory of some of the photos, given as indices or as a slice; a slice returns a view."""

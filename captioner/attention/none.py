@@ -20,7 +20,7 @@ class NoAttention(Attention):
         self.context_size = region_size
 
     def remember(self, regions: Regions) -> Memory:
-        mean = regions.mean()
+        mean = regions.photo()
         return Memory(mean[:, None], mean[:, None], regions.mask, mean, regions.layout)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:

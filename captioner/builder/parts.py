@@ -45,7 +45,9 @@ def _call(section: str, constructor: Callable, values: Mapping[str, Any]) -> Any
     """
     try:
         if section in _SIZED and "download" not in inspect.signature(constructor).parameters:
-            _check_memory(constructor, values)
+            from captioner.layers.allocation import check_memory
+
+            check_memory(lambda: constructor(**values))
         return constructor(**values)
     except UserError:
         raise
@@ -58,15 +60,6 @@ def _call(section: str, constructor: Callable, values: Mapping[str, Any]) -> Any
         raise UserError(
             f"{section} should fit into memory, got sizes that do not ({why}); make them smaller"
         ) from error
-
-
-def _check_memory(constructor: Callable, values: Mapping[str, Any]) -> None:
-    """Raise a MemoryError if the weights of a part are larger than the free memory. Linux would promise it, and kill this process later."""
-    from captioner.layers.allocation import free_memory, size_of_weights
-
-    needed, free = size_of_weights(lambda: constructor(**values)) / 2**30, free_memory() / 2**30
-    if needed > free:
-        raise MemoryError(f"its weights need {needed:,.1f} GiB of memory, {free:,.1f} GiB are free")
 
 
 def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
@@ -120,7 +113,7 @@ def make_encoder(settings: Settings, download: bool = True) -> Vision:
 def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True) -> CaptionModel:
     """The model: encoder, refiner, attention and decoder."""
     encoder = make_encoder(settings, download)
-    refiner = make_refiner(settings, encoder.region_size)
+    refiner = make_refiner(settings, encoder)
     region_size = refiner.region_size if refiner is not None else encoder.region_size
     hidden_size, word_size = settings.decoder.options["hidden_size"], settings.decoder.options.get("word_size", 0)
     cell_input_size = decoders.KINDS[settings.decoder.kind].cell_input_size(hidden_size, word_size, region_size)
@@ -132,11 +125,16 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
     return CaptionModel(encoder, decoder, refiner)
 
 
-def make_refiner(settings: Settings, region_size: int) -> Refiner | None:
+def make_refiner(settings: Settings, encoder: Vision) -> Refiner | None:
     """The refiner; None without layers and without projection."""
     if settings.refiner["layers"] == 0 and not settings.refiner["project"]:
+        if encoder.whole_size:
+            raise UserError(
+                "encoder.mean=last_map needs a refiner, which makes it as wide as a region; set refiner.project=true"
+            )
         return None
-    return _call("refiner", Refiner, {"region_size": region_size, **settings.refiner})
+    sizes = {"region_size": encoder.region_size, "whole_size": encoder.whole_size}
+    return _call("refiner", Refiner, {**sizes, **settings.refiner})
 
 
 def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:

@@ -59,7 +59,7 @@ BESIDE: dict[str, list[Callable]] = {
 """Keys of a section besides the arguments of the part that its kind names."""
 SUPPLIED: dict[str, set[str]] = {
     "encoder": {"download"},
-    "refiner": {"region_size"},
+    "refiner": {"region_size", "whole_size"},
     "attention": {"query_size", "region_size", "cell_input_size", "score"},
     "decoder": {"attention", "region_size", "vocabulary_size"},
     "objective": {"model", "rewards", "bad_words"},

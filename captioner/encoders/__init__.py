@@ -4,6 +4,7 @@ contract.py             what an encoder takes and returns
 preprocess.py           from a photo to pixels, and their Placement
 torchvision_network.py  any torchvision classification network
 timm_network.py         any network of timm
+timm_weights.py         a network of timm with its weights
 efficientnet_lite.py    that of the bundled model, without importing timm
 pretrained.py           what both share: views, training from a stage
 alignment.py            regions that look at their own cells

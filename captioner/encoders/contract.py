@@ -9,11 +9,13 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional
 
 from captioner.encoders.preprocess import Preprocess
 from captioner.regions import Layout, Placement, Regions
@@ -47,12 +49,14 @@ class View(Protocol):
 class Vision(nn.Module):
     """A model's source of regions. It states what they are before the first photo is read.
 
-    `region_size` is D. `layout` says what the R regions are; of boxes, only the largest number. `preprocess` makes the view of a photo.
+    `region_size` is D; `whole_size` is W, the size of a feature of the whole photo, 0 if there is none. `layout` says what the R regions
+    are; of boxes, only the largest number. `preprocess` makes the view of a photo.
     `frozen`: it is never trained. `runtime`: the setting `encoder.runtime`.
     Subclasses are encoders, which compute regions, and region files, which hold published ones.
     """
 
     region_size: int
+    whole_size: int = 0
     layout: Layout
     preprocess: View
     frozen: bool
@@ -86,16 +90,16 @@ class Encoder(Vision):
     preprocess: Preprocess
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Features (B, R, D) of normalised pixels (B, 3, h, w)."""
+        """Features (B, R, packed_size) of normalised pixels (B, 3, h, w), as a feature store keeps them."""
         raise NotImplementedError
 
     def forward(self, pixels: Tensor) -> Regions:
         """Regions of pixels (B, 3, h, w), whole numbers 0 to 255 (uint8), as `preprocess` makes them."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return Regions.full(self._features_of(self.checked(pixels)), self.layout)
+            return self.unpack(self._features_of(self.checked(pixels)))
 
     def _features_of(self, pixels: Tensor) -> Tensor:
-        """Features (B, R, D) of uint8 pixels, in the chosen runtime."""
+        """Features (B, R, packed_size) of uint8 pixels, in the chosen runtime."""
         if self.engine is not None and self.frozen and not torch.compiler.is_compiling():
             features = self.engine.features(self, pixels)
             if features is not None:
@@ -132,16 +136,26 @@ class Encoder(Vision):
 
     @property
     def packed_size(self) -> int:
-        """Numbers that a feature store keeps for one region."""
-        return self.region_size
+        """Numbers that a feature store keeps for one region: its own, and its share of those of the whole photo."""
+        return self.region_size + -(-self.whole_size // self.layout.num_regions)
 
     def pack(self, regions: Regions) -> Tensor:
         """(B, R, packed_size): regions as a feature store keeps them."""
-        return regions.features
+        if regions.whole is None:
+            return regions.features
+        num_regions = self.layout.num_regions
+        share = self.packed_size - self.region_size
+        shares = functional.pad(regions.whole, (0, share * num_regions - self.whole_size)).unflatten(
+            1, (num_regions, share)
+        )
+        return torch.cat([regions.features, shares.to(regions.features.dtype)], -1)
 
     def unpack(self, stored: Tensor) -> Regions:
         """Regions from the numbers of `pack`."""
-        return Regions.full(stored, self.layout)
+        if not self.whole_size:
+            return Regions.full(stored, self.layout)
+        regions = Regions.full(stored[..., : self.region_size], self.layout)
+        return replace(regions, whole=stored[..., self.region_size :].flatten(1)[:, : self.whole_size])
 
     def train(self, mode: bool = True) -> Encoder:
         return super().train(mode and not self.frozen)

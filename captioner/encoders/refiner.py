@@ -29,6 +29,7 @@ class Refiner(nn.Module):
 
     Args:
         region_size: size of one region's feature (D).
+        whole_size: size of the whole photo's feature (W), which is projected to S too; 0 if there is none.
         layers: number of layers. With 0 there is no refiner, or, with `project`, only the first projection and the last norm.
         heads: number of heads (N).
         size: size of a refined region's feature (S); a multiple of `heads`.
@@ -49,6 +50,7 @@ class Refiner(nn.Module):
         dropout: Fraction = 0.1,
         position: Literal["sinusoids", "geometry", "none"] = "sinusoids",
         project: bool = False,
+        whole_size: int = 0,
     ):
         super().__init__()
         self.region_size, self.position = size, position
@@ -57,6 +59,9 @@ class Refiner(nn.Module):
         self.layers = nn.ModuleList(RefinerLayer(size, heads, feedforward_size, dropout) for _ in range(layers))
         self.last_norm = nn.LayerNorm(size)
         self.dropout = nn.Dropout(dropout)
+        self.whole = (
+            nn.Sequential(nn.Linear(whole_size, size), self.dropout, nn.LayerNorm(size)) if whole_size else None
+        )
 
     def forward(self, regions: Regions) -> Regions:
         return self._refine(regions, need_weights=False)[0]
@@ -73,7 +78,8 @@ class Refiner(nn.Module):
             features, weights = layer(Regions(features, regions.mask, regions.layout), need_weights)
             if weights is not None:
                 maps.append(weights)
-        return Regions(self.last_norm(features), regions.mask, regions.layout), maps
+        whole = None if self.whole is None else self.whole(regions.whole)
+        return Regions(self.last_norm(features), regions.mask, regions.layout, whole), maps
 
     def _placed(self, regions: Regions) -> Tensor:
         """(B, R, S): projected features plus position, in float32 under autocast, so that the residual sum keeps its precision."""

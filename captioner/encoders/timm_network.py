@@ -5,8 +5,8 @@ Shapes: B photos, R regions, D region feature, h and w pixels.
 
 from __future__ import annotations
 
-import difflib
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from captioner.encoders.contract import PretrainedNetwork
 from captioner.encoders.preprocess import Preprocess
-from captioner.errors import UserError
 from captioner.ranges import Edge
-from captioner.regions import Grid
+from captioner.regions import Grid, Regions
 
 _HEADS = {"head", "head_dist", "classifier", "fc", "last_linear", "conv_head", "norm_head", "pre_logits", "attn_pool"}
 """What networks may have after their last map."""
@@ -39,6 +38,8 @@ class TimmNetwork(PretrainedNetwork):
             bars.
         stride: take the last map that has a region for every 8, 16 or 32 pixels; `both` joins those of 16 and 32, the second upsampled to
             the grid of the first. By default, the network's last map.
+        mean: what decoders read as the mean region: that of these `regions`, or of the network's `last_map`, which knows more of what is in
+            the photo; for regions of stride 8 or 16.
         align: shift the last layers with a stride by half a region, so that regions look at their own cells: most convolutional networks
             look half a region beside them. With `stride: both`, only the coarser map is aligned.
         train_from: the first stage that is trained, such as blocks.5, stages.3 or layer4, with all later ones; none if empty.
@@ -56,6 +57,7 @@ class TimmNetwork(PretrainedNetwork):
         input_size: Edge | list[Edge] | None = None,
         fit: Literal["own", "crop", "stretch", "letterbox"] = "own",
         stride: Literal[8, 16, 32, "both"] | None = None,
+        mean: Literal["regions", "last_map"] = "regions",
         align: bool = False,
         train_from: str = "",
         download: bool = True,
@@ -68,11 +70,9 @@ class TimmNetwork(PretrainedNetwork):
         width, height = self.preprocess.crop
         with pretrained.at_size(network, self.preprocess.crop):
             model = _make(network, weights if download else None, (height, width)).eval().requires_grad_(False)
-        maps = [stage["reduction"] for stage in model.feature_info]
-        self.taken = [
-            pretrained.index_of_stride(network, maps, one) for one in ([16, 32] if stride == "both" else [stride])
-        ]
-        self.to_the_end = self.taken[-1] == len(maps) - 1
+        self.joined = stride == "both"
+        self.taken = _taken(network, model, stride, mean, align)
+        self.to_the_end = self.taken[-1] == len(model.feature_info) - 1
         self.norm = _norm_after_pooling(model) if self.to_the_end else nn.Identity()
         if not self.to_the_end:
             model.prune_intermediate_layers(self.taken, prune_norm=True, prune_head=True)
@@ -81,19 +81,20 @@ class TimmNetwork(PretrainedNetwork):
         if align:
             from captioner.encoders.alignment import align as shift
 
-            shift(model, lambda: self._map(model, torch.zeros(1, 3, height, width)), height)
+            shift(model, lambda: self._maps(model, torch.zeros(1, 3, height, width)), height)
         with (
             pretrained.at_size(network, self.preprocess.crop),
             torch.no_grad(),
             pretrained.calls_of(model) as called,
             pairs_of(model) as pairs,
         ):
-            shape = self._map(model, torch.zeros(1, 3, height, width)).shape
+            made = self._maps(model, torch.zeros(1, 3, height, width))
         self.folded = Folded(pairs)
         _check_patches(network, model, self.preprocess.crop)
-        for name in _HEADS & dict(model.named_children()).keys() - {name.partition(".")[0] for name in called}:
-            setattr(model, name, nn.Identity())
-        self.region_size, self.layout = shape[1], Grid(shape[2], shape[3])
+        _remove_head(model, called)
+        self.region_size = sum(one.shape[1] for one in made) if self.joined else made[0].shape[1]
+        self.whole_size = made[-1].shape[1] if mean == "last_map" else 0
+        self.layout = Grid(*made[0].shape[2:])
         self.frozen = not train_from
         if train_from:
             pretrained.train_from(model, train_from, called)
@@ -101,22 +102,63 @@ class TimmNetwork(PretrainedNetwork):
         self.eval()
 
     def features(self, pixels: Tensor) -> Tensor:
-        return self._map(self.runnable(), pixels).flatten(2).transpose(1, 2)  # (B, R, D)
+        first, *others = self._maps(self.runnable(), pixels)
+        if self.joined:
+            others = [nn.functional.interpolate(one, first.shape[2:], mode="bilinear") for one in others]
+            first = torch.cat([first, *others], 1)
+        regions = Regions.full(first.flatten(2).transpose(1, 2), self.layout)  # features (B, R, D)
+        return self.pack(replace(regions, whole=others[-1].mean((2, 3)) if self.whole_size else None))
 
     def choices(self) -> dict[str, Any]:
-        return {"taken": self.taken} | ({"aligned": True} if self.aligned else {})
+        options = {"aligned": self.aligned, "whole": bool(self.whole_size)}
+        return {"taken": self.taken} | {name: True for name, chosen in options.items() if chosen}
 
-    def _map(self, network: Any, pixels: Tensor) -> Tensor:
-        """The feature map (B, D, rows, columns)."""
+    def _maps(self, network: Any, pixels: Tensor) -> list[Tensor]:
+        """The maps that are taken, (B, D, rows, columns) each, finest first."""
         if self.to_the_end:
             last, maps = network.forward_intermediates(pixels, indices=self.taken)
             coarse = self.norm(_grid(last, maps[-1]).movedim(1, -1)).movedim(-1, 1)
         else:
             maps = network.forward_intermediates(pixels, indices=self.taken, intermediates_only=True, stop_early=True)
             coarse = maps[-1]
-        if len(maps) == 1:
-            return coarse
-        return torch.cat([maps[0], nn.functional.interpolate(coarse, maps[0].shape[2:], mode="bilinear")], 1)
+        return [*maps[:-1], coarse]
+
+
+def _make(network: str, weights: str | None, size: tuple[int, int]) -> Any:
+    """The network for a view of this height and width, with its weights; without `weights`, the model's own will be loaded."""
+    from captioner.encoders import efficientnet_lite
+
+    if weights is None and efficientnet_lite.is_lite(network):
+        return efficientnet_lite.EfficientNetLite(network)
+    from captioner.encoders.timm_weights import make
+
+    return make(network, weights, size)
+
+
+def _taken(network: str, model: Any, stride: int | str | None, mean: str, align: bool) -> list[int]:
+    """The indices of the network's maps that are taken, finest first."""
+    from captioner.encoders.pretrained import index_of_stride
+
+    maps = [stage["reduction"] for stage in model.feature_info]
+    if stride == "both":
+        strides: list[Any] = [16, 32]
+    elif mean == "last_map":
+        strides = [stride, None]
+    else:
+        strides = [stride]
+    taken = [index_of_stride(network, maps, one) for one in strides]
+    if mean == "last_map":
+        if stride == "both" or taken[0] == taken[1]:
+            raise ValueError(f"mean: last_map is for regions of a finer map; set stride: 8 or 16, got stride: {stride}")
+        if align:
+            raise ValueError("align would move the last map alone, got mean: last_map; leave align out")
+    return taken
+
+
+def _remove_head(model: Any, called: Sequence[str]) -> None:
+    """Remove what the network has after its last map; `called` are the modules that made the map."""
+    for name in _HEADS & dict(model.named_children()).keys() - {name.partition(".")[0] for name in called}:
+        setattr(model, name, nn.Identity())
 
 
 def _norm_after_pooling(model: Any) -> nn.Module:
@@ -158,7 +200,9 @@ def preprocess_of(network: str, input_size: int | list[int] | None, fit: str) ->
     if own is None:
         from timm.data import resolve_data_config
 
-        own = resolve_data_config(pretrained_cfg=_about(network))
+        from captioner.encoders.timm_weights import about
+
+        own = resolve_data_config(pretrained_cfg=about(network))
     fits: dict[str, Literal["crop", "stretch", "letterbox"]] = {"squash": "stretch", "border": "letterbox"}
     view = OwnView(
         size=(own["input_size"][2], own["input_size"][1]),
@@ -169,82 +213,3 @@ def preprocess_of(network: str, input_size: int | list[int] | None, fit: str) ->
         interpolation=own["interpolation"],
     )
     return view.at(input_size, fit)
-
-
-def _about(network: str) -> dict[str, Any]:
-    """What timm says of a network and its weights."""
-    import timm
-
-    if timm.is_model(network.partition(".")[0]):
-        try:
-            about = timm.get_pretrained_cfg(network)
-            return about.to_dict() if about is not None else {}
-        except RuntimeError:  # no such weights
-            pass
-    names = difflib.get_close_matches(network, [*timm.list_pretrained(), *timm.list_models()])
-    like = f"; did you mean {' or '.join(map(repr, names))}?" if names else ""
-    raise UserError(f"encoder.network should be the name of a network of timm, got {network!r}{like}")
-
-
-def _make(network: str, weights: str | None, size: tuple[int, int]) -> Any:
-    """The network for a view of this height and width, with its weights; without `weights`, the model's own will be loaded."""
-    from captioner.encoders import efficientnet_lite
-
-    if weights is None and efficientnet_lite.is_lite(network):
-        return efficientnet_lite.EfficientNetLite(network)
-    import timm
-
-    about = _about(network)
-    options: dict[str, Any] = {"img_size": size} if about.get("fixed_input_size") else {}
-    if weights is None or weights.lower() == "none":
-        return timm.create_model(network, **options)
-    if weights == "DEFAULT":
-        if not any(about.get(key) for key in ("hf_hub_id", "url")):
-            names = difflib.get_close_matches(network, timm.list_pretrained())
-            other = f"; choose a network that has, such as {' or '.join(names)}" if names else ""
-            raise UserError(f"timm has no weights of {network!r}{other}; or give a file, or none")
-        return _download(network, about, options)
-    if not Path(weights).is_file():
-        raise UserError(
-            f"encoder.weights should be DEFAULT, none or a file of weights, and there is no file {weights!r}"
-        )
-    return _from_file(network, Path(weights), about, options)
-
-
-def _from_file(network: str, path: Path, about: dict[str, Any], options: dict[str, Any]) -> Any:
-    """The network with the weights of a file. timm converts what does not fit, such as position embeddings of another size."""
-    import timm
-
-    from captioner.encoders.weights import fitted, tensors_of_file
-
-    classifier = about.get("classifier") or ()
-    head = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    wanted = timm.create_model(network, **options).state_dict()
-    tensors = fitted(tensors_of_file(path), wanted, head)
-    try:
-        return timm.create_model(network, True, pretrained_cfg_overlay={"state_dict": dict(tensors)}, **options)
-    except (RuntimeError, KeyError) as error:
-        lacking = [name for name in wanted if name not in tensors]
-        other = [name for name in wanted if name in tensors and tensors[name].shape != wanted[name].shape]
-        which = f"it has no {lacking[0]}" if lacking else f"its {other[0]} has another shape" if other else str(error)
-        raise UserError(
-            f"encoder.weights: {path} is not of {network} ({' '.join(which.split())}); give the network that it is of"
-        ) from error
-
-
-def _download(network: str, about: dict[str, Any], options: dict[str, Any]) -> Any:
-    """The network with the weights of the hub, which are downloaded unless an earlier download is on the disk."""
-    import timm
-
-    from captioner.encoders.weights import downloading, from_hub
-
-    repository, name = about.get("hf_hub_id"), about.get("hf_hub_filename")
-    url = (
-        f"https://huggingface.co/{repository}/resolve/main/{name or 'model.safetensors'}"
-        if repository
-        else about["url"]
-    )
-    with downloading(network, url, "give it as encoder.weights=PATH"):
-        file = from_hub(repository, name) if repository else None
-        overlay = {"file": file, "custom_load": False} if file else None
-        return timm.create_model(network, pretrained=True, pretrained_cfg_overlay=overlay, **options)

@@ -83,9 +83,9 @@ def deletion_curves(
     order = torch.randperm(regions.mask.shape[1], generator=torch.Generator().manual_seed(target.photo))
     kept = torch.cat([_kept(weights, regions.mask[0], counts, order) for weights in maps.values()])  # (maps x 2 x F, R)
     features = torch.where(kept[..., None], regions.features, empty.to(regions.features))
-    batch = Regions(
-        features, regions.mask.expand(len(kept), -1), regions.layout.select(torch.zeros(len(kept), dtype=torch.long))
-    )
+    same = torch.zeros(len(kept), dtype=torch.long)
+    whole = None if regions.whole is None else regions.whole[same]
+    batch = Regions(features, regions.mask.expand(len(kept), -1), regions.layout.select(same), whole)
     words = torch.tensor(target.words, device=features.device).expand(len(kept), -1)
     log_probs = last_log_probs(model, batch, words).cpu().double().unflatten(0, (len(maps), 2, len(FRACTIONS)))
     fractions = (counts / num_regions).cpu().double()

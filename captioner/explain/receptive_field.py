@@ -81,7 +81,7 @@ def _energies(encoder: Encoder, pixels: Tensor, region: int, generator: torch.Ge
     """(n, h, w) float64: each pixel's share of the squared gradient, of the photos (B, 3, h, w) that have one."""
     inputs = encoder.preprocess.normalise(encoder.checked(pixels)).requires_grad_()
     with torch.enable_grad():
-        features = encoder.features(inputs)[:, region]  # (B, D)
+        features = encoder.unpack(encoder.features(inputs)).features[:, region]  # (B, D)
     energies = torch.zeros(len(pixels), *pixels.shape[-2:], dtype=torch.float64)
     for probe in range(PROBES):
         signs = torch.randint(2, features.shape, generator=generator).to(features) * 2 - 1

@@ -48,7 +48,7 @@ class TrainingPhotos:
 
     def unlike(self, regions: Regions) -> list[float]:
         """For each photo of a batch: its distance, as a multiple of the limit."""
-        mean = regions.to(dtype=torch.float32).mean()
+        mean = regions.to(dtype=torch.float32).photo()
         return (distance(mean, self.directions.to(mean.device)) / self.limit).tolist()
 
     def save(self, path: Path) -> None:

@@ -79,6 +79,14 @@ def _bytes(path: Path, name: str) -> int | None:
     return None if line is None else 1024 * int(line[1])
 
 
+def check_memory(make: Callable[[], nn.Module]) -> None:
+    """Raise a MemoryError if the weights of the module that `make` makes are larger than the free memory. Linux would promise it, and kill
+    this process later."""
+    needed, free = size_of_weights(make) / 2**30, free_memory() / 2**30
+    if needed > free:
+        raise MemoryError(f"its weights need {needed:,.1f} GiB of memory, {free:,.1f} GiB are free")
+
+
 def size_of_weights(make: Callable[[], nn.Module]) -> int:
     """Bytes of the weights of the module that `make` makes, without the memory for them.
 

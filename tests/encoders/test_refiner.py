@@ -34,6 +34,25 @@ def test_a_layer_agrees_with_its_equations():
         torch.testing.assert_close(found.features[photo], refiner.last_norm(features))
 
 
+def test_a_feature_of_the_whole_photo_is_projected_and_takes_the_place_of_the_mean():
+    torch.manual_seed(0)
+    refiner = Refiner(REGION, 0, size=6, project=True, whole_size=5).double().eval()
+    regions = replace(make_regions(), whole=torch.randn(3, 5, dtype=torch.float64))
+    refined = refiner(regions)
+    enter, _, norm = refiner.whole
+    torch.testing.assert_close(refined.photo(), norm(enter(regions.whole)))
+    chosen = refined.select(torch.tensor([2, 0])).to(dtype=torch.float32)
+    torch.testing.assert_close(chosen.photo(), refined.photo()[[2, 0]].float())
+    without = replace(regions, whole=None)
+    torch.testing.assert_close(refined.features, _without_whole(refiner)(without).features)
+
+
+def _without_whole(refiner: Refiner) -> Refiner:
+    plain = Refiner(REGION, 0, size=6, project=True).double().eval()
+    plain.load_state_dict(refiner.state_dict(), strict=False)
+    return plain
+
+
 @pytest.mark.parametrize("position", POSITIONS)
 def test_what_padding_holds_does_not_matter(position):
     refiner, regions = make_refiner(position), make_regions()

@@ -20,6 +20,7 @@ from captioner.encoders import TimmNetwork
 from captioner.encoders.timm_network import preprocess_of
 from captioner.errors import UserError
 from captioner.regions import Grid
+from captioner.text.vocabulary import Vocabulary
 from tests.helpers import CONFIGS, DRAWN
 
 CONVOLUTIONAL = {  # an input size, the grid and the size of a region
@@ -135,6 +136,41 @@ def test_a_stride_chooses_the_map_and_both_joins_them():
     rest, small = joined[..., fine.region_size :], features_of(coarse, pixels)
     torch.testing.assert_close(rest[:, [0, 5, 30, 35]], small[:, [0, 2, 6, 8]])  # the corners
     assert sum(one.numel() for one in fine.parameters()) < sum(one.numel() for one in coarse.parameters())
+
+
+def test_the_mean_can_be_that_of_the_last_map():
+    fine, coarse = (made("test_efficientnet", input_size=96, stride=one) for one in (16, 32))
+    both = made("test_efficientnet", input_size=96, stride=16, mean="last_map")
+    for one in (fine, coarse):
+        one.network.load_state_dict(both.network.state_dict(), strict=False)
+    pixels = pixels_of(both, 2)
+    with torch.no_grad():
+        regions, expected = both(pixels), coarse(pixels).mean()
+    torch.testing.assert_close(regions.features, features_of(fine, pixels))
+    torch.testing.assert_close(regions.photo(), expected)
+    torch.testing.assert_close(regions.mean(), regions.features.mean(1))
+    assert (both.region_size, both.whole_size) == (fine.region_size, coarse.region_size)
+    stored = both.pack(regions)
+    assert stored.shape == (2, 36, both.packed_size)
+    assert both.packed_size == fine.region_size + 8  # 256 numbers of the photo in 36 regions
+    again = both.unpack(stored)
+    torch.testing.assert_close(again.photo(), regions.photo(), rtol=0, atol=0)
+    torch.testing.assert_close(again.features, regions.features, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("stride", [None, 32, "both"])
+def test_the_mean_of_the_last_map_needs_regions_of_a_finer_one(stride):
+    with pytest.raises(ValueError, match="set stride: 8 or 16, got"):
+        made("test_efficientnet", input_size=96, stride=stride, mean="last_map")
+    with pytest.raises(ValueError, match="leave align out"):
+        made("test_efficientnet", input_size=96, stride=16, mean="last_map", align=True)
+
+
+def test_the_mean_of_the_last_map_needs_a_refiner():
+    network = ["encoder.kind=timm", "encoder.network=test_efficientnet", "encoder.weights=none", "encoder.stride=16"]
+    settings = builder.read(DRAWN, [*network, "encoder.mean=last_map", "refiner.layers=0", "refiner.project=false"])
+    with pytest.raises(UserError, match=r"set refiner\.project=true"):
+        builder.make_model(settings, Vocabulary(["a"]))
 
 
 def test_a_stride_that_a_network_lacks_is_refused_with_those_that_it_has():
@@ -359,6 +395,13 @@ def test_the_network_is_a_setting_of_this_kind_alone():
 TRIED = {
     "frozen": ["encoder.network=test_vit"],
     "both": ["encoder.network=test_efficientnet", "encoder.stride=both"],
+    "mean": [
+        "encoder.network=test_efficientnet",
+        "encoder.stride=16",
+        "encoder.mean=last_map",
+        "refiner.project=true",
+        "refiner.size=16",
+    ],
     "trained": ["encoder.network=test_resnet", "encoder.train_from=layer4", "optimiser.encoder_learning_rate=1e-4"],
 }
 
@@ -383,10 +426,8 @@ def test_a_run_is_trained_and_captions_without_the_file_of_weights(name, setting
     file.unlink()
     captioner = builder.load(run)
     encoder = captioner.model.encoder
-    assert (
-        encoder.region_size
-        == made(network, input_size=64, **({"stride": "both"} if name == "both" else {})).region_size
-    )
+    options = {"both": {"stride": "both"}, "mean": {"stride": 16}}.get(name, {})
+    assert encoder.region_size == made(network, input_size=64, **options).region_size
     first = captioner.caption(photo)
     assert first.words
     assert first.layout == encoder.layout

@@ -67,6 +67,18 @@ def test_curves_lead_from_the_whole_photo_to_none_and_back(toy):
         assert (curve.insertion[0].item(), curve.insertion[-1].item()) == pytest.approx((nothing, whole))
 
 
+def test_a_feature_of_the_whole_photo_is_never_deleted():
+    class WholeDecides(OneRegionDecides):
+        def forward(self, words, memory, need_weights=True):
+            return memory.photo()[:, None, None, :1].expand(-1, words.shape[1], words.shape[2], -1), None
+
+    regions = replace(toy_regions(), whole=torch.full((1, 5), 6.0))
+    model = CaptionModel(NoEncoder(), WholeDecides())
+    (curve,) = deletion_curves(model, regions, Target(0, WORDS), {"any": torch.rand(20)}, torch.zeros(3)).values()
+    assert curve.deletion.unique().tolist() == curve.insertion.unique().tolist()
+    assert curve.deletion[0].item() == pytest.approx(last_log_probs(model, regions, torch.tensor([WORDS])).item())
+
+
 def test_the_right_order_deletes_and_inserts_the_word_first(toy):
     found = toy_curves(toy, perfect=PERFECT, last=LAST)
     perfect, last = curve_areas([found["perfect"]]), curve_areas([found["last"]])

@@ -11,6 +11,7 @@ from captioner import cli
 from captioner.commands.describe.encoder_field import describe_field
 from captioner.encoders import Encoder
 from captioner.encoders.preprocess import Preprocess
+from captioner.encoders.timm_network import TimmNetwork
 from captioner.errors import UserError
 from captioner.explain import receptive_field as module
 from captioner.explain.receptive_field import receptive_field
@@ -102,3 +103,12 @@ def test_the_command_prints_it_on_request(settings):
 def test_a_trained_encoder_is_measured_with_its_weights():
     (first, *_) = describe_field(cli.options.model_and_overrides(None, [])[0])
     assert "with the weights of" in first
+
+
+def test_a_feature_of_the_whole_photo_is_no_part_of_a_regions_field():
+    torch.manual_seed(0)
+    options = {"network": "test_efficientnet", "weights": "none", "input_size": 96, "stride": 16}
+    encoder, with_whole = TimmNetwork(**options), TimmNetwork(**options, mean="last_map")
+    encoder.network.load_state_dict(with_whole.network.state_dict(), strict=False)
+    pixels = torch.randint(256, (1, 3, 96, 96), dtype=torch.uint8)
+    assert receptive_field(with_whole, pixels) == receptive_field(encoder, pixels)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -157,7 +157,8 @@ def _stated_regions(encoder: Vision) -> Regions:
     layout = encoder.layout
     if isinstance(layout, Boxes):
         layout = Boxes(layout.fractions.expand(_PHOTOS, -1, -1))
-    return Regions.full(torch.zeros(_PHOTOS, layout.num_regions, encoder.region_size), layout)
+    regions = Regions.full(torch.zeros(_PHOTOS, layout.num_regions, encoder.region_size), layout)
+    return replace(regions, whole=torch.zeros(_PHOTOS, encoder.whole_size)) if encoder.whole_size else regions
 
 
 def _part(name: str, modules: Sequence[nn.Module], flow: str, less: Sequence[nn.Module] = ()) -> Part:

@@ -48,6 +48,6 @@ def mean_regions(captioner: Captioner, source: Source, report: Report, split: st
     means = []
     for start in range(0, len(source), _POOL_BATCH):
         batch = source(range(start, min(start + _POOL_BATCH, len(source)))).to(captioner.device)
-        means.append(captioner.model.regions(batch).to(dtype=torch.float32).mean().cpu())
+        means.append(captioner.model.regions(batch).to(dtype=torch.float32).photo().cpu())
         report.neighbours(split, len(means[-1]), len(source))
     return torch.cat(means)

@@ -16,7 +16,7 @@ from captioner.builder import loading
 from captioner.commands.pack import pack, packing
 from captioner.commands.pack.packing import FILES
 from captioner.commands.train import training_run as runs
-from captioner.encoders import timm_network
+from captioner.encoders import timm_weights
 from captioner.errors import UserError
 from captioner.features.training_photos import TrainingPhotos, distance
 from captioner.training.checkpoints import BEST, load_checkpoint
@@ -85,7 +85,7 @@ def test_a_file_of_pretrained_weights_is_neither_named_nor_needed(pictures, tmp_
     torch.manual_seed(0)
     timm_settings = ["encoder.kind=timm", "encoder.network=test_efficientnet", "encoder.input_size=64"]
     weights = tmp_path / "weights.pth"
-    torch.save(timm_network._make("test_efficientnet", "none", (64, 64)).state_dict(), weights)
+    torch.save(timm_weights.make("test_efficientnet", "none", (64, 64)).state_dict(), weights)
     settings = [one for one in tiny_settings(pictures, tmp_path / "run") if not one.startswith("encoder.")]
     runs.train(DRAWN, [*settings, *timm_settings, f"encoder.weights={weights}", "run.epochs=1"])
     pack(tmp_path / "run", tmp_path / "packed")

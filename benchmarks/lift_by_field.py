@@ -18,12 +18,12 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from captioner.commands.describe.encoder_field import measured_field
+from captioner.commands.inspect.compared_maps import CENTRE
 from captioner.errors import UserError
 from captioner.readers import read_json
 from captioner.visualize.figures import figure_file, plain
 
 MAPS = {"attention": ("#0072B2", "o"), "posterior": ("#D55E00", "s")}
-CENTRE = "centre of the photo"
 ADVICE = "give the inspect.json that `captioner inspect RUN` wrote"
 
 

@@ -25,7 +25,7 @@ class Memory:
     keys: Tensor  # (B, R, *) what queries are compared with
     values: Tensor  # (B, R, C) what the weights sum
     mask: Tensor  # (B, R) True = a real region
-    mean: Tensor  # (B, D) the mean real region, for decoders that start from it
+    mean: Tensor  # (B, D) the mean real region, or the feature of the whole photo, for decoders that start from it
     layout: Layout
     centres: Tensor | None = None  # (1 or B, R, 2) of the regions, for kinds that need them
     below: tuple[Memory, ...] = ()  # of a transformer's other layers

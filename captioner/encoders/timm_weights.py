@@ -46,7 +46,7 @@ def make(network: str, weights: str | None, size: tuple[int, int]) -> Any:
 
 
 def _from_file(network: str, path: Path, known: dict[str, Any], options: dict[str, Any]) -> Any:
-    """The network with the weights of a file. timm converts what does not fit, such as position embeddings of another size."""
+    """The network with the weights of a file. timm resizes position embeddings that were trained at another size."""
     import timm
 
     from captioner.encoders.weights import fitted, tensors_of_file

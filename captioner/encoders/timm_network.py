@@ -39,7 +39,7 @@ class TimmNetwork(PretrainedNetwork):
         stride: take the last map that has a region for every 8, 16 or 32 pixels; `both` joins those of 16 and 32, the second upsampled to
             the grid of the first. By default, the network's last map.
         mean: what decoders read as the mean region: that of these `regions`, or of the network's `last_map`, which knows more of what is in
-            the photo; for regions of stride 8 or 16.
+            the photo; for regions of stride 8 or 16 that are not aligned, with a refiner.
         align: shift the last layers with a stride by half a region, so that regions look at their own cells: most convolutional networks
             look half a region beside them. With `stride: both`, only the coarser map is aligned.
         train_from: the first stage that is trained, such as blocks.5, stages.3 or layer4, with all later ones; none if empty.

@@ -102,7 +102,8 @@ def _weights(network: str, name: str) -> models.WeightsEnum | None:
     available = models.get_model_weights(network)
     if name not in available.__members__:
         raise UserError(
-            f"{network} has no weights {name!r}; choose one of {', '.join(available.__members__)}, DEFAULT or none"
+            f"{network} has no weights {name!r}; choose one of {', '.join(available.__members__)} or none; "
+            "a file of weights needs encoder.kind=timm"
         )
     return available[name]
 

@@ -1,8 +1,9 @@
 r"""How unlike its training photos a photo is, as a model sees it.
 
-With $x$ the mean region of a photo and $V$ (k, D) the directions that hold most of the training photos' unit vectors $x / |x|$,
-the distance is $1 - |V x|^2 / |x|^2$, from 0 to 1: the share of the photo that lies outside these directions. It is divided by the
-distance that 99 % of the validation photos do not reach, so that above 1 a photo is unlike the training photos.
+With $x$ the mean region of a photo, or its feature as a whole where regions have one, and $V$ (k, D) the directions that hold most of the
+training photos' unit vectors $x / |x|$, the distance is $1 - |V x|^2 / |x|^2$, from 0 to 1: the share of the photo that lies outside these
+directions. It is divided by the distance that 99 % of the validation photos do not reach, so that above 1 a photo is unlike the training
+photos.
 
 Source: the residual of Wang et al. 2022 (ViM). Differs: unit vectors instead of centred features, and no logits.
 
@@ -39,7 +40,7 @@ class TrainingPhotos:
 
     @classmethod
     def of(cls, train: Tensor, val: Tensor) -> TrainingPhotos:
-        """From the mean regions of training photos (N, D) and of validation photos (M, D)."""
+        """From $x$ of training photos (N, D) and of validation photos (M, D)."""
         unit = functional.normalize(train.double(), dim=1)
         k = max(1, min(_DIRECTIONS, train.shape[1] // 4, len(train) // 4))
         directions = torch.linalg.eigh(unit.T @ unit).eigenvectors.flip(1)[:, :k].T.half().float()  # as they are saved
@@ -74,6 +75,6 @@ class TrainingPhotos:
 
 
 def distance(mean: Tensor, directions: Tensor) -> Tensor:
-    """(B,): the share of mean regions (B, D) outside the directions (k, D), 0 to 1."""
+    """(B,): the share of $x$ (B, D) outside the directions (k, D), 0 to 1."""
     unit = functional.normalize(mean.float(), dim=1)
     return (1 - (unit @ directions.T).square().sum(1)).clamp(min=0)

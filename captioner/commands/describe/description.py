@@ -65,7 +65,8 @@ def table(parts: Sequence[Part]) -> Table:
 
 @torch.inference_mode()
 def describe(config: Path, overrides: Sequence[str] = ()) -> tuple[list[Part], list[str]]:
-    """The parts of a config's model, or of a trained one, in the order of computation, and notes. Nothing is downloaded or trained.
+    """The parts of a config's model, or of a trained one, in the order of computation, and notes. Nothing is downloaded or trained;
+    missing drawn pictures are drawn, for their vocabulary.
 
     Args:
         config: a config, or the folder of a trained model.

@@ -158,7 +158,10 @@ def _recipe(settings: Settings) -> str:
     run, objective = settings.run, settings.objective.kind
     start, first = "", ""
     if run.from_run:
-        start = f" Training started from the best weights of another run, `{run.from_run}`. Train that run first; FIRST is its folder."
+        start = (
+            f" Training started from the best weights of another run, `{run.from_run}`. Train that run first, and give its "
+            "folder as FIRST."
+        )
         first = "run.from_run=FIRST "
     return (
         "## Recipe\n\n"

@@ -163,7 +163,7 @@ def _training_photos(folder: Path, model: CaptionModel) -> TrainingPhotos | None
     from captioner.features.training_photos import TrainingPhotos
 
     known = TrainingPhotos.load(folder / TRAINING_PHOTOS)
-    if known.directions.shape[1] != model.encoder.region_size:
+    if known.directions.shape[1] != (model.encoder.whole_size or model.encoder.region_size):
         raise UserError(f"{folder / TRAINING_PHOTOS} is of another model; restore an intact copy of the folder")
     return known
 

@@ -15,7 +15,7 @@ from captioner.builder.config import arguments
 from captioner.builder.run_folder import FREQUENCIES, fill_encoder
 from captioner.builder.schema import part
 from captioner.builder.sections import PartSettings, Settings
-from captioner.data.contract import Example, Splits, present, without
+from captioner.data.contract import Example, Splits, check_ids, present, without
 from captioner.data.folder import READ_TEXTS
 from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError, system_errors, too_large
@@ -77,6 +77,7 @@ def make_all_splits(settings: Settings) -> Splits:
     """The splits, including examples whose photos are missing, without those that `data.leave_out` names."""
     leave_out, only = settings.data.leave_out, settings.data.options.get("only", "")
     splits = _make("data", settings.data)
+    check_ids(splits)
     return without(splits, Path(leave_out), only) if leave_out else splits
 
 

@@ -26,6 +26,7 @@ from captioner.training.checkpoints import (
     fill_model,
     load_checkpoint,
     model_tensors,
+    newest_progress,
     problem_with_weights,
     save_checkpoint,
     tensors_of,
@@ -116,10 +117,10 @@ def has_weights(folder: Path) -> bool:
 
 
 def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
-    """Refuse a run that has made all its epochs, or whose best weights are lost or damaged; `change` goes on without them."""
-    if not (folder / NEWEST).exists():
+    """Refuse a run that has made all its epochs, or whose weights are lost or damaged; `change` goes on without the best."""
+    progress = newest_progress(folder, settings.run.validate_every)
+    if progress is None:
         return
-    progress = checkpoint_state(folder / NEWEST)["progress"]
     problem = problem_with_weights(folder / BEST) if progress["best_score"] > -math.inf else None
     if problem and not change:
         raise UserError(
@@ -177,13 +178,11 @@ def _check_same(folder: Path, settings: Settings, change: bool = False) -> None:
             differs = f"{folder} was started with {section}.{key}={before}, now it is {now}"
             if change:
                 raise UserError(
-                    f"{differs}, which the weights or the words depend on; --change goes on with other settings of "
-                    f"{', '.join(CHANGEABLE)} only: use the earlier value, or give run.folder=... for a new run"
+                    f"{differs}, which the weights or the words depend on; --change goes on with other settings of {', '.join(CHANGEABLE)} "
+                    "only: use the earlier value, or give run.folder=... for a new run"
                 )
             on = "add --change to go on with it, " if _may_change(section, key) else ""
-            raise UserError(
-                f"{differs}; {on}give run.folder=... for a new run, or use the earlier settings to resume this one"
-            )
+            raise UserError(f"{differs}; {on}give run.folder=... for a new run, or the earlier settings to resume this")
 
 
 def write_start(folder: Path, settings: Settings, vocabulary: Vocabulary, model: CaptionModel) -> None:

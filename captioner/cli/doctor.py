@@ -28,11 +28,12 @@ def doctor(
     most_pixels: MostPixels = None,
 ) -> None:
     """Check a data set before training: photos, captions, splits, vocabulary. Ends with status 1 if a finding is bad."""
-    from captioner.commands.outputs import check_outputs
     from captioner.readers import find_config
 
-    check_outputs({"": leave_out}, [], [config], overwrite)
     find_config(config)  # before torch is imported
+    from captioner.commands.outputs import check_outputs
+
+    check_outputs({"": leave_out}, [], [config], overwrite)
     from captioner.commands import doctor as command
 
     with TerminalReport() as report:

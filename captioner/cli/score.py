@@ -10,7 +10,6 @@ import typer
 
 from captioner.cli import MostPixels, Overwrite
 from captioner.cli.options import TOKENS_HELP, Clip, Instances, Java
-from captioner.commands.outputs import check_outputs
 from captioner.errors import UserError
 from captioner.files import unfinished
 from captioner.progress import TerminalReport, console, print_note
@@ -42,6 +41,7 @@ def score(
     """Score a file of captions against references, and compare it with another file."""
     from captioner import metrics
     from captioner.commands import score as command
+    from captioner.commands.outputs import check_outputs
     from captioner.progress import silent
 
     if photos is not None and page is None and clip is None:

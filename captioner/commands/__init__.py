@@ -13,3 +13,5 @@ curves/    training curves of runs
 photo_sources.py has the photos of a run, as files or as stored regions, for all commands; outputs.py checks what commands are asked to
 write.
 """
+
+import numpy  # noqa: F401  # torch would import it, and ignore a Ctrl-C meanwhile

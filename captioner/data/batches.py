@@ -133,6 +133,18 @@ def epoch_photos(parts: Sequence[Part], seed: int, epoch: int) -> list[int]:
     return sorted(chosen)
 
 
+def _epoch_sizes(parts: Sequence[Part], visits: Sequence[int]) -> range:
+    """How often an epoch visits photos, from the fewest to the most: epochs draw a share of a part, whose photos may differ in visits."""
+    fewest = most = 0
+    for name in dict.fromkeys(part.name for part in parts):
+        own = sorted(visits[photo] for photo, part in enumerate(parts) if part.name == name)
+        part = next(part for part in parts if part.name == name)
+        rounds, rest = divmod(part.epoch_size(len(own)), len(own))
+        fewest += rounds * sum(own) + sum(own[:rest])
+        most += rounds * sum(own) + sum(own[len(own) - rest :])
+    return range(fewest, most + 1)
+
+
 class CaptionedPhotos(Dataset[Batch]):
     """A split as a data set whose items are whole batches: `photos[[3, 1, 4]]`.
 
@@ -163,7 +175,7 @@ class CaptionedPhotos(Dataset[Batch]):
         self.captions = captions
         self.parts = parts or [WHOLE] * len(captions)
         self.visits = [-(-len(own) // per_photo) if per_photo else 1 for own in captions]  # in an epoch
-        self.epoch_size = sum(self.visits[photo] for photo in epoch_photos(self.parts, 0, 0))  # repeats counted
+        self.epoch_sizes = _epoch_sizes(self.parts, self.visits)
 
     def __len__(self) -> int:
         return len(self.captions)

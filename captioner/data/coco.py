@@ -200,7 +200,7 @@ def _check_entries(path: Path, name: str, keys: Sequence[str], content: Any) -> 
     if name == "annotations" and content[name] and _is_instances(content[name][0]):
         raise UserError(f"{path} says where objects are (bbox, category_id) and holds no captions; {_ADVICE}")
     for entry in content[name]:
-        if not isinstance(entry, dict) or not all(isinstance(entry.get(key), _type(key)) for key in keys):
+        if not isinstance(entry, dict) or not all(_fits(entry.get(key), key) for key in keys):
             wanted = ", ".join(f"{key} ({'text' if _type(key) is str else 'number or text'})" for key in keys)
             raise UserError(
                 f"{path}: each of `{name}` should have {wanted}, got {_start(entry)}; "
@@ -212,6 +212,10 @@ def _is_instances(annotation: Any) -> bool:
     return (
         isinstance(annotation, dict) and "caption" not in annotation and bool({"bbox", "category_id"} & {*annotation})
     )
+
+
+def _fits(value: Any, key: str) -> bool:
+    return isinstance(value, _type(key)) and not isinstance(value, bool)  # which is an int too
 
 
 def _type(key: str) -> type | tuple[type, ...]:

@@ -144,6 +144,23 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
     return kept, [example for _, example in missing]
 
 
+def check_ids(splits: Splits) -> None:
+    """Check that no two photos of a split have one id, by which captions and scores name them.
+
+    Raises:
+        UserError: two have.
+    """
+    for split, examples in splits.items():
+        first: dict[str, Example] = {}
+        for example in examples:
+            other = first.setdefault(str(example.id), example)
+            if other is not example:
+                raise UserError(
+                    f"photos of a split should have different ids, got {example.id!r} for {other.image} and {example.image} in {split}; "
+                    "rename one, or leave it out"
+                )
+
+
 def without(splits: Splits, path: Path, only: str = "") -> Splits:
     """The splits without the training photos whose ids a file names, one on a line.
 

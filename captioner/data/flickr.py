@@ -66,4 +66,5 @@ def _split(path: Path, setting: str, photos: Path, references: dict[str, list[st
             f"{path}: every listed photo needs a caption, got {len(bare)} of {len(listed)} without, first {bare[0]}; "
             "check data.captions"
         )
-    return [Example(Path(name).stem, photos / name, references[name]) for name in listed]
+    ids = [Path(name).with_suffix("").as_posix() for name in listed]
+    return [Example(photo, photos / name, references[name]) for photo, name in zip(ids, listed, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections import Counter
 from dataclasses import dataclass, field
 from numbers import Number
 from pathlib import Path
@@ -87,6 +88,7 @@ def _instances(content: Any) -> Instances:
         for entry in entries:
             if key in entry and not isinstance(entry[key], kind):
                 raise _Unreadable(f"an entry whose {key} cannot be read: {reprlib.repr(entry[key])}")
+    _check_ids(images)
     name_of = {category["id"]: str(category["name"]) for category in content["categories"]}
     of_photo: dict[Any, list[Instance]] = {image["id"]: [] for image in images}
     for annotation in content["annotations"]:
@@ -94,6 +96,15 @@ def _instances(content: Any) -> Instances:
     files = {image["id"]: image["file_name"] for image in images if "file_name" in image}
     sizes = {image["id"]: (image["width"], image["height"]) for image in images if {"width", "height"} <= {*image}}
     return Instances(list(name_of.values()), of_photo, files, sizes)
+
+
+def _check_ids(images: list[dict[str, Any]]) -> None:
+    odd = next((image["id"] for image in images if type(image["id"]) not in (int, str)), ...)
+    if odd is not ...:
+        raise _Unreadable(f"an image whose id is neither a number nor a text: {reprlib.repr(odd)}")
+    counts = Counter(image["id"] for image in images)
+    if len(counts) < len(images):
+        raise _Unreadable(f"two images with the id {counts.most_common(1)[0][0]!r}")
 
 
 def _came(content: Any, error: Exception) -> str:

@@ -27,6 +27,7 @@ MOST_PIXELS = "CAPTIONER_MOST_PIXELS"
 """The environment variable that `--most-pixels` sets, for all processes that read photos."""
 _MOST_PIXELS = 250_000_000  # phones take photos of 200 megapixels
 _ORIENTATION = 0x0112  # of EXIF
+_TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 _REGISTERING = threading.Lock()
 _BYTES_A_PIXEL = 12  # at most, while a photo is decoded and converted
@@ -63,7 +64,7 @@ def photo_size(path: str | Path) -> tuple[int, int]:
         width, height = file.size
         if file.format == "TIFF":  # whose size is upright already
             return width, height
-        return (height, width) if file.getexif().get(_ORIENTATION, 1) >= 5 else (width, height)
+        return (height, width) if file.getexif().get(_ORIENTATION) in _TURNED else (width, height)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ photos.
 
 Source: the residual of Wang et al. 2022 (ViM). Differs: unit vectors instead of centred features, and no logits.
 
-Shapes: B photos, N training photos, M validation photos, D region feature, k directions.
+Shapes: B photos, N training photos, M validation photos, D the size of x, k directions.
 """
 
 from __future__ import annotations

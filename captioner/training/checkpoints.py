@@ -89,6 +89,22 @@ def checkpoint_state(path: Path) -> State:
         return state
 
 
+def newest_progress(folder: Path, validate_every: int) -> dict[str, Any] | None:
+    """The progress of a run in its newest checkpoint; None if it was killed at its first validation, which training again soon repeats.
+
+    Raises:
+        UserError: the checkpoint is damaged; or it is lost, and training again would replace better weights.
+    """
+    if (folder / NEWEST).exists():
+        return checkpoint_state(folder / NEWEST)["progress"]
+    if checkpoint_state(folder / BEST)["progress"]["epoch"] > validate_every:
+        raise UserError(
+            f"{folder} has {BEST} but no {NEWEST}, without which training would begin again and replace it; restore {NEWEST}, or give "
+            f"another run.folder=..., with run.from_run={folder} to begin with these weights"
+        )
+    return None
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, State]]:
     check_regular(path, _ADVICE)

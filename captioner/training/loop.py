@@ -63,7 +63,7 @@ class Trainer:
         stop: StopRequest | None = None,
         settings: Nested = MappingProxyType({}),
     ):
-        check_batch_size(plan, photos.epoch_size, processes.count)
+        check_batch_size(plan, photos.epoch_sizes, processes.count)
         self.objective, self.frozen = objective, frozen
         self.optimiser, self.schedule, self.plan = optimiser, schedule, plan
         self.photos, self.validate, self.log, self.report = photos, validate, log, report
@@ -92,6 +92,8 @@ class Trainer:
         if (self.folder / NEWEST).exists():
             self.progress, changes = self.resumable.restore(self.folder / NEWEST, self.report)
             self.saved_step = self.progress.step
+            if changes and self.progress.finished:  # the change has ended it
+                self._save()
         self.processes.from_first(lambda: self._open_log(changes))
         try:
             with self.stop.listening(), self.stop.at_once(False):
@@ -134,8 +136,8 @@ class Trainer:
                 raise
         progress.finished = progress.is_complete(self.plan)
         self._save()
-        if not progress.finished:
-            self._stop_if_asked()
+        if not progress.finished and self.processes.any(self.stop.asked):
+            raise Interrupted
 
     def _parts(self, indices: Sequence[int]) -> list[list[int]]:
         """This process's share of a batch, cut into the parts that are accumulated."""
@@ -233,17 +235,14 @@ class Trainer:
     def _save_if_due(self) -> None:
         """Save inside an epoch after `plan.save_minutes`, or when asked to stop; all processes agree."""
         due = time.monotonic() - self.saved_at > 60 * self.plan.save_minutes
+        asked = self.stop.asked
         if self.processes.count > 1:
-            due = self.processes.any(due)
-            self.stop.asked = self.processes.any(self.stop.asked)
-        if due or self.stop.asked:
+            due, asked = self.processes.any(due), self.processes.any(asked)
+        if due or asked:
             self._check_numbers()
             self._save()
-        self.stop.check()
-
-    def _stop_if_asked(self) -> None:
-        self.stop.asked = self.processes.any(self.stop.asked)
-        self.stop.check()
+        if asked:
+            raise Interrupted
 
     def _save(self) -> None:
         self.processes.from_first(lambda: self.resumable.save(self.folder / NEWEST, self.progress))

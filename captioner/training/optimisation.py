@@ -142,7 +142,8 @@ class Plateau(Constant):
             self.waited, self.reduced = 0, self.reduced + 1
 
     def state(self) -> dict[str, float]:
-        return {"best": self.best, "waited": self.waited, "reduced": self.reduced} if self.best > -math.inf else {}
+        best = {"best": self.best} if self.best > -math.inf else {}  # JSON has no infinity
+        return {**best, "waited": self.waited, "reduced": self.reduced}
 
 
 SCHEDULES: dict[str, Callable[..., Constant]] = {

@@ -106,18 +106,19 @@ def check_num_photos(plan: Plan, num_photos: int, num_processes: int) -> None:
     only known afterwards.
     """
     if not plan.captions_per_photo:
-        check_batch_size(plan, num_photos, num_processes)
+        check_batch_size(plan, range(num_photos, num_photos + 1), num_processes)
 
 
-def check_batch_size(plan: Plan, epoch_size: int, num_processes: int) -> None:
-    """Check that every part of every batch has a photo; an epoch visits `epoch_size` photos, repeats counted.
+def check_batch_size(plan: Plan, epoch_sizes: range, num_processes: int) -> None:
+    """Check that every part of every batch has a photo; an epoch visits one of `epoch_sizes` photos, repeats counted.
 
     Raises:
         UserError: a batch has fewer photos than parts.
     """
     parts = num_processes * plan.accumulate
-    num_batches = -(-epoch_size // plan.batch_size)
-    smallest = epoch_size // num_batches  # batches of an epoch differ by one photo; see epoch_order
+    smallest = min(
+        size // -(-size // plan.batch_size) for size in epoch_sizes
+    )  # batches of an epoch differ by one photo
     if parts > smallest:
         raise UserError(
             f"run.batch_size={plan.batch_size}, {num_processes} processes and run.accumulate={plan.accumulate} leave parts of a batch "

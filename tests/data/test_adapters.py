@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from captioner import builder
 from captioner.data import KINDS
 from captioner.data.contract import clean, present
 from captioner.errors import UserError
+from tests.helpers import DRAWN
 
 PHOTOS = {  # three photos, captions with commas, quotes and other scripts
     "a dog.jpg": ("train", ['Ein Hund, der "bellt"', "दो कुत्ते"]),
@@ -269,3 +271,23 @@ def test_a_photo_that_a_list_has_twice_is_one_example(tmp_path):
     before = KINDS[kind](str(tmp_path))["val"]
     path.write_text(path.read_text(encoding="utf-8") * 2, encoding="utf-8")
     assert KINDS[kind](str(tmp_path))["val"] == before
+
+
+def test_photos_of_one_name_in_two_folders_are_told_apart(tmp_path):
+    rows = [("a/1.jpg", "a dog"), ("b/1.jpg", "a cat")]
+    write(tmp_path / "Flickr8k.token.txt", "".join(f"{name}#0\t{text}\n" for name, text in rows))
+    for split in ("train", "dev", "test"):
+        write(tmp_path / f"Flickr_8k.{split}Images.txt", "".join(f"{name}\n" for name, _ in rows))
+    settings = builder.read(DRAWN, ["data.kind=flickr", f"data.root={tmp_path}"])
+    assert [example.id for example in builder.make_all_splits(settings)["train"]] == ["a/1", "b/1"]
+
+
+def test_an_id_of_two_photos_is_an_error(tmp_path):
+    entries = [
+        {"filename": name, "split": "train", "cocoid": 1, "sentences": [{"raw": "a dog"}]}
+        for name in ("a.jpg", "b.jpg")
+    ]
+    write(tmp_path / "dataset_coco.json", json.dumps({"images": entries}))
+    settings = builder.read(DRAWN, ["data.kind=karpathy", f"data.root={tmp_path}"])
+    with pytest.raises(UserError, match=r"should have different ids, got 1 for .*a\.jpg and .*b\.jpg in train"):
+        builder.make_all_splits(settings)

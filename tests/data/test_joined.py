@@ -20,6 +20,7 @@ from captioner.data.batches import CaptionedPhotos, epoch_photos
 from captioner.data.contract import Part, present
 from captioner.errors import UserError
 from captioner.text.vocabulary import END, START
+from captioner.training.plan import Plan, check_batch_size
 from tests.helpers import DRAWN
 
 
@@ -102,7 +103,7 @@ def test_shares_of_1_leave_the_order_of_an_epoch_as_it_is_without_parts():
         CaptionedPhotos(lambda indices, views: torch.zeros(1), captions, num_views=2, parts=parts)
         for parts in (None, [Part("a")] * 20 + [Part("b")] * 40)
     )
-    assert alone.epoch_size == with_parts.epoch_size == 60
+    assert alone.epoch_sizes == with_parts.epoch_sizes == range(60, 61)
     assert alone.order(8, 3, 1) == with_parts.order(8, 3, 1)
 
 
@@ -111,7 +112,7 @@ def test_repeated_photos_are_whole_batches_of_photos_with_views_of_their_own():
     photos = CaptionedPhotos(
         lambda indices, views: torch.tensor([indices, views]).T, captions, num_views=8, parts=[Part("a", 4.0)] * 5
     )
-    assert photos.epoch_size == 20
+    assert photos.epoch_sizes == range(20, 21)
     items = [item for batch in photos.order(8, 0, 0) for item in batch]
     assert Counter(item % 5 for item in items) == dict.fromkeys(range(5), 4)
     assert len(set(items)) > 10
@@ -262,3 +263,19 @@ def test_the_doctor_writes_copies_and_training_leaves_them_out(parts, tmp_path, 
         builder.make_splits(read(parts, tmp_path, f"data.leave_out={file}"))
     with pytest.raises(UserError, match=r"nothing\.txt.*check data\.leave_out"):
         builder.make_splits(read(parts, tmp_path, "data.leave_out=nothing.txt"))
+
+
+@given(st.integers(0, 5), st.integers(1, 3), st.integers(0, 4))
+def test_every_epoch_has_one_of_the_announced_sizes(seed, per_photo, epoch):
+    parts = [Part("a", 0.5)] * 4 + [Part("b", 2.5)] * 3 + [Part("c")] * 2
+    captions = [[[START, 4, END]] * (1 + photo % 4) for photo in range(len(parts))]
+    photos = CaptionedPhotos(lambda indices, views: torch.zeros(1), captions, parts=parts, per_photo=per_photo)
+    assert sum(map(len, photos.order(4, seed, epoch))) in photos.epoch_sizes
+    smallest, largest = photos.epoch_sizes[0], photos.epoch_sizes[-1]
+    assert (smallest < largest) == (per_photo < 4)
+
+
+def test_a_batch_that_is_too_small_in_any_epoch_is_refused_before_training():
+    check_batch_size(Plan(batch_size=4, accumulate=3), range(3, 5), 1)
+    with pytest.raises(UserError, match="the smallest batch has 2"):
+        check_batch_size(Plan(batch_size=4, accumulate=3), range(4, 7), 1)

@@ -298,7 +298,7 @@ def test_photos_cut_off_anywhere_are_called_cut_off(tmp_path, kind):
 
 
 @pytest.mark.parametrize("ending", ["tif", "jpg", "png"])
-@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 8])
+@pytest.mark.parametrize("orientation", [0, 1, 3, 5, 6, 8, 9, 100, 65535])
 def test_the_size_of_a_photo_is_that_of_the_opened_photo(tmp_path, ending, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation

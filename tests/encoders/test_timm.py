@@ -15,6 +15,7 @@ from timm.layers import resample_abs_pos_embed
 
 from captioner import builder
 from captioner.commands.describe.description import describe
+from captioner.commands.pack import pack
 from captioner.commands.train import train
 from captioner.encoders import TimmNetwork
 from captioner.encoders.timm_network import preprocess_of
@@ -431,6 +432,8 @@ def test_a_run_is_trained_and_captions_without_the_file_of_weights(name, setting
     first = captioner.caption(photo)
     assert first.words
     assert first.layout == encoder.layout
+    pack(run, tmp_path / "packed", trained_on="drawn pictures")
+    assert builder.load(tmp_path / "packed").caption(photo).words
 
 
 def test_the_recipe_for_flickr8k_has_64_regions():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from captioner.data.drawn import instances_path
 from captioner.data.instances import Instance, Instances, read_instances
+from captioner.errors import UserError
 from captioner.explain.baseline_maps import ShuffledMaps, centre_map, centre_of, other_word, uniform_map
 from captioner.explain.grounding import ObjectOverlaps, OnObjects, agreement, by_offset, by_size, find_mentions, lag
 from captioner.regions import Grid, Placement
@@ -192,3 +194,15 @@ def test_a_gain_is_the_difference_of_two_agreements_drawn_together(photos):
         assert difference.low <= difference.high
     nothing = centre.gain(centre)
     assert (nothing.lift.low, nothing.lift.high, nothing.pointing.low, nothing.pointing.high) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("ids", "complaint"),
+    [([1, None], "an image whose id is neither a number nor a text: None"), ([7, 7], "two images with the id 7")],
+)
+def test_ids_of_photos_are_numbers_or_texts_and_differ(tmp_path, ids, complaint):
+    path = tmp_path / "instances.json"
+    images = [{"id": number, "file_name": f"{place}.jpg"} for place, number in enumerate(ids)]
+    path.write_text(json.dumps({"images": images, "categories": [], "annotations": []}), encoding="utf-8")
+    with pytest.raises(UserError, match=complaint):
+        read_instances(path)

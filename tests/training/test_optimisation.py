@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from hypothesis import given
@@ -88,3 +90,11 @@ def test_the_rate_goes_on_where_it_was_with_batches_of_another_size(schedule):
     assert after[25] > 0
     if isinstance(schedule, Cosine):
         assert after[30] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_plateau_keeps_its_reductions_where_the_best_score_begins_anew():
+    schedule = Plateau(patience=1, by=0.5)
+    schedule.restore({"reduced": 2})
+    again = Plateau(patience=1, by=0.5)
+    again.restore(json.loads(json.dumps(schedule.state())))
+    assert again.factor(0, 1, 1) == 0.25

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +13,8 @@ from captioner.data.batches import STOP_SIGNALS
 from captioner.errors import Interrupted
 from captioner.progress import Report
 from captioner.training import stopping
+from captioner.training.loop import Trainer
+from captioner.training.plan import Plan
 from captioner.training.stopping import StopRequest
 
 
@@ -82,3 +86,25 @@ def test_a_closed_terminal_does_not_keep_a_run_from_being_saved():
     with stop.listening():
         os.kill(os.getpid(), signal.SIGHUP)
     assert stop.asked
+
+
+def test_a_signal_that_comes_while_processes_agree_is_kept_for_the_next_step():
+    stop, saved = StopRequest(), []
+
+    def any_of(flag: bool) -> bool:
+        stop.asked = True  # the signal comes after this process has said its part
+        return flag
+
+    trainer = SimpleNamespace(
+        stop=stop,
+        processes=SimpleNamespace(count=2, any=any_of),
+        plan=Plan(save_minutes=60),
+        saved_at=time.monotonic(),
+        _check_numbers=lambda: None,
+        _save=lambda: saved.append(True),
+    )
+    Trainer._save_if_due(trainer)
+    assert not saved
+    with pytest.raises(Interrupted):
+        Trainer._save_if_due(trainer)
+    assert saved

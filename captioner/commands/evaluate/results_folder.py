@@ -21,6 +21,8 @@ from captioner.readers import read_json
 
 DATA = "dataset.json"
 """Names the data of results that are not of the run's own data."""
+MODELS = "models.json"
+"""Names the other runs of an ensemble."""
 
 _IN_NAME = ("kind", "root", "parts", "only")
 """Settings that `name_of` stands for."""
@@ -34,6 +36,7 @@ class Place:
     title: str  # the split, and the data if it is other
     folder: Path
     lists: Path  # the folder of the lists of photos that cannot be read
+    others: Sequence[Path] = ()  # the other runs of an ensemble
 
 
 def place_of(runs: Sequence[Path], split: str, settings: Settings, splits: Splits, out: Path | None) -> Place:
@@ -46,7 +49,9 @@ def place_of(runs: Sequence[Path], split: str, settings: Settings, splits: Split
     folder = out or results_folder(runs, split, settings, own_data)
     check_writable(folder, "give --out FOLDER")
     title = split if own_data else f"{split} of {name_of(settings)}"
-    return Place(own_data, title, folder, builder.results_root(runs[0]) if own_data and out is None else folder)
+    return Place(
+        own_data, title, folder, builder.results_root(runs[0]) if own_data and out is None else folder, runs[1:]
+    )
 
 
 def is_own_data(run: Path, settings: Settings, splits: Splits) -> bool:
@@ -91,37 +96,45 @@ def name_of(settings: Settings) -> str:
 
 
 def results_folder(runs: Sequence[Path], split: str, settings: Settings, own_data: bool) -> Path:
-    """The folder of the results in the first run's folder. Other data than the run's and ensembles have folders of their own."""
-    run, others = builder.results_root(runs[0]), runs[1:]
-    members = [other.resolve().name for other in others]
-    if own_data:
-        return run / "-with-".join([split, *members])
-    given, own = _data(settings), _data(builder.read_run_settings(runs[0]))
-    different = [str(given[key]) for key in given if key in own and given[key] != own[key] and key not in _IN_NAME]
-    name = "-".join([split, name_of(settings), *(re.sub(r"[^\w.-]+", "", value) for value in different)])
+    """The folder of the results in the first run's folder. Other data than the run's and ensembles have folders of their own, numbered
+    where their names are the same.
+    """
+    run, others = builder.results_root(runs[0]), _paths(runs[1:])
+    name, given = split, None
+    if not own_data:
+        given, own = _data(settings), _data(builder.read_run_settings(runs[0]))
+        different = [str(given[key]) for key in given if key in own and given[key] != own[key] and key not in _IN_NAME]
+        name = "-".join([split, name_of(settings), *(re.sub(r"[^\w.-]+", "", value) for value in different)])
     for number in count(1):
         numbered = name if number == 1 else f"{name}-{number}"
-        folder = run / "-with-".join([numbered, *members])
-        if _recorded(folder) in (None, given):
+        folder = run / "-with-".join([numbered, *(Path(other).name for other in others)])
+        if _recorded(folder / DATA) in (None, given) and _recorded(folder / MODELS) in (None, others):
             return folder
     raise AssertionError
 
 
-def _recorded(folder: Path) -> dict[str, Any] | None:
+def _paths(runs: Sequence[Path]) -> list[str]:
+    return [str(run.resolve()) for run in runs]
+
+
+def _recorded(path: Path) -> Any:
     try:
-        return read_json(folder / DATA, "")
+        return read_json(path, "")
     except UserError:
         return None
 
 
 @contextmanager
 def results_of(place: Place, settings: Settings, replaced: Sequence[str]) -> Iterator[None]:
-    """Mark the folder as unfinished while results are written, and write which data they are of, unless it is the run's own.
+    """Mark the folder as unfinished while results are written, and write which data and which ensemble they are of, unless both are the
+    run's own.
 
     Args:
         replaced: files of an earlier evaluation that are deleted first.
     """
-    with written_together(place.folder, [*replaced, DATA]):
+    with written_together(place.folder, [*replaced, DATA, MODELS]):
         if not place.own_data:
             write_text_atomically(place.folder / DATA, json.dumps(_data(settings), indent=1) + "\n")
+        if place.others:
+            write_text_atomically(place.folder / MODELS, json.dumps(_paths(place.others), indent=1) + "\n")
         yield

@@ -42,11 +42,14 @@ def choices_for(kind: str) -> set[str]:
     return (builder.keys_of("search", kind) & {*RANGES, "length_rule"}) | _ALWAYS
 
 
-def first_choices(run: Path) -> dict[str, Any]:
-    """The initial values: the run's own settings, and defaults for the other kinds of search."""
+def first_choices(run: Path, kind: str = "") -> dict[str, Any]:
+    """The initial values for a kind of search: the run's own settings if it is the run's kind or empty, else the kind's defaults."""
     own = builder.read_run_settings(run).resolved["search"]
-    others = [builder.read_run_settings(run, [f"search.kind={kind}"]).resolved["search"] for kind in reversed(KINDS)]
-    values = {name: value for settings in [*others, own] for name, value in settings.items()}
+    defaults = {
+        one: builder.read_run_settings(run, [f"search.kind={one}"]).resolved["search"] for one in reversed(KINDS)
+    }
+    chosen = own if kind in ("", own["kind"]) else defaults[kind]
+    values = {name: value for settings in [*defaults.values(), chosen] for name, value in settings.items()}
     return {name: _within(name, values[name]) for name in ["kind", "length_rule", *RANGES]}
 
 

@@ -85,7 +85,7 @@ def make_page(service: Service, folder: Path) -> Any:
                 photos = gradio.File(file_count="multiple", label="photos", height=140)
                 examples = examples_to_click(gradio)
                 gradients = gradio.Checkbox(label=f"explain words by {_gradients()} too", value=False)
-                controls = _controls(gradio, first_choices(service.run))
+                controls = _controls(gradio, service.run)
                 button = gradio.Button("Caption", variant="primary")
                 files = _downloads(gradio)
                 gradio.HTML(f"<p>{_limits(service.allowed)}</p>", elem_classes="quiet")
@@ -172,8 +172,9 @@ def _limits(allowed: Allowed) -> str:
     )
 
 
-def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:
-    """The controls by name; options that the chosen kind of search does not have are hidden."""
+def _controls(gradio: Any, run: Path) -> dict[str, Any]:
+    """The controls by name. Another kind of search begins with its own values, and options that it does not have are hidden."""
+    first, of_kind = first_choices(run), {kind: first_choices(run, kind) for kind in KINDS}
     shown = choices_for(first["kind"])
     made = {"kind": gradio.Radio(list(KINDS), value=first["kind"], label="decoding")}
     made["length_rule"] = gradio.Radio(
@@ -184,7 +185,7 @@ def _controls(gradio: Any, first: dict[str, Any]) -> dict[str, Any]:
         made[name] = gradio.Slider(low, high, first[name], step=step, label=label, visible=name in shown)
     hideable = [name for name in made if name != "kind"]
     made["kind"].change(
-        lambda kind: [gradio.update(visible=name in choices_for(kind)) for name in hideable],
+        lambda kind: [gradio.update(visible=name in choices_for(kind), value=of_kind[kind][name]) for name in hideable],
         made["kind"], [made[name] for name in hideable], queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     return made

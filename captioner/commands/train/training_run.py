@@ -22,7 +22,7 @@ from captioner.data.batches import CaptionedPhotos, encode_references
 from captioner.data.contract import Example, Splits, epoch_sizes
 from captioner.data.folder import READ_TEXTS
 from captioner.encoders.preprocess import open_photo
-from captioner.errors import UserError
+from captioner.errors import Interrupted, UserError
 from captioner.features.sources import Source
 from captioner.features.views import VIEWS
 from captioner.model import CaptionModel
@@ -230,9 +230,8 @@ class Validator:
 
     def _stop_together(self) -> None:
         """Stop if any process was asked to. One process alone is stopped without this, between any two of its batches."""
-        if self.here.count > 1:
-            self.stop.asked = self.here.any(self.stop.asked)
-            self.stop.check()
+        if self.here.count > 1 and self.here.any(self.stop.asked):
+            raise Interrupted
 
     def sheets(self) -> list[tuple[Image.Image, str]]:
         """The first photos with their maps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,7 +158,12 @@ def test_runs_write_together_and_the_protocol_names_them(capsys, trained):
     title = f"<title>ensemble of {trained.name} and run-1 on val</title>"
     assert title in save_page(evaluate(trained, baselines=False, others=[other])).read_text(encoding="utf-8")
     folder = trained / "val-with-run-1"
-    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.json", "scores.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "models.json",
+        "report.html",
+        "results.json",
+        "scores.json",
+    ]
     assert evaluate(trained, baselines=False).folder == trained / "val"
 
 
@@ -180,3 +186,11 @@ def test_meteor_is_computed_while_captions_are_written(trained, tmp_path, monkey
     assert [len(captions) for captions in batches] == [5, 5, 2]
     assert {photo: text for captions in batches for photo, text in captions.items()} == scored.texts()
     assert 0 <= scored.rows[MODEL]["METEOR"] <= 1
+
+
+def test_ensembles_with_runs_of_one_name_have_folders_of_their_own(trained, tmp_path):
+    others = [tmp_path / name / "seed-0" for name in "xy"]
+    for other in others:
+        shutil.copytree(trained.parent / "run-1", other)
+    folders = [evaluate(trained, baselines=False, others=[other]).folder for other in [*others, *others]]
+    assert [folder.name for folder in folders] == ["val-with-seed-0", "val-2-with-seed-0"] * 2

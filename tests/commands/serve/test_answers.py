@@ -197,12 +197,16 @@ def test_what_cannot_be_chosen_is_refused(service, photos, choices, sentence):
         service.answer(photos[:1], choices)
 
 
-def test_the_page_starts_with_the_run_s_own_choices(service):
+def test_the_page_starts_with_the_run_s_own_choices(service, photos):
     first = first_choices(service.run)
     assert first["kind"] == "greedy"
     assert first["max_length"] == service.captioner.search.limits.max_length
     assert first["beams"] == 3
     assert set(first) == {"kind", "length_rule", *RANGES}
+    for kind in KINDS:
+        first = first_choices(service.run, kind)
+        assert first["kind"] == kind
+        assert service.answer(photos[:1], first).captioned, "what the page shows at first can be chosen"
     assert decoding._within("beams", 500) == RANGES["beams"].high
 
 

@@ -212,3 +212,13 @@ def test_with_another_search_the_best_score_begins_anew(settings, tmp_path):
     scores = [line["CIDEr-D"] for line in losses(tmp_path / "run") if line["kind"] == "validation"]
     assert scores[-1] < max(scores)
     assert load_checkpoint(tmp_path / "run" / BEST)[1]["progress"]["best_score"] == scores[-1]
+
+
+def test_a_change_that_ends_a_run_is_saved_as_its_end(stopped, tmp_path):
+    with pytest.raises(Interrupted):
+        runs.train(DRAWN, stopped, StopAfter(12))
+    settings = [*stopped, "run.epochs=2"]
+    runs.train(DRAWN, settings, change=True)
+    assert load_checkpoint(tmp_path / "run" / NEWEST)[1]["progress"]["finished"]
+    with pytest.raises(UserError, match="is a finished run"):
+        runs.train(DRAWN, settings)

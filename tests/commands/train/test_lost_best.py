@@ -83,3 +83,23 @@ def test_intact_best_weights_stay_if_no_validation_is_better(stopped, tmp_path):
     runs.train(DRAWN, stopped, report)
     assert not any("best so far" in note for note in report.notes)
     assert (tmp_path / "run" / BEST).read_bytes() == before
+
+
+def test_a_run_that_lost_its_newest_checkpoint_is_not_trained_over(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "score_captions", lambda *_: {"CIDEr-D": next(scores)})
+    scores = iter([0.1, 0.2, 0.3])
+    runs.train(DRAWN, [*settings, "run.epochs=2"])
+    (tmp_path / "run" / NEWEST).unlink()
+    before = (tmp_path / "run" / BEST).read_bytes()
+    with pytest.raises(
+        UserError, match=r"has best\.safetensors but no newest\.safetensors.*restore newest\.safetensors"
+    ):
+        runs.train(DRAWN, [*settings, "run.epochs=2"])
+    assert (tmp_path / "run" / BEST).read_bytes() == before
+
+
+def test_a_run_that_was_killed_right_after_its_first_best_weights_starts_again(settings, tmp_path):
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
+    (tmp_path / "run" / NEWEST).unlink()
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
+    assert (tmp_path / "run" / NEWEST).exists()

@@ -239,7 +239,9 @@ def main() -> None:
     making.add_argument("--count", type=int, default=60)
     making.add_argument("--seed", type=int, default=7)
     making.set_defaults(do=make)
-    scoring = commands.add_parser("score", help="the share of words that were matched, with its 95 % interval (Wilson)")
+    scoring = commands.add_parser(
+        "score", help="the share of words that were matched, with its 95 %% interval (Wilson)"
+    )
     scoring.add_argument("key", type=Path)
     scoring.add_argument("answers", nargs="+", help="STYLE=FILE")
     scoring.set_defaults(do=score)

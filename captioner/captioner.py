@@ -5,7 +5,7 @@ Shapes: B photos, h and w pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from captioner.encoders import Encoder
 from captioner.encoders.preprocess import as_rgb, open_photo
 from captioner.errors import UserError
 from captioner.features.sources import read_ahead
-from captioner.model import CaptionModel
+from captioner.model import CaptionModel, evaluating
 from captioner.regions import Placement, Regions
 from captioner.search.hypotheses import Hypothesis
 from captioner.search.result import Caption
@@ -61,9 +61,13 @@ class Captioner:
         """Caption one photo, given as a path or a PIL picture."""
         return self.captions([photo])[0]
 
-    def captions(self, photos: Sequence[Photo], batch_size: int = 64) -> list[Caption]:
+    def captions(self, photos: Iterable[Photo], batch_size: int = 64) -> list[Caption]:
         """Caption photos, in their order."""
-        captions = []
+        if isinstance(photos, (str, Path, Image.Image)):
+            raise TypeError(
+                f"captions needs a list of photos, got one, {str(photos)[:100]!r}; give [photo], or use caption(photo)"
+            )
+        captions, photos = [], list(photos)
         for _, caption in self.stream(photos, batch_size):
             if isinstance(caption, UserError):
                 raise caption
@@ -105,6 +109,8 @@ class Captioner:
         self, photos: Tensor | Regions, max_captions: int, placements: Sequence[Placement | None] | None = None
     ) -> list[list[Caption]]:
         """The best captions of each photo of a batch, at most `max_captions`, best first."""
+        if len(photos.mask if isinstance(photos, Regions) else photos) == 0:
+            return []
         with self._evaluation():
             memory, unlike = self._remember(photos.to(self.device))
             hypotheses = write(self.search, self.model.decoder, memory, max_captions)
@@ -124,13 +130,9 @@ class Captioner:
     @contextmanager
     def _evaluation(self) -> Iterator[None]:
         """Evaluation mode and the chosen precision; restores the model's mode afterwards."""
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                yield
-        finally:
-            self.model.train(was_training)
+        reduced = torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+        with evaluating(self.model), reduced:
+            yield
 
     def _remember(self, photos: Tensor | Regions) -> tuple[Memory, Sequence[float | None]]:
         """What the decoder needs of photos, and how unlike the training photos they are."""

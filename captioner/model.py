@@ -5,6 +5,9 @@ Shapes: B photos, Q captions of one photo, T words, V vocabulary, h and w pixels
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +16,17 @@ from captioner.decoders import Decoder
 from captioner.encoders import Encoder, Refiner, Vision
 from captioner.errors import UserError
 from captioner.regions import Regions
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, so without dropout; restores the model's mode afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 class CaptionModel(nn.Module):

@@ -128,7 +128,7 @@ class Regions:
 
     def mean(self) -> Tensor:
         """(B, D): the mean over real regions."""
-        real = self.mask.float()
+        real = self.mask.to(torch.promote_types(self.features.dtype, torch.float32))
         share = real / real.sum(dim=1, keepdim=True).clamp(min=1)
         return (share.to(self.features.dtype)[:, None] @ self.features).squeeze(1)
 

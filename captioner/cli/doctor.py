@@ -34,6 +34,7 @@ def doctor(
     from captioner.commands.outputs import check_outputs
 
     check_outputs({"": leave_out}, [], [config], overwrite)
+    from captioner import builder
     from captioner.commands import doctor as command
 
     with TerminalReport() as report:
@@ -53,7 +54,7 @@ def doctor(
         if finding.advice:
             console.print(f"       {finding.advice}", soft_wrap=True)
     if leave_out is not None:
-        count = command.write_leave_out(leave_out, findings)
+        count = command.write_leave_out(leave_out, findings, builder.read(config, overrides or []).data.leave_out)
         photos = f"{count:,} photo{'s' * (count != 1)}"
         console.print(
             f"written: {leave_out}, {photos}; to train without them: data.leave_out={leave_out}", soft_wrap=True

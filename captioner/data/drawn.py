@@ -55,6 +55,12 @@ def drawn(
     """
     folder = Path(root)
     numbers = {"num_train": num_train, "num_val": num_val, "num_unseen": num_unseen}
+    for name, value, low, high in [
+        *((name, value, 1, 1_000_000) for name, value in numbers.items()),
+        ("size", size, 64, 96),
+    ]:
+        if not low <= value <= high:
+            raise UserError(f"{name} should be from {low} to {high:,}, got {value}")
     recipe = {"format": _FORMAT, "seed": seed, **numbers, "size": size}
     _remove_stale(folder)
     if not folder.exists():

@@ -217,7 +217,8 @@ def _tar(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
     with parsing(path, "a tar of photos and captions as WebDataset has them", _ADVICE), path.open("rb") as file:
         files = tars.tar_file_expander([{"url": path.name, "stream": file}])
         for sample in tars.group_by_keys(files, handler=refuse):
-            parts = {name.lower().rpartition(".")[2]: name for name in sample}
+            # the shortest of names such as png and mask.png
+            parts = {name.lower().rpartition(".")[2]: name for name in sorted(sample, key=len, reverse=True)}
             photo = next((parts[ending[1:]] for ending in ENDINGS if ending[1:] in parts), None)
             if photo is None:
                 bare.append(sample["__key__"])

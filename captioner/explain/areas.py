@@ -121,7 +121,7 @@ def _is_segmentation(segmentation: Any, width: int, height: int) -> bool:
     far = 10 * max(width, height)  # a polygon's memory grows with its length
     return isinstance(segmentation, list) and all(
         isinstance(polygon, list)
-        and len(polygon) >= 4
+        and len(polygon) >= 6
         and all(type(value) in (int, float) and abs(value) <= far for value in polygon)
         for polygon in segmentation
     )

@@ -82,8 +82,24 @@ class LoopLinear(nn.Linear):
 
 @dataclass
 class _Calls:
+    """The calls that a backward pass has gone through."""
+
     inputs: list[Tensor] = field(default_factory=list)  # (rows, I) each
     gradients: list[Tensor] = field(default_factory=list)  # (rows, O) each
+    backward_pass: int = -1  # its number
+
+    def add(self, rows: Tensor, gradient: Tensor) -> None:
+        """Add a call; those of an earlier backward pass, which did not reach the weight, are dropped."""
+        current = torch._C._current_graph_task_id()
+        if current != self.backward_pass:
+            self.clear()
+            self.backward_pass = current
+        self.inputs.append(rows)
+        self.gradients.append(gradient)
+
+    def clear(self) -> None:
+        self.inputs.clear()
+        self.gradients.clear()
 
 
 @dataclass(frozen=True)
@@ -117,8 +133,7 @@ class _Collect(torch.autograd.Function):
         if not calls.gradients:
             return None, None, None, None
         gradients, inputs = torch.cat(calls.gradients), torch.cat(calls.inputs)  # (all rows, O), (all rows, I)
-        calls.gradients.clear()
-        calls.inputs.clear()
+        calls.clear()
         bias = gradients.sum(0, dtype=ctx.dtype) if ctx.has_bias else None
         return (gradients.T @ inputs).to(ctx.dtype), bias, None, None
 
@@ -135,6 +150,5 @@ class _Apply(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient: Tensor):
         rows, weight = ctx.saved_tensors
-        ctx.calls.inputs.append(rows)
-        ctx.calls.gradients.append(gradient)
+        ctx.calls.add(rows, gradient)
         return gradient @ weight, None, None, None

@@ -5,16 +5,15 @@ Shapes: B photos, K samples of a photo, T words, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from captioner.attention import Memory
-from captioner.model import CaptionModel
+from captioner.model import CaptionModel, evaluating
 from captioner.ranges import Captions, Divisor, NonNegative, Positive, Words
 from captioner.search import Greedy, Limits, Sampling, draw
 from captioner.text.vocabulary import END, PAD, START, UNK
@@ -82,7 +81,7 @@ class SelfCritical(EvidenceObjective):
         self.samples, self.temperature, self.limits = samples, temperature, Limits(max_length)
 
     def forward(self, batch: Batch, totals: Totals) -> tuple[Tensor, Tensor]:
-        with _without_dropout(self.model):
+        with evaluating(self.model):
             memory = self.model.remember(batch.photos)
             words = draw(Sampling(self.samples, self.temperature, limits=self.limits), self.model.decoder, memory)
             rewards = self._score(batch.indices, words)
@@ -143,13 +142,3 @@ def _longest_first(words: Tensor) -> tuple[Tensor, Tensor]:
     """Each photo's captions (B, K, T), longest first, so that decoders can skip ended ones; and their order (B, K)."""
     order = (words != PAD).sum(-1).argsort(dim=1, descending=True, stable=True)
     return words.gather(1, order[..., None].expand_as(words)), order
-
-
-@contextmanager
-def _without_dropout(model: nn.Module) -> Iterator[None]:
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from captioner.encoders.preprocess import as_rgb
 from captioner.files import VERSION
 from captioner.regions import Grid, Layout
 from captioner.search.result import Caption
@@ -35,6 +36,13 @@ class Style:
     dark: bool = False  # light text on dark paper
 
     def __post_init__(self) -> None:
+        for name, allowed in {
+            "scale": ("caption", "word"),
+            "kind": tuple(PAINTERS),
+            "words": ("content", "all"),
+        }.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} should be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
         if self.panel < 64:
             raise ValueError(
                 f"panel needs at least 64 pixels for its text to be readable, got {self.panel}; the default is 224"
@@ -91,7 +99,7 @@ def fit(photo: Image.Image, longer_side: int) -> Image.Image:
     """Scale the photo to this longer side, keeping its proportions. A tiny photo keeps its crisp pixels."""
     factor = longer_side / max(photo.size)
     size = (max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
-    photo = photo if photo.mode == "RGB" else photo.convert("RGB")
+    photo = as_rgb(photo)
     if factor >= 1:
         return photo.resize(size, Image.Resampling.NEAREST if max(photo.size) <= TINY else Image.Resampling.BICUBIC)
     return photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)

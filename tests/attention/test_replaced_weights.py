@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from captioner.attention import KINDS, AttentionOnAttention, Query, Replaced, Shuffled, given, uniform
+from captioner.regions import Grid, Regions
 from tests.attention.test_contract import make_query
 from tests.helpers import QUERY, make_attention, make_regions
 
@@ -122,3 +123,9 @@ def test_attention_on_attention_keeps_the_weights_of_the_kind_inside():
 def test_a_kind_without_weights_is_refused():
     with pytest.raises(ValueError, match="NoAttention has no weights to replace"):
         attend(Replaced(make_attention("none"), uniform))
+
+
+def test_the_mean_region_keeps_the_precision_of_the_features():
+    features = torch.randn(2, 7, 5, dtype=torch.float64)
+    mean = Regions.full(features, Grid(1, 7)).mean()
+    torch.testing.assert_close(mean, features.mean(1), atol=1e-12, rtol=0)

@@ -180,3 +180,12 @@ def test_pictures_of_other_sizes(tmp_path, size):
         assert picture.size == (size, size)
     recipe = json.loads((tmp_path / "data" / "recipe.json").read_text(encoding="utf-8"))
     assert recipe["size"] == size
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"), [({"size": 20}, "size should be from 64 to 96"), ({"num_train": 0}, "num_train")]
+)
+def test_numbers_out_of_range_are_refused_before_anything_is_drawn(tmp_path, option, complaint):
+    with pytest.raises(UserError, match=complaint):
+        drawn(str(tmp_path / "drawn"), **option)
+    assert not (tmp_path / "drawn").exists()

@@ -254,6 +254,9 @@ def test_the_doctor_writes_copies_and_training_leaves_them_out(parts, tmp_path, 
     output = capsys.readouterr().out
     assert "dogs/4" not in output
     assert "take them out of one" in output  # dogs/5 and dogs/6, of val and test
+    with suppress(SystemExit):
+        cli.doctor(DRAWN, [*overrides, f"data.leave_out={file}"], leave_out=file)
+    assert file.read_text().splitlines()[1:] == ["dogs/4"], "photos that are left out already stay in the list"
     assert "photos: train 8, val 3, test 2" in output
     for only, left in {"dogs": [1, 2, 3], "cats": [1, 2, 3]}.items():
         splits, _ = builder.make_splits(read(parts, tmp_path, f"data.leave_out={file}", f"data.only={only}"))

@@ -15,6 +15,7 @@ from captioner import builder
 from captioner.attention import AdditiveScore, LocalPredictiveAttention, Query
 from captioner.commands.doctor import diagnose
 from captioner.commands.evaluate import evaluate
+from captioner.commands.pack import card
 from captioner.commands.train import training_run as runs
 from captioner.encoders import KINDS, Encoder, Refiner
 from captioner.encoders.detector import Detector, pack_boxes, unpack_boxes
@@ -298,3 +299,13 @@ def test_what_a_model_sees_in_a_photo_does_not_depend_on_the_others_of_its_batch
     queries = [Query(torch.ones(count, 1, 6), torch.zeros(count, 1, dtype=torch.long)) for count in (1, 2)]
     weights = [local(*pair).weights for pair in zip(queries, map(local.remember, (alone, beside)), strict=True)]
     torch.testing.assert_close(weights[1][:1, :, :3], weights[0])
+
+
+def test_the_card_of_a_model_of_region_files_says_what_it_reads(settings, published, tmp_path):
+    others = [one for one in settings if not one.startswith("encoder.")]
+    files = ["encoder.kind=region_files", f"encoder.folder={published}", f"encoder.boxes={published / 'boxes'}"]
+    folder = runs.train(DRAWN, [*others, *files, "encoder.region_size=12", "run.epochs=1"])
+    text = card(folder).read_text(encoding="utf-8")
+    assert "captioner eval FOLDER" in text
+    assert "photo.jpg" not in text
+    assert "pixels" not in text

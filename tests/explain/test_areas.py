@@ -122,6 +122,7 @@ DAMAGED = {
     "true": True,
     "an object": [[{"counts": [1]}]],
     "too few numbers": [[1, 2, 3]],
+    "a line": [[1, 1, 8, 8]],
     "far away": [[0, 0, 1e300, 1e300, 0, 5]],
     "no number": [[0, 0, float("nan"), 1, 0, 5]],
     "an odd word": [[0, 0, "1", 1, 0, 5]],

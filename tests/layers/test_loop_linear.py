@@ -60,3 +60,13 @@ def test_a_workspace_grows_and_is_used_again():
     again = workspace.take((3,), torch.zeros(1))
     assert again.data_ptr() == small.data_ptr()
     assert workspace.take((4, 4), torch.zeros(1, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_a_backward_pass_that_does_not_reach_the_weight_leaves_nothing_for_the_next():
+    layer = LoopLinear(2, 2)
+    inputs = torch.ones(1, 2, requires_grad=True)
+    with word_loop():
+        outputs = [layer(inputs * number) for number in (1, 2)]
+    torch.autograd.grad(outputs[1].sum(), inputs, retain_graph=True)  # as a saliency map takes it
+    outputs[0].sum().backward()
+    assert layer.weight.grad.tolist() == [[1, 1], [1, 1]]

@@ -7,6 +7,7 @@ import os
 import time
 from dataclasses import replace
 
+import numpy
 import pytest
 import torch
 from PIL import Image
@@ -373,3 +374,16 @@ def test_paper_and_ink_are_light_on_dark_or_dark_on_light(dark):
     paper = sum(made.getpixel((0, 0))) / 3
     texts = made.crop((20, 20, 120, 60)).convert("L").getextrema()
     assert (paper < 40 and texts[1] > 200) if dark else (paper == 255 and texts[0] < 60)
+
+
+def test_a_picture_in_another_mode_is_drawn_as_it_is_captioned():
+    grey = Image.fromarray(numpy.full((20, 20), 200 * 257, dtype=numpy.uint16))
+    assert fit(grey, 20).getpixel((5, 5)) == (200, 200, 200)
+    clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
+    assert fit(clear, 20).getpixel((5, 5)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("option", [{"words": "nouns"}, {"kind": "Cells"}, {"kind": "cells", "scale": "Word"}])
+def test_a_style_that_does_not_exist_is_an_error(option):
+    with pytest.raises(ValueError, match="should be one of"):
+        Style(**option)

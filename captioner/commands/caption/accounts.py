@@ -22,7 +22,7 @@ from captioner.explain.gradients import gradient_maps, has_captum, integrated_gr
 from captioner.explain.layers import layer_maps
 from captioner.explain.posterior import has_posterior, posterior_maps
 from captioner.explain.shape import scaled
-from captioner.model import CaptionModel
+from captioner.model import CaptionModel, evaluating
 from captioner.regions import Regions
 from captioner.search import Caption
 from captioner.visualize.legend import shown_words
@@ -105,11 +105,14 @@ def accounts_of(
     if not caption.words or explain == ATTENTION:
         return attended
     plain = replace(caption, head_weights=None, sentinel=None, gate=None)
-    if explain == "layers":
-        below = [replace(plain, weights=maps, head_weights=heads) for maps, heads in _layers(captioner, photo, caption)]
-        layers = [*below, caption]
-        return {f"layer {number} of {len(layers)}": layer for number, layer in enumerate(layers, 1)}
-    maps = _maps_of_words(captioner, photo, caption, explain)
+    with evaluating(captioner.model):
+        if explain == "layers":
+            below = [
+                replace(plain, weights=maps, head_weights=heads) for maps, heads in _layers(captioner, photo, caption)
+            ]
+            layers = [*below, caption]
+            return {f"layer {number} of {len(layers)}": layer for number, layer in enumerate(layers, 1)}
+        maps = _maps_of_words(captioner, photo, caption, explain)
     return attended | {name: replace(plain, weights=weights) for name, weights in maps.items()}
 
 
@@ -136,7 +139,6 @@ def account_notes(accounts: Mapping[str, Caption], style: Style) -> dict[str, st
 def _regions(captioner: Captioner, photo: str | Path | Image.Image) -> tuple[CaptionModel, Regions]:
     model = captioner.model
     assert isinstance(model, CaptionModel)
-    model.eval()
     pixels, _ = model.encoder.preprocess(as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo))
     with torch.no_grad():
         return model, model.regions(pixels[None].to(captioner.device))

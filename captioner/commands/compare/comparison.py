@@ -13,6 +13,7 @@ from captioner.commands.compare.timing import measure_times
 from captioner.commands.compare.variants import Variant, read_recipe
 from captioner.commands.evaluate import check_split
 from captioner.commands.train import training_run as runs
+from captioner.errors import UserError
 from captioner.files import remove_unfinished
 from captioner.progress import Report, silent
 
@@ -40,7 +41,8 @@ def compare(
         UserError: a kind, score or decoder is unknown, or its settings do not fit; nothing was trained.
     """
     config, folder = Path(config), Path(folder)
-    variants = [Variant(name) for name in dict.fromkeys(names)]
+    _check_given(names, num_seeds, splits)
+    variants, splits = [Variant(name) for name in dict.fromkeys(names)], list(dict.fromkeys(splits))
     recipe, fitting, notes = read_recipe(config, overrides, variants)
     data = builder.make_all_splits(recipe)
     for split in splits:
@@ -66,6 +68,13 @@ def compare(
         lines += [line_of(variant, split, first, num_seeds, folder, times[variant.name]) for variant in variants]
         lines += baseline_lines(split, first, num_seeds, folder)
     return lines
+
+
+def _check_given(names: Sequence[str], num_seeds: int, splits: Sequence[str]) -> None:
+    if not names or num_seeds < 1 or not splits:
+        raise UserError(
+            f"compare needs a kind of attention, a seed and a split, got {list(names)}, {num_seeds} and {list(splits)}"
+        )
 
 
 def _plan(

@@ -21,6 +21,7 @@ from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
 from captioner.files import write_text_atomically
 from captioner.progress import Report, silent
+from captioner.readers import read_text
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import choose_device, number_type, precision_text
 from captioner.training.plan import check_monitor, check_num_photos
@@ -109,8 +110,14 @@ def rows_of_parts(splits: Splits) -> list[dict[str, str]]:
     return rows
 
 
-def write_leave_out(path: Path, findings: Sequence[Finding]) -> int:
-    """Write the ids of training photos that are in another split too, one on a line, for `data.leave_out`; returns how many."""
-    ids = list(dict.fromkeys(name for finding in findings for name in finding.copies))
+def write_leave_out(path: Path, findings: Sequence[Finding], earlier: str = "") -> int:
+    """Write the ids of training photos that are in another split too, one on a line, for `data.leave_out`; returns how many.
+
+    Args:
+        earlier: the present `data.leave_out`, whose ids are written again.
+    """
+    lines = read_text(Path(earlier), "data.leave_out").splitlines() if earlier else []
+    known = [line for line in lines if line.strip() not in ("", WRITTEN_BY_DOCTOR)]
+    ids = list(dict.fromkeys([*known, *(name for finding in findings for name in finding.copies)]))
     write_text_atomically(path, "".join(f"{name}\n" for name in [WRITTEN_BY_DOCTOR, *ids]))
     return len(ids)

@@ -16,6 +16,7 @@ from typing_extensions import NotRequired, TypedDict
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.errors import UserError
+from captioner.features.region_files import RegionFiles
 from captioner.features.training_photos import TrainingPhotos
 from captioner.files import unfinished, write_text_atomically
 from captioner.metrics.protocol import grouped
@@ -48,6 +49,15 @@ import captioner
 captioner.load("FOLDER").caption("photo.jpg").text
 ```
 """
+_USE_OF_FILES = """## Use
+
+The model reads published regions of photos, which lie beside the captions, and no photos themselves:
+
+```bash
+captioner eval FOLDER data.root=PATH --split test
+```
+"""
+"""For a model with `encoder.kind=region_files`."""
 _FOLDER = "\n`FOLDER` is this folder, or `hf://owner/name` of a model of the Hugging Face hub.\n"
 _TO_WRITE = """
 ## Data and terms
@@ -99,6 +109,8 @@ def write_card(
     facts = [picture, about, _recipe(settings), _scores(run), _unlike(known)]
     own = "\n".join([_START, "", *(part for part in facts if part), _END])
     text = earlier_card(folder, run)
+    if isinstance(captioner.model, CaptionModel) and isinstance(captioner.model.encoder, RegionFiles):
+        text = text.replace(_USE, _USE_OF_FILES)
     write_text_atomically(folder / CARD, text[: text.index(_START)] + own + text[text.index(_END) + len(_END) :])
 
 
@@ -121,7 +133,9 @@ def earlier_card(folder: Path, run: Path) -> str:
 
 def card_at_hub(text: str, name: str) -> str:
     """The text of a card, in which the lines on how to use the model name it as the hub does, unless the author has changed them."""
-    return text.replace(_USE + _FOLDER, _USE.replace("FOLDER", f"hf://{name}"))
+    for use in (_USE, _USE_OF_FILES):
+        text = text.replace(use + _FOLDER, use.replace("FOLDER", f"hf://{name}"))
+    return text
 
 
 def trained_on_by(card: Path) -> str:
@@ -141,9 +155,10 @@ def _about(settings: Settings, captioner: Captioner, trained_on: str, half: bool
     sizes = {name: sum(one.numel() for one in part.parameters()) for name, part in parts.items() if part is not None}
     encoder, attention, decoder = (settings.resolved[section] for section in ("encoder", "attention", "decoder"))
     layout, (width, height) = model.encoder.layout, model.encoder.preprocess.crop
+    view = "" if isinstance(model.encoder, RegionFiles) else f", {width} x {height} pixels"
     rows = {
         "trained on": trained_on,
-        "encoder": f"{encoder.get('network', encoder['kind'])}, {width} x {height} pixels, {layout.num_regions} regions of "
+        "encoder": f"{encoder.get('network', encoder['kind'])}{view}, {layout.num_regions} regions of "
         f"{model.encoder.region_size} numbers, {'frozen' if model.encoder.frozen else 'trained'}",
         "attention": " ".join(str(attention[key]) for key in ("kind", "score") if attention.get(key)),
         "decoder": f"{decoder['kind']}, state of {decoder['hidden_size']}",

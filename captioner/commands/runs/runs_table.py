@@ -39,8 +39,10 @@ def table(folder: Path) -> Table:
     if not rows:
         raise UserError(f"no runs in {folder}; train one, or give the folder that holds your runs")
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in _COLUMNS:
-        made.add_column(name, no_wrap=name != "run", overflow="fold", min_width=10 if name == "run" else None)
+    for name, cells in zip(_COLUMNS, zip(*(row.cells for row in rows), strict=True), strict=True):
+        longest = max(map(len, [name, *cells]))
+        folds = name in ("run", "data", "decoder", "attention")  # where the terminal is narrow
+        made.add_column(name, no_wrap=not folds, overflow="fold", min_width=min(10, longest) if folds else longest)
     for row in rows:
         made.add_row(*row.cells)
     return made
@@ -67,6 +69,9 @@ def _row(run: Path, name: str) -> Row:
     score = parts["attention"].get("score", "additive")
     attention = parts["attention"]["kind"] + f":{score}" * (score != "additive")
     epoch = validations[-1].get("epoch", "?") if validations else 0
+    if not lines and (run / BEST).exists():  # a packed model has no log
+        state = checkpoint_state(run / BEST)
+        epoch, scores = state["progress"]["epoch"], [state["scores"][monitor]] if "scores" in state else []
     cells = (
         name,
         data_name(parts["data"]) or parts["data"]["kind"],

@@ -157,6 +157,7 @@ def test_the_last_layer_s_map_is_the_caption_s(photos):  # noqa: F811
 
     model = captioner_of("transformer", layers=3, attention="multi_head")
     caption = model.caption(photos / "plain.jpg")
+    model.model.eval()
     _, regions = _regions(model, photos / "plain.jpg")
     maps = layer_maps(model.model, regions, _encoded(model, caption)[None, : len(caption.words)])
     torch.testing.assert_close(maps[-1][0][0], caption.weights)
@@ -197,3 +198,27 @@ def test_an_ensemble_has_no_gradients(captioner, photos, tmp_path):  # noqa: F81
     with pytest.raises(UserError, match="explains the words of one model, got an ensemble"):
         captioning.run(several, [str(photos / "plain.jpg")], {"sheet": tmp_path / "a.png"}, explain="both")
     assert not list(tmp_path.glob("a.png"))
+
+
+@pytest.mark.parametrize("explain", ["gradients", "posterior"])
+def test_a_model_in_training_is_explained_without_dropout_and_goes_on_training(captioner, photos, explain):  # noqa: F811
+    caption = captioner.caption(photos / "plain.jpg")
+    captioner.model.train()
+    try:
+        first, second = (
+            [*explained(captioner, photos / "plain.jpg", caption, explain).values()][-1][0] for _ in range(2)
+        )
+        assert torch.equal(first.weights, second.weights)
+        assert captioner.model.training
+    finally:
+        captioner.model.eval()
+
+
+def test_photos_come_as_any_iterable_and_one_photo_alone_is_named(captioner, photos):  # noqa: F811
+    photo = photos / "plain.jpg"
+    expected = captioner.caption(photo).text
+    assert [one.text for one in captioner.captions(path for path in [photo, str(photo)])] == [expected] * 2
+    with pytest.raises(TypeError, match=r"needs a list of photos, got one, .*plain\.jpg"):
+        captioner.captions(str(photo))
+    assert captioner.captions([]) == []
+    assert captioner.captions_of(torch.zeros(0, 3, 48, 48, dtype=torch.uint8)) == []

@@ -168,3 +168,9 @@ def test_kinds_are_compared_with_a_penalty_on_the_mirror_image(options, tmp_path
     mirror = [*options, "objective.mirror=1", "data.augment=flips"]
     lines = comparison.compare(COMPARE, KINDS[:1], 1, tmp_path / "compared", ["val"], mirror)
     assert lines[0].step_ms > 0
+
+
+@pytest.mark.parametrize(("names", "seeds", "splits"), [([], 1, ["val"]), (["soft"], 0, ["val"]), (["soft"], 1, [])])
+def test_nothing_to_compare_is_an_error(tmp_path, names, seeds, splits):
+    with pytest.raises(UserError, match="compare needs a kind of attention, a seed and a split"):
+        comparison.compare(COMPARE, names, seeds, tmp_path, splits)

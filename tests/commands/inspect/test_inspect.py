@@ -229,6 +229,8 @@ def test_a_model_with_uniform_maps_has_lift_1_and_loses_nothing(trained, request
     for bounds, answer in (((1, 2), "Yes:"), ((-2, -1), "It does harm:")):
         cost = Cost(Estimate(0.0, *bounds, 12), Estimate(0.0, *bounds, 12))
         assert answer in replace(card, replaced={"uniform": cost}).verdict
+    noise = Cost(Estimate(1e-6, 5e-7, 2e-6, 12), Estimate(1e-6, 5e-7, 2e-6, 12))
+    assert "Not measurably" in replace(card, replaced={"uniform": noise}).verdict
     assert "A little" in replace(card, replaced={"uniform": replace(cost, cider=Estimate(1.0, 0.5, 2.0, 12))}).verdict
 
 

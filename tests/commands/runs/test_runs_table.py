@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from captioner import builder, cli
 from captioner.commands.pack.packing import trained_on_before
 from captioner.commands.train import training_run
+from captioner.training.checkpoints import BEST, checkpoint_state
 from tests.builder.test_renamed import OLD_RUN
 from tests.cli.test_cli import run
 from tests.helpers import CONFIGS, DRAWN
@@ -45,3 +47,16 @@ def test_a_folder_without_runs_is_one_line(capsys, tmp_path):
     status, _, errors = run(capsys, cli.runs, tmp_path)
     assert status == 2
     assert errors == f"error: no runs in {tmp_path}; train one, or give the folder that holds your runs\n"
+
+
+def test_numbers_and_states_are_whole_on_a_narrow_terminal(capsys, monkeypatch, settings, tmp_path):
+    monkeypatch.setenv("COLUMNS", "70")
+    names = ["run.monitor=ROUGE-L", "attention.kind=local_predictive", "run.epochs=1"]
+    folder = training_run.train(DRAWN, [*settings, *names])
+    score = checkpoint_state(folder / BEST)["scores"]["ROUGE-L"]
+    _, output, _ = run(capsys, cli.runs, tmp_path)
+    assert re.search(rf" ROUGE-L {100 * score:.1f} +1/1 +\d\d-\d\d \d\d:\d\d +finished *$", output, re.MULTILINE)
+    (folder / "newest.safetensors").unlink()
+    (folder / "log.jsonl").unlink()  # as in a packed model
+    _, output, _ = run(capsys, cli.runs, tmp_path)
+    assert re.search(rf" ROUGE-L {100 * score:.1f} +1/1 ", output)

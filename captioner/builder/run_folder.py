@@ -46,7 +46,8 @@ _FREE = {
 CHANGEABLE = ("objective", "optimiser", "schedule", "search", "run", "log")
 """Sections whose settings a run can go on with changed, if it is asked to."""
 _REGULARISING = {("decoder", "dropout"), ("attention", "dropout"), ("refiner", "dropout")}
-_AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=", "encoder.runtime=")
+_REGIONS = ("encoder.folder=", "encoder.boxes=")  # where region files are
+_AFTER_TRAINING = ("search.", "data.", "run.device=", "run.features=", "encoder.runtime=", *_REGIONS)
 
 
 @system_errors()
@@ -66,7 +67,7 @@ def read_run_settings(folder: Path, overrides: Sequence[str] = ()) -> Settings:
         if not override.startswith(_AFTER_TRAINING):
             raise UserError(
                 f"{override.partition('=')[0]} cannot change after training; overrides of search, data, run.device, "
-                "run.features and encoder.runtime can"
+                "run.features, encoder.runtime and the folders of region files can"
             )
     try:
         return read(folder / SETTINGS, overrides, note=False)
@@ -118,7 +119,7 @@ def has_weights(folder: Path) -> bool:
 
 def _check_unfinished(folder: Path, settings: Settings, change: bool) -> None:
     """Refuse a run that has made all its epochs, or whose weights are lost or damaged; `change` goes on without the best."""
-    progress = newest_progress(folder, settings.run.validate_every)
+    progress = newest_progress(folder)
     if progress is None:
         return
     problem = problem_with_weights(folder / BEST) if progress["best_score"] > -math.inf else None

@@ -157,7 +157,7 @@ def check_ids(splits: Splits) -> None:
             if other is not example:
                 raise UserError(
                     f"photos of a split should have different ids, got {example.id!r} for {other.image} and {example.image} in {split}; "
-                    "rename one, or leave it out"
+                    "give each photo an id of its own"
                 )
 
 

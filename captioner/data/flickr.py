@@ -21,7 +21,7 @@ def flickr(
 ) -> Splits:
     """Flickr8k or Flickr30k: a token file of captions, and a list of photos for each of the splits train, val and test.
 
-    The id of a photo is its file name without suffix.
+    The id of a photo is its name in the list, with folders and without suffix.
 
     Args:
         root: folder of the data.

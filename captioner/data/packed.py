@@ -51,7 +51,7 @@ def packed_rows(files: Sequence[Path], folder: Path, columns: Mapping[str, str])
         for path in files:
             yield from _parquet(path, columns) if path.suffix.lower() == ".parquet" else _tar(path, columns)
 
-    about = {"files": [mark(path) for path in files], "columns": dict(columns)}
+    about = {"files": [mark(path) for path in files], "columns": dict(columns), "format": 2}
     origin = str(files[0]) if len(files) == 1 else f"{len(files):,} files such as {files[0]}"
     return unpacked_rows(about, samples, folder, origin)
 
@@ -217,9 +217,9 @@ def _tar(path: Path, columns: Mapping[str, str]) -> Iterator[Sample]:
     with parsing(path, "a tar of photos and captions as WebDataset has them", _ADVICE), path.open("rb") as file:
         files = tars.tar_file_expander([{"url": path.name, "stream": file}])
         for sample in tars.group_by_keys(files, handler=refuse):
-            # the shortest of names such as png and mask.png
-            parts = {name.lower().rpartition(".")[2]: name for name in sorted(sample, key=len, reverse=True)}
-            photo = next((parts[ending[1:]] for ending in ENDINGS if ending[1:] in parts), None)
+            names = sorted(sample, key=lambda name: (name.count("."), name))  # png comes before mask.png
+            parts = {name.lower().rpartition(".")[2]: name for name in reversed(names)}
+            photo = next((name for name in names if f".{name.lower().rpartition('.')[2]}" in ENDINGS), None)
             if photo is None:
                 bare.append(sample["__key__"])
             else:

@@ -27,7 +27,6 @@ MOST_PIXELS = "CAPTIONER_MOST_PIXELS"
 """The environment variable that `--most-pixels` sets, for all processes that read photos."""
 _MOST_PIXELS = 250_000_000  # phones take photos of 200 megapixels
 _ORIENTATION = 0x0112  # of EXIF
-_TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"}
 _REGISTERING = threading.Lock()
 _BYTES_A_PIXEL = 12  # at most, while a photo is decoded and converted
@@ -64,7 +63,7 @@ def photo_size(path: str | Path) -> tuple[int, int]:
         width, height = file.size
         if file.format == "TIFF":  # whose size is upright already
             return width, height
-        return (height, width) if file.getexif().get(_ORIENTATION) in _TURNED else (width, height)
+        return (height, width) if file.getexif().get(_ORIENTATION) in (5, 6, 7, 8) else (width, height)
 
 
 @contextmanager
@@ -138,9 +137,8 @@ def _listed(formats: tuple[str, ...] | None) -> str:
 
 
 def _allowed(limit: int, is_users: bool) -> str:
-    return f"at most {limit:,} pixels are read; make it smaller" + (
-        ", or allow more with --most-pixels" if is_users else ""
-    )
+    other = ", or allow more with --most-pixels" if is_users else ""
+    return f"at most {limit:,} pixels are read; make it smaller{other}"
 
 
 def as_rgb(photo: Image.Image) -> Image.Image:
@@ -150,14 +148,17 @@ def as_rgb(photo: Image.Image) -> Image.Image:
     Raises:
         ValueError: grey values are fractions or exceed 16 bits, so that the value of white is unknown.
     """
-    is_tiff = photo.format == "TIFF"
-    photo = _upright(photo)
+    return in_colour(_upright(photo), photo.format == "TIFF")
+
+
+def in_colour(photo: Image.Image, is_tiff: bool = False) -> Image.Image:
+    """8-bit RGB as of `as_rgb`, without turning the photo; errors as its."""
     if photo.mode.startswith(("I", "F")):
         photo = _as_8_bit_grey(photo, is_tiff)
     if photo.has_transparency_data:
         photo = photo.convert("RGBA")
         photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo)
-    return photo.convert("RGB")
+    return photo if photo.mode == "RGB" else photo.convert("RGB")
 
 
 def _as_8_bit_grey(photo: Image.Image, is_tiff: bool) -> Image.Image:

@@ -99,9 +99,11 @@ def _mask(segmentations: Sequence, width: int, height: int) -> Tensor:
     for segmentation in segmentations:
         if not _is_segmentation(segmentation, width, height):
             raise UserError(
-                f"the segmentation of an object should be polygons, or COCO's run lengths for {height} rows and {width} columns, got "
-                f"{reprlib.repr(segmentation)}; correct the instances file, or leave --masks out"
+                "the segmentation of an object should be polygons of at least three points, or COCO's run lengths for "
+                f"{height} rows and {width} columns, got {reprlib.repr(segmentation)}; correct the instances file, or leave --masks out"
             )
+        if isinstance(segmentation, list):  # pycocotools fails at polygons of two points
+            segmentation = [polygon for polygon in segmentation if len(polygon) >= 6]
         if isinstance(segmentation, dict) and not isinstance(segmentation["counts"], list):
             run_lengths.append(segmentation)  # compressed already
         else:
@@ -119,11 +121,15 @@ def _is_segmentation(segmentation: Any, width: int, height: int) -> bool:
             return False
         return segmentation.get("size") == [height, width] and sum(counts) == width * height
     far = 10 * max(width, height)  # a polygon's memory grows with its length
-    return isinstance(segmentation, list) and all(
-        isinstance(polygon, list)
-        and len(polygon) >= 6
-        and all(type(value) in (int, float) and abs(value) <= far for value in polygon)
-        for polygon in segmentation
+    return (
+        isinstance(segmentation, list)
+        and all(
+            isinstance(polygon, list)
+            and len(polygon) >= 4
+            and all(type(value) in (int, float) and abs(value) <= far for value in polygon)
+            for polygon in segmentation
+        )
+        and any(len(polygon) >= 6 for polygon in segmentation)
     )
 
 

@@ -89,15 +89,16 @@ def checkpoint_state(path: Path) -> State:
         return state
 
 
-def newest_progress(folder: Path, validate_every: int) -> dict[str, Any] | None:
+def newest_progress(folder: Path) -> dict[str, Any] | None:
     """The progress of a run in its newest checkpoint; None if it was killed at its first validation, which training again soon repeats.
 
     Raises:
-        UserError: the checkpoint is damaged; or it is lost, and training again would replace better weights.
+        UserError: the checkpoint is damaged; or it is lost, or left out of a packed model, and training would replace the best weights.
     """
     if (folder / NEWEST).exists():
         return checkpoint_state(folder / NEWEST)["progress"]
-    if checkpoint_state(folder / BEST)["progress"]["epoch"] > validate_every:
+    log = folder / "log.jsonl"
+    if not log.exists() or log.read_bytes().count(b'"kind": "validation"') > 1:
         raise UserError(
             f"{folder} has {BEST} but no {NEWEST}, without which training would begin again and replace it; restore {NEWEST}, or give "
             f"another run.folder=..., with run.from_run={folder} to begin with these weights"

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.encoders.preprocess import as_rgb
+from captioner.encoders.preprocess import in_colour
 from captioner.files import VERSION
 from captioner.regions import Grid, Layout
 from captioner.search.result import Caption
@@ -99,7 +99,7 @@ def fit(photo: Image.Image, longer_side: int) -> Image.Image:
     """Scale the photo to this longer side, keeping its proportions. A tiny photo keeps its crisp pixels."""
     factor = longer_side / max(photo.size)
     size = (max(1, round(photo.width * factor)), max(1, round(photo.height * factor)))
-    photo = as_rgb(photo)
+    photo = in_colour(photo)
     if factor >= 1:
         return photo.resize(size, Image.Resampling.NEAREST if max(photo.size) <= TINY else Image.Resampling.BICUBIC)
     return photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)

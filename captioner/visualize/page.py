@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from captioner.encoders.preprocess import in_colour
 from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.search.result import Caption
@@ -174,4 +175,4 @@ def _fit(photo: Image.Image) -> Image.Image:
     if factor >= 1:
         return photo
     size = max(1, round(photo.width * factor)), max(1, round(photo.height * factor))
-    return photo.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return in_colour(photo).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)

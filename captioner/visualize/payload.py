@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from captioner.encoders.preprocess import in_colour
 from captioner.files import VERSION
 from captioner.regions import Boxes, Grid, Layout, Placement
 from captioner.search.result import Caption
@@ -37,7 +38,7 @@ _OVERLAP_SIZE = 192  # longer side of the map that is searched for the largest s
 
 def as_data(photo: Image.Image, quality: int = 85) -> str:
     """An image as a data URL: JPEG, or PNG if it is tiny."""
-    photo = photo if photo.mode == "RGB" else photo.convert("RGB")
+    photo = in_colour(photo)
     stored = io.BytesIO()
     if photo.width * photo.height <= CRISP:
         kind = "png"

@@ -23,6 +23,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from captioner.encoders.preprocess import in_colour
+
 CONTOUR = 1.5
 SHADE, LEAST, GAMMA = (16.0, 18.0, 28.0), 0.1, 1.5
 LIGHT, MOST = (255.0, 236.0, 160.0), 0.25
@@ -35,7 +37,7 @@ _GREY = (0.299, 0.587, 0.114)
 
 def pixels_of(picture: Image.Image) -> Tensor:
     """A picture as (height, width, 3) float32."""
-    picture = picture if picture.mode == "RGB" else picture.convert("RGB")
+    picture = in_colour(picture)
     return (
         torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(picture.height, picture.width, 3).float()
     )

@@ -242,7 +242,13 @@ def test_photos_are_replaced_after_a_program_was_killed_while_it_moved_them(tmp_
 def test_a_mask_beside_a_photo_in_a_tar_is_not_taken_for_it(tmp_path):
     pytest.importorskip("webdataset", exc_type=ImportError)
     for split in ("train", "val"):
-        write_tar(tmp_path / f"{split}-000.tar", ("mask.png", png(3)), ("txt", b"a dog"), ("seg.txt", b"1 2"))
+        write_tar(
+            tmp_path / f"{split}-000.tar",
+            ("mask.png", png(3)),
+            ("seg.jpg", png(3)),
+            ("txt", b"a dog"),
+            ("seg.txt", b"1 2"),
+        )
     examples = table(str(tmp_path), "{split}-*.tar")["train"]
     assert [open_photo(example.image).getpixel((0, 0)) for example in examples] == [(80 * n, 0, 0) for n in range(3)]
     assert [example.references for example in examples] == [["a dog"]] * 3

@@ -95,6 +95,16 @@ def test_outlines_are_those_of_pycocotools(tmp_path):
     assert area_of(held, (WIDTH, HEIGHT), masks=False).size == WIDTH * HEIGHT
 
 
+def test_polygons_of_two_points_beside_others_are_left_out():
+    polygons = [[1, 1, 8, 1, 8, 8, 1, 8], [1, 1, 8, 8]]
+    areas = [
+        area_of([Instance("dog", segmentation=listed)], (WIDTH, HEIGHT), masks=True)
+        for listed in (polygons, polygons[::-1], polygons[:1])
+    ]
+    assert areas[0].filled.equal(areas[2].filled)
+    assert areas[1].filled.equal(areas[2].filled)
+
+
 def test_run_lengths_are_read_and_boxes_stand_in_for_missing_outlines():
     counts = {"size": [4, 6], "counts": [0, 4, 20]}  # the first column
     crowd = [Instance("dog", (0, 0, 1, 4), counts, crowd=True)]

@@ -381,6 +381,10 @@ def test_a_picture_in_another_mode_is_drawn_as_it_is_captioned():
     assert fit(grey, 20).getpixel((5, 5)) == (200, 200, 200)
     clear = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
     assert fit(clear, 20).getpixel((5, 5)) == (255, 255, 255)
+    lying = Image.new("RGB", (40, 20))
+    lying.info["exif"] = lying.getexif()
+    lying.getexif()[0x0112] = 6
+    assert fit(lying, 20).size == (20, 10), "the size of a picture is not that of its rotation"
 
 
 @pytest.mark.parametrize("option", [{"words": "nouns"}, {"kind": "Cells"}, {"kind": "cells", "scale": "Word"}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,8 @@ class Place:
     title: str  # the split, and the data if it is other
     folder: Path
     lists: Path  # the folder of the lists of photos that cannot be read
-    others: Sequence[Path] = ()  # the other runs of an ensemble
+    run: Path
+    others: Sequence[Path]  # of an ensemble
 
 
 def place_of(runs: Sequence[Path], split: str, settings: Settings, splits: Splits, out: Path | None) -> Place:
@@ -49,9 +51,8 @@ def place_of(runs: Sequence[Path], split: str, settings: Settings, splits: Split
     folder = out or results_folder(runs, split, settings, own_data)
     check_writable(folder, "give --out FOLDER")
     title = split if own_data else f"{split} of {name_of(settings)}"
-    return Place(
-        own_data, title, folder, builder.results_root(runs[0]) if own_data and out is None else folder, runs[1:]
-    )
+    lists = builder.results_root(runs[0]) if own_data and out is None else folder
+    return Place(own_data, title, folder, lists, runs[0], runs[1:])
 
 
 def is_own_data(run: Path, settings: Settings, splits: Splits) -> bool:
@@ -99,7 +100,7 @@ def results_folder(runs: Sequence[Path], split: str, settings: Settings, own_dat
     """The folder of the results in the first run's folder. Other data than the run's and ensembles have folders of their own, numbered
     where their names are the same.
     """
-    run, others = builder.results_root(runs[0]), _paths(runs[1:])
+    run, others = builder.results_root(runs[0]), _paths(runs[1:], runs[0])
     name, given = split, None
     if not own_data:
         given, own = _data(settings), _data(builder.read_run_settings(runs[0]))
@@ -113,8 +114,9 @@ def results_folder(runs: Sequence[Path], split: str, settings: Settings, own_dat
     raise AssertionError
 
 
-def _paths(runs: Sequence[Path]) -> list[str]:
-    return [str(run.resolve()) for run in runs]
+def _paths(others: Sequence[Path], run: Path) -> list[str]:
+    """The paths of other runs from a run, so that runs can be moved together."""
+    return [os.path.relpath(other.resolve(), run.resolve()) for other in others]
 
 
 def _recorded(path: Path) -> Any:
@@ -136,5 +138,5 @@ def results_of(place: Place, settings: Settings, replaced: Sequence[str]) -> Ite
         if not place.own_data:
             write_text_atomically(place.folder / DATA, json.dumps(_data(settings), indent=1) + "\n")
         if place.others:
-            write_text_atomically(place.folder / MODELS, json.dumps(_paths(place.others), indent=1) + "\n")
+            write_text_atomically(place.folder / MODELS, json.dumps(_paths(place.others, place.run), indent=1) + "\n")
         yield

@@ -18,8 +18,7 @@ from captioner.visualize.figures import FORMATS
 
 NOTHING = "-"
 _LONGEST_TITLE = 60
-_LEAST_CIDER, _LEAST_NATS = 0.0005, 0.0005
-"""Losses below these are printed as 0."""
+_LEAST = 0.0005  # losses below it are printed as 0
 MIN_PHOTOS = 10
 """Intervals are shown only if at least this many photos contributed; with fewer they are meaningless."""
 
@@ -62,13 +61,12 @@ class Card:
 
     @property
     def _answer(self) -> str:
-        """Whether attention matters: yes if both losses have intervals above 0, a little if one has; harm if both are below 0."""
+        """Whether attention matters: yes if both losses are measurably above 0, a little if one is; harm if both are below 0."""
         cost = self.replaced["uniform"]
-        given = [(cost.cider, _LEAST_CIDER), (cost.log_prob, _LEAST_NATS)]
-        losses = [loss for loss, _ in given if loss is not None]
-        above_zero = [loss.low > least for loss, least in given if loss is not None]
+        losses = [loss for loss in (cost.cider, cost.log_prob) if loss is not None]
+        above_zero = [loss.low > _LEAST for loss in losses]
         answer = "yes" if losses and all(above_zero) else "a little" if any(above_zero) else "not measurably"
-        if losses and all(loss.high < -least for loss, least in given if loss is not None):
+        if losses and all(loss.high < -_LEAST for loss in losses):
             answer = "it does harm"
         if any(loss.photos < MIN_PHOTOS for loss in losses):
             answer = "too few photos to tell"

@@ -51,10 +51,11 @@ captioner.load("FOLDER").caption("photo.jpg").text
 """
 _USE_OF_FILES = """## Use
 
-The model reads published regions of photos, which lie beside the captions, and no photos themselves:
+The model reads published regions of photos, and no photos themselves. REGIONS is their folder, and `encoder.boxes` that of their boxes if
+those have one of their own:
 
 ```bash
-captioner eval FOLDER data.root=PATH --split test
+captioner eval FOLDER data.root=PATH encoder.folder=REGIONS --split test
 ```
 """
 """For a model with `encoder.kind=region_files`."""

@@ -30,7 +30,8 @@ RANGES = {
     "max_length": Range(1, 50, 1),
 }
 """Narrower than the ranges of settings: a request with a million beams would stop the server."""
-_ALWAYS = {"kind", "max_length"}
+ALWAYS = {"kind", "max_length"}
+"""Options of every kind of search."""
 
 
 def choices_for(kind: str) -> set[str]:
@@ -39,18 +40,22 @@ def choices_for(kind: str) -> set[str]:
     Raises:
         UserError: there is no such kind.
     """
-    return (builder.keys_of("search", kind) & {*RANGES, "length_rule"}) | _ALWAYS
+    return (builder.keys_of("search", kind) & {*RANGES, "length_rule"}) | ALWAYS
 
 
-def first_choices(run: Path, kind: str = "") -> dict[str, Any]:
-    """The initial values for a kind of search: the run's own settings if it is the run's kind or empty, else the kind's defaults."""
+def first_choices(run: Path) -> dict[str, Any]:
+    """The initial values: the run's own settings, and defaults for the other kinds of search."""
+    return next(iter(choices_by_kind(run).values()))
+
+
+def choices_by_kind(run: Path) -> dict[str, dict[str, Any]]:
+    """The initial values for each kind of search, the run's own kind first: the run's settings for it, defaults for the others."""
     own = builder.read_run_settings(run).resolved["search"]
-    defaults = {
-        one: builder.read_run_settings(run, [f"search.kind={one}"]).resolved["search"] for one in reversed(KINDS)
-    }
-    chosen = own if kind in ("", own["kind"]) else defaults[kind]
-    values = {name: value for settings in [*defaults.values(), chosen] for name, value in settings.items()}
-    return {name: _within(name, values[name]) for name in ["kind", "length_rule", *RANGES]}
+    others = [kind for kind in KINDS if kind != own["kind"]]
+    settings = [own, *(builder.read_run_settings(run, [f"search.kind={kind}"]).resolved["search"] for kind in others)]
+    every = {name: value for one in reversed(settings) for name, value in one.items()}
+    names = ["kind", "length_rule", *RANGES]
+    return {one["kind"]: {name: _within(name, (every | one)[name]) for name in names} for one in settings}
 
 
 def make_search(run: Path, vocabulary: Vocabulary, choices: Mapping[str, Any]) -> Search:

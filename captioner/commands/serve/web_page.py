@@ -20,7 +20,7 @@ from captioner import builder
 from captioner.commands.caption.photos import as_json
 from captioner.commands.demo.example_photos import example_photos
 from captioner.commands.serve.allowed_hosts import AllowedHosts
-from captioner.commands.serve.choices import RANGES, choices_for, first_choices
+from captioner.commands.serve.choices import ALWAYS, RANGES, choices_by_kind, choices_for
 from captioner.commands.serve.page_extras import NAME_BUTTONS, examples_to_click, offer_function
 from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.errors import UserError, library
@@ -174,7 +174,8 @@ def _limits(allowed: Allowed) -> str:
 
 def _controls(gradio: Any, run: Path) -> dict[str, Any]:
     """The controls by name. Another kind of search begins with its own values, and options that it does not have are hidden."""
-    first, of_kind = first_choices(run), {kind: first_choices(run, kind) for kind in KINDS}
+    of_kind = choices_by_kind(run)
+    first = next(iter(of_kind.values()))
     shown = choices_for(first["kind"])
     made = {"kind": gradio.Radio(list(KINDS), value=first["kind"], label="decoding")}
     made["length_rule"] = gradio.Radio(
@@ -183,7 +184,7 @@ def _controls(gradio: Any, run: Path) -> dict[str, Any]:
     for name, (low, high, step) in RANGES.items():
         label = name.replace("_", " ")
         made[name] = gradio.Slider(low, high, first[name], step=step, label=label, visible=name in shown)
-    hideable = [name for name in made if name != "kind"]
+    hideable = [name for name in made if name not in ALWAYS]
     made["kind"].change(
         lambda kind: [gradio.update(visible=name in choices_for(kind), value=of_kind[kind][name]) for name in hideable],
         made["kind"], [made[name] for name in hideable], queue=False, show_progress="hidden", api_visibility="private",

@@ -23,7 +23,7 @@ from captioner.commands.caption.photos import as_json
 from captioner.commands.serve import Allowed, web_page
 from captioner.commands.serve import choices as decoding
 from captioner.commands.serve import requests as answers
-from captioner.commands.serve.choices import RANGES, choices_for, first_choices, make_search
+from captioner.commands.serve.choices import RANGES, choices_by_kind, choices_for, first_choices, make_search
 from captioner.commands.serve.web_page import KEPT, sweep
 from captioner.decoders.show_and_tell import ShowAndTellDecoder
 from captioner.errors import UserError
@@ -203,8 +203,9 @@ def test_the_page_starts_with_the_run_s_own_choices(service, photos):
     assert first["max_length"] == service.captioner.search.limits.max_length
     assert first["beams"] == 3
     assert set(first) == {"kind", "length_rule", *RANGES}
-    for kind in KINDS:
-        first = first_choices(service.run, kind)
+    by_kind = choices_by_kind(service.run)
+    assert sorted(by_kind) == sorted(KINDS)
+    for kind, first in by_kind.items():
         assert first["kind"] == kind
         assert service.answer(photos[:1], first).captioned, "what the page shows at first can be chosen"
     assert decoding._within("beams", 500) == RANGES["beams"].high

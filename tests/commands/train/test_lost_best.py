@@ -87,7 +87,7 @@ def test_intact_best_weights_stay_if_no_validation_is_better(stopped, tmp_path):
 
 def test_a_run_that_lost_its_newest_checkpoint_is_not_trained_over(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(runs, "score_captions", lambda *_: {"CIDEr-D": next(scores)})
-    scores = iter([0.1, 0.2, 0.3])
+    scores = iter([0.3, 0.2, 0.1])  # the best is the first
     runs.train(DRAWN, [*settings, "run.epochs=2"])
     (tmp_path / "run" / NEWEST).unlink()
     before = (tmp_path / "run" / BEST).read_bytes()

@@ -62,7 +62,7 @@ class _EnergyOfPowers(torch.autograd.Function):
         ctx.workspace = workspace
         weight, scores = energy.to(powers.dtype), powers.new_empty(*queries.shape[:2], powers.shape[1])  # (B, Q, R)
         doubled = 2 * weight
-        for of_queries, of_keys, chunk_scores in _chunks(query_powers, powers, scores):
+        for of_queries, of_keys, chunk_scores in _small_chunks(query_powers, powers, scores):
             mixed = _one_plus_product(of_queries, of_keys, workspace)
             # a matrix-vector product could divide the rows among cores differently from the other operations, and cores would then
             # wait for data in each other's caches
@@ -121,6 +121,14 @@ def _chunks(queries: Tensor, keys: Tensor, *others: Tensor) -> Iterator[tuple[Te
     """As many photos at once as fit a core's cache."""
     num_photos = max(1, _CACHE // (queries.shape[1] * keys.shape[1] * keys.shape[2] * keys.element_size()))
     return zip(*(tensor.split(num_photos) for tensor in (queries, keys, *others)), strict=True)
+
+
+def _small_chunks(queries: Tensor, keys: Tensor, scores: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """As `_chunks`; of a photo that does not fit, as many queries at once as do."""
+    num_queries = max(1, _CACHE // (keys.shape[1] * keys.shape[2] * keys.element_size()))
+    for of_queries, of_keys, of_scores in _chunks(queries, keys, scores):
+        for some, some_scores in zip(of_queries.split(num_queries, 1), of_scores.split(num_queries, 1), strict=True):
+            yield some, of_keys, some_scores
 
 
 def _one_plus_product(of_queries: Tensor, of_keys: Tensor, workspace: Workspace) -> Tensor:

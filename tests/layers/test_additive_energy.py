@@ -58,6 +58,16 @@ def test_chunks_of_photos_do_not_change_it(monkeypatch):
         torch.testing.assert_close(own, whole)
 
 
+def test_many_queries_of_one_photo_need_no_more_memory_than_the_cache(monkeypatch):
+    """As in the posterior, where each of hundreds of regions is a query."""
+    tensors, taken, take = inputs(num_photos=1, queries=40, regions=40), [], Workspace.take
+    expected = formula(*tensors)
+    monkeypatch.setattr(module, "_CACHE", 3 * 40 * 4 * 8)  # bytes of three queries
+    monkeypatch.setattr(Workspace, "take", lambda self, shape, like: taken.append(shape) or take(self, shape, like))
+    torch.testing.assert_close(ours(*[tensor.detach() for tensor in tensors]), expected.detach())
+    assert {shape[1] for shape in taken} == {3, 1}
+
+
 @pytest.mark.parametrize(("query", "key"), [(60, -3), (-60, -60), (60, 60), (-39, 38), (1e6, -2), (3, -1e30)])
 def test_large_inputs_saturate(query, key):
     queries, keys = torch.tensor([[[float(query)]]]), torch.tensor([[[float(key)]]])

@@ -21,7 +21,8 @@ FILES = {
     "SPLIT/scores.json": "`captioner eval`: scores, intervals and protocol; only if there are references",
     "SPLIT/report.html": "`captioner eval`: a page with every photo; not with `--no-page`",
     "SPLIT/unfinished.txt": "`captioner eval`: while the files beside it are written; what is killed leaves it",
-    "SPLIT-with-RUN/": "`captioner eval --with`: the same files for an ensemble",
+    "SPLIT-with-RUN/": "`captioner eval --with`: the same files for an ensemble, and `models.json`, which names its other runs; "
+    "`SPLIT-2-with-RUN/` where other runs have the same name",
     "SPLIT-ROOT/": "`captioner eval` with other data than the run's: the same files, in a folder named after the last part of "
     "`data.root`, and `dataset.json`, which says which data it is",
     "inspect-FOLDER-FILE/inspect.json": "`captioner inspect`: every number; the folder is named after the instances file and its "

@@ -23,9 +23,9 @@ import copy
 import torch
 from torch import Tensor
 
-from captioner.attention import Memory, NoAttention, Query
+from captioner.attention import Attended, Attention, Memory, NoAttention, Query
 from captioner.decoders import Decoder
-from captioner.explain.replaced_maps import replace_maps
+from captioner.explain.replaced_maps import replace_maps, wrapped
 from captioner.model import CaptionModel
 from captioner.regions import Regions
 
@@ -47,7 +47,7 @@ def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tens
     num_regions = memory.mask.shape[1]
     every = torch.zeros(len(words), num_regions, dtype=torch.long, device=words.device)
     state, maps, alone = decoder.start(memory, 1), [], _copy_of(decoder)
-    with replace_maps(alone, _one_region_each):
+    with replace_maps(alone, _one_region_each), wrapped(alone, _EqualQueries):
         for previous, word in zip(words[:, :-1].split(1, 1), words[:, 1:].split(1, 1), strict=True):  # (n, 1) each
             output, _, _ = alone.step(previous.expand(-1, num_regions), state.select(every), memory)
             log_probs = decoder.vocabulary_logits(output).float().log_softmax(-1)  # (n, R, V)
@@ -59,6 +59,27 @@ def posterior_maps(model: CaptionModel, regions: Regions, words: Tensor) -> Tens
             posterior = (weights.log() + of_word).softmax(-1)
             maps.append(posterior.masked_fill((weights == 0).all(-1, keepdim=True), 0.0))
     return torch.stack(maps, 1)
+
+
+class _EqualQueries(Attention):
+    """Attention whose queries of a photo are all equal: it is computed for the first."""
+
+    def __init__(self, attention: Attention):
+        super().__init__()
+        self.attention = attention
+        self.context_size, self.needs_cell = attention.context_size, attention.needs_cell
+
+    def remember(self, regions: Regions) -> Memory:
+        return self.attention.remember(regions)
+
+    def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
+        first = Query(**{name: value if value is None else value[:, :1] for name, value in vars(query).items()})
+        num_queries = query.hidden.shape[1]
+        attended = self.attention(first, memory, need_weights)
+        return attended.map(lambda value: value.expand(-1, num_queries, *value.shape[2:]))
+
+    def sum(self, weights: Tensor, memory: Memory) -> Tensor:
+        return self.attention.sum(weights, memory)
 
 
 def _copy_of(decoder: Decoder) -> Decoder:

@@ -33,7 +33,7 @@ def replace_maps(decoder: Decoder, change: Change, maps: Sequence[Tensor] | None
         maps: for the change `given`, one tensor for each attention module, first layer to last. Call `remember` inside the block then.
     """
     numbers = count()
-    with _wrapped(decoder, lambda inner: Replaced(inner, change, maps[next(numbers)] if maps is not None else None)):
+    with wrapped(decoder, lambda inner: Replaced(inner, change, maps[next(numbers)] if maps is not None else None)):
         yield
 
 
@@ -48,7 +48,7 @@ def record_maps(model: CaptionModel, regions: Regions, words: Tensor) -> list[Te
 
     inputs = words[..., :-1]
     inputs = inputs.masked_fill(inputs == PAD, END)  # captions of equal length, so that none leaves the loop early
-    with _wrapped(model.decoder, record):
+    with wrapped(model.decoder, record):
         model.decoder(inputs, model.remember(regions))
     return [recorder.maps(inputs.shape[1], inputs.shape[2]) for recorder in recorders]
 
@@ -83,7 +83,7 @@ class _Recorder:
 
 
 @contextmanager
-def _wrapped(decoder: Decoder, wrap: Callable[[Attention], Attention]) -> Iterator[None]:
+def wrapped(decoder: Decoder, wrap: Callable[[Attention], Attention]) -> Iterator[None]:
     """Put each attention module of a decoder into a wrapper inside the block; of attention on attention, the inner one."""
     modules = [_innermost(decoder, attention) for attention in decoder.attentions()]
     try:

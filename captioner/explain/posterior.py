@@ -73,7 +73,8 @@ class _EqualQueries(Attention):
         return self.attention.remember(regions)
 
     def forward(self, query: Query, memory: Memory, need_weights: bool = True) -> Attended:
-        first = Query(**{name: value if value is None else value[:, :1] for name, value in vars(query).items()})
+        given: dict[str, Tensor] = {name: value for name, value in vars(query).items() if value is not None}
+        first = Query(**{name: value[:, :1] for name, value in given.items()})
         num_queries = query.hidden.shape[1]
         attended = self.attention(first, memory, need_weights)
         return attended.map(lambda value: value.expand(-1, num_queries, *value.shape[2:]))

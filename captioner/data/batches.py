@@ -117,12 +117,8 @@ def epoch_photos(parts: Sequence[Part], seed: int, epoch: int) -> list[int]:
     `parts` gives the part of each photo. The photos of a part stand in a random order that is repeated without end. Each epoch takes as
     many as its share says, and the next epoch goes on from there; so over the epochs each photo of a part is taken equally often.
     """
-    photos_of: dict[str, list[int]] = {}
-    for photo, part in enumerate(parts):
-        photos_of.setdefault(part.name, []).append(photo)
     chosen: list[int] = []
-    for photos in photos_of.values():
-        part = parts[photos[0]]
+    for part, photos in _by_part(parts):
         if part.share == 1:
             chosen += photos
             continue
@@ -133,12 +129,19 @@ def epoch_photos(parts: Sequence[Part], seed: int, epoch: int) -> list[int]:
     return sorted(chosen)
 
 
+def _by_part(parts: Sequence[Part]) -> list[tuple[Part, list[int]]]:
+    """Each part with its photos, given the part of each photo."""
+    photos_of: dict[str, list[int]] = {}
+    for photo, part in enumerate(parts):
+        photos_of.setdefault(part.name, []).append(photo)
+    return [(parts[photos[0]], photos) for photos in photos_of.values()]
+
+
 def _epoch_sizes(parts: Sequence[Part], visits: Sequence[int]) -> range:
     """How often an epoch visits photos, from the fewest to the most: epochs draw a share of a part, whose photos may differ in visits."""
     fewest = most = 0
-    for name in dict.fromkeys(part.name for part in parts):
-        own = sorted(visits[photo] for photo, part in enumerate(parts) if part.name == name)
-        part = next(part for part in parts if part.name == name)
+    for part, photos in _by_part(parts):
+        own = sorted(visits[photo] for photo in photos)
         rounds, rest = divmod(part.epoch_size(len(own)), len(own))
         fewest += rounds * sum(own) + sum(own[:rest])
         most += rounds * sum(own) + sum(own[len(own) - rest :])

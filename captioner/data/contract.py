@@ -161,6 +161,13 @@ def check_ids(splits: Splits) -> None:
                 )
 
 
+def named_ids(path: Path) -> list[str]:
+    """The ids in a file of `data.leave_out`."""
+    return [
+        line for line in read_text(path, "data.leave_out").splitlines() if line.strip() not in ("", WRITTEN_BY_DOCTOR)
+    ]
+
+
 def without(splits: Splits, path: Path, only: str = "") -> Splits:
     """The splits without the training photos whose ids a file names, one on a line.
 
@@ -172,8 +179,7 @@ def without(splits: Splits, path: Path, only: str = "") -> Splits:
     Raises:
         UserError: the file names an id that no training photo has.
     """
-    lines = read_text(path, "data.leave_out").splitlines()
-    named = [line for line in lines if line.strip() not in ("", WRITTEN_BY_DOCTOR)]
+    named = named_ids(path)
     if only:
         named = [name.lstrip().removeprefix(f"{only}/") for name in named if name.lstrip().startswith(f"{only}/")]
     train = {str(example.id): example for example in splits.get("train", [])}

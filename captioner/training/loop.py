@@ -234,10 +234,8 @@ class Trainer:
 
     def _save_if_due(self) -> None:
         """Save inside an epoch after `plan.save_minutes`, or when asked to stop; all processes agree."""
-        due = time.monotonic() - self.saved_at > 60 * self.plan.save_minutes
-        asked = self.stop.asked
-        if self.processes.count > 1:
-            due, asked = self.processes.any(due), self.processes.any(asked)
+        asked = self.processes.any(self.stop.asked)
+        due = self.processes.any(time.monotonic() - self.saved_at > 60 * self.plan.save_minutes)
         if due or asked:
             self._check_numbers()
             self._save()

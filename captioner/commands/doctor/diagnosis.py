@@ -11,7 +11,7 @@ from PIL import Image
 from captioner import builder
 from captioner.builder.sections import Settings
 from captioner.data.checks import Finding, examine
-from captioner.data.contract import WRITTEN_BY_DOCTOR, Splits, epoch_sizes
+from captioner.data.contract import WRITTEN_BY_DOCTOR, Splits, epoch_sizes, named_ids
 from captioner.encoders import Vision
 from captioner.encoders.onnx_runtime import runtime_text
 from captioner.encoders.preprocess import open_photo
@@ -21,7 +21,6 @@ from captioner.features.store import is_stored, store_row_bytes
 from captioner.features.views import VIEWS
 from captioner.files import write_text_atomically
 from captioner.progress import Report, silent
-from captioner.readers import read_text
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import choose_device, number_type, precision_text
 from captioner.training.plan import check_monitor, check_num_photos
@@ -116,8 +115,7 @@ def write_leave_out(path: Path, findings: Sequence[Finding], earlier: str = "") 
     Args:
         earlier: the present `data.leave_out`, whose ids are written again.
     """
-    lines = read_text(Path(earlier), "data.leave_out").splitlines() if earlier else []
-    known = [line for line in lines if line.strip() not in ("", WRITTEN_BY_DOCTOR)]
+    known = named_ids(Path(earlier)) if earlier else []
     ids = list(dict.fromkeys([*known, *(name for finding in findings for name in finding.copies)]))
     write_text_atomically(path, "".join(f"{name}\n" for name in [WRITTEN_BY_DOCTOR, *ids]))
     return len(ids)

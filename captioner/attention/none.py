@@ -1,4 +1,4 @@
-"""No attention: the mean region for every word, as the baseline that attention has to beat."""
+"""No attention: the mean region, or the photo's own feature, for every word, as the baseline that attention has to beat."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from captioner.regions import Regions
 
 
 class NoAttention(Attention):
-    """The context of every word is the mean region; there are no weights.
+    """The context of every word is the mean region, or the photo's own feature where it has one; there are no weights.
 
     Source: the pooled image vector of Vinyals et al. 2015 (Show and Tell), used for every word in place of the context of Xu et al. 2015.
 

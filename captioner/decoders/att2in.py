@@ -81,9 +81,6 @@ class Att2inDecoder(RecurrentDecoder):
         cell = in_float32(torch.tanh(self.to_cell(memory.mean)))
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 
-    def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
-        return self.from_word(vectors)
-
     def read_word(
         self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:

@@ -32,7 +32,7 @@ class LSTMDecoder(RecurrentDecoder):
     the context enters the LSTM together with that word:
     $h_t = \mathrm{LSTM}(E y_{t-1}, h_{t-1}, \hat z_t)$, $\hat z_t = \beta_t \phi(a, h_{t-1})$.
     `attend="after"` is the spatial attention of Lu et al. 2017, section 2.2: the LSTM reads the previous word and the mean region, then
-    its new state attends, and the context goes to the output alone. Without this feedback, all words attend at once in training.
+    its new state attends, and the context goes to the output alone.
 
     The first state is a tanh layer of the mean region, as in the authors' code. `gate` is $\beta_t$, which scales the context and is
     computed from the state that attends: one number (the paper, section 4.2.1), a vector (a widely used reimplementation), or none.
@@ -114,9 +114,6 @@ class LSTMDecoder(RecurrentDecoder):
             return RecurrentState((for_captions(hidden, num_captions),))
         cell = in_float32(torch.tanh(self.to_cell(memory.mean)))
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
-
-    def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
-        return self.with_photo_gates(self.from_word(vectors), memory)
 
     def photo_gates(self, mean: Tensor) -> Tensor | None:
         return None if self.attend == "before" else self.from_photo(mean)

@@ -51,6 +51,7 @@ class RecurrentDecoder(Decoder):
 
     attention: Attention
     embedding: nn.Embedding
+    from_word: nn.Linear
     dropout: nn.Dropout
     to_vocabulary: nn.Linear
 
@@ -59,17 +60,14 @@ class RecurrentDecoder(Decoder):
         self.mean_dropout: MeanDropout | None = None
 
     def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
-        """The words' share (..., G) of the cell's gates, for word vectors (B, Q, E) or (B, Q, T, E); computed before the loop."""
-        raise NotImplementedError
+        """The share (..., G) of the cell's gates that words (B, Q, E) or (B, Q, T, E) and the photo have; computed before the loop."""
+        from_word = self.from_word(vectors)
+        gates = self.photo_gates(memory.mean) if memory.gates is None else memory.gates  # an export keeps none
+        return from_word if gates is None else from_word + for_words(gates, from_word)
 
     def photo_gates(self, mean: Tensor) -> Tensor | None:
         """The share (B, G) of the cell's gates that the mean region (B, D) has at every word; None if it has none."""
         return None
-
-    def with_photo_gates(self, from_word: Tensor, memory: Memory) -> Tensor:
-        """The words' share of the gates (B, Q, G) or (B, Q, T, G) plus the photo's."""
-        gates = self.photo_gates(memory.mean) if memory.gates is None else memory.gates  # an export keeps none
-        return from_word if gates is None else from_word + for_words(gates, from_word)
 
     def read_word(
         self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool

@@ -67,9 +67,6 @@ class ShowAndTellDecoder(RecurrentDecoder):
         hidden, cell = lstm(photo, torch.zeros_like(photo), (zeros, in_float32(zeros)))
         return RecurrentState((for_captions(hidden, num_captions), for_captions(cell, num_captions)))
 
-    def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
-        return self.from_word(vectors)
-
     def read_word(
         self, vectors: Tensor, gate_inputs: Tensor, state: RecurrentState, memory: Memory, need_weights: bool
     ) -> tuple[Attended, RecurrentState]:

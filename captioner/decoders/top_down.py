@@ -79,9 +79,6 @@ class TopDownDecoder(RecurrentDecoder):
         zeros = memory.mean.new_zeros(memory.mask.shape[0], num_captions, self.hidden_size)
         return RecurrentState((zeros, in_float32(zeros), zeros, in_float32(zeros)))
 
-    def gate_inputs(self, vectors: Tensor, memory: Memory) -> Tensor:
-        return self.with_photo_gates(self.from_word(vectors), memory)
-
     def photo_gates(self, mean: Tensor) -> Tensor:
         return self.from_mean(mean)
 

@@ -47,7 +47,7 @@ def gradient_maps(model: CaptionModel, regions: Regions, words: Tensor) -> dict[
 def integrated_gradients(model: CaptionModel, regions: Regions, words: Tensor, empty: Tensor) -> Tensor:
     """Integrated gradients (n, R), computed by captum.
 
-    The baseline of the integral is a photo in which every region is `empty` (D,).
+    The baseline of the integral is a photo in which every region is `empty` (D,). A photo's feature of its own stays as it is.
 
     Raises:
         UserError: captum is not installed.

@@ -19,7 +19,7 @@ from captioner.regions import Regions
 @torch.no_grad()
 def layer_maps(model: CaptionModel, regions: Regions, words: Tensor) -> list[tuple[Tensor, Tensor | None]]:
     """Weights (n, T, R) and those of the heads (n, T, N, R), or None, of each layer, first to last, as each of the words (n, T) is read,
-    one caption for each photo.
+    one caption for each photo. Those of a recurrent decoder have T = 1, once for each word.
 
     The weights at word t belong to word t + 1, which the decoder is about to write.
     """

@@ -16,7 +16,7 @@ _NUM_VALUES = 2**16  # of 16 random bits
 class Dropout(nn.Dropout):
     """`nn.Dropout`, faster on a CPU, where it draws 16 random bits per element (measured by `benchmarks/attention.py`).
 
-    There the probability, and the scale of kept elements, are rounded to a multiple of 1 / 65,536. It is meant for layers that draw a mask
+    There the probability is rounded to a multiple of 1 / 65,536. It is meant for layers that draw a mask
     in every sublayer; recurrent decoders, which draw one or two per step, use PyTorch's.
     """
 

@@ -26,12 +26,6 @@ NUM_STATISTICS = 2 * LONGEST + 2
 """The number of statistics that BLEU needs of each caption."""
 
 
-def bleu(references: CountedReferences, counts: Counts, photos: ndarray) -> tuple[ndarray, ndarray]:
-    """(4,) BLEU-1 to BLEU-4 of all captions together, and (4, n) of each caption, 0 to 1. See `bleu_statistics`."""
-    statistics = bleu_statistics(references, counts, photos)
-    return bleu_of(statistics.sum(0)), bleu_of(statistics)
-
-
 def bleu_statistics(references: CountedReferences, counts: Counts, photos: ndarray) -> ndarray:
     """(n, 10) for each caption: matching n-grams and all n-grams of each length, the caption's length and the nearest reference length.
 

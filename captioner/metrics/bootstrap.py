@@ -80,8 +80,6 @@ def ratio_interval(
     photos: Sequence[int],
     numerators: Sequence[float],
     denominators: Sequence[float] | None = None,
-    num_resamples: int = RESAMPLES,
-    seed: int = SEED,
 ) -> Estimate | None:
     """The ratio of two sums over items, with its interval over photos, each drawn with all its items.
 
@@ -94,17 +92,11 @@ def ratio_interval(
         None if the denominators sum to 0.
     """
     columns = [numerators, [1.0] * len(numerators) if denominators is None else denominators]
-    drawn = _resampled_score(photos, columns, lambda sums: _ratio(sums[..., 0], sums[..., 1]), num_resamples, seed)
+    drawn = _resampled_score(photos, columns, lambda sums: _ratio(sums[..., 0], sums[..., 1]))
     return drawn and Estimate(*drawn, len({*photos}))
 
 
-def difference_interval(
-    photos: Sequence[int],
-    values: Sequence[float],
-    chosen: Sequence[bool],
-    num_resamples: int = RESAMPLES,
-    seed: int = SEED,
-) -> Estimate | None:
+def difference_interval(photos: Sequence[int], values: Sequence[float], chosen: Sequence[bool]) -> Estimate | None:
     """The mean of the chosen items minus the mean of the others, with its interval as in `ratio_interval`.
 
     Returns:
@@ -113,11 +105,7 @@ def difference_interval(
     inside, outside = numpy.asarray(chosen, float), 1 - numpy.asarray(chosen, float)
     columns = [numpy.asarray(values) * inside, inside, numpy.asarray(values) * outside, outside]
     drawn = _resampled_score(
-        photos,
-        columns,
-        lambda sums: _ratio(sums[..., 0], sums[..., 1]) - _ratio(sums[..., 2], sums[..., 3]),
-        num_resamples,
-        seed,
+        photos, columns, lambda sums: _ratio(sums[..., 0], sums[..., 1]) - _ratio(sums[..., 2], sums[..., 3])
     )
     groups = [{photo for photo, item in zip(photos, chosen, strict=True) if item is side} for side in (True, False)]
     return drawn and Estimate(*drawn, min(map(len, groups)))
@@ -129,7 +117,7 @@ def _ratio(numerators: ndarray, denominators: ndarray) -> ndarray:
 
 
 def _resampled_score(
-    photos: Sequence[int], columns: Sequence, score: Callable[[ndarray], ndarray], num_resamples: int, seed: int
+    photos: Sequence[int], columns: Sequence, score: Callable[[ndarray], ndarray]
 ) -> tuple[float, float, float] | None:
     """A score of sums over items, and the ends of its interval over the resamples in which it is defined."""
     if not len(photos):
@@ -137,7 +125,7 @@ def _resampled_score(
     _, photo_indices = numpy.unique(numpy.asarray(photos), return_inverse=True)
     numbers = numpy.stack([numpy.bincount(photo_indices, numpy.asarray(column, float)) for column in columns], 1)
     tally = Tally(numbers, lambda sums: {"score": score(sums)})
-    value, drawn = tally.of_all()["score"], resampled([tally], num_resamples, seed)["score"]
+    value, drawn = tally.of_all()["score"], resampled([tally])["score"]
     return None if numpy.isnan(value) else (value, *interval(drawn[~numpy.isnan(drawn)]))
 
 

@@ -14,7 +14,6 @@ Shapes: B photos, Q captions of one photo, T words, n captions.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import numpy
@@ -76,29 +75,6 @@ class CiderD:
             ended: whether the model ended each caption itself, if the end token counts; all of them by default.
         """
         return self.of_counts(self.references.count(captions, ended), self.references.indices(photos))
-
-    def samples(
-        self,
-        photos: Sequence[Hashable],
-        words: ndarray,
-        lengths: ndarray,
-        vocabulary: Sequence[Hashable],
-        ended: ndarray | None = None,
-    ) -> ndarray:
-        """(B, Q) the score of every caption of a batch.
-
-        Args:
-            photos: B of them.
-            words: (B, Q, T) numbers in the vocabulary.
-            lengths: (B, Q) number of words, without the end token.
-            vocabulary: the word of each number, as written in the references.
-            ended: (B, Q) whether the end token followed, if it counts; after all captions by default.
-        """
-        rows = zip(chain.from_iterable(words.tolist()), lengths.reshape(-1).tolist(), strict=True)
-        captions = [[vocabulary[number] for number in row[:length]] for row, length in rows]
-        repeated = [photo for photo in photos for _ in range(lengths.shape[1])]
-        scores = self.each(repeated, captions, None if ended is None else ended.reshape(-1).tolist())
-        return scores.reshape(lengths.shape)
 
     def of_counts(self, counts: Counts, photos: ndarray) -> ndarray:
         """(n,) the score of captions that were counted by the references, for the photos at these indices."""

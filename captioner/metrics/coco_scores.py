@@ -67,7 +67,7 @@ def tallies(captions: Captions, references: References, tokens: str = "simple") 
 
 
 def cider_d(captions: Captions, references: References, tokens: str = "simple") -> float:
-    """CIDEr-D alone, 0 to 10: the same number as in `score`, for monitoring a training run."""
+    """CIDEr-D alone, 0 to 10: the same number as in `score`."""
     return sum(cider_d_each(captions, references, tokens)) / len(references)
 
 

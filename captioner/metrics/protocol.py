@@ -84,20 +84,8 @@ class Protocol:
 
     def signature(self) -> str:
         """The protocol in one line, to print with every score."""
-        parts = {
-            "split": self.split,
-            "photos": self.num_photos,
-            "references": self.num_references,
-            "tokens": self.tokens,
-            "decoding": self.decoding,
-            "length": self.length_rule,
-            "unknown": self.unknown,
-            "reward": self.reward,
-            "seed": self.seed,
-            "models": self.models,
-            "intervals": self.intervals,
-            "scorers": self.scorers,
-        }
+        short = {"num_photos": "photos", "num_references": "references", "length_rule": "length"}
+        parts = {short.get(name, name): value for name, value in asdict(self).items()}
         return " | ".join(
             " ".join(f"{name}: {value}".split()) for name, value in parts.items() if value not in ("", None)
         )

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from numpy import ndarray
 
-from captioner.metrics.bleu import bleu
+from captioner.metrics.bleu import bleu_of, bleu_statistics
 from captioner.metrics.cider import CiderD
 from captioner.metrics.coco_scores import word_rule
 from captioner.metrics.frequencies import DocumentFrequencies
+from captioner.metrics.sequences import Counts
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,16 @@ class Rewards:
 
     def cider(self, photos: Sequence[int], words: ndarray, lengths: ndarray, ended: ndarray) -> ndarray:
         """CIDEr-D of each caption, 0 to 10."""
-        return self.scorer.samples(photos, words, lengths, self.vocabulary, ended)
+        return self.scorer.of_counts(*self._count(photos, words, lengths, ended)).reshape(lengths.shape)
 
     def bleu(self, photos: Sequence[int], words: ndarray, lengths: ndarray, ended: ndarray) -> ndarray:
         """BLEU-4 of each caption by itself, 0 to 1."""
-        references = self.scorer.references
-        rows = zip(words.reshape(-1, words.shape[-1]).tolist(), lengths.reshape(-1).tolist(), strict=True)
+        statistics = bleu_statistics(self.scorer.references, *self._count(photos, words, lengths, ended))
+        return bleu_of(statistics)[3].reshape(lengths.shape)
+
+    def _count(self, photos: Sequence[int], words: ndarray, lengths: ndarray, ended: ndarray) -> tuple[Counts, ndarray]:
+        """The captions' n-grams, and the index of each caption's photo among the references."""
+        rows = zip(words.reshape(lengths.size, -1).tolist(), lengths.reshape(-1).tolist(), strict=True)
         captions = [[self.vocabulary[number] for number in row[:length]] for row, length in rows]
-        indices = references.indices([photo for photo in photos for _ in range(lengths.shape[1])])
-        _, scores = bleu(references, references.count(captions, ended.reshape(-1).tolist()), indices)
-        return scores[3].reshape(lengths.shape)
+        references, repeated = self.scorer.references, [photo for photo in photos for _ in range(lengths.shape[1])]
+        return references.count(captions, ended.reshape(-1).tolist()), references.indices(repeated)

@@ -93,7 +93,10 @@ class DiverseBeamSearch(Search):
             own = slice(None) if state.length == 0 else slice(group * size, (group + 1) * size)
             own_state = BeamState(state.scores[:, own], state.ranks[:, own], state.ended[:, own], state.length)
             best = _best(log_probs[:, own], own_state, size, self.length_rule, self.diversity * counts)
-            counts = counts.scatter_add(1, best.words, (best.words >= END).to(counts))  # PAD of ended captions is free
+            chosen_words = (
+                best.words >= END
+            ) & best.scores.isfinite()  # PAD of ended captions, and slots without a caption, are free
+            counts = counts.scatter_add(1, best.words, chosen_words.to(counts))
             offset = 0 if state.length == 0 else group * size
             chosen.append(best._replace(parents=best.parents + offset))
         return Continuations(*(torch.cat(values, 1) for values in zip(*chosen, strict=True)))
@@ -104,8 +107,8 @@ class ConsensusSearch(BeamSearch):
     r"""Beam search, which then ranks its captions by their agreement with each other: the caption is the one most like all others.
 
     Caption i is ranked by $\sum_{j \ne i} p_j^\gamma s_{ij}$, the similarity s to the other captions, weighted by a power of their
-    probabilities p. The similarity is that of CIDEr-D with equal weights for all words: the mean over n = 1..4 of the cosine between
-    counts of n-grams, those of i clipped to those of j.
+    probabilities p. The similarity is that of CIDEr-D without its penalty on lengths, and with equal weights for all words: the mean
+    over n = 1..4 of the cosine between counts of n-grams, those of i clipped to those of j.
 
     Source: minimum Bayes risk decoding (Kumar and Byrne 2004, section 2), which chooses the caption of the highest expected score;
     for captions, Devlin et al. 2015, section 3.2, choose among those of similar photos in this way.

@@ -25,14 +25,6 @@ class Hypothesis:
     attended: dict[str, Tensor | None]  # (T, ...) each, as `Attended.maps` names them
     candidates: list[tuple[Tensor, float]]  # words and log-probability of all captions of this photo, best first
 
-    @property
-    def word_log_probs(self) -> Tensor:
-        return self.log_probs[:-1]
-
-    @property
-    def end_log_prob(self) -> float:
-        return float(self.log_probs[-1])
-
 
 class SearchHistory:
     """Every step of a search: words, log-probabilities, parents and maps. Photos that have finished may leave the batch.

@@ -69,11 +69,10 @@ class Limits:
             self._forbid(log_probs, so_far)
         log_probs += torch.zeros_like(ended, dtype=log_probs.dtype).masked_fill_(ended, -torch.inf)[..., None]
         log_probs[..., PAD].masked_fill_(ended, 0.0)
-        if self._can_get_stuck:
-            stuck = log_probs.amax(-1).isneginf()  # (n, K)
-            if not independent:
-                stuck = (stuck if dead is None else stuck | dead).all(1, keepdim=True)
-            log_probs[..., END] = torch.where(stuck, end, log_probs[..., END])
+        stuck = log_probs.amax(-1).isneginf()  # (n, K)
+        if not independent:
+            stuck = (stuck if dead is None else stuck | dead).all(1, keepdim=True)
+        log_probs[..., END] = torch.where(stuck, end, log_probs[..., END])
         return log_probs
 
     def _forbid(self, log_probs: Tensor, so_far: Tensor) -> None:
@@ -92,10 +91,6 @@ class Limits:
             begins_alike = (sequences[..., :-1] == last_words[..., None, :]).all(-1)  # (n, K, sequences)
             repeated = torch.where(begins_alike, sequences[..., -1], PAD)  # PAD is forbidden already
             log_probs.scatter_(-1, repeated, -torch.inf)
-
-    @property
-    def _can_get_stuck(self) -> bool:
-        return self.min_length > 1 or self.no_repeat > 0 or self.bad_endings == "forbid" or self.unknown == "forbid"
 
 
 DEFAULT = Limits()

@@ -6,7 +6,7 @@ Shapes: T words, R regions, N heads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from torch import Tensor
@@ -69,7 +69,7 @@ class Caption:
         layout = memory.layout.of_photo(photo)
         if isinstance(layout, Boxes):
             real = memory.mask[photo].cpu()
-            layout = Boxes(layout.fractions.cpu()[real])
+            layout = replace(layout, fractions=layout.fractions.cpu()[real])
             for name in ("weights", "head_weights"):
                 values = kept[name]
                 kept[name] = None if values is None else values[..., real]

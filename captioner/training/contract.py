@@ -106,7 +106,10 @@ class EvidenceObjective(Objective):
 
 
 def map_divergences(weights: Tensor, taught: Tensor) -> Tensor:
-    """(...): the Kullback-Leibler divergence of maps (..., R), scaled to sum 1, from taught maps (..., R)."""
+    """(...): the Kullback-Leibler divergence of maps (..., R), scaled to sum 1, from taught maps (..., R).
+
+    Where a map is exactly 0, as sparse ones can be, the divergence is constant: it has no gradient that would raise the weight.
+    """
     weights = weights.to(torch.promote_types(weights.dtype, torch.float32))
     maps = weights / weights.sum(-1, keepdim=True).clamp(min=_LEAST)
     return functional.kl_div(maps.clamp(min=_LEAST).log(), taught, reduction="none").sum(-1)

@@ -155,9 +155,9 @@ class Trainer:
         parts = (self._checked(next(batches)) for _ in range(self.plan.accumulate))
         with others_alive():  # DistributedDataParallel exchanges gradients
             terms, norm = self.training_step(parts, totals)
-        if self.training_step.scaler.is_enabled():  # a scaler skips steps whose gradient is not finite
-            norm = torch.zeros_like(norm)
-        self.unchecked = self.unchecked + torch.cat([terms, norm.to(terms).reshape(1)])
+        # A scaler skips steps whose gradient is not finite.
+        checked = torch.zeros_like(norm) if self.training_step.scaler.is_enabled() else norm
+        self.unchecked = self.unchecked + torch.cat([terms, checked.to(terms).reshape(1)])
         self.unchecked_steps += 1
         self.progress.step += 1
         self.average.update(self.progress.step)

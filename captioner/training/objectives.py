@@ -152,27 +152,28 @@ class TeacherForcing(EvidenceObjective):
     def forward(self, batch: Batch, totals: Totals) -> tuple[Tensor, Tensor]:
         memory = self.model.remember(batch.photos)
         output, attended = self._read(batch.inputs, memory, totals.step)
+        maps = attended.weights  # None if no penalty needs them
         real = batch.targets != PAD  # (B, Q, T)
         logits, targets = logits_of_words(self.model, output, real), batch.targets[real]  # (words, V), (words,)
         loss_per_word = cross_entropy(logits, targets, self.label_smoothing) / totals.words
         coverage = loss_per_word.new_zeros(())
-        if self.coverage > 0 and attended.weights is not None:
-            gap = coverage_gap(attended.weights, real, memory.mask) * batch.caption_mask[..., None]
+        if self.coverage > 0 and maps is not None:
+            gap = coverage_gap(maps, real, memory.mask) * batch.caption_mask[..., None]
             coverage = COVERAGE_REDUCTIONS[self.coverage_reduction](gap, memory.mask, totals.captions)
         loss = loss_per_word + self.coverage * coverage
         terms = [loss_per_word, coverage]
-        if self.map_entropy > 0 and attended.weights is not None:
-            terms.append((map_entropies(attended.weights, memory.mask) * real).sum() / totals.words)
+        if self.map_entropy > 0 and maps is not None:
+            terms.append((map_entropies(maps, memory.mask) * real).sum() / totals.words)
             loss = loss + self._map_entropy_weight(totals.step) * terms[-1]
-        if self.mirror > 0 and attended.weights is not None:
-            terms.append((self._mirror_distances(attended.weights, batch, memory.layout) * real).sum() / totals.words)
+        if self.mirror > 0 and maps is not None:
+            terms.append((self._mirror_distances(maps, batch, memory.layout) * real).sum() / totals.words)
             loss = loss + self.mirror * terms[-1]
-        if self.grounding > 0 and attended.weights is not None:
+        if self.grounding > 0 and maps is not None:
             assert self.object_maps is not None
-            terms.append(self.object_maps.divergences(attended.weights, batch).sum() / totals.words)
+            terms.append(self.object_maps.divergences(maps, batch).sum() / totals.words)
             loss = loss + self.grounding * terms[-1]
-        if self.word_evidence is not None and attended.weights is not None:
-            terms.append(self.divergences(attended.weights, batch.targets, batch).sum() / totals.words)
+        if self.word_evidence is not None and maps is not None:
+            terms.append(self.divergences(maps, batch.targets, batch).sum() / totals.words)
             loss = loss + self.evidence * terms[-1]
         if attended.choice_log_prob is not None:
             log_probs = attended.choice_log_prob.new_zeros(real.shape)

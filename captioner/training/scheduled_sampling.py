@@ -10,6 +10,7 @@ from torch import Tensor
 
 from captioner.attention import Attended, Memory
 from captioner.decoders import Decoder
+from captioner.search.sampling import drawn
 from captioner.text.vocabulary import PAD, START
 
 
@@ -42,4 +43,4 @@ def _draw(decoder: Decoder, output: Tensor) -> Tensor:
     # Not without gradients: autocast keeps the cast of the weights, which the loss then uses.
     logits = decoder.vocabulary_logits(output).detach().float()
     logits[..., [PAD, START]] = -torch.inf
-    return torch.multinomial(logits.softmax(-1).flatten(0, 1), 1).view(logits.shape[:2])
+    return drawn(logits.softmax(-1), 1).squeeze(-1)

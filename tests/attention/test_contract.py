@@ -226,6 +226,19 @@ def test_the_fused_kernel_gives_the_context_that_weights_give(precision, monkeyp
     assert used == [torch.float32]
 
 
+def test_under_autocast_the_sentinels_score_is_as_precise_as_the_regions(monkeypatch):
+    attention, regions, query = make_attention("adaptive").float(), make_regions(), make_query()
+    regions = replace(regions, features=regions.features.float())
+    query = Query(*(None if value is None else value.float() for value in vars(query).values()))
+    weigh, scores = attention.weigh, []
+    monkeypatch.setattr(attention, "weigh", lambda found, mask: scores.append(found) or weigh(found, mask))
+    with torch.autocast("cpu", torch.bfloat16):
+        attention(query, attention.remember(regions))
+    of_sentinel = scores[0][..., -1]
+    assert of_sentinel.dtype == torch.float32
+    assert (of_sentinel != of_sentinel.bfloat16().float()).any()
+
+
 def test_in_training_a_draw_is_one_region_with_its_log_probability():
     attention, regions = make_attention("hard").train(), make_regions()
     attention.expected = 0.0

@@ -11,6 +11,7 @@ from pycocoevalcap.cider.cider import Cider
 from captioner.errors import UserError
 from captioner.metrics.cider import CiderD
 from captioner.metrics.frequencies import DocumentFrequencies
+from captioner.metrics.rewards import Rewards
 from captioner.metrics.sequences import CountedReferences
 from tests.reference.cider_d import cider_d as cider_d_in_loops
 
@@ -82,11 +83,12 @@ def test_a_batch_of_numbers_scores_as_its_texts():
     texts = ["a dog", "a red circle on", "", "dog dog dog"]
     for end_mark in (False, True):
         scorer = CiderD(REFERENCES, end_mark=end_mark)
-        found = scorer.samples([7, 9], words, lengths, vocabulary, ended)
+        reward = Rewards(scorer, vocabulary).cider
+        found = reward([7, 9], words, lengths, ended)
         expected = scorer.each([7, 7, 9, 9], texts, [True, False, True, True])
         assert found.tolist() == expected.reshape(2, 2).tolist()
         assert found.max() > 0
-        none = scorer.samples([7, 9], words[..., :0], 0 * lengths, vocabulary)
+        none = reward([7, 9], words[..., :0], 0 * lengths, numpy.full((2, 2), True))
         assert none.tolist() == scorer.each([7, 7, 9, 9], [""] * 4).reshape(2, 2).tolist()
 
 

@@ -11,8 +11,9 @@ import torch
 from captioner.builder.schema import read
 from captioner.errors import UserError
 from captioner.layers import allocation
-from captioner.search import BeamSearch, DiverseBeamSearch, Greedy, Limits, Sampling
+from captioner.search import BeamSearch, DiverseBeamSearch, Greedy, Limits, Sampling, beam
 from captioner.search.length_rules import LENGTH_RULES
+from captioner.search.steps import BeamState
 from captioner.text.vocabulary import END, START, UNK
 from tests.helpers import DECODERS, DRAWN, make_decoder, make_regions
 
@@ -89,9 +90,9 @@ def test_a_caption_carries_its_own_log_probabilities_and_maps(small, beams):
         log_probs = small.vocabulary_logits(output).log_softmax(-1)[0, 0]
         length = len(hypothesis.words)
         torch.testing.assert_close(
-            hypothesis.word_log_probs.double(), log_probs[torch.arange(length), hypothesis.words], atol=1e-5, rtol=0
+            hypothesis.log_probs[:-1].double(), log_probs[torch.arange(length), hypothesis.words], atol=1e-5, rtol=0
         )
-        assert hypothesis.end_log_prob == pytest.approx(float(log_probs[length, END]), abs=1e-5)
+        assert float(hypothesis.log_probs[-1]) == pytest.approx(float(log_probs[length, END]), abs=1e-5)
         if attended.weights is not None:
             weights = hypothesis.attended["weights"].double()
             torch.testing.assert_close(weights, attended.weights[0, 0, :length], atol=1e-5, rtol=0)
@@ -240,6 +241,17 @@ def test_groups_agree_with_the_algorithm_written_out(small, beams, groups):
         for hypothesis, (score, words) in zip(hypotheses, expected, strict=True):
             assert hypothesis.log_prob == pytest.approx(score, abs=1e-4)
             assert hypothesis.words.tolist() == words
+
+
+def test_slots_without_a_caption_say_no_words(monkeypatch):
+    """Of two words, a group of three chooses both, and leaves one slot without a caption."""
+    log_probs = torch.full((1, 1, 7), -torch.inf)
+    log_probs[..., 4:6] = -1.0
+    best, penalties = beam._best, []
+    monkeypatch.setattr(beam, "_best", lambda *arguments: penalties.append(arguments[-1]) or best(*arguments))
+    chosen = DiverseBeamSearch(6, 2, 0.5).choose(log_probs, BeamState(*torch.zeros(3, 1, 1), length=0))
+    assert chosen.scores.isinf().tolist() == [[False, False, True] * 2]
+    assert penalties[1].nonzero()[:, 1].tolist() == [4, 5]
 
 
 def test_groups_share_out_the_beams():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captioner.commands.serve.requests import _InTime
-from captioner.search import BeamSearch, ConsensusSearch, Limits, Sampling
+from captioner.search import BeamSearch, ConsensusSearch, Limits, Sampling, consensus
 from captioner.search.consensus import agreement
 from captioner.search.steps import write
 from captioner.text.vocabulary import END, PAD
@@ -49,6 +49,13 @@ def test_agreement_is_the_weighted_similarity_to_the_other_captions(captions, ra
     torch.testing.assert_close(
         agreement(padded(captions), torch.tensor(weights)), torch.tensor(expected, dtype=torch.float32)
     )
+
+
+def test_many_captions_are_compared_a_few_at_a_time(monkeypatch):
+    captions, weights = torch.randint(END, END + 5, (7, 6)), torch.rand(7)
+    expected = agreement(captions, weights)
+    monkeypatch.setattr(consensus, "_AT_ONCE", 2 * 7 * 6 * 6 + 8)
+    torch.testing.assert_close(agreement(captions, weights), expected)
 
 
 @torch.no_grad()

@@ -110,7 +110,7 @@ def _best_offsets(card: Card) -> list[str]:
             direction = "before" if best.offset < 0 else "after"
             texts.append(
                 f"In {_TEXTS[name]} the lift is largest {abs(best.offset)} {direction} it, by {shown(best.gain)} more than at the word "
-                f"itself, compared at {best.num_words} words."
+                f"itself, compared at {best.num_words} words; the interval does not allow for the choice of the largest."
             )
     return texts
 

@@ -143,6 +143,13 @@ def test_the_log_has_json_lines_with_losses_scores_and_map_change(settings, tmp_
     assert {"CIDEr-D", "BLEU-4", "distinct_captions", "map_change", "map_entropy"} <= lines[-1].keys()
 
 
+def test_in_half_precision_the_norm_of_the_gradient_is_logged(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("captioner.training.step.number_type", lambda precision, device: torch.float16)
+    runs.train(DRAWN, [*settings, "run.epochs=1"])
+    norms = [line["gradient_norm"] for line in losses(tmp_path / "run") if line["kind"] == "train"]
+    assert any(norm is not None and norm > 0 for norm in norms)
+
+
 def test_a_value_that_is_not_a_number_is_null_in_the_log(tmp_path):
     RunLog(tmp_path).write("train", 1, loss=0.5, gradient_norm=float("inf"))
     written = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from captioner.attention import Memory
 from captioner.encoders import Encoder
-from captioner.encoders.preprocess import as_rgb, open_photo
+from captioner.encoders.preprocess import Photo, open_photo
 from captioner.errors import UserError
 from captioner.features.sources import read_ahead
 from captioner.model import CaptionModel, evaluating
@@ -30,8 +30,6 @@ from captioner.text.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from captioner.ensemble import Ensemble
     from captioner.features.training_photos import TrainingPhotos
-
-Photo = str | Path | Image.Image
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,9 @@ class Captioner:
     training_photos: TrainingPhotos | None = None  # of a packed model
 
     def with_search(self, search: Search) -> Captioner:
+        """The same model with another way of decoding, such as `captioner.search.BeamSearch(5)`."""
+        if not callable(search):
+            raise TypeError(f"a search is one of captioner.search, such as BeamSearch(5), got {search!r}; make one")
         return replace(self, search=search)
 
     @property
@@ -79,6 +80,8 @@ class Captioner:
 
         The next photos are read and prepared while the network captions a batch.
         """
+        if batch_size < 1:
+            raise ValueError(f"batch_size should be at least 1, got {batch_size}; give the number of photos of a batch")
         self.expect(len(photos))
         for batch in read_ahead(self._prepare, photos, batch_size):
             prepared = [result for _, result in batch if not isinstance(result, UserError)]
@@ -121,11 +124,7 @@ class Captioner:
         ]
 
     def _prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
-        if not isinstance(photo, (str, Path, Image.Image)):
-            raise TypeError(
-                f"a photo is a path or a PIL picture, got {type(photo).__name__}; give several photos to captions([...])"
-            )
-        return self.model.encoder.preprocess(as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo))
+        return self.model.encoder.preprocess(open_photo(photo))
 
     @contextmanager
     def _evaluation(self) -> Iterator[None]:

@@ -36,8 +36,10 @@ def prepare(photo, view):
 def caption(encoder, step, about, path):
     """The words of a caption, and the map of each."""
     names = {graph: about["tensors"][graph]["output_names"] for graph in ("encoder", "step")}
-    photo = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
-    photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo).convert("RGB")
+    photo = ImageOps.exif_transpose(Image.open(path))
+    if photo.mode.startswith("I"):  # 16-bit grey
+        photo = Image.fromarray((np.asarray(photo) >> 8).astype("uint8"))
+    photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo.convert("RGBA")).convert("RGB")
     tensors = dict(zip(names["encoder"], encoder.run(None, {"pixels": prepare(photo, about["view"])}), strict=True))
     words, maps = [about["start"]], []
     while words[-1] != about["end"] and len(words) <= about["max_length"]:

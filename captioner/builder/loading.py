@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -30,6 +31,7 @@ NATURAL = "natural"
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 ABOUT, TRAINING_PHOTOS = "about.json", "training_photos.npz"
 """Files that only packed models have: what the model was trained on, and how to recognise photos that are unlike those."""
+_CHECKPOINTS = {"best": BEST, "newest": NEWEST}
 _FREE = {"align", "dropout", "train_from", "download", "weigh", "weights", "from_run", "runtime"}
 """Settings that may differ from those of the run whose weights are taken."""
 
@@ -135,6 +137,12 @@ def load(
     Raises:
         UserError: there is no run, its files are damaged or inconsistent, or runs are the same or differ in vocabulary.
     """
+    if not isinstance(run, (str, Path, list, tuple, NoneType)):
+        raise TypeError(f"a model is a folder or a name, got {run!r}; give a path, or several in a list")
+    if isinstance(overrides, str):
+        raise TypeError(f"overrides is a list of settings, got the text {overrides!r}; write [{overrides!r}]")
+    if checkpoint not in _CHECKPOINTS:
+        raise UserError(f"checkpoint is best or newest, got {checkpoint!r}; choose one of them")
     names = [run] if run is None or isinstance(run, (str, Path)) else run
     folders = [model_folder(name) for name in names]
     if not folders:
@@ -201,7 +209,7 @@ def fill_from(model: CaptionModel, run: Path, checkpoint: Literal["best", "newes
 
 
 def _weights(folder: Path, checkpoint: str) -> tuple[dict[str, torch.Tensor], Path]:
-    path = folder / {"best": BEST, "newest": NEWEST}[checkpoint]
+    path = folder / _CHECKPOINTS[checkpoint]
     tensors, _ = load_checkpoint(path)
     if checkpoint == "newest":
         tensors = tensors_of(tensors, "model/") | tensors_of(tensors, "average/")

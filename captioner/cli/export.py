@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -40,4 +41,4 @@ def export(
         program = Path("examples/caption_with_onnx.py")
         if not program.is_file():  # outside a clone
             program = PRETRAINED / program
-        console.print(f"next: python {program} {written} photo.jpg", soft_wrap=True)
+        console.print(f"next: python {quote(str(program))} {quote(str(written))} photo.jpg", soft_wrap=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -45,6 +46,15 @@ def model_and_overrides(run: str | None, overrides: Sequence[str] | None) -> tup
     if run is not None and _SETTING.match(run) and not Path(run).exists():
         run, changes = None, [run, *changes]
     return builder.model_folder(run), changes
+
+
+def first_use(model: Path, name: str) -> str:
+    """The command that uses a model, by its name, for the first time."""
+    from captioner import builder
+
+    if builder.read_run_settings(builder.model_folder(model)).encoder.kind == "region_files":
+        return f"captioner eval {quote(name)} data.root=PATH encoder.folder=REGIONS"
+    return f"captioner caption photo.jpg --model {quote(name)}"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import Overrides, long_work
+from captioner.cli.options import Overrides, first_use, long_work
 from captioner.progress import console
 
 
@@ -31,4 +31,4 @@ def pack(
     with long_work() as report:
         size = command.pack(run, folder, overrides or [], report, trained_on, photos)
     console.print(f"written: {folder}/, {size / 1e6:.1f} MB; its README.md is the model card", soft_wrap=True)
-    console.print(f"next: captioner caption photo.jpg --model {folder}", soft_wrap=True)
+    console.print(f"next: {first_use(folder, str(folder))}", soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from captioner.cli.options import long_work
+from captioner.cli.options import first_use, long_work
 from captioner.progress import console
 
 
@@ -22,4 +22,4 @@ def push(
     with long_work() as report:
         address = command.push(run, name, private, report)
     console.print(f"uploaded: {address}", soft_wrap=True)
-    console.print(f"next: captioner caption photo.jpg --model hf://{name.removeprefix('hf://')}", soft_wrap=True)
+    console.print(f"next: {first_use(run, 'hf://' + name.removeprefix('hf://'))}", soft_wrap=True)

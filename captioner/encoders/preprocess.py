@@ -31,39 +31,44 @@ _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b
 _REGISTERING = threading.Lock()
 _BYTES_A_PIXEL = 12  # at most, while a photo is decoded and converted
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
+Photo = str | Path | Image.Image
 
 
 def most_pixels() -> int:
     """The largest number of pixels of a photo that is read: that of `--most-pixels`, or else 250 million."""
-    text = os.environ.get(MOST_PIXELS, "")
-    if not text:
-        return _MOST_PIXELS
+    text = os.environ.get(MOST_PIXELS) or str(_MOST_PIXELS)
     if not text.isdecimal() or int(text) == 0:
         raise UserError(f"{MOST_PIXELS} should be a number of pixels, such as {_MOST_PIXELS}, got {text!r}")
     return int(text)
 
 
-def open_photo(path: str | Path, formats: tuple[str, ...] | None = None, max_pixels: int | None = None) -> Image.Image:
+def open_photo(photo: Photo, formats: tuple[str, ...] | None = None, max_pixels: int | None = None) -> Image.Image:
     """The photo as 8-bit RGB, turned upright by its EXIF rotation.
 
     Args:
+        photo: a file, or a picture of Pillow.
         formats: Pillow's names of the formats to read; all by default, and HEIC if pillow-heif is installed.
-        max_pixels: maximum number of pixels; by default `most_pixels`.
+        max_pixels: maximum number of pixels of a file; by default `most_pixels`.
 
     Raises:
         UserError: the file is missing, is not a complete picture, or is too large.
     """
-    with _opened(path, formats, max_pixels) as file:
+    if isinstance(photo, Image.Image):
+        try:
+            return as_rgb(photo)
+        except Exception as error:  # decoders raise many kinds
+            raise UserError(f"the picture cannot be read as a photo ({reason(error)}); give another") from error
+    if not isinstance(photo, (str, Path)):
+        raise TypeError(f"a photo is a path or a picture of Pillow, got {type(photo).__name__}; give one of these")
+    with _opened(photo, formats, max_pixels) as file:
         return as_rgb(file)
 
 
 def photo_size(path: str | Path) -> tuple[int, int]:
     """Width and height of the upright photo, without reading its pixels; errors as those of `open_photo`."""
     with _opened(path) as file:
-        width, height = file.size
-        if file.format == "TIFF":  # whose size is upright already
-            return width, height
-        return (height, width) if file.getexif().get(_ORIENTATION) in (5, 6, 7, 8) else (width, height)
+        turned = file.format != "TIFF" and file.getexif().get(_ORIENTATION) in (5, 6, 7, 8)  # a TIFF's size is upright
+        return (file.height, file.width) if turned else file.size
 
 
 @contextmanager
@@ -91,7 +96,8 @@ def _opened(
         raise UserError(f"no photo at {path}; check the path") from error
     except UnidentifiedImageError as error:
         why = "it may be cut off or damaged, or be something else" if Path(path).stat().st_size else "it is empty"
-        raise UserError(f"{path} is not a picture that can be read ({why}); give {_listed(formats)}") from error
+        wanted = "a JPEG, PNG, or another photo format" if formats is None else f"one of {', '.join(formats)}"
+        raise UserError(f"{path} is not a picture that can be read ({why}); give {wanted}") from error
     except Image.DecompressionBombError as error:
         raise Unreachable(f"{path} is too large: {_allowed(limit, max_pixels is None)}") from error
     except MemoryError as error:
@@ -130,10 +136,6 @@ def _is_heic(path: str | Path) -> bool:
     with Path(path).open("rb") as file:
         start = file.read(12)
     return start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS
-
-
-def _listed(formats: tuple[str, ...] | None) -> str:
-    return "a JPEG, PNG, or another photo format" if formats is None else f"one of {', '.join(formats)}"
 
 
 def _allowed(limit: int, is_users: bool) -> str:
@@ -218,11 +220,9 @@ class Preprocess:
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Pixels (B, 3, h, w), 0 to 255, normalised as in the network's training."""
-        mean, std = (
-            torch.tensor(values, dtype=torch.float32, device=pixels.device)[:, None, None]
-            for values in (self.mean, self.std)
-        )
-        return (pixels.float() / 255 - mean) / std
+        pixels = pixels.float() / 255
+        mean, std = (pixels.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (pixels - mean) / std
 
     def _middle(self, photo_size: tuple[int, int]) -> Placement:
         """The middle of a very long photo, if only that will be visible; else the whole photo."""

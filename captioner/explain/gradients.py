@@ -15,7 +15,6 @@ Shapes: n words, R regions, D region feature, T words.
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -31,9 +30,14 @@ STEPS = 16
 
 def has_captum() -> bool:
     """Whether integrated gradients can be computed."""
-    return find_spec("captum") is not None
+    try:
+        from captum.attr import IntegratedGradients  # noqa: F401  # pyright: ignore[reportMissingImports]  # of the extra explain
+    except ImportError:
+        return False
+    return True
 
 
+@torch.enable_grad()
 def gradient_maps(model: CaptionModel, regions: Regions, words: Tensor) -> dict[str, Tensor]:
     """Gradient x input and Grad-CAM, (n, R) each, for the last word of each prefix (n, T), one for each photo."""
     features = regions.features.detach().clone().requires_grad_()
@@ -55,10 +59,15 @@ def integrated_gradients(model: CaptionModel, regions: Regions, words: Tensor, e
     return signed_integrated_gradients(model, regions, words, empty).clamp(min=0) * regions.mask
 
 
+@torch.enable_grad()
 def signed_integrated_gradients(model: CaptionModel, regions: Regions, words: Tensor, empty: Tensor) -> Tensor:
-    """(n, R) with negative values. The sum over regions is the word's log-probability minus that of the empty photo."""
+    """(n, R) with negative values. The sum over regions is the word's log-probability minus that of the empty photo; not with hard
+    attention, where the probability jumps when another region is chosen on the way.
+    """
     if not has_captum():
-        raise UserError(f"integrated gradients need captum, which is not installed; {install('explain')}")
+        raise UserError(
+            f"integrated gradients need captum, which is not installed or cannot be imported; {install('explain')}"
+        )
     from captum.attr import IntegratedGradients  # pyright: ignore[reportMissingImports]  # of the extra explain
 
     def log_probs(features: Tensor, words: Tensor, photos: Tensor) -> Tensor:

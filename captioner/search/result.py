@@ -16,7 +16,7 @@ from captioner.regions import Boxes, Layout, Placement
 from captioner.text.vocabulary import Vocabulary
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Caption:
     """A caption with the probabilities and maps of its words. Tensors are on the CPU, in float32."""
 

@@ -6,13 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from captioner.encoders.preprocess import as_rgb, open_photo
+from captioner.encoders.preprocess import Photo, open_photo
 from captioner.search.result import Caption
 from captioner.visualize.drawing import Drawing
 from captioner.visualize.overlay import USUAL, Style
@@ -23,7 +22,6 @@ from captioner.visualize.strips import SMALL, side_by_side
 if TYPE_CHECKING:
     from captioner.visualize.widget import HoverWidget
 
-Photo = str | Path | Image.Image
 _HINT = "<small>pip install 'captioner[notebook]' makes this a widget that fits its height and tells Python the word</small>"
 
 
@@ -68,21 +66,34 @@ def show(
     Raises:
         ValueError: the numbers of photos and captions differ, or a photo is not the one of its caption.
     """
+    _check_captions(captions)
     if isinstance(captions, Mapping):
         return _shown([_of_models(captions, photo, accounts)], replace(style, smooth=smooth or style.smooth))
     captions = [captions] if isinstance(captions, Caption) else list(captions)
-    photos = [photo] if isinstance(photo, (str, Path, Image.Image)) else list(photo)
+    photos: list[Any] = list(photo) if isinstance(photo, (list, tuple)) else [photo]
     if not captions or len(captions) != len(photos):
         raise ValueError(
             f"show() needs a photo for each caption, got {len(captions)} captions and {len(photos)} photos; "
             "give one photo for each caption"
         )
     names = [Path(str(photo)).name if isinstance(photo, (str, Path)) else "photo" for photo in photos]
-    opened = [as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo) for photo in photos]
+    opened = [open_photo(photo) for photo in photos]
     if accounts and len(captions) > 1:
         raise ValueError(f"show() takes accounts of one caption, got {len(captions)} captions; show them one by one")
     items = [PageItem(*item, accounts=accounts or {}) for item in zip(opened, captions, names, strict=True)]
     return _shown(items, replace(style, smooth=smooth or style.smooth))
+
+
+def _check_captions(captions: object) -> None:
+    """Refuse anything but captions, such as their texts."""
+    named = isinstance(captions, Mapping)
+    several = list(captions.values()) if named else captions if isinstance(captions, (list, tuple)) else [captions]
+    odd = [caption for caption in several if not isinstance(caption, Caption)]
+    odd += [name for name in captions if not isinstance(name, str)] if named else []
+    if odd:
+        raise TypeError(
+            f"show() needs captions as model.caption() returns them, or {{name: caption}}, got {odd[0]!r}; caption the photo first"
+        )
 
 
 def _of_models(captions: Mapping[str, Caption], photo: Photo | Sequence[Photo], accounts: object) -> PageItem:
@@ -92,8 +103,7 @@ def _of_models(captions: Mapping[str, Caption], photo: Photo | Sequence[Photo], 
             "show() of several models needs {name: caption} with at least one caption, one photo and no accounts; "
             "show accounts of one caption at a time"
         )
-    name = "photo" if isinstance(photo, Image.Image) else Path(photo).name
-    opened = as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo)
+    name, opened = "photo" if isinstance(photo, Image.Image) else Path(photo).name, open_photo(photo)
     first, *others = (PageItem(opened, caption, name, model=model) for model, caption in captions.items())
     return replace(first, beside=others)
 
@@ -103,10 +113,10 @@ def _shown(items: Sequence[PageItem], style: Style) -> HoverWidget | Framed | Dr
     if not in_jupyter():
         return drawing
     page = caption_page(items, style=style, inside=True)
-    if find_spec("anywidget") is None:
+    try:
+        from captioner.visualize.widget import HoverWidget
+    except ImportError:  # anywidget is not installed, or does not work here
         return Framed(page, drawing, 520 if len(items) == 1 else 800)
-    from captioner.visualize.widget import HoverWidget
-
     return HoverWidget(page, drawing)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from captioner.encoders.preprocess import Photo, open_photo
 from captioner.search.result import Caption
 from captioner.visualize.drawing import (
     FAINT,
@@ -50,14 +51,15 @@ _PAGE = 1.25  # height of rows over their width, at most: the caption and the le
 SMALLEST = 0.7  # a long word shrinks to this share of its size before it is truncated
 
 
-def sheet(photo: Image.Image, caption: Caption, style: Style = USUAL, name: str = "") -> Drawing:
+def sheet(photo: Photo, caption: Caption, style: Style = USUAL, name: str = "") -> Drawing:
     """The photo, then a panel for each word: the word, its probability, its map, and the map's numbers.
 
     Args:
-        photo: the original, its EXIF rotation already applied.
+        photo: the original: a file, or a picture of Pillow.
         caption: the photo's caption.
         name: the photo's name, printed above the caption.
     """
+    photo = open_photo(photo)
     with one_font(caption.text):
         panel, gap = style.panel, style.panel // 12
         small, shown = fit(photo, panel_side(photo, panel)), shown_part(caption, style)

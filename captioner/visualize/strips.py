@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from captioner.encoders.preprocess import Photo, open_photo
 from captioner.search.result import Caption
 from captioner.visualize.drawing import (
     FAINT,
@@ -49,8 +50,9 @@ WORDS, WORDS_OF_FIGURE = 12, 7  # in a row, at most
 _GAP = 6
 
 
-def strip(photo: Image.Image, caption: Caption, style: Style = FIGURE) -> Drawing:
+def strip(photo: Photo, caption: Caption, style: Style = FIGURE) -> Drawing:
     """The caption, and below it small maps of its words in a row: a figure for a paper."""
+    photo = open_photo(photo)
     with one_font(caption.text):
         small, shown = fit(photo, panel_side(photo, style.panel)), shown_part(caption, style)
         maps = maps_over(photo, [shown], small.size, style)
@@ -61,12 +63,12 @@ def strip(photo: Image.Image, caption: Caption, style: Style = FIGURE) -> Drawin
 
 
 def side_by_side(
-    photo: Image.Image, captions: Mapping[str, Caption], style: Style = SMALL, notes: Mapping[str, str] | None = None
+    photo: Photo, captions: Mapping[str, Caption], style: Style = SMALL, notes: Mapping[str, str] | None = None
 ) -> Drawing:
     """The captions of several models for one photo: name, caption and maps of each.
 
     Args:
-        photo: the original, its EXIF rotation already applied.
+        photo: the original: a file, or a picture of Pillow.
         captions: by name.
         style: how maps are drawn.
         notes: by name, in place of what is said of how a model attended.
@@ -74,8 +76,9 @@ def side_by_side(
     Raises:
         ValueError: there are no captions.
     """
-    if not captions:
-        raise ValueError("side_by_side() needs at least one caption, got none; give it {name: caption}")
+    if not captions or not isinstance(captions, Mapping):
+        raise ValueError(f"side_by_side() needs {{name: caption}}, got {captions!r}; give each caption a name")
+    photo = open_photo(photo)
     with one_font(_letters(captions.values())):
         small = fit(photo, panel_side(photo, style.panel))
         shown = {name: shown_part(caption, style) for name, caption in captions.items()}
@@ -90,12 +93,9 @@ def side_by_side(
         if notes:
             body.insert(0, _sentence(next(iter(captions.values())), width, style))
         for name, caption in captions.items():
-            note = (
-                f"{name} · {notes[name] if notes else f'{convention(caption)} · confidence {caption.confidence:.2f}'}"
-            )
-            head = [lines([note], width, max(12, style.panel / 10), FAINT)] + (
-                [] if notes else [_sentence(caption, width, style)]
-            )
+            note = notes.get(name, "") if notes else f"{convention(caption)} · confidence {caption.confidence:.2f}"
+            head = [lines([f"{name} · {note}"], width, max(12, style.panel / 10), FAINT)]
+            head += [] if notes else [_sentence(caption, width, style)]
             body.append(column([*head, *rows_of[name]], 2 * _GAP))
         drawing = _finished(body, list(captions.values()), maps, style, 4 * _GAP, with_convention=notes is None)
     return replace(drawing, metadata=drawing.metadata | {"models": ", ".join(captions)})
@@ -107,7 +107,7 @@ ABOUT_HEADS = (
 
 
 def heads(
-    photo: Image.Image,
+    photo: Photo,
     caption: Caption | Mapping[str, Caption],
     style: Style = SMALL,
     notes: Mapping[str, str] | None = None,
@@ -115,7 +115,7 @@ def heads(
     """The caption and its photo, then a row for the mean of the heads and one for each head, with a column for each word.
 
     Args:
-        photo: the original, its EXIF rotation already applied.
+        photo: the original: a file, or a picture of Pillow.
         caption: the caption, or the same caption with the maps of each layer of its decoder, by the layer's name.
         style: how maps are drawn.
         notes: by name, what is said above a layer.
@@ -123,7 +123,7 @@ def heads(
     Raises:
         ValueError: the caption has no heads.
     """
-    layers = {"": caption} if isinstance(caption, Caption) else dict(caption)
+    photo, layers = open_photo(photo), {"": caption} if isinstance(caption, Caption) else dict(caption)
     first = next(iter(layers.values()))
     if any(layer.head_weights is None for layer in layers.values()):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,6 @@ import torch
 from torch import nn
 
 from captioner.errors import UserError
-from captioner.explain import gradients
 from captioner.explain.deletion import FRACTIONS, Curve, Target, curve_areas, deletion_curves, last_log_probs
 from captioner.explain.gradients import gradient_maps, integrated_gradients, signed_integrated_gradients
 from captioner.model import CaptionModel
@@ -178,7 +178,15 @@ def test_integrated_gradients_add_up_to_what_the_photo_is_worth(form):
     assert (integrated_gradients(model, regions, words, empty) >= 0).all()
 
 
+def test_gradients_are_taken_where_none_are_wanted(toy):
+    words = torch.tensor([WORDS])
+    expected = gradient_maps(toy, toy_regions(), words)
+    with torch.no_grad():
+        found = gradient_maps(toy, toy_regions(), words)
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
 def test_without_captum_the_error_says_what_to_install(monkeypatch, toy):
-    monkeypatch.setattr(gradients, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(UserError, match=r"pip install -e '.\[explain\]'"):
         integrated_gradients(toy, toy_regions(), torch.tensor([WORDS]), torch.zeros(3))

@@ -6,10 +6,18 @@ import pytest
 import torch
 
 from captioner.attention import Attended
-from captioner.regions import Boxes, Regions
+from captioner.regions import Boxes, Placement, Regions
 from captioner.search import Caption
 from captioner.text.vocabulary import Vocabulary
 from tests.helpers import REGION, make_attention
+from tests.visualize.test_page import make_caption
+
+
+def test_captions_can_be_compared_and_kept_in_sets():
+    one, other = (make_caption("a b", Placement.whole((4, 4))) for _ in range(2))
+    assert one == one
+    assert one != other
+    assert len({one, other, one}) == 2
 
 
 def test_a_caption_of_boxes_keeps_the_real_ones():

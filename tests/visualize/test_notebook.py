@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from html import unescape
 
+import numpy
 import pytest
 from PIL import Image
 
@@ -44,7 +46,7 @@ def test_the_style_of_the_sheet_can_be_chosen():
 
 
 def test_captions_of_several_models_stand_side_by_side(jupyter, monkeypatch):
-    monkeypatch.setattr(notebook, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "captioner.visualize.widget", None)
     other = make_caption("one dog", Placement.whole(SIZE))
     shown = captioner.show({"soft": CAPTION, "multi-head": other}, photo=photo())
     assert shown.page.count('class="model"') == 2
@@ -61,7 +63,7 @@ def test_several_captions_are_one_sheet_with_the_photos_names(tmp_path):
 
 
 def test_without_anywidget_a_page_stands_in_a_frame_with_a_hint(jupyter, monkeypatch):
-    monkeypatch.setattr(notebook, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "captioner.visualize.widget", None)
     bundle = captioner.show(CAPTION, photo=photo())._repr_mimebundle_()
     page = unescape(re.search('srcdoc="(.*?)"', bundle["text/html"], re.DOTALL)[1])
     assert page.startswith("<!doctype html>")
@@ -89,8 +91,39 @@ def test_a_photo_is_turned_upright_before_maps_are_drawn():
     assert isinstance(captioner.show(CAPTION, photo=turned), Drawing)
 
 
+def test_pictures_are_drawn_of_files_too(tmp_path):
+    picture = photo()
+    picture.save(tmp_path / "photo.png")
+    for draw in (captioner.sheet, captioner.strip, lambda *drawn: captioner.side_by_side(drawn[0], {"a": drawn[1]})):
+        drawn = [
+            draw(one, CAPTION).picture().tobytes()
+            for one in (picture, tmp_path / "photo.png", str(tmp_path / "photo.png"))
+        ]
+        assert len(set(drawn)) == 1
+
+
+@pytest.mark.parametrize("captions", ["a dog", ["a dog"], {"soft": "a dog"}, {1: CAPTION}, None])
+def test_what_is_no_caption_is_named(captions):
+    with pytest.raises(
+        TypeError,
+        match=r"show\(\) needs captions as model.caption\(\) returns them, or .*, got ('a dog'|1|None); caption",
+    ):
+        captioner.show(captions, photo=photo())
+
+
+@pytest.mark.parametrize("wrong", [None, 3, numpy.zeros((4, 4, 3))])
+def test_what_is_no_photo_is_named(wrong):
+    with pytest.raises(TypeError, match=r"a photo is a path or a picture of Pillow, got (NoneType|int|ndarray)"):
+        captioner.show(CAPTION, photo=wrong)
+
+
+def test_side_by_side_takes_named_captions():
+    with pytest.raises(ValueError, match=r"needs \{name: caption\}, got "):
+        captioner.side_by_side(photo(), [CAPTION])
+
+
 def test_accounts_stand_side_by_side_on_the_page_of_one_caption(jupyter, monkeypatch):
-    monkeypatch.setattr(notebook, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "captioner.visualize.widget", None)
     accounts = {"attention": (CAPTION, "where it attended"), "gradients": (CAPTION, "what made it likely")}
     shown = captioner.show(CAPTION, photo=photo(), accounts=accounts)
     assert "what made it likely" in shown.page

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from captioner.captioner import Captioner
-from captioner.encoders.preprocess import as_rgb, open_photo
+from captioner.encoders.preprocess import Photo, open_photo
 from captioner.errors import UserError, install
 from captioner.explain.forced_decoding import encode_captions
 from captioner.explain.gradients import gradient_maps, has_captum, integrated_gradients
@@ -26,6 +24,7 @@ from captioner.model import CaptionModel, evaluating
 from captioner.regions import Regions
 from captioner.search import Caption
 from captioner.visualize.legend import shown_words
+from captioner.visualize.maps import check_photo
 from captioner.visualize.overlay import USUAL, Style, convention
 
 ATTENTION, POSTERIOR, INTEGRATED = "attention", "posterior", "integrated gradients"
@@ -45,30 +44,26 @@ ACCOUNTS = {
 def check_explained(captioner: Captioner, explain: str) -> None:
     """Refuse models that have no such accounts."""
     if not isinstance(captioner.model, CaptionModel):
-        raise UserError("--explain explains the words of one model, got an ensemble; give one --model")
+        raise UserError("the words of one model can be explained, got an ensemble; give one model")
     num_layers = len(captioner.model.decoder.attentions())
     if explain == "layers" and num_layers < 2:
         raise UserError(
-            f"--explain layers needs a decoder with several layers of attention, this model has {num_layers}; "
-            "give a run of decoder.kind=transformer, or choose --explain both"
+            f"explaining by layers needs a decoder with several layers of attention, this model has {num_layers}; "
+            "give a run of decoder.kind=transformer, or choose both"
         )
     if explain == POSTERIOR and not has_posterior(captioner.model):
-        has = (
-            f"{num_layers}; choose --explain layers, or --explain both"
-            if num_layers > 1
-            else "none; choose --explain gradients"
-        )
-        raise UserError(f"--explain posterior needs a decoder with one layer of attention, this model has {has}")
+        has = f"{num_layers}; choose layers, or both" if num_layers > 1 else "none; choose gradients"
+        raise UserError(f"the posterior needs a decoder with one layer of attention, this model has {has}")
     if explain == "all" and not has_captum():
         raise UserError(
-            f"--explain all has integrated gradients, which need captum, which is not installed; {install('explain')}, "
-            "or choose --explain both"
+            f"all accounts include integrated gradients, which need captum, which is not installed or cannot be imported; "
+            f"{install('explain')}, or choose both"
         )
 
 
 def explained(
     captioner: Captioner,
-    photo: str | Path | Image.Image,
+    photo: Photo,
     caption: Caption,
     explain: str = "both",
     style: Style = USUAL,
@@ -88,24 +83,25 @@ def explained(
 
     Raises:
         UserError: the model has no such accounts.
+        ValueError: the caption is that of another photo.
     """
     if explain not in EXPLAINED:
         raise UserError(f"explain is one of {', '.join(EXPLAINED)}, got {explain!r}")
     check_explained(captioner, explain)
-    accounts = accounts_of(captioner, photo, caption, explain)
+    opened = open_photo(photo)
+    check_photo(opened, caption)
+    accounts = accounts_of(captioner, opened, caption, explain)
     notes = account_notes(accounts, style)
     return {name: (account, notes[name]) for name, account in accounts.items()}
 
 
-def accounts_of(
-    captioner: Captioner, photo: str | Path | Image.Image, caption: Caption, explain: str
-) -> dict[str, Caption]:
+def accounts_of(captioner: Captioner, photo: Photo, caption: Caption, explain: str) -> dict[str, Caption]:
     """The caption with the maps of each account, by its name: attention's first, if asked for, or each layer's, the last its own."""
     attended = {} if explain == "gradients" else {ATTENTION: caption}
     if not caption.words or explain == ATTENTION:
         return attended
     plain = replace(caption, head_weights=None, sentinel=None, gate=None)
-    with evaluating(captioner.model):
+    with torch.inference_mode(False), torch.enable_grad(), evaluating(captioner.model):
         if explain == "layers":
             below = [
                 replace(plain, weights=maps, head_weights=heads) for maps, heads in _layers(captioner, photo, caption)
@@ -136,10 +132,10 @@ def account_notes(accounts: Mapping[str, Caption], style: Style) -> dict[str, st
     return notes
 
 
-def _regions(captioner: Captioner, photo: str | Path | Image.Image) -> tuple[CaptionModel, Regions]:
+def _regions(captioner: Captioner, photo: Photo) -> tuple[CaptionModel, Regions]:
     model = captioner.model
     assert isinstance(model, CaptionModel)
-    pixels, _ = model.encoder.preprocess(as_rgb(photo) if isinstance(photo, Image.Image) else open_photo(photo))
+    pixels, _ = model.encoder.preprocess(open_photo(photo))
     with torch.no_grad():
         return model, model.regions(pixels[None].to(captioner.device))
 
@@ -149,9 +145,7 @@ def _encoded(captioner: Captioner, caption: Caption) -> Tensor:
     return encode_captions([[caption.words]], captioner.vocabulary)[0, 0].to(captioner.device)
 
 
-def _layers(
-    captioner: Captioner, photo: str | Path | Image.Image, caption: Caption
-) -> list[tuple[Tensor, Tensor | None]]:
+def _layers(captioner: Captioner, photo: Photo, caption: Caption) -> list[tuple[Tensor, Tensor | None]]:
     """Attention (T, R), and that of heads (T, N, R), of each layer below the last, whose attention is the caption's own."""
     model, regions = _regions(captioner, photo)
     maps = layer_maps(model, regions, _encoded(captioner, caption)[None, : len(caption.words)])
@@ -162,9 +156,7 @@ def _layers(
     ]
 
 
-def _maps_of_words(
-    captioner: Captioner, photo: str | Path | Image.Image, caption: Caption, explain: str
-) -> dict[str, Tensor]:
+def _maps_of_words(captioner: Captioner, photo: Photo, caption: Caption, explain: str) -> dict[str, Tensor]:
     """Maps (T, R) of each kind but attention, scaled to sum 1. Each word is explained given the words before it."""
     model, regions = _regions(captioner, photo)
     words, length = _encoded(captioner, caption)[None], len(caption.words)

@@ -124,7 +124,7 @@ def earlier_card(folder: Path, run: Path) -> str:
     path = next((card for card in (folder / CARD, run / CARD) if card.exists()), None)
     if path is None:
         return f"{_HEAD}# {folder.resolve().name}\n\n{_START}\n{_END}\n\n{_USE}{_FOLDER}{_TO_WRITE}"
-    text = read_text(path, "move it away").replace(_EARLIER_START, _START)
+    text = card_at_hub(read_text(path, "move it away").replace(_EARLIER_START, _START))
     if text.count(_START) != 1 or text.count(_END) != 1 or text.index(_START) > text.index(_END):
         raise UserError(
             f"{path} lacks the marks between which captioner writes; move it away, and copy its text into the new one afterwards"
@@ -132,10 +132,14 @@ def earlier_card(folder: Path, run: Path) -> str:
     return text
 
 
-def card_at_hub(text: str, name: str) -> str:
-    """The text of a card, in which the lines on how to use the model name it as the hub does, unless the author has changed them."""
+def card_at_hub(text: str, name: str = "") -> str:
+    """The text of a card, in which the lines on how to use the model name it as the hub does, or else its folder, unless the author has
+    changed them.
+    """
     for use in (_USE, _USE_OF_FILES):
-        text = text.replace(use + _FOLDER, use.replace("FOLDER", f"hf://{name}"))
+        written = use.replace("FOLDER", f"hf://{name}") if name else use + _FOLDER
+        before = re.escape(use).replace("FOLDER", r"hf://[\w.-]+/[\w.-]+")
+        text = re.sub(f"{before}|{re.escape(use + _FOLDER)}", lambda _, written=written: written, text)
     return text
 
 

@@ -72,11 +72,11 @@ def pack(
         UserError: there is no such run, or the folder holds something else.
     """
     run = builder.model_folder(run)
+    settings = builder.read_run_settings(run, overrides)
     _check_folder(folder, run)
     earlier_card(folder, run)  # raises if it cannot be written again
     for left in filter(None, map(unfinished, sorted(run.iterdir()))):
         report.note(f"{left}; its scores are left out of the model card")
-    settings = builder.read_run_settings(run, overrides)
     captioner = builder.load(run, overrides=overrides, device=settings.run.device)
     known = _training_photos(settings, captioner, report) if photos else None
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,9 @@ def _check_folder(folder: Path, run: Path) -> None:
 
 
 def _is_own(path: Path) -> bool:
-    return path.name in FILES or (path.name.startswith(".") and path.name.endswith(".tmp"))
+    """Whether a file is of a packed model, is left of a killed program, or is a folder of results of one."""
+    is_results = any((path / name).is_file() for name in ("scores.json", "inspect.json", "captioner.json"))
+    return path.name in FILES or (path.name.startswith(".") and path.name.endswith(".tmp")) or is_results
 
 
 def _copy_weights(run: Path, folder: Path) -> None:

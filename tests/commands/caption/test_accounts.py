@@ -46,6 +46,22 @@ def test_every_account_has_a_map_for_each_word(captioner, photos):  # noqa: F811
     assert list(accounts_of(captioner, photo, caption, "gradients")) == BOTH[1:]
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_words_are_explained_also_where_no_gradients_are_wanted(captioner, photos, mode):  # noqa: F811
+    photo = photos / "plain.jpg"
+    caption = captioner.caption(photo)
+    with mode():
+        inside = explained(captioner, photo, caption)
+    for name, (account, _) in explained(captioner, photo, caption).items():
+        torch.testing.assert_close(inside[name][0].weights, account.weights)
+
+
+def test_the_caption_of_another_photo_is_not_explained(captioner, photos):  # noqa: F811
+    caption = captioner.caption(photos / "plain.jpg")
+    with pytest.raises(ValueError, match="the caption was made for a photo of"):
+        explained(captioner, Image.new("RGB", (30, 70)), caption)
+
+
 def test_notes_say_what_an_account_is_and_where_it_differs_most(captioner, photos):  # noqa: F811
     caption = captioner.caption(photos / "plain.jpg")
     regions = caption.layout.num_regions
@@ -138,14 +154,16 @@ def test_the_posterior_is_shown_below_attention(captioner, photos, tmp_path):  #
 def test_layers_in_turn_have_no_posterior(photos):  # noqa: F811
     model = captioner_of("transformer", layers=2, attention="multi_head")
     with pytest.raises(
-        UserError, match=r"--explain posterior needs a decoder with one layer of attention, this model has 2; choose"
+        UserError, match=r"the posterior needs a decoder with one layer of attention, this model has 2; choose"
     ):
         explained(model, photos / "plain.jpg", model.caption(photos / "plain.jpg"), "posterior")
 
 
 def test_integrated_gradients_without_captum_are_an_error(captioner, photos, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr("captioner.commands.caption.accounts.has_captum", lambda: False)
-    with pytest.raises(UserError, match=r"need captum, which is not installed; .*explain.*choose --explain both"):
+    with pytest.raises(
+        UserError, match=r"need captum, which is not installed or cannot be imported; .*explain.*choose both"
+    ):
         captioning.run(captioner, [str(photos / "plain.jpg")], page=tmp_path / "a.html", explain="all")
     assert not (tmp_path / "a.html").exists()
 
@@ -195,7 +213,7 @@ def test_a_page_of_both_accounts_is_written(captioner, photos, tmp_path):  # noq
 
 def test_an_ensemble_has_no_gradients(captioner, photos, tmp_path):  # noqa: F811
     several = replace(captioner, model=torch.nn.Identity())
-    with pytest.raises(UserError, match="explains the words of one model, got an ensemble"):
+    with pytest.raises(UserError, match="the words of one model can be explained, got an ensemble"):
         captioning.run(several, [str(photos / "plain.jpg")], {"sheet": tmp_path / "a.png"}, explain="both")
     assert not list(tmp_path.glob("a.png"))
 

@@ -91,7 +91,7 @@ def test_a_setting_given_among_the_photos_is_an_error_that_names_set():
 
 
 def test_several_photos_go_to_captions(captioner, photos):
-    with pytest.raises(TypeError, match=r"got list; give several photos to captions"):
+    with pytest.raises(TypeError, match=r"a photo is a path or a picture of Pillow, got list; give one of these"):
         captioner.caption([photos / "plain.jpg"])
 
 

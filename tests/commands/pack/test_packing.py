@@ -116,6 +116,23 @@ def test_packing_again_keeps_what_the_author_wrote(trained, packed, tmp_path):
     assert captioner.load(folder).caption(Image.new("RGB", (9, 9))).unlike_training is None
 
 
+def test_packing_again_leaves_the_results_of_the_packed_model(trained, packed, tmp_path):
+    folder = shutil.copytree(packed, tmp_path / "again")
+    for name in ("val/scores.json", "inspect-boxes/inspect.json", "export/captioner.json"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text("{}", encoding="utf-8")
+    pack(trained, folder, photos=False)
+    assert (folder / "val" / "scores.json").is_file()
+
+
+@pytest.mark.parametrize("run", ["nothing", "readme"])
+def test_what_is_no_run_is_called_so(tmp_path, run):
+    (tmp_path / "readme").mkdir()
+    (tmp_path / "readme" / "README.md").write_text("# Another project", encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{run} is not a run: .*; give the folder that training wrote"):
+        pack(tmp_path / run, tmp_path / "packed")
+
+
 def test_a_folder_of_something_else_is_refused_and_stays_as_it_is(trained, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     for folder, why in (

@@ -103,6 +103,18 @@ def test_the_card_at_the_hub_names_the_model_as_the_hub_does(hub, trained, tmp_p
         assert "FOLDER" in (folder / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_card_of_a_copy_names_the_copy(hub, trained, tmp_path):
+    push(trained, "me/small")
+    push("hf://me/small", "me/copy")
+    text = hub.models["me/copy"]["README.md"].decode()
+    assert text.count("hf://me/copy") == 2
+    assert "hf://me/small" not in text
+    packing.pack("hf://me/small", tmp_path / "packed", photos=False)
+    text = (tmp_path / "packed" / "README.md").read_text(encoding="utf-8")
+    assert 'captioner.load("FOLDER").caption' in text
+    assert "hf://me/small" not in text
+
+
 @pytest.mark.parametrize(
     "name", ["me/..", "me/.git", "me/a--b", "me/small.git", "-me/small", "me/" + "a" * 100, "me/é"]
 )

@@ -46,7 +46,7 @@ GONE = {
     "explain.shape": "shape_estimates",
     "inspection.judging": "Judged",
     "inspection.watching": "Replacing batches cider_of mean_region read_references regions_of replacing_costs written",
-    "metrics.bleu": "NUMBERS bleu_numbers",
+    "metrics.bleu": "NUMBERS bleu bleu_numbers",
     "metrics.diversity": "Given known_captions",
     "metrics.sequences": "Found",
     "pictures": "check_heads",

@@ -205,6 +205,8 @@ def _schema(constructor: Callable, supplied: frozenset[str]) -> type[pydantic.Ba
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name not in supplied:
+            if name not in hints:
+                raise UserError(f"{part.__qualname__}: the argument {name} needs a type, such as {name}: int")
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (hints[name], default)
     return pydantic.create_model(part.__qualname__, __config__=_STRICT, **fields)
@@ -239,8 +241,7 @@ def _example(schema: type[pydantic.BaseModel], name: str, given: Any) -> str:
 
 
 def _read_file(path: Path) -> Nested:
-    text = read_text(path, "check the path of the config")
-    settings = parse_yaml(text, str(path))
+    settings = parse_yaml(read_text(path, "check the path of the config"), str(path))
     if not isinstance(settings, dict):
         raise UserError(
             f"{path} should hold sections such as `decoder: {{kind: lstm}}`, got "

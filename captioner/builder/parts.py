@@ -15,7 +15,7 @@ from captioner.builder.config import arguments
 from captioner.builder.run_folder import FREQUENCIES, fill_encoder
 from captioner.builder.schema import part
 from captioner.builder.sections import PartSettings, Settings
-from captioner.data.contract import Example, Splits, check_ids, present, without
+from captioner.data.contract import Example, Splits, check_splits, present
 from captioner.data.folder import READ_TEXTS
 from captioner.encoders import Refiner, Vision
 from captioner.errors import UserError, system_errors, too_large
@@ -75,10 +75,13 @@ def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
 @system_errors()
 def make_all_splits(settings: Settings) -> Splits:
     """The splits, including examples whose photos are missing, without those that `data.leave_out` names."""
-    leave_out, only = settings.data.leave_out, settings.data.options.get("only", "")
-    splits = _make("data", settings.data)
-    check_ids(splits)
-    return without(splits, Path(leave_out), only) if leave_out else splits
+    splits, leave_out = _make("data", settings.data), settings.data.leave_out
+    check_splits(splits)
+    if not leave_out:
+        return splits
+    from captioner.data.leaving_out import without
+
+    return without(splits, Path(leave_out), settings.data.options.get("only", ""))
 
 
 def make_vocabulary(settings: Settings, splits: Splits) -> Vocabulary:
@@ -119,10 +122,8 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
     hidden_size, word_size = settings.decoder.options["hidden_size"], settings.decoder.options.get("word_size", 0)
     cell_input_size = decoders.KINDS[settings.decoder.kind].cell_input_size(hidden_size, word_size, region_size)
     sizes = {"query_size": hidden_size, "region_size": region_size, "cell_input_size": cell_input_size}
-    made = make_attention(settings, sizes)
-    decoder = _make(
-        "decoder", settings.decoder, attention=made, region_size=region_size, vocabulary_size=len(vocabulary)
-    )
+    supplied = {"attention": make_attention(settings, sizes), "region_size": region_size}
+    decoder = _make("decoder", settings.decoder, **supplied, vocabulary_size=len(vocabulary))
     return CaptionModel(encoder, decoder, refiner)
 
 

@@ -19,6 +19,7 @@ instances.py    objects of photos, in COCO's format
 entities.py     objects and captions of Flickr30k Entities
 batches.py      from examples to batches
 checks.py       checks of a data set before training
+leaving_out.py  training photos that are left out
 changes.py      what has changed since a run was started
 copies.py       copies among photos, in another size or compression too
 

@@ -29,6 +29,12 @@ def write_digests(path: Path, splits: Splits) -> None:
         numpy.savez(file, **_digests(splits))  # pyright: ignore[reportArgumentType]
 
 
+def digest_of(examples: Sequence[Example]) -> str:
+    """A digest of the ids of photos and their captions, in their order."""
+    text = "\n".join(f"{example.id!r} {example.references!r}" for example in examples)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
 def changes_since(path: Path, splits: Splits) -> str:
     """What of train and val differs from when the file was written, in a line; empty if nothing does.
 

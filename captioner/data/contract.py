@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,9 +15,6 @@ from annotated_types import Gt, Le
 
 from captioner import readers
 from captioner.errors import UserError
-
-WRITTEN_BY_DOCTOR = "# written by captioner doctor"
-"""The first line of a file for `data.leave_out`."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +142,31 @@ def present(splits: Splits, skip_missing: bool = False) -> tuple[Splits, list[Ex
     return kept, [example for _, example in missing]
 
 
-def check_ids(splits: Splits) -> None:
-    """Check that no two photos of a split have one id, by which captions and scores name them.
+def check_splits(splits: Any) -> None:
+    """Check that the function of a data set has returned lists of examples by the name of their split, with different ids, by which
+    captions and scores name photos.
 
     Raises:
-        UserError: two have.
+        UserError: it has returned something else, or two photos of a split have one id.
     """
+    if not isinstance(splits, dict) or not all(isinstance(examples, list) for examples in splits.values()):
+        raise UserError(
+            f"a data set should return {{split: [Example, ...]}}, got {reprlib.repr(splits)}; change its function"
+        )
+    for example in (example for examples in splits.values() for example in examples):
+        if not isinstance(example, Example) or not isinstance(example.image, Path) or not _is_texts(example.references):
+            raise UserError(
+                "a data set should return each photo as Example(id, image, references) with a Path and a list of texts, got "
+                f"{reprlib.repr(example)}; change its function"
+            )
+    _check_ids(splits)
+
+
+def _is_texts(references: Any) -> bool:
+    return isinstance(references, list) and all(isinstance(text, str) for text in references)
+
+
+def _check_ids(splits: Splits) -> None:
     for split, examples in splits.items():
         first: dict[str, Example] = {}
         for example in examples:
@@ -159,40 +176,6 @@ def check_ids(splits: Splits) -> None:
                     f"photos of a split should have different ids, got {example.id!r} for {other.image} and {example.image} in {split}; "
                     "give each photo an id of its own"
                 )
-
-
-def named_ids(path: Path) -> list[str]:
-    """The ids in a file of `data.leave_out`."""
-    return [
-        line for line in read_text(path, "data.leave_out").splitlines() if line.strip() not in ("", WRITTEN_BY_DOCTOR)
-    ]
-
-
-def without(splits: Splits, path: Path, only: str = "") -> Splits:
-    """The splits without the training photos whose ids a file names, one on a line.
-
-    Args:
-        splits: all photos.
-        path: the file.
-        only: the part of joined data that is read alone, so that ids lack its name.
-
-    Raises:
-        UserError: the file names an id that no training photo has.
-    """
-    named = named_ids(path)
-    if only:
-        named = [name.lstrip().removeprefix(f"{only}/") for name in named if name.lstrip().startswith(f"{only}/")]
-    train = {str(example.id): example for example in splits.get("train", [])}
-    named = [name if name in train else name.strip() for name in named]
-    unknown = next((name for name in named if name not in train), None)
-    if unknown is not None:
-        raise UserError(
-            f"{path} should hold ids of training photos, as captioner doctor --leave-out writes them, got {unknown!r}, which is none; "
-            "write it again for this data, or set data.leave_out= to use all photos"
-        )
-    left_out = set(named)
-    kept = [example for name, example in train.items() if name not in left_out]
-    return {**splits, "train": kept} if named else splits
 
 
 def _without_file(splits: Splits, needed: Sequence[Example]) -> UserError:

@@ -151,7 +151,16 @@ class Encoder(Vision):
         return torch.cat([regions.features, shares.to(regions.features.dtype)], -1)
 
     def unpack(self, stored: Tensor) -> Regions:
-        """Regions from the numbers of `pack`."""
+        """Regions from the numbers (B, R, packed_size) of `pack`.
+
+        Raises:
+            ValueError: they have another shape.
+        """
+        if stored.shape[1:] != (self.layout.num_regions, self.packed_size):
+            raise ValueError(
+                f"features of {type(self).__name__} should have the shape (photos, {self.layout.num_regions}, {self.packed_size}), as its "
+                f"layout and its sizes say, got {tuple(stored.shape)}; change what features() returns, or layout and region_size"
+            )
         if not self.whole_size:
             return Regions.full(stored, self.layout)
         regions = Regions.full(stored[..., : self.region_size], self.layout)

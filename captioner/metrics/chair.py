@@ -71,6 +71,11 @@ def chair_scores(
         raise UserError("CHAIR needs at least one caption, got none")
     _check_complete("references", list(captions), references)
     check_instances(list(captions), instances)
+    if tokens == "characters" and all(len(name) > 1 for name in instances.categories):
+        raise UserError(
+            "CHAIR finds the names of objects among words, got tokens=characters, which cuts words into characters; score with "
+            "--tokens ptb, or without --instances"
+        )
     named, split = named or ObjectWords(instances.categories), word_rule(tokens)
     mentions: dict[Any, list[Mention]] = {}
     counts = []

@@ -38,7 +38,9 @@ class ObjectWords:
         names, more = list(categories), words or {}
         traps, synonyms, self._not_beside = (TRAPS, SYNONYMS, NOT_BESIDE) if coco else ({}, {}, {})
         self.category_of = {form: category for phrase, category in traps.items() for form in _forms(phrase)}
-        others = [(word, category) for category in names for word in synonyms.get(category, "").split(", ") if word]
+        others = [
+            (word, category) for category in names for word in synonyms.get(category.lower(), "").split(", ") if word
+        ]
         given = [(word, category) for category in more for word in more[category]]
         own = zip(names, names, strict=True)  # last, so that a category's own name wins
         for word, category in [*others, *given, *own]:

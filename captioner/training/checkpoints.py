@@ -6,6 +6,7 @@ A file is written under a temporary name, flushed to the disk, and renamed. A ki
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from captioner.readers import check_regular
 from captioner.training.plan import Progress
 
 State = dict[str, Any]
-_ADVICE = "delete it and train again, or restore an intact copy"
+_ADVICE = "restore an intact copy, or train again in another run.folder=..."
 NEWEST, BEST = "newest.safetensors", "best.safetensors"
 """Files of a run folder: the state from which training resumes, and the weights with the best validation score."""
 
@@ -36,9 +37,10 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: State) -> 
     """
     if name := not_finite(tensors):
         raise UserError(f"{path} is not written, since {name} holds values that are infinite or not numbers")
+    apart = _apart(tensors)
     with replacing(path) as beside:
         try:
-            save_file(_apart(tensors), beside, metadata={"state": json.dumps(state)})
+            save_file(apart, beside, metadata={"state": json.dumps(state), "crc32": _checksum(apart)})
         except SafetensorError as error:  # such as a full disk
             raise OSError(f"{path} cannot be written ({error}); the earlier file is kept") from error
 
@@ -54,6 +56,14 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return apart
 
 
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """CRC-32 of the bytes of all tensors, in the order of their names."""
+    checksum = 0
+    for _, tensor in sorted(tensors.items()):
+        checksum = zlib.crc32(tensor.contiguous().flatten().view(torch.uint8).numpy().data, checksum)
+    return str(checksum)
+
+
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     """The tensors, on the CPU, and the state.
 
@@ -62,6 +72,9 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], State]:
     """
     with _opened(path) as (file, state):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        written = (file.metadata() or {}).get("crc32")  # files of earlier versions have none
+    if written not in (None, _checksum(tensors)):
+        raise UserError(f"{path} is damaged: its numbers are not those that were written; {_ADVICE}")
     if name := not_finite(tensors):
         raise UserError(
             f"{path} holds values that are infinite or not numbers, first in {name}: its training had diverged, or the file is damaged; "

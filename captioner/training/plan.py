@@ -101,6 +101,18 @@ def check_monitor(plan: Plan, num_photos: int) -> None:
         raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.monitor")
 
 
+def check_reward(rewarded: bool, num_photos: int) -> None:
+    """Check that CIDEr-D can be the reward of so many training photos.
+
+    Raises:
+        UserError: it is 0 for all captions.
+    """
+    if rewarded and num_photos == 1:
+        raise UserError(
+            "CIDEr-D of one training photo is always 0, so nothing is learned; train on more, or set objective.cider=0"
+        )
+
+
 def check_num_photos(plan: Plan, num_photos: int, num_processes: int) -> None:
     """`check_batch_size` before the captions are read. If few captions of a photo are taken at a time, how often an epoch visits it is
     only known afterwards.

@@ -40,7 +40,7 @@ class TrainingStep:
         for number, part in enumerate(parts, start=1):
             with self._synchronised(last=number == self.plan.accumulate):
                 with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                    loss, shares = self.distributed(part.to(self.device), totals)
+                    loss, shares = self._outcome(self.distributed(part.to(self.device), totals))
                 self.scaler.scale(loss * self.processes.count).backward()  # DDP averages over processes
             terms += shares
         self.scaler.unscale_(self.optimiser)
@@ -49,6 +49,17 @@ class TrainingStep:
         self.scaler.update()
         self.optimiser.zero_grad()
         return terms, norm
+
+    def _outcome(self, outcome: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """What an objective returned, if it is a loss and a number for each of its terms."""
+        objective = self.objective
+        if not isinstance(outcome, tuple) or len(outcome) != 2 or outcome[1].shape != (len(objective.terms),):
+            came = [tuple(part.shape) for part in outcome] if isinstance(outcome, tuple) else type(outcome).__name__
+            raise TypeError(
+                f"{type(objective).__name__} should return a loss and a tensor with a number for each of its terms "
+                f"({', '.join(objective.terms)}), got {came}; change its forward or its terms"
+            )
+        return outcome
 
     def _synchronised(self, last: bool) -> AbstractContextManager:
         """Processes exchange gradients in the last part of a step only."""

@@ -11,6 +11,7 @@ import pytest
 
 from captioner import attention, builder, encoders
 from captioner.builder import schema
+from captioner.builder.config import check_values
 from captioner.commands.evaluate import evaluate
 from captioner.commands.train import train
 from captioner.decoders.cells import CELLS
@@ -160,3 +161,12 @@ def test_a_model_with_ptb_tokens_trains_captions_and_is_scored_by_them(settings,
     assert captioner.vocabulary.join(["a", "man", "'s", "hat"]) == "a man 's hat"
     evaluated = evaluate(tmp_path / "run", "val", [], java=False)
     assert evaluated.protocol.tokens == "ptb"
+
+
+def test_an_argument_without_a_type_is_named():
+    class Untyped:
+        def __init__(self, top_k=4):
+            self.top_k = top_k
+
+    with pytest.raises(UserError, match="Untyped: the argument top_k needs a type, such as top_k: int"):
+        check_values("attention", {"top_k": 8}, [Untyped], [])

@@ -15,7 +15,8 @@ from captioner.commands.doctor import diagnose
 from captioner.commands.evaluate import check_split
 from captioner.data import KINDS
 from captioner.data.checks import examine
-from captioner.data.contract import Example, without
+from captioner.data.contract import Example
+from captioner.data.leaving_out import without
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.text.tokens import leaves_whole

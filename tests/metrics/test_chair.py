@@ -104,6 +104,21 @@ def test_other_categories_are_named_by_their_own_names(tmp_path):
     assert ObjectWords(["Bench"])(["benches"]) == [(0, "benches", "Bench")]
 
 
+def test_cocos_categories_have_their_words_in_capitals_too():
+    named = ObjectWords(["Dog", "Person"])
+    assert [found.category for found in named(["two", "puppies", "and", "a", "man"])] == ["Dog", "Person"]
+
+
+def test_characters_name_no_objects():
+    instances = Instances(["dog"], {1: [Instance("dog")]})
+    with pytest.raises(
+        UserError, match="got tokens=characters, which cuts words into characters; score with --tokens ptb"
+    ):
+        chair_scores({1: "a dog"}, {1: ["a dog"]}, instances, "characters")
+    one_letter = Instances(["狗"], {1: [Instance("狗")]})
+    assert chair_scores({1: "一只狗"}, {1: ["狗"]}, one_letter, "characters").row["CHAIR_i"] == 0
+
+
 def test_only_categories_of_the_instances_count():
     assert ObjectWords(["dog"])(["a", "cat", "and", "a", "hot", "dog", "and", "a", "baby", "elephant"]) == [
         (5, "dog", "dog")

@@ -120,8 +120,23 @@ def test_a_checkpoint_with_a_damaged_state_is_named(tmp_path, case):
     path, state = tmp_path / "newest.safetensors", STATES[case]
     save_file({"a": torch.ones(1)}, path, metadata={"state": state} if state is not None else None)
     for read in (load_checkpoint, checkpoint_state) if case != "no progress" else (checkpoint_state,):
-        with pytest.raises(UserError, match=r"newest\.safetensors .*delete it and train again"):
+        with pytest.raises(
+            UserError, match=r"newest\.safetensors .*restore an intact copy, or train again in another run.folder"
+        ):
             read(path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool])
+def test_a_number_that_was_changed_on_the_disk_is_noticed(tmp_path, dtype):
+    path = tmp_path / "best.safetensors"
+    save_checkpoint(path, {"a": torch.ones(400).to(dtype), "b": torch.ones(()).to(dtype)}, {"step": 1})
+    tensors, _ = load_checkpoint(path)
+    assert tensors["a"].sum() == 400
+    content = bytearray(path.read_bytes())
+    content[-200:-100] = bytes(100)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"best\.safetensors is damaged: its numbers are not those that were written"):
+        load_checkpoint(path)
 
 
 def test_a_disk_that_is_full_while_a_checkpoint_is_written_is_an_error_of_the_system(tmp_path, monkeypatch):

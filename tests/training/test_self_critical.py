@@ -10,11 +10,13 @@ import torch
 from torch import distributed, nn
 
 from captioner.data.batches import Batch
+from captioner.errors import UserError
 from captioner.model import CaptionModel
 from captioner.regions import Grid, Regions
 from captioner.text.vocabulary import END, PAD, START, UNK
 from captioner.training.contract import Totals
 from captioner.training.distributed import Processes
+from captioner.training.plan import check_reward
 from captioner.training.self_critical import SelfCritical
 from captioner.training.word_evidence import WordEvidence
 from tests.helpers import DECODERS, REGION, make_decoder
@@ -204,3 +206,12 @@ def test_every_parameter_has_a_gradient_with_mean_dropout():
     objective = SelfCritical(CaptionModel(nn.Identity(), decoder), {"cider": reward}, max_length=LONGEST).train()
     found = gradients(objective, objective(make_batch(4), Totals(words=0, captions=0, photos=4))[0])
     assert float(found["model.decoder.mean_dropout.learned"].abs().max()) == 0
+
+
+def test_one_training_photo_has_no_cider_to_learn_from():
+    check_reward(True, 2)
+    check_reward(False, 1)
+    with pytest.raises(
+        UserError, match="CIDEr-D of one training photo is always 0, so nothing is learned; train on more"
+    ):
+        check_reward(True, 1)

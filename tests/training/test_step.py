@@ -63,6 +63,16 @@ def test_a_step_follows_the_clipped_gradient_however_the_batch_is_cut(accumulate
     assert objective.weight.grad is None
 
 
+@pytest.mark.parametrize("returned", [torch.zeros(()), (torch.zeros(()), torch.zeros(1))])
+def test_what_is_no_loss_with_its_terms_is_named(returned, monkeypatch):
+    objective, step = make_step()
+    monkeypatch.setattr(objective, "forward", lambda batch, totals: returned)
+    with pytest.raises(
+        TypeError, match=r"Mean should return a loss and a tensor .* for each of its terms \(loss, rows\), got"
+    ):
+        step([Rows(ROWS)], TOTALS)
+
+
 def test_what_a_step_draws_follows_from_seed_and_step_alone():
     def draws(seed, number):
         objective, step = make_step(accumulate=2, seed=seed)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from captioner import builder
-from captioner.builder.run_folder import has_finished
+from captioner.builder.run_folder import DATA, has_finished
 from captioner.builder.sections import Settings
 from captioner.commands.compare.measurements import Line, baseline_lines, line_of, measure, measure_baselines
 from captioner.commands.compare.timing import measure_times
 from captioner.commands.compare.variants import Variant, read_recipe
 from captioner.commands.evaluate import check_split
 from captioner.commands.train import training_run as runs
+from captioner.data.changes import changes_since
+from captioner.data.contract import Splits, present
 from captioner.errors import UserError
 from captioner.files import remove_unfinished
 from captioner.progress import Report, silent
@@ -56,18 +58,29 @@ def compare(
         report.note(note)
     for number, (variant, seed, run, changes, settings) in enumerate(plans, start=1):
         report.variant(variant.name, seed, number, len(plans))
-        if not has_finished(run, settings):
-            runs.train(config, changes, report)
+        _train(config, run, changes, settings, data, report)
         remove_unfinished(run)
         for split in splits:
-            measure(run, split, report)
+            measure(run, split, data[split], report)
     for split in splits:
-        measure_baselines(variants[0].folder(folder, 0), folder, split, report)
+        measure_baselines(variants[0].folder(folder, 0), folder, split, data[split], report)
     times, first, lines = measure_times(variants, folder), variants[0], []
     for split in splits:
         lines += [line_of(variant, split, first, num_seeds, folder, times[variant.name]) for variant in variants]
         lines += baseline_lines(split, first, num_seeds, folder)
     return lines
+
+
+def _train(config: Path, run: Path, overrides: Sequence[str], settings: Settings, data: Splits, report: Report) -> None:
+    """Train a run that has not finished. One that has must have been trained on the photos and captions of today."""
+    if not has_finished(run, settings):
+        runs.train(config, overrides, report)
+        return
+    changes = changes_since(run / DATA, present(data, skip_missing=True)[0]) if (run / DATA).exists() else ""
+    if changes:
+        raise UserError(
+            f"{run} was trained on other data than these: {changes}; give another --folder, or delete {run} to train it again"
+        )
 
 
 def _check_given(names: Sequence[str], num_seeds: int, splits: Sequence[str]) -> None:

@@ -16,6 +16,8 @@ from captioner.commands.compare.timing import Times
 from captioner.commands.compare.variants import Variant
 from captioner.commands.evaluate import MODEL, Evaluation, evaluate
 from captioner.commands.photo_sources import with_placement
+from captioner.data.changes import digest_of
+from captioner.data.contract import Example
 from captioner.data.drawn import instances_path
 from captioner.data.shapes import COLOURS, SHAPES
 from captioner.errors import UserError
@@ -34,6 +36,7 @@ _ADVICE = "delete it, and it is measured again"
 class _Scored(TypedDict):
     """What is stored of a baseline."""
 
+    references: NotRequired[str]  # digest of the photos and captions that it was scored on
     scores: dict[str, float]
     each: list[float]  # CIDEr-D of every photo
 
@@ -41,7 +44,7 @@ class _Scored(TypedDict):
 class _Measured(_Scored):
     """What is stored of a run."""
 
-    of: NotRequired[dict[str, Any]]  # which weights, and how they were decoded
+    of: NotRequired[dict[str, Any]]  # which weights, how they were decoded, and on what they were scored
     shape: dict[str, float | None]
     right: float | None
     lift: float | None
@@ -68,9 +71,9 @@ class Line:
     word_ms: float | None = None
 
 
-def measure(run: Path, split: str, report: Report) -> None:
-    """Decode and score a run, once for its best weights and its search."""
-    path, of = _measured_path(run, split), _measured_of(run)
+def measure(run: Path, split: str, examples: Sequence[Example], report: Report) -> None:
+    """Decode and score a run, once for its best weights, its search, and the photos and captions of the split."""
+    path, of = _measured_path(run, split), _measured_of(run, examples)
     if path.exists() and read_json(path, _ADVICE, _Measured).get("of") == of:
         return
     evaluation = _evaluate(run, split, report, baselines=False)
@@ -85,19 +88,25 @@ def measure(run: Path, split: str, report: Report) -> None:
     write_text_atomically(path, json.dumps(measured) + "\n")
 
 
-def _measured_of(run: Path) -> dict[str, Any]:
-    """What tells the weights of a run from those that it had before it was trained on, and its search from another."""
+def _measured_of(run: Path, examples: Sequence[Example]) -> dict[str, Any]:
+    """What tells the weights of a run from those that it had before it was trained on, its search from another, and data from others."""
     progress = checkpoint_state(run / BEST)["progress"]
     best = {name: progress[name] for name in ("epoch", "step", "best_score")}
-    return best | {"search": builder.read_run_settings(run).resolved["search"]}
+    return best | {"search": builder.read_run_settings(run).resolved["search"], "references": digest_of(examples)}
 
 
-def measure_baselines(run: Path, folder: Path, split: str, report: Report) -> None:
-    """Score the baselines, once; nearest photos are found by the features of this run's encoder."""
-    if not (folder / f"baselines_{split}.json").exists():
+def measure_baselines(run: Path, folder: Path, split: str, examples: Sequence[Example], report: Report) -> None:
+    """Score the baselines, once for these photos and captions; nearest photos are found by the features of this run's encoder."""
+    path, references = folder / f"baselines_{split}.json", digest_of(examples)
+    stored = read_json(path, _ADVICE, dict[str, _Scored]) if path.exists() else {}
+    if not stored or any(scored.get("references") != references for scored in stored.values()):
         evaluation = _evaluate(run, split, report, baselines=True)
-        scores = {name: _scores(evaluation, name) for name in evaluation.systems if name != MODEL}
-        write_text_atomically(folder / f"baselines_{split}.json", json.dumps(scores) + "\n")
+        scores = {
+            name: {"references": references, **_scores(evaluation, name)}
+            for name in evaluation.systems
+            if name != MODEL
+        }
+        write_text_atomically(path, json.dumps(scores) + "\n")
 
 
 def _evaluate(run: Path, split: str, report: Report, baselines: bool) -> Evaluation:

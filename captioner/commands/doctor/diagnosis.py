@@ -11,7 +11,8 @@ from PIL import Image
 from captioner import builder
 from captioner.builder.sections import Settings
 from captioner.data.checks import Finding, examine
-from captioner.data.contract import WRITTEN_BY_DOCTOR, Splits, epoch_sizes, named_ids
+from captioner.data.contract import Splits, epoch_sizes
+from captioner.data.leaving_out import WRITTEN_BY_DOCTOR, named_ids
 from captioner.encoders import Vision
 from captioner.encoders.onnx_runtime import runtime_text
 from captioner.encoders.preprocess import open_photo
@@ -23,7 +24,7 @@ from captioner.files import write_text_atomically
 from captioner.progress import Report, silent
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import choose_device, number_type, precision_text
-from captioner.training.plan import check_monitor, check_num_photos
+from captioner.training.plan import check_monitor, check_num_photos, check_reward
 
 
 def diagnose(
@@ -65,6 +66,7 @@ def _refusals(settings: Settings, splits: Splits, vocabulary: Vocabulary) -> lis
     """Why training would refuse to start, other than for its photos and captions."""
     checks: list[Callable[[], object]] = [
         lambda: check_monitor(settings.run, len(splits.get("val", []))),
+        lambda: check_reward(settings.objective.options.get("cider", 0) > 0, len(splits.get("train", []))),
         lambda: check_num_photos(settings.run, sum(epoch_sizes(splits["train"]).values()), 1),
         lambda: builder.check_training_parts(
             settings, builder.make_model(settings, vocabulary, download=False), vocabulary, splits, check_weights=False

@@ -37,8 +37,16 @@ def protocol_of(settings: Settings, split: str, references: References, tokens: 
     )
 
 
-_NAMED_ELSEWHERE = {"length_rule", "unknown", "max_length"}
-_DEFAULTS = {"min_length": 1, "no_repeat": 0, "bad_endings": "allow", "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+_NAMED_ELSEWHERE = {"length_rule", "unknown"}
+_DEFAULTS = {
+    "max_length": 20,
+    "min_length": 1,
+    "no_repeat": 0,
+    "bad_endings": "allow",
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+}
 
 
 def _decoding(search: PartSettings) -> str:

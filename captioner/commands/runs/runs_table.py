@@ -51,9 +51,9 @@ def table(folder: Path) -> Table:
 def _rows(folder: Path) -> Iterator[Row]:
     for path in sorted(folder.rglob(builder.SETTINGS)):
         run = path.parent
-        name = str(run.relative_to(folder))
+        name = run.name if run == folder else str(run.relative_to(folder))
         try:
-            yield _row(run, run.name if name == "." else name)
+            yield _row(run, name)
         except UserError:
             yield Row((name, *[""] * (len(_COLUMNS) - 2), "damaged"), path.stat().st_mtime)
 
@@ -69,9 +69,10 @@ def _row(run: Path, name: str) -> Row:
     score = parts["attention"].get("score", "additive")
     attention = parts["attention"]["kind"] + f":{score}" * (score != "additive")
     epoch = validations[-1].get("epoch", "?") if validations else 0
-    if not lines and (run / BEST).exists():  # a packed model has no log
+    if (run / BEST).exists():  # whose score may be below one in the log, if search or monitor have changed since
         state = checkpoint_state(run / BEST)
-        epoch, scores = state["progress"]["epoch"], [state["scores"][monitor]] if "scores" in state else []
+        scores = [state["scores"][monitor]] if monitor in state.get("scores", {}) else scores
+        epoch = epoch if lines else state["progress"]["epoch"]  # a packed model has no log
     cells = (
         name,
         data_name(parts["data"]) or parts["data"]["kind"],

@@ -32,7 +32,7 @@ from captioner.text.tokens import TOKENS, leaves_whole
 from captioner.text.vocabulary import Vocabulary
 from captioner.training.distributed import Processes, number_type, precision_text, processes
 from captioner.training.loop import Trainer
-from captioner.training.plan import Changes, Progress, Validation, check_monitor, check_num_photos
+from captioner.training.plan import Changes, Progress, Validation, check_monitor, check_num_photos, check_reward
 from captioner.training.run_log import RunLog, check_logs
 from captioner.training.stopping import StopRequest
 
@@ -140,6 +140,7 @@ def _check_captions(splits: Splits, settings: Settings, report: Report) -> None:
     """Training and validation need captions with words."""
     split_words = TOKENS[settings.data.tokens]
     check_monitor(settings.run, len(splits.get("val", [])))
+    check_reward(settings.objective.options.get("cider", 0) > 0, len(splits.get("train", [])))
     for split in ("train", "val"):
         examples = splits.get(split, [])
         empty = [example for example in examples if not any(map(split_words, example.references))]
@@ -147,7 +148,7 @@ def _check_captions(splits: Splits, settings: Settings, report: Report) -> None:
             problem = (
                 f"{len(empty)} of {len(examples)} photos without, first {empty[0].image}"
                 if empty
-                else "no photo with a caption"
+                else f"the splits {', '.join(splits)}"
             )
             advice = READ_TEXTS if settings.data.kind == "folder" else "caption them or leave them out"
             raise UserError(f"training needs captions for every photo of {split}, got {problem}; {advice}")

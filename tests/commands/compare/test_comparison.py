@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from io import StringIO
 from statistics import fmean
 
@@ -150,11 +151,38 @@ def test_a_run_that_was_trained_on_is_measured_again(options, tmp_path):
         f"run.folder={run}",
     ]
     runs.train(COMPARE, [*options, *more, "run.seed=0", "search.max_length=2"], change=True)
-    comparison.measurements.measure(run, "val", Report())
+    examples = builder.make_all_splits(builder.read_run_settings(run))["val"]
+    comparison.measurements.measure(run, "val", examples, Report())
     again = json.loads(path.read_bytes())
     assert again["of"] != json.loads(first)["of"]
     assert again["of"]["search"]["max_length"] == 2
-    comparison.measurements.measure(run, "val", Unasked())
+    comparison.measurements.measure(run, "val", examples, Unasked())
+
+
+def test_other_data_are_refused_or_scored_anew(options, pictures, tmp_path):
+    """Numbers of one data set never stand beside those of another, also where both have as many photos."""
+    folder, data = tmp_path / "compared", tmp_path / "data"
+    shutil.copytree(pictures, data)
+    here = [*(option for option in options if not option.startswith("data.root=")), f"data.root={data}"]
+    first = comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val", "unseen"], here)
+    rewrite(data / "captions_unseen.json")
+    again = comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val", "unseen"], here)
+    assert [(line.name, line.split) for line in first] == [(line.name, line.split) for line in again]
+    changed = {now.split for before, now in zip(first, again, strict=True) if before.scores != now.scores}
+    assert changed == {"unseen"}
+    rewrite(data / "captions_val.json")
+    with pytest.raises(
+        UserError, match=r"seed-0 was trained on other data than these: .* of val .*; give another --folder"
+    ):
+        comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], here)
+
+
+def rewrite(captions):
+    """Give every photo other captions."""
+    content = json.loads(captions.read_text(encoding="utf-8"))
+    for annotation in content["annotations"]:
+        annotation["caption"] += " " + annotation["caption"]
+    captions.write_text(json.dumps(content), encoding="utf-8")
 
 
 class Unasked(Report):

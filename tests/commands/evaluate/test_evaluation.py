@@ -46,6 +46,10 @@ def test_a_protocol_names_the_way_of_decoding_and_unusual_limits(search, said):
     assert _decoding(PartSettings(kind=kind, options=LIMITS | options)) == said
 
 
+def test_a_protocol_names_the_largest_number_of_words():
+    assert _decoding(PartSettings(kind="greedy", options=LIMITS | {"max_length": 5})) == "greedy max_length 5"
+
+
 def test_a_protocol_names_the_reward_of_training():
     def reward(kind, **options):
         return _reward(PartSettings(kind=kind, options=options))

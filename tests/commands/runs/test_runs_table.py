@@ -27,6 +27,19 @@ def test_runs_are_listed_with_their_best_score_and_state(capsys, monkeypatch, se
     for word in ("drawn", "lstm", "soft", "CIDEr-D", "1/1", "finished", "group/old", "broken"):
         assert word in output
     assert "damaged" in output
+    _, output, _ = run(capsys, cli.runs, tmp_path / "broken")
+    assert re.search(r"^ *broken .*damaged", output, re.MULTILINE)
+
+
+def test_the_score_is_that_of_the_best_weights_after_another_search(capsys, monkeypatch, settings, tmp_path):
+    monkeypatch.setenv("COLUMNS", "200")
+    folder = training_run.train(DRAWN, [*settings, "run.epochs=2", "optimiser.learning_rate=0.02"])
+    training_run.train(
+        DRAWN, [*settings, "run.epochs=3", "optimiser.learning_rate=0.02", "search.max_length=1"], change=True
+    )
+    score = checkpoint_state(folder / BEST)["scores"]["CIDEr-D"]
+    _, output, _ = run(capsys, cli.runs, tmp_path)
+    assert re.search(rf" {100 * score:.1f} +3/3 ", output)
 
 
 @pytest.mark.parametrize(

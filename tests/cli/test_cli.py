@@ -258,7 +258,7 @@ def test_scoring_writes_results_and_scores_with_their_protocol(capsys, trained):
     assert status == 0
     assert "CIDEr-D" in output
     scores = json.loads((trained / "val" / "scores.json").read_text(encoding="utf-8"))
-    assert scores["protocol"]["decoding"] == "greedy"
+    assert scores["protocol"]["decoding"] == "greedy max_length 25"
     assert scores["protocol"]["tokens"] == "ptb"
     assert set(scores["scores"]) == set(scores["intervals"]) == {"this model", "20 nearest photos", "most frequent"}
     assert "left out: METEOR and SPICE (install Java)" in output
@@ -305,7 +305,7 @@ def test_training_on_photos_without_captions_is_refused(capsys, settings, pictur
     folder = ["data.kind=folder", f"data.root={pictures / 'images'}"]
     status, _, errors = run(capsys, cli.train, tmp_path / "config.yaml", *folder, *others)
     assert status == 2
-    assert "training needs captions for every photo of train, got no photo" in errors
+    assert "training needs captions for every photo of train, got the splits test" in errors
     assert not (tmp_path / "run").exists()
 
 

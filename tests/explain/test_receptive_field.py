@@ -28,6 +28,7 @@ class Network(Encoder):
         super().__init__()
         self.layers = nn.Sequential(*layers)
         self.preprocess, self.layout, self.frozen = Preprocess((40, 40), (40, 40)), Grid(5, 5), True
+        self.region_size = self.layers(torch.zeros(1, 3, 40, 40)).shape[1]
 
     def features(self, pixels: Tensor) -> Tensor:
         return self.layers(pixels).flatten(2).transpose(1, 2)

@@ -18,13 +18,10 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 from captioner import builder
 from captioner.text.vocabulary import Vocabulary
-
-WEIGHTS = "best.safetensors"
+from captioner.training.checkpoints import BEST, load_checkpoint, save_checkpoint
 
 
 def log_shares(run: Path, vocabulary: Vocabulary, overrides: list[str]) -> torch.Tensor:
@@ -41,12 +38,10 @@ def log_shares(run: Path, vocabulary: Vocabulary, overrides: list[str]) -> torch
 def corrected_copy(run: Path, folder: Path, correction: torch.Tensor) -> None:
     """A copy of the run whose logits have the correction (V,)."""
     shutil.copytree(run, folder, ignore=shutil.ignore_patterns("newest.safetensors", "val*", "test*"))
-    with safe_open(run / WEIGHTS, framework="pt") as file:
-        about = file.metadata()
-    tensors = load_file(run / WEIGHTS)
+    tensors, state = load_checkpoint(run / BEST)
     bias = next(name for name in tensors if name.endswith("to_vocabulary.bias"))
     tensors[bias] = (tensors[bias].float() + correction).to(tensors[bias].dtype)
-    save_file(tensors, folder / WEIGHTS, metadata=about)
+    save_checkpoint(folder / BEST, tensors, state)
 
 
 def main() -> None:

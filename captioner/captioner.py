@@ -50,7 +50,7 @@ class Captioner:
 
     def with_search(self, search: Search) -> Captioner:
         """The same model with another way of decoding, such as `captioner.search.BeamSearch(5)`."""
-        if not callable(search):
+        if isinstance(search, type) or not callable(search):
             raise TypeError(f"a search is one of captioner.search, such as BeamSearch(5), got {search!r}; make one")
         return replace(self, search=search)
 
@@ -124,6 +124,8 @@ class Captioner:
         ]
 
     def _prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
+        if isinstance(photo, (list, tuple)):
+            raise TypeError("a photo is a path or a picture of Pillow, got several; give them to captions([...])")
         return self.model.encoder.preprocess(open_photo(photo))
 
     @contextmanager

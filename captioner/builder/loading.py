@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -137,13 +136,13 @@ def load(
     Raises:
         UserError: there is no run, its files are damaged or inconsistent, or runs are the same or differ in vocabulary.
     """
-    if not isinstance(run, (str, Path, list, tuple, NoneType)):
+    if isinstance(run, bytes) or not (run is None or isinstance(run, (str, Path, Iterable))):
         raise TypeError(f"a model is a folder or a name, got {run!r}; give a path, or several in a list")
     if isinstance(overrides, str):
         raise TypeError(f"overrides is a list of settings, got the text {overrides!r}; write [{overrides!r}]")
     if checkpoint not in _CHECKPOINTS:
         raise UserError(f"checkpoint is best or newest, got {checkpoint!r}; choose one of them")
-    names = [run] if run is None or isinstance(run, (str, Path)) else run
+    names = [run] if run is None or isinstance(run, (str, Path)) else list(run)
     folders = [model_folder(name) for name in names]
     if not folders:
         raise UserError("load needs a run, got none; give the folder that training wrote, such as runs/demo")

@@ -26,7 +26,7 @@ Digests = dict[str, numpy.ndarray]
 def write_digests(path: Path, splits: Splits) -> None:
     """Write the digests of the photos of train and val."""
     with replacing(path) as beside, beside.open("wb") as file:
-        numpy.savez(file, **_digests(splits))  # pyright: ignore[reportArgumentType]
+        numpy.savez(file, **digests_of(splits))  # pyright: ignore[reportArgumentType]
 
 
 def digest_of(examples: Sequence[Example]) -> str:
@@ -35,8 +35,8 @@ def digest_of(examples: Sequence[Example]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def changes_since(path: Path, splits: Splits) -> str:
-    """What of train and val differs from when the file was written, in a line; empty if nothing does.
+def changes_since(path: Path, splits: Splits, now: Digests | None = None) -> str:
+    """What of train and val differs from when the file was written, in a line; empty if nothing does. `now` are the digests of `splits`.
 
     Raises:
         UserError: the file is damaged.
@@ -45,7 +45,7 @@ def changes_since(path: Path, splits: Splits) -> str:
     from captioner.readers.arrays import read_arrays
 
     advice = "delete it, and later changes of the data are compared with those of today"
-    before, now = read_arrays(path, advice), _digests(splits)
+    before, now = read_arrays(path, advice), now or digests_of(splits)
     with parsing(path, "the digests of a run's data", advice):
         changes = [change for split in _trained(splits) for change in _of_split(split, before, now, splits[split])]
     return ", ".join(changes)
@@ -82,7 +82,8 @@ def _rows(split: str, arrays: Digests) -> zip:
     return zip(*(arrays[f"{split}_{kind}"].tolist() for kind in _KINDS), strict=True)
 
 
-def _digests(splits: Splits) -> Digests:
+def digests_of(splits: Splits) -> Digests:
+    """What is kept of the photos of train and val."""
     opened = sum(len(splits[split]) for split in _trained(splits)) <= _MOST_OPENED
     found: Digests = {}
     for split in _trained(splits):

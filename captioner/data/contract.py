@@ -149,7 +149,7 @@ def check_splits(splits: Any) -> None:
     Raises:
         UserError: it has returned something else, or two photos of a split have one id.
     """
-    if not isinstance(splits, dict) or not all(isinstance(examples, list) for examples in splits.values()):
+    if not isinstance(splits, dict) or not all(isinstance(examples, (list, tuple)) for examples in splits.values()):
         raise UserError(
             f"a data set should return {{split: [Example, ...]}}, got {reprlib.repr(splits)}; change its function"
         )
@@ -163,7 +163,7 @@ def check_splits(splits: Any) -> None:
 
 
 def _is_texts(references: Any) -> bool:
-    return isinstance(references, list) and all(isinstance(text, str) for text in references)
+    return isinstance(references, (list, tuple)) and all(isinstance(text, str) for text in references)
 
 
 def _check_ids(splits: Splits) -> None:

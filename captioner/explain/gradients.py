@@ -32,7 +32,7 @@ def has_captum() -> bool:
     """Whether integrated gradients can be computed."""
     try:
         from captum.attr import IntegratedGradients  # noqa: F401  # pyright: ignore[reportMissingImports]  # of the extra explain
-    except ImportError:
+    except Exception:  # it is not installed, or is broken, which raises many kinds
         return False
     return True
 

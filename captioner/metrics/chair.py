@@ -71,12 +71,8 @@ def chair_scores(
         raise UserError("CHAIR needs at least one caption, got none")
     _check_complete("references", list(captions), references)
     check_instances(list(captions), instances)
-    if tokens == "characters" and all(len(name) > 1 for name in instances.categories):
-        raise UserError(
-            "CHAIR finds the names of objects among words, got tokens=characters, which cuts words into characters; score with "
-            "--tokens ptb, or without --instances"
-        )
     named, split = named or ObjectWords(instances.categories), word_rule(tokens)
+    check_names(named, tokens)
     mentions: dict[Any, list[Mention]] = {}
     counts = []
     for photo, caption in captions.items():
@@ -97,6 +93,20 @@ def _shares(sums: ndarray) -> dict[str, ndarray]:
         "CHAIR_s": captions_wrong / captions,
         "object recall": recalled / numpy.maximum(1, objects),
     }
+
+
+def can_name(named: ObjectWords, tokens: str) -> bool:
+    """Whether captions that are split in this way can name an object: of characters, one alone is a name."""
+    return tokens != "characters" or any(len(form) == 1 for form in named.category_of)
+
+
+def check_names(named: ObjectWords, tokens: str) -> None:
+    """Raise a UserError if captions that are split in this way name no object."""
+    if not can_name(named, tokens):
+        raise UserError(
+            "CHAIR finds the names of objects among words, got tokens=characters, which cuts words into characters; score with "
+            "--tokens ptb, or without --instances"
+        )
 
 
 def check_instances(photos: Sequence[Any], instances: Instances) -> None:

@@ -47,13 +47,14 @@ class ObjectWords:
             self.category_of.update(dict.fromkeys(_forms(word.lower()), category))
         # A name is never the plural of another name: "men" beside "man".
         self.category_of.update({name.lower(): name for name in names})
-        self.category_of = {form: category if category in names else "" for form, category in self.category_of.items()}
+        given_name = {name.lower(): name for name in names}  # COCO's are in lower case
+        self.category_of = {form: given_name.get(name.lower(), "") for form, name in self.category_of.items()}
         self.longest = max((len(form.split()) for form in self.category_of), default=0)
 
     def __call__(self, words: Sequence[str]) -> list[Named]:
         """The named objects, in the order of the words."""
         objects = list(self._phrases([word.lower().removesuffix("'s") for word in words]))
-        categories = {named.category for named in objects}
+        categories = {named.category.lower() for named in objects}
         return [
             named
             for named in objects

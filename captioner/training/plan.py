@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -101,15 +102,15 @@ def check_monitor(plan: Plan, num_photos: int) -> None:
         raise UserError("CIDEr-D of one validation photo is always 0; validate on more, or choose another run.monitor")
 
 
-def check_reward(rewarded: bool, num_photos: int) -> None:
-    """Check that CIDEr-D can be the reward of so many training photos.
+def check_reward(weights: Mapping[str, Any], num_photos: int) -> None:
+    """Check that the rewards of so many training photos teach something, given the options of an objective.
 
     Raises:
-        UserError: it is 0 for all captions.
+        UserError: the only reward is CIDEr-D, which is 0 for all captions of a single photo.
     """
-    if rewarded and num_photos == 1:
+    if num_photos == 1 and weights.get("cider") and not weights.get("bleu"):
         raise UserError(
-            "CIDEr-D of one training photo is always 0, so nothing is learned; train on more, or set objective.cider=0"
+            "CIDEr-D of one training photo is always 0, so nothing is learned; train on more, or set objective.bleu=1"
         )
 
 

@@ -52,12 +52,12 @@ class TrainingStep:
 
     def _outcome(self, outcome: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """What an objective returned, if it is a loss and a number for each of its terms."""
-        objective = self.objective
-        if not isinstance(outcome, tuple) or len(outcome) != 2 or outcome[1].shape != (len(objective.terms),):
-            came = [tuple(part.shape) for part in outcome] if isinstance(outcome, tuple) else type(outcome).__name__
+        objective, parts = self.objective, outcome if isinstance(outcome, (tuple, list)) else [outcome]
+        came = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
+        if came != [[], [len(objective.terms)]]:
             raise TypeError(
                 f"{type(objective).__name__} should return a loss and a tensor with a number for each of its terms "
-                f"({', '.join(objective.terms)}), got {came}; change its forward or its terms"
+                f"({', '.join(objective.terms)}), got the shapes {came}; change its forward or its terms"
             )
         return outcome
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -66,30 +66,34 @@ def show(
     Raises:
         ValueError: the numbers of photos and captions differ, or a photo is not the one of its caption.
     """
-    _check_captions(captions)
     if isinstance(captions, Mapping):
+        _check_captions([*captions.values()])
         return _shown([_of_models(captions, photo, accounts)], replace(style, smooth=smooth or style.smooth))
-    captions = [captions] if isinstance(captions, Caption) else list(captions)
-    photos: list[Any] = list(photo) if isinstance(photo, (list, tuple)) else [photo]
+    captions, photos = _listed(captions, Caption), _listed(photo, (str, Path, Image.Image))
+    _check_captions(captions)
+    opened = [open_photo(photo) for photo in photos]
     if not captions or len(captions) != len(photos):
         raise ValueError(
             f"show() needs a photo for each caption, got {len(captions)} captions and {len(photos)} photos; "
             "give one photo for each caption"
         )
     names = [Path(str(photo)).name if isinstance(photo, (str, Path)) else "photo" for photo in photos]
-    opened = [open_photo(photo) for photo in photos]
     if accounts and len(captions) > 1:
         raise ValueError(f"show() takes accounts of one caption, got {len(captions)} captions; show them one by one")
     items = [PageItem(*item, accounts=accounts or {}) for item in zip(opened, captions, names, strict=True)]
     return _shown(items, replace(style, smooth=smooth or style.smooth))
 
 
-def _check_captions(captions: object) -> None:
+def _listed(given: Any, one: type | tuple[type, ...]) -> list[Any]:
+    """Several things as a list; also one alone, and what is neither, which is refused where it is used."""
+    return (
+        [given] if isinstance(given, one) or not isinstance(given, Iterable) or isinstance(given, str) else list(given)
+    )
+
+
+def _check_captions(captions: Sequence[object]) -> None:
     """Refuse anything but captions, such as their texts."""
-    named = isinstance(captions, Mapping)
-    several = list(captions.values()) if named else captions if isinstance(captions, (list, tuple)) else [captions]
-    odd = [caption for caption in several if not isinstance(caption, Caption)]
-    odd += [name for name in captions if not isinstance(name, str)] if named else []
+    odd = [caption for caption in captions if not isinstance(caption, Caption)]
     if odd:
         raise TypeError(
             f"show() needs captions as model.caption() returns them, or {{name: caption}}, got {odd[0]!r}; caption the photo first"
@@ -115,7 +119,7 @@ def _shown(items: Sequence[PageItem], style: Style) -> HoverWidget | Framed | Dr
     page = caption_page(items, style=style, inside=True)
     try:
         from captioner.visualize.widget import HoverWidget
-    except ImportError:  # anywidget is not installed, or does not work here
+    except Exception:  # anywidget is not installed, or is broken, which raises many kinds
         return Framed(page, drawing, 520 if len(items) == 1 else 800)
     return HoverWidget(page, drawing)
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from captioner.encoders.preprocess import in_colour
+from captioner.encoders.preprocess import Photo, in_colour, open_photo
 from captioner.files import VERSION
 from captioner.regions import Grid, Layout
 from captioner.search.result import Caption
@@ -93,6 +93,11 @@ class Maps:
 
 TINY = 128
 """Photos whose longer side has at most this many pixels are enlarged without blurring."""
+
+
+def picture_of(photo: Photo) -> Image.Image:
+    """A picture as it is, or the photo in a file, upright."""
+    return photo if isinstance(photo, Image.Image) else open_photo(photo)
 
 
 def fit(photo: Image.Image, longer_side: int) -> Image.Image:

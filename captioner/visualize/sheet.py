@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from captioner.encoders.preprocess import Photo, open_photo
+from captioner.encoders.preprocess import Photo
 from captioner.search.result import Caption
 from captioner.visualize.drawing import (
     FAINT,
@@ -43,6 +43,7 @@ from captioner.visualize.overlay import (
     in_a_row,
     maps_over,
     panel_side,
+    picture_of,
 )
 
 COLUMNS = 6  # panels in a row, at most, unless the caption is so long that its rows would not fit a page
@@ -55,11 +56,11 @@ def sheet(photo: Photo, caption: Caption, style: Style = USUAL, name: str = "") 
     """The photo, then a panel for each word: the word, its probability, its map, and the map's numbers.
 
     Args:
-        photo: the original: a file, or a picture of Pillow.
+        photo: the original: a file, or a picture that is turned upright already.
         caption: the photo's caption.
         name: the photo's name, printed above the caption.
     """
-    photo = open_photo(photo)
+    photo = picture_of(photo)
     with one_font(caption.text):
         panel, gap = style.panel, style.panel // 12
         small, shown = fit(photo, panel_side(photo, panel)), shown_part(caption, style)

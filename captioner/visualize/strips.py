@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from PIL import Image
 
-from captioner.encoders.preprocess import Photo, open_photo
+from captioner.encoders.preprocess import Photo
 from captioner.search.result import Caption
 from captioner.visualize.drawing import (
     FAINT,
@@ -39,6 +39,7 @@ from captioner.visualize.overlay import (
     in_a_row,
     maps_over,
     panel_side,
+    picture_of,
 )
 from captioner.visualize.sheet import page_rows, shortened
 
@@ -52,7 +53,7 @@ _GAP = 6
 
 def strip(photo: Photo, caption: Caption, style: Style = FIGURE) -> Drawing:
     """The caption, and below it small maps of its words in a row: a figure for a paper."""
-    photo = open_photo(photo)
+    photo = picture_of(photo)
     with one_font(caption.text):
         small, shown = fit(photo, panel_side(photo, style.panel)), shown_part(caption, style)
         maps = maps_over(photo, [shown], small.size, style)
@@ -68,7 +69,7 @@ def side_by_side(
     """The captions of several models for one photo: name, caption and maps of each.
 
     Args:
-        photo: the original: a file, or a picture of Pillow.
+        photo: the original: a file, or a picture that is turned upright already.
         captions: by name.
         style: how maps are drawn.
         notes: by name, in place of what is said of how a model attended.
@@ -78,7 +79,7 @@ def side_by_side(
     """
     if not captions or not isinstance(captions, Mapping):
         raise ValueError(f"side_by_side() needs {{name: caption}}, got {captions!r}; give each caption a name")
-    photo = open_photo(photo)
+    photo = picture_of(photo)
     with one_font(_letters(captions.values())):
         small = fit(photo, panel_side(photo, style.panel))
         shown = {name: shown_part(caption, style) for name, caption in captions.items()}
@@ -115,7 +116,7 @@ def heads(
     """The caption and its photo, then a row for the mean of the heads and one for each head, with a column for each word.
 
     Args:
-        photo: the original: a file, or a picture of Pillow.
+        photo: the original: a file, or a picture that is turned upright already.
         caption: the caption, or the same caption with the maps of each layer of its decoder, by the layer's name.
         style: how maps are drawn.
         notes: by name, what is said above a layer.
@@ -123,7 +124,7 @@ def heads(
     Raises:
         ValueError: the caption has no heads.
     """
-    photo, layers = open_photo(photo), {"": caption} if isinstance(caption, Caption) else dict(caption)
+    photo, layers = picture_of(photo), {"": caption} if isinstance(caption, Caption) else dict(caption)
     first = next(iter(layers.values()))
     if any(layer.head_weights is None for layer in layers.values()):
         raise ValueError(

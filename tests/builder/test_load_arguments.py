@@ -35,9 +35,10 @@ def test_another_checkpoint_is_named():
         captioner.load("natural", checkpoint="last")
 
 
-def test_what_is_no_search_is_named(model):
+@pytest.mark.parametrize("wrong", ["beam", BeamSearch])
+def test_what_is_no_search_is_named(model, wrong):
     with pytest.raises(TypeError, match=r"a search is one of captioner\.search, such as BeamSearch"):
-        model.with_search("beam")
+        model.with_search(wrong)
     assert model.with_search(BeamSearch(2)).search.beams == 2
 
 

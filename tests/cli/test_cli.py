@@ -305,7 +305,7 @@ def test_training_on_photos_without_captions_is_refused(capsys, settings, pictur
     folder = ["data.kind=folder", f"data.root={pictures / 'images'}"]
     status, _, errors = run(capsys, cli.train, tmp_path / "config.yaml", *folder, *others)
     assert status == 2
-    assert "training needs captions for every photo of train, got the splits test" in errors
+    assert "training needs captions for every photo of train, got photos in test" in errors
     assert not (tmp_path / "run").exists()
 
 

@@ -107,6 +107,12 @@ def test_other_categories_are_named_by_their_own_names(tmp_path):
 def test_cocos_categories_have_their_words_in_capitals_too():
     named = ObjectWords(["Dog", "Person"])
     assert [found.category for found in named(["two", "puppies", "and", "a", "man"])] == ["Dog", "Person"]
+    named = ObjectWords(["Toilet", "Chair", "Elephant", "Person"])
+    captions = {"a toilet with its seat up": ["Toilet"], "a toilet seat": [], "a baby elephant": ["Elephant"]}
+    lower = ObjectWords(["toilet", "chair", "elephant", "person"])
+    for caption in captions:
+        found = [each.category for each in named(caption.split())]
+        assert [name.lower() for name in found] == [each.category for each in lower(caption.split())]
 
 
 def test_characters_name_no_objects():
@@ -116,7 +122,9 @@ def test_characters_name_no_objects():
     ):
         chair_scores({1: "a dog"}, {1: ["a dog"]}, instances, "characters")
     one_letter = Instances(["狗"], {1: [Instance("狗")]})
-    assert chair_scores({1: "一只狗"}, {1: ["狗"]}, one_letter, "characters").row["CHAIR_i"] == 0
+    assert chair_scores({1: "一只狗"}, {1: ["狗"]}, one_letter, "characters").row["object recall"] == 1
+    translated = ObjectWords(["dog"], {"dog": ["狗"]})
+    assert chair_scores({1: "一只狗"}, {1: ["狗"]}, instances, "characters", translated).row["object recall"] == 1
 
 
 def test_only_categories_of_the_instances_count():

@@ -209,9 +209,10 @@ def test_every_parameter_has_a_gradient_with_mean_dropout():
 
 
 def test_one_training_photo_has_no_cider_to_learn_from():
-    check_reward(True, 2)
-    check_reward(False, 1)
+    check_reward({"cider": 1.0, "bleu": 0.0}, 2)
+    check_reward({"cider": 1.0, "bleu": 0.5}, 1)
+    check_reward({"label_smoothing": 0.1}, 1)
     with pytest.raises(
         UserError, match="CIDEr-D of one training photo is always 0, so nothing is learned; train on more"
     ):
-        check_reward(True, 1)
+        check_reward({"cider": 1.0, "bleu": 0.0}, 1)

@@ -63,7 +63,8 @@ def test_a_step_follows_the_clipped_gradient_however_the_batch_is_cut(accumulate
     assert objective.weight.grad is None
 
 
-@pytest.mark.parametrize("returned", [torch.zeros(()), (torch.zeros(()), torch.zeros(1))])
+@pytest.mark.parametrize("returned", [torch.zeros(()), (torch.zeros(()), torch.zeros(1)), (torch.zeros(3), torch.zeros(2)),
+                                      (torch.zeros(()), 0.5), (torch.zeros(()), {"loss": 1.0}), None])  # fmt: skip
 def test_what_is_no_loss_with_its_terms_is_named(returned, monkeypatch):
     objective, step = make_step()
     monkeypatch.setattr(objective, "forward", lambda batch, totals: returned)

@@ -83,13 +83,14 @@ def explained(
 
     Raises:
         UserError: the model has no such accounts.
-        ValueError: the caption is that of another photo.
+        ValueError: the caption is that of a photo of another size.
     """
     if explain not in EXPLAINED:
         raise UserError(f"explain is one of {', '.join(EXPLAINED)}, got {explain!r}")
     check_explained(captioner, explain)
     opened = open_photo(photo)
-    check_photo(opened, caption)
+    if caption.placement is not None:
+        check_photo(opened, caption)
     accounts = accounts_of(captioner, opened, caption, explain)
     notes = account_notes(accounts, style)
     return {name: (account, notes[name]) for name, account in accounts.items()}

@@ -66,7 +66,7 @@ def _refusals(settings: Settings, splits: Splits, vocabulary: Vocabulary) -> lis
     """Why training would refuse to start, other than for its photos and captions."""
     checks: list[Callable[[], object]] = [
         lambda: check_monitor(settings.run, len(splits.get("val", []))),
-        lambda: check_reward(settings.objective.options.get("cider", 0) > 0, len(splits.get("train", []))),
+        lambda: check_reward(settings.objective.options, len(splits.get("train", []))),
         lambda: check_num_photos(settings.run, sum(epoch_sizes(splits["train"]).values()), 1),
         lambda: builder.check_training_parts(
             settings, builder.make_model(settings, vocabulary, download=False), vocabulary, splits, check_weights=False

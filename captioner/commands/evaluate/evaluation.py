@@ -21,11 +21,13 @@ from captioner.errors import UserError
 from captioner.features.sources import Source
 from captioner.files import unfinished
 from captioner.metrics import Clip, ClipScorer, SystemScorer
+from captioner.metrics.chair import check_names
 from captioner.metrics.coco_scores import PhotoId
 from captioner.metrics.java import BegunMeteor
 from captioner.metrics.nltk_bleu import read_by
 from captioner.progress import Report, silent
 from captioner.search import Caption
+from captioner.text.objects import ObjectWords
 from captioner.text.vocabulary import Vocabulary
 
 MODEL = "this model"
@@ -122,7 +124,7 @@ def evaluate(
     captioner = builder.load(runs, device=settings.run.device, overrides=overrides)
     tokens = tokens or scoring_tokens(captioner.vocabulary.tokens)
     clip_model = None if clip is None else metrics.load_clip(clip, captioner.device, report)
-    metrics.word_rule(tokens)  # refuses an unknown tokeniser before anything is computed
+    _check_tokens(tokens, objects)
     evaluation = _captioned(runs, splits[split], split, settings, captioner, tokens, place, report, java)
     with results_of(place, settings, [SCORES, PAGE]):
         evaluation.save_captions()  # before the scores are computed, which could fail
@@ -228,6 +230,13 @@ def _own_data(run: Path, report: Report) -> tuple[Settings, Splits]:
             f"baselines and the share of new captions are left out, since the run's own data is not there: {error}"
         )
         return settings, {}
+
+
+def _check_tokens(tokens: str, objects: Instances | None) -> None:
+    """Refuse a tokeniser that is unknown, or with which captions name no objects, before anything is computed."""
+    metrics.word_rule(tokens)
+    if objects is not None:
+        check_names(ObjectWords(objects.categories), tokens)
 
 
 def _objects(instances: Path, examples: Sequence[Example]) -> Instances:

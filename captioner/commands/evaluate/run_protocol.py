@@ -9,6 +9,7 @@ from captioner import metrics
 from captioner.builder.sections import PartSettings, Settings
 from captioner.metrics.coco_scores import References
 from captioner.metrics.protocol import Protocol
+from captioner.search import Limits
 
 SPACED = "ptb"
 """The tokeniser of coco-caption."""
@@ -38,15 +39,7 @@ def protocol_of(settings: Settings, split: str, references: References, tokens: 
 
 
 _NAMED_ELSEWHERE = {"length_rule", "unknown"}
-_DEFAULTS = {
-    "max_length": 20,
-    "min_length": 1,
-    "no_repeat": 0,
-    "bad_endings": "allow",
-    "temperature": 1.0,
-    "top_k": 0,
-    "top_p": 1.0,
-}
+_DEFAULTS = vars(Limits()) | {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
 
 
 def _decoding(search: PartSettings) -> str:

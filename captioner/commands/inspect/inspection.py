@@ -20,6 +20,7 @@ from captioner.errors import UserError
 from captioner.explain.gradients import has_captum
 from captioner.explain.grounding import ObjectOverlaps, by_offset, by_size, find_mentions, lag
 from captioner.explain.shape_estimates import shape_estimates
+from captioner.metrics.chair import can_name
 from captioner.progress import Report, silent
 from captioner.search import Caption
 
@@ -68,6 +69,7 @@ def inspect(run: Path, request: Request, overrides: Sequence[str] = (), report: 
         shape=shape_estimates(own),
         hallucination=None
         if inputs.instances.of_phrases  # not all objects of their categories are known
+        or not can_name(inputs.object_words, vocabulary.tokens)
         else measure_hallucination(captions, inputs.examples, inputs.instances, inputs.object_words, vocabulary.tokens),
         folder=inputs.folder,
     )

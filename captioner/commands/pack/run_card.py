@@ -34,14 +34,16 @@ def card(run: Path, trained_on: str = "", photos: Sequence[str] = ()) -> Path:
         raise UserError(f"the card of {run} is part of that model; give a run of yours, such as runs/mine")
     check_writable(folder, "copy the run to a folder that can be written to")
     settings, captioner = builder.read_run_settings(folder), builder.load(folder)
-    if photos and caption.run(
-        captioner, list(photos), {"sheet": folder / SHEET}, name=folder.resolve().name, overwrite=True
-    ):
-        raise UserError(f"the card of {run} was not written, since photos could not be read; leave them out of --photo")
+    name, wanted = folder.resolve().name, {"sheet": folder / SHEET}
+    unreadable = caption.run(captioner, list(photos), wanted, name=name, overwrite=True) if photos else 0
     packed, trained_on = (folder / ABOUT).is_file(), trained_on or trained_on_before(folder, settings)
     known = TrainingPhotos.load(folder / TRAINING_PHOTOS) if (folder / TRAINING_PHOTOS).is_file() else None
     write_card(folder, folder, portable(settings), captioner, trained_on, known, half=packed)
     if packed:
         about = read_json(folder / ABOUT, "pack the run again") | {"trained_on": trained_on}
         write_text_atomically(folder / ABOUT, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
+    if unreadable:
+        raise UserError(
+            f"{folder / CARD} is written, without {unreadable} of {len(photos)} photos that cannot be read; give others"
+        )
     return folder / CARD

@@ -140,7 +140,7 @@ def _check_captions(splits: Splits, settings: Settings, report: Report) -> None:
     """Training and validation need captions with words."""
     split_words = TOKENS[settings.data.tokens]
     check_monitor(settings.run, len(splits.get("val", [])))
-    check_reward(settings.objective.options.get("cider", 0) > 0, len(splits.get("train", [])))
+    check_reward(settings.objective.options, len(splits.get("train", [])))
     for split in ("train", "val"):
         examples = splits.get(split, [])
         empty = [example for example in examples if not any(map(split_words, example.references))]
@@ -148,7 +148,7 @@ def _check_captions(splits: Splits, settings: Settings, report: Report) -> None:
             problem = (
                 f"{len(empty)} of {len(examples)} photos without, first {empty[0].image}"
                 if empty
-                else f"the splits {', '.join(splits)}"
+                else f"photos in {', '.join(name for name in splits if splits[name]) or 'no split'}"
             )
             advice = READ_TEXTS if settings.data.kind == "folder" else "caption them or leave them out"
             raise UserError(f"training needs captions for every photo of {split}, got {problem}; {advice}")

@@ -60,6 +60,7 @@ def test_the_caption_of_another_photo_is_not_explained(captioner, photos):  # no
     caption = captioner.caption(photos / "plain.jpg")
     with pytest.raises(ValueError, match="the caption was made for a photo of"):
         explained(captioner, Image.new("RGB", (30, 70)), caption)
+    assert explained(captioner, photos / "plain.jpg", replace(caption, placement=None))
 
 
 def test_notes_say_what_an_account_is_and_where_it_differs_most(captioner, photos):  # noqa: F811

@@ -91,7 +91,9 @@ def test_a_setting_given_among_the_photos_is_an_error_that_names_set():
 
 
 def test_several_photos_go_to_captions(captioner, photos):
-    with pytest.raises(TypeError, match=r"a photo is a path or a picture of Pillow, got list; give one of these"):
+    with pytest.raises(
+        TypeError, match=r"a photo is a path or a picture of Pillow, got several; give them to captions"
+    ):
         captioner.caption([photos / "plain.jpg"])
 
 

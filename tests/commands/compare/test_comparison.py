@@ -170,11 +170,28 @@ def test_other_data_are_refused_or_scored_anew(options, pictures, tmp_path):
     assert [(line.name, line.split) for line in first] == [(line.name, line.split) for line in again]
     changed = {now.split for before, now in zip(first, again, strict=True) if before.scores != now.scores}
     assert changed == {"unseen"}
-    rewrite(data / "captions_val.json")
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(data, elsewhere)
+    rewrite(elsewhere / "captions_unseen.json")
+    there = [*here[:-1], f"data.root={elsewhere}"]
+    moved = comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val", "unseen"], there)
+    new = comparison.compare(COMPARE, KINDS[:1], 1, tmp_path / "new", ["val", "unseen"], there)
+    assert [(line.name, line.split, line.scores) for line in moved] == [
+        (line.name, line.split, line.scores) for line in new
+    ]
+    rewrite(elsewhere / "captions_val.json")
     with pytest.raises(
         UserError, match=r"seed-0 was trained on other data than these: .* of val .*; give another --folder"
     ):
-        comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], here)
+        comparison.compare(COMPARE, KINDS[:2], 1, folder, ["val"], there)
+    assert not (folder / "soft-dot").exists()
+    min((elsewhere / "images").glob("val_*.png")).unlink()
+    with pytest.raises(UserError, match="1 photo of val missing"):
+        comparison.compare(COMPARE, KINDS[:1], 1, folder, ["val"], there)
+    shutil.rmtree(elsewhere / "images")
+    assert comparison.compare(COMPARE, KINDS[:1], 1, folder, ["unseen"], there) == [
+        line for line in moved if line.split == "unseen"
+    ]
 
 
 def rewrite(captions):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from captioner.encoders.preprocess import Preprocess
+from captioner.errors import UserError
 from captioner.regions import Layout, Placement, Regions
 
 if TYPE_CHECKING:
@@ -154,10 +155,10 @@ class Encoder(Vision):
         """Regions from the numbers (B, R, packed_size) of `pack`.
 
         Raises:
-            ValueError: they have another shape.
+            UserError: they have another shape.
         """
         if stored.shape[1:] != (self.layout.num_regions, self.packed_size):
-            raise ValueError(
+            raise UserError(
                 f"features of {type(self).__name__} should have the shape (photos, {self.layout.num_regions}, {self.packed_size}), as its "
                 f"layout and its sizes say, got {tuple(stored.shape)}; change what features() returns, or layout and region_size"
             )

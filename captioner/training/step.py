@@ -13,6 +13,7 @@ from torch import Tensor, optim
 from torch.nn.parallel import DistributedDataParallel
 
 from captioner.data.batches import Batch
+from captioner.errors import UserError
 from captioner.training.contract import Objective, Totals
 from captioner.training.distributed import Processes, number_type
 from captioner.training.optimisation import clip_gradients
@@ -55,7 +56,7 @@ class TrainingStep:
         objective, parts = self.objective, outcome if isinstance(outcome, (tuple, list)) else [outcome]
         came = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
         if came != [[], [len(objective.terms)]]:
-            raise TypeError(
+            raise UserError(
                 f"{type(objective).__name__} should return a loss and a tensor with a number for each of its terms "
                 f"({', '.join(objective.terms)}), got the shapes {came}; change its forward or its terms"
             )

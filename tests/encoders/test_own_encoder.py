@@ -8,6 +8,7 @@ from torch import nn
 
 from captioner.encoders.contract import Encoder
 from captioner.encoders.preprocess import Preprocess
+from captioner.errors import UserError
 from captioner.regions import Grid
 
 
@@ -40,5 +41,5 @@ PIXELS = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
 )
 def test_features_of_another_shape_are_named(frozen, wrong, wanted):
     assert Own(frozen)(PIXELS).features.shape == (2, 16, 8)
-    with pytest.raises(ValueError, match=rf"features of Own should have the shape {wanted}, as its layout"):
+    with pytest.raises(UserError, match=rf"features of Own should have the shape {wanted}, as its layout"):
         Own(frozen, **wrong)(PIXELS)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from captioner.errors import UserError
 from captioner.training.contract import Totals
 from captioner.training.distributed import Processes
 from captioner.training.plan import Plan
@@ -69,7 +70,7 @@ def test_what_is_no_loss_with_its_terms_is_named(returned, monkeypatch):
     objective, step = make_step()
     monkeypatch.setattr(objective, "forward", lambda batch, totals: returned)
     with pytest.raises(
-        TypeError, match=r"Mean should return a loss and a tensor .* for each of its terms \(loss, rows\), got"
+        UserError, match=r"Mean should return a loss and a tensor .* for each of its terms \(loss, rows\), got"
     ):
         step([Rows(ROWS)], TOTALS)
 

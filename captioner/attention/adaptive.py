@@ -64,9 +64,8 @@ class AdaptiveAttention(Attention):
         sentinel = self._sentinel(query)  # (B, Q, H)
         queries = self.score.from_query(query.hidden)  # (B, Q, A)
         mixed = torch.tanh(queries + self.from_sentinel(sentinel))
-        of_sentinel = (mixed.to(memory.keys.dtype) * self.score.energy.weight).sum(
-            -1, keepdim=True
-        )  # as precise as the regions'
+        # Not by the layer, which autocast would make less precise than the regions' scores.
+        of_sentinel = (mixed.to(memory.keys.dtype) * self.score.energy.weight).sum(-1, keepdim=True)
         scores = [self.score.compare(queries, memory.keys), of_sentinel]
         mask = torch.cat([memory.mask, memory.mask.new_ones(memory.mask.shape[0], 1)], 1)  # the sentinel is always real
         weights, share = self.weigh(torch.cat(scores, -1), mask[:, None]).split([memory.mask.shape[1], 1], -1)

@@ -3,8 +3,8 @@
 Shapes: B photos, Q queries, R regions, H query size, D region feature, A comparison size.
 
 A sequence is a grid of one row. Positions are continuous, in units of regions: the centre of grid cell (row, column) is
-(column + 1/2, row + 1/2); for boxes, the view counts as a square of as many cells as a photo can have
-boxes. Luong's position s of a word is our s + 1/2.
+(column + 1/2, row + 1/2); for boxes, the view counts as a square of as many cells as a
+photo can have boxes. Luong's position s of a word is our s + 1/2.
 
 The window holds the regions whose centres are at most `radius` (Luong's D) from the position, along each axis. It does not wrap around
 at the border. Masked regions are never in it; if no region is, weights and context are 0.

@@ -2,8 +2,8 @@
 
 Regions are deleted from a photo, or inserted into an empty one, in the order of a map, and the log-probability of one word is recorded.
 A deleted region becomes the mean region of all photos. The photo's mean region, which some decoders read besides attention's context,
-changes with it. A photo's feature of its own in place of that mean (`encoder.mean=last_map`) stays as it is, so the numbers of such a model
-cannot be compared with those of another.
+changes with it. A photo's feature of its own in place of that mean (`encoder.mean=last_map`) stays as it is, so do not compare the numbers
+of such a model with another model's.
 
 Source: deletion and insertion of Petsiuk et al. 2018 (RISE), on regions instead of pixels and with log-probabilities. Only the order of
 a map counts, and photos without some regions differ from all training photos (Gomez et al. 2022): compare with a random order.

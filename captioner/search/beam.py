@@ -93,10 +93,9 @@ class DiverseBeamSearch(Search):
             own = slice(None) if state.length == 0 else slice(group * size, (group + 1) * size)
             own_state = BeamState(state.scores[:, own], state.ranks[:, own], state.ended[:, own], state.length)
             best = _best(log_probs[:, own], own_state, size, self.length_rule, self.diversity * counts)
-            chosen_words = (
-                best.words >= END
-            ) & best.scores.isfinite()  # PAD of ended captions, and slots without a caption, are free
-            counts = counts.scatter_add(1, best.words, chosen_words.to(counts))
+            # PAD of ended captions, and slots without a caption, are free.
+            said = (best.words >= END) & best.scores.isfinite()
+            counts = counts.scatter_add(1, best.words, said.to(counts))
             offset = 0 if state.length == 0 else group * size
             chosen.append(best._replace(parents=best.parents + offset))
         return Continuations(*(torch.cat(values, 1) for values in zip(*chosen, strict=True)))

@@ -84,11 +84,10 @@ def show(
     return _shown(items, replace(style, smooth=smooth or style.smooth))
 
 
-def _listed(given: Any, one: type | tuple[type, ...]) -> list[Any]:
-    """Several things as a list; also one alone, and what is neither, which is refused where it is used."""
-    return (
-        [given] if isinstance(given, one) or not isinstance(given, Iterable) or isinstance(given, str) else list(given)
-    )
+def _listed(given: Any, one: Any) -> list[Any]:
+    """A list of what was given: one thing or several. What is neither becomes a list of itself, and is refused later."""
+    several = isinstance(given, Iterable) and not isinstance(given, (str, one))
+    return list(given) if several else [given]
 
 
 def _check_captions(captions: Sequence[object]) -> None:

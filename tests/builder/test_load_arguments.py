@@ -1,4 +1,4 @@
-"""`captioner.load` and what it returns name arguments that are of another type, or have another value, than they take."""
+"""`captioner.load` and the model that it returns refuse arguments of a wrong type or value, and name them."""
 
 from __future__ import annotations
 

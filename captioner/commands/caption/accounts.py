@@ -56,7 +56,7 @@ def check_explained(captioner: Captioner, explain: str) -> None:
         raise UserError(f"the posterior needs a decoder with one layer of attention, this model has {has}")
     if explain == "all" and not has_captum():
         raise UserError(
-            f"all accounts include integrated gradients, which need captum, which is not installed or cannot be imported; "
+            "all accounts include integrated gradients, which need captum, which is not installed or cannot be imported; "
             f"{install('explain')}, or choose both"
         )
 
@@ -83,7 +83,7 @@ def explained(
 
     Raises:
         UserError: the model has no such accounts.
-        ValueError: the caption is that of a photo of another size.
+        ValueError: the caption belongs to a photo of another size.
     """
     if explain not in EXPLAINED:
         raise UserError(f"explain is one of {', '.join(EXPLAINED)}, got {explain!r}")

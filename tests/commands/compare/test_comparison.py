@@ -160,7 +160,7 @@ def test_a_run_that_was_trained_on_is_measured_again(options, tmp_path):
 
 
 def test_other_data_are_refused_or_scored_anew(options, pictures, tmp_path):
-    """Numbers of one data set never stand beside those of another, also where both have as many photos."""
+    """Scores on different data never share a table, even if both have the same number of photos."""
     folder, data = tmp_path / "compared", tmp_path / "data"
     shutil.copytree(pictures, data)
     here = [*(option for option in options if not option.startswith("data.root=")), f"data.root={data}"]

@@ -32,6 +32,7 @@ from captioner.attention.scores import AdditiveScore  # noqa: E402
 from captioner.attention.soft import SoftAttention  # noqa: E402
 from captioner.data.batches import Batch, pad_words  # noqa: E402
 from captioner.decoders.lstm import LSTMDecoder  # noqa: E402
+from captioner.layers import products  # noqa: E402
 from captioner.model import CaptionModel  # noqa: E402
 from captioner.regions import Grid, Regions  # noqa: E402
 from captioner.text.vocabulary import END, PAD, START  # noqa: E402
@@ -72,6 +73,19 @@ def our_step(batch: Batch, precision: torch.dtype, **options: str) -> Callable[[
         return finish(loss, objective, optimiser)
 
     return step
+
+
+def with_pytorch_products(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """The step without `captioner.layers.products`."""
+
+    def plain() -> Tensor:
+        torch.backends.mkldnn.enabled = False
+        try:
+            return step()
+        finally:
+            torch.backends.mkldnn.enabled = True
+
+    return plain
 
 
 def textbook_step(batch: Batch) -> Callable[[], Tensor]:
@@ -119,8 +133,10 @@ def best_rate(device: torch.device, dtype: torch.dtype, clock: str = "wall") -> 
     best = 0.0
     for size in (1024, 2048, 3072):
         left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-        for _ in range(5):
-            best = max(best, 2 * size**3 / seconds(lambda left=left, right=right: left @ right, device, clock))
+        ways = [torch.matmul, products.linear] if products.is_faster(left, right) else [torch.matmul]
+        for multiply in ways * 5:
+            took = seconds(lambda left=left, right=right, multiply=multiply: multiply(left, right), device, clock)
+            best = max(best, 2 * size**3 / took)
     return best
 
 
@@ -141,6 +157,11 @@ def main(device: torch.device, rounds: int, profile: bool, clock: str) -> None:
     rows = [
         Row("textbook, fp32", textbook_step(batch)),
         Row("captioner, fp32", our_step(batch, torch.float32, **TEXTBOOK), operations(batch, **TEXTBOOK)),
+        Row(
+            "captioner, fp32, PyTorch's products",
+            with_pytorch_products(our_step(batch, torch.float32, **TEXTBOOK)),
+            operations(batch, **TEXTBOOK),
+        ),
         Row(
             "captioner, bf16 autocast",
             our_step(batch, torch.bfloat16, **TEXTBOOK),

@@ -6,12 +6,12 @@ Shapes: B photos, Q queries, R regions, H query size, D region feature, A compar
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from captioner.attention.contract import Attended, Attention, Memory, Query
 from captioner.attention.scores import AdditiveScore
 from captioner.attention.soft import WEIGH, Weigh
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.ranges import Size
 from captioner.regions import Regions
 
@@ -50,11 +50,11 @@ class AdaptiveAttention(Attention):
                 "with attend: after or top_down, or another kind of attention"
             )
         self.context_size = query_size
-        self.to_value = nn.Linear(region_size, query_size)
+        self.to_value = Linear(region_size, query_size)
         self.score, self.weigh = AdditiveScore(query_size, query_size, size), WEIGH[weigh]
-        self.from_sentinel = LoopLinear(query_size, size, bias=False)
-        self.gate_from_input = LoopLinear(cell_input_size, query_size)
-        self.gate_from_hidden = LoopLinear(query_size, query_size, bias=False)
+        self.from_sentinel = Linear(query_size, size, bias=False)
+        self.gate_from_input = Linear(cell_input_size, query_size)
+        self.gate_from_hidden = Linear(query_size, query_size, bias=False)
 
     def remember(self, regions: Regions) -> Memory:
         values = torch.relu(self.to_value(regions.features))  # (B, R, H)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from captioner.attention.contract import Attended, Attention, Memory, Query, Score
 from captioner.attention.soft import WEIGH, Weigh
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.ranges import Divisor, Size
 from captioner.regions import Regions, centres, extent_of
 
@@ -88,7 +88,7 @@ class LocalPredictiveAttention(Attention):
         super().__init__()
         self.score, self.radius, self.weigh = score, radius, WEIGH[weigh]
         self.context_size = region_size
-        self.from_query = LoopLinear(query_size, size, bias=False)
+        self.from_query = Linear(query_size, size, bias=False)
         self.to_place = nn.Linear(size, 2, bias=False)
 
     def remember(self, regions: Regions) -> Memory:

@@ -6,12 +6,12 @@ Shapes: B photos, Q queries, R regions, H query size, D region feature, N heads,
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from captioner.attention.contract import Attended, Attention, Memory, Query
 from captioner.attention.soft import WEIGH, Weigh, masked_softmax
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.ranges import Size
 from captioner.regions import Regions
 
@@ -37,10 +37,10 @@ class MultiHeadAttention(Attention):
         if size % heads:
             raise ValueError(f"size must be a multiple of heads, got {size} and {heads}; each head gets an equal share")
         self.heads, self.context_size, self.weigh = heads, size, WEIGH[weigh]
-        self.from_query = LoopLinear(query_size, size, bias=False)
-        self.to_key = nn.Linear(region_size, size, bias=False)
-        self.to_value = nn.Linear(region_size, size, bias=False)
-        self.to_context = LoopLinear(size, size, bias=False)
+        self.from_query = Linear(query_size, size, bias=False)
+        self.to_key = Linear(region_size, size, bias=False)
+        self.to_value = Linear(region_size, size, bias=False)
+        self.to_context = Linear(size, size, bias=False)
 
     def remember(self, regions: Regions) -> Memory:
         return Memory.of(regions, self.to_key(regions.features), self.to_value(regions.features))

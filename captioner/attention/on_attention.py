@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from captioner.attention.contract import Attended, Attention, Memory, Query
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.regions import Regions
 
 
@@ -31,7 +31,7 @@ class AttentionOnAttention(Attention):
         self.attention = attention
         self.needs_cell = attention.needs_cell
         self.context_size = query_size
-        self.to_both = LoopLinear(query_size + attention.context_size, 2 * query_size)  # information, then gate
+        self.to_both = Linear(query_size + attention.context_size, 2 * query_size)  # information, then gate
 
     def remember(self, regions: Regions) -> Memory:
         return self.attention.remember(regions)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from captioner.attention.contract import Score
 from captioner.layers.additive_energy import additive_energy, energy_keys
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.ranges import Size
 
 
@@ -28,8 +28,8 @@ class AdditiveScore(Score):
 
     def __init__(self, query_size: int, region_size: int, size: Size = 512):
         super().__init__()
-        self.from_query = LoopLinear(query_size, size)
-        self.from_region = nn.Linear(region_size, size, bias=False)
+        self.from_query = Linear(query_size, size)
+        self.from_region = Linear(region_size, size, bias=False)
         self.energy = nn.Linear(size, 1, bias=False)
 
     def remember(self, features: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class DotScore(Score):
 
     def __init__(self, query_size: int, region_size: int):
         super().__init__()
-        self.from_region = None if query_size == region_size else nn.Linear(region_size, query_size, bias=False)
+        self.from_region = None if query_size == region_size else Linear(region_size, query_size, bias=False)
 
     def remember(self, features: Tensor) -> Tensor:
         return features if self.from_region is None else self.from_region(features)  # (B, R, H)
@@ -104,7 +104,7 @@ class GeneralScore(Score):
 
     def __init__(self, query_size: int, region_size: int):
         super().__init__()
-        self.from_region = nn.Linear(region_size, query_size, bias=False)
+        self.from_region = Linear(region_size, query_size, bias=False)
 
     def remember(self, features: Tensor) -> Tensor:
         return self.from_region(features)  # (B, R, H)
@@ -127,8 +127,8 @@ class ScaledDotScore(Score):
     def __init__(self, query_size: int, region_size: int, size: Size = 512):
         super().__init__()
         self.scale = size**-0.5
-        self.from_query = LoopLinear(query_size, size, bias=False)
-        self.from_region = nn.Linear(region_size, size, bias=False)
+        self.from_query = Linear(query_size, size, bias=False)
+        self.from_region = Linear(region_size, size, bias=False)
 
     def remember(self, features: Tensor) -> Tensor:
         return self.from_region(features)  # (B, R, A)

@@ -14,8 +14,7 @@ from torch.nn import functional
 from captioner.attention import Attended, Attention, Memory, Query
 from captioner.decoders.cells import lstm, open_forget_gate
 from captioner.decoders.recurrent import MeanDropout, RecurrentDecoder, RecurrentState, for_captions, in_float32
-from captioner.layers.aligned_linear import AlignedLinear
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.ranges import Fraction, Probability, Size
 
 
@@ -65,14 +64,14 @@ class Att2inDecoder(RecurrentDecoder):
         all_gates = 3 * hidden_size + candidate_size
         self.skipped = 3 * hidden_size if context_to == "candidate" else 0  # gates that the context does not reach
         self.embedding = nn.Embedding(vocabulary_size, word_size)
-        self.to_hidden = nn.Linear(region_size, hidden_size)
-        self.to_cell = nn.Linear(region_size, hidden_size)
-        self.from_word = nn.Linear(word_size, all_gates)
-        self.from_hidden = LoopLinear(hidden_size, all_gates, bias=False)
-        self.from_photo = LoopLinear(attention.context_size, all_gates - self.skipped, bias=False)
+        self.to_hidden = Linear(region_size, hidden_size)
+        self.to_cell = Linear(region_size, hidden_size)
+        self.from_word = Linear(word_size, all_gates)
+        self.from_hidden = Linear(hidden_size, all_gates, bias=False)
+        self.from_photo = Linear(attention.context_size, all_gates - self.skipped, bias=False)
         self.dropout = nn.Dropout(dropout)
         self.mean_dropout = MeanDropout.of(region_size, mean_dropout)
-        self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
+        self.to_vocabulary = Linear(hidden_size, vocabulary_size)
         self._initialise()
         open_forget_gate(self.from_word.bias, hidden_size)
 

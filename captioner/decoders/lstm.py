@@ -20,8 +20,7 @@ from captioner.decoders.recurrent import (
     for_captions,
     in_float32,
 )
-from captioner.layers.aligned_linear import AlignedLinear
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.ranges import Fraction, OneOf, Probability, Size
 
 
@@ -88,18 +87,18 @@ class LSTMDecoder(RecurrentDecoder):
         gate_size = {"none": 0, "scalar": 1, "vector": context_size}[gate]
         all_gates = (self.cell.num_gates + 1) * hidden_size
         self.embedding = nn.Embedding(vocabulary_size, word_size)
-        self.to_hidden = nn.Linear(region_size, hidden_size)
-        self.to_cell = nn.Linear(region_size, hidden_size) if self.cell.has_memory else None
-        self.from_word = nn.Linear(word_size, all_gates)
-        self.from_hidden = LoopLinear(hidden_size, all_gates, bias=False)
-        self.from_photo = LoopLinear(context_size if attend == "before" else region_size, all_gates, bias=False)
-        self.gate = LoopLinear(hidden_size, gate_size) if gate_size else None
+        self.to_hidden = Linear(region_size, hidden_size)
+        self.to_cell = Linear(region_size, hidden_size) if self.cell.has_memory else None
+        self.from_word = Linear(word_size, all_gates)
+        self.from_hidden = Linear(hidden_size, all_gates, bias=False)
+        self.from_photo = Linear(context_size if attend == "before" else region_size, all_gates, bias=False)
+        self.gate = Linear(hidden_size, gate_size) if gate_size else None
         if output == "deep":
-            self.hidden_to_output = nn.Linear(hidden_size, word_size)
-            self.context_to_output = nn.Linear(context_size, word_size, bias=False)
+            self.hidden_to_output = Linear(hidden_size, word_size)
+            self.context_to_output = Linear(context_size, word_size, bias=False)
         self.dropout = nn.Dropout(dropout)
         self.mean_dropout = MeanDropout.of(region_size, mean_dropout)
-        self.to_vocabulary = AlignedLinear(word_size if output == "deep" else hidden_size, vocabulary_size)
+        self.to_vocabulary = Linear(word_size if output == "deep" else hidden_size, vocabulary_size)
         self._initialise()
         if self.cell.has_memory:
             open_forget_gate(self.from_word.bias, hidden_size)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from captioner.attention import Attended, Attention, Memory
 from captioner.decoders.contract import Decoder
-from captioner.layers.loop_linear import word_loop
+from captioner.layers.linear import word_loop
 from captioner.regions import Regions
 from captioner.text.vocabulary import PAD
 

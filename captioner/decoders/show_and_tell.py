@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from captioner.attention import Attended, Attention, Memory, NoAttention, Query
 from captioner.decoders.cells import lstm, open_forget_gate
 from captioner.decoders.recurrent import RecurrentDecoder, RecurrentState, for_captions, in_float32
-from captioner.layers.aligned_linear import AlignedLinear
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.ranges import Fraction, Size
 
 
@@ -53,11 +52,11 @@ class ShowAndTellDecoder(RecurrentDecoder):
         self.hidden_size = hidden_size
         self.attention = attention
         self.embedding = nn.Embedding(vocabulary_size, word_size)
-        self.photo_as_word = nn.Linear(region_size, word_size)
-        self.from_word = nn.Linear(word_size, 4 * hidden_size)
-        self.from_hidden = LoopLinear(hidden_size, 4 * hidden_size, bias=False)
+        self.photo_as_word = Linear(region_size, word_size)
+        self.from_word = Linear(word_size, 4 * hidden_size)
+        self.from_hidden = Linear(hidden_size, 4 * hidden_size, bias=False)
         self.dropout = nn.Dropout(dropout)
-        self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
+        self.to_vocabulary = Linear(hidden_size, vocabulary_size)
         self._initialise()
         open_forget_gate(self.from_word.bias, hidden_size)
 

@@ -19,8 +19,7 @@ from captioner.decoders.recurrent import (
     for_captions,
     in_float32,
 )
-from captioner.layers.aligned_linear import AlignedLinear
-from captioner.layers.loop_linear import LoopLinear
+from captioner.layers.linear import Linear
 from captioner.ranges import Fraction, Probability, Size
 
 
@@ -58,14 +57,14 @@ class TopDownDecoder(RecurrentDecoder):
         self.hidden_size = hidden_size
         self.attention = attention
         self.embedding = nn.Embedding(vocabulary_size, word_size)
-        self.from_word = nn.Linear(word_size, 4 * hidden_size)
-        self.from_mean = nn.Linear(region_size, 4 * hidden_size, bias=False)
-        self.from_both = LoopLinear(2 * hidden_size, 4 * hidden_size, bias=False)  # h2 and h1 into the attention LSTM
-        self.from_seen = LoopLinear(attention.context_size, 4 * hidden_size)
-        self.from_states = LoopLinear(2 * hidden_size, 4 * hidden_size, bias=False)  # h1 and h2 into the language LSTM
+        self.from_word = Linear(word_size, 4 * hidden_size)
+        self.from_mean = Linear(region_size, 4 * hidden_size, bias=False)
+        self.from_both = Linear(2 * hidden_size, 4 * hidden_size, bias=False)  # h2 and h1 into the attention LSTM
+        self.from_seen = Linear(attention.context_size, 4 * hidden_size)
+        self.from_states = Linear(2 * hidden_size, 4 * hidden_size, bias=False)  # h1 and h2 into the language LSTM
         self.dropout = nn.Dropout(dropout)
         self.mean_dropout = MeanDropout.of(region_size, mean_dropout)
-        self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
+        self.to_vocabulary = Linear(hidden_size, vocabulary_size)
         self._initialise()
         open_forget_gate(self.from_word.bias, hidden_size)
         open_forget_gate(self.from_seen.bias, hidden_size)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from captioner.attention import Attended, Attention, Memory, MultiHeadAttention, NoAttention, Query
 from captioner.decoders.contract import Decoder
-from captioner.layers.aligned_linear import AlignedLinear
+from captioner.layers.linear import Linear
 from captioner.layers.transformer_blocks import Dropout, feedforward, sinusoids
 from captioner.ranges import Fraction, Layers, Size
 from captioner.regions import Regions
@@ -98,7 +98,7 @@ class TransformerDecoder(Decoder):
         )
         self.last_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
         self.dropout = Dropout(dropout)
-        self.to_vocabulary = AlignedLinear(hidden_size, vocabulary_size)
+        self.to_vocabulary = Linear(hidden_size, vocabulary_size)
         nn.init.normal_(self.embedding.weight, std=hidden_size**-0.5)
         nn.init.normal_(self.to_vocabulary.weight, std=0.02)  # so that the first loss is log V
         nn.init.zeros_(self.to_vocabulary.bias)
@@ -165,7 +165,7 @@ class TransformerLayer(nn.Module):
         self.words = MultiHeadAttention(size, size, heads, size)
         self.look = attention  # the attribute names its tensors in checkpoints
         context_size = attention.context_size
-        self.from_context = nn.Linear(context_size, size) if context_size != size else nn.Identity()
+        self.from_context = Linear(context_size, size) if context_size != size else nn.Identity()
         self.feedforward = feedforward(size, feedforward_size, dropout)
         unused = self.pre and isinstance(attention, NoAttention)  # a norm before it would get no gradient
         self.norms = nn.ModuleList(

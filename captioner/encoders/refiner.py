@@ -12,6 +12,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from captioner.attention import MultiHeadAttention, Query
+from captioner.layers.linear import Linear
 from captioner.layers.transformer_blocks import Dropout, feedforward, sinusoids
 from captioner.ranges import Fraction, Size
 from captioner.regions import Grid, Regions, centres
@@ -54,14 +55,12 @@ class Refiner(nn.Module):
     ):
         super().__init__()
         self.region_size, self.position = size, position
-        self.enter = nn.Linear(region_size, size)
+        self.enter = Linear(region_size, size)
         self.from_geometry = nn.Linear(5, size) if position == "geometry" else None
         self.layers = nn.ModuleList(RefinerLayer(size, heads, feedforward_size, dropout) for _ in range(layers))
         self.last_norm = nn.LayerNorm(size)
         self.dropout = nn.Dropout(dropout)
-        self.whole = (
-            nn.Sequential(nn.Linear(whole_size, size), self.dropout, nn.LayerNorm(size)) if whole_size else None
-        )
+        self.whole = nn.Sequential(Linear(whole_size, size), self.dropout, nn.LayerNorm(size)) if whole_size else None
 
     def forward(self, regions: Regions) -> Regions:
         return self._refine(regions, need_weights=False)[0]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from captioner.layers.loop_linear import Workspace, workspace
+from captioner.layers.linear import Workspace, workspace
 
 _CACHE = 2**22  # bytes, about the size of a CPU core's cache
 _LIMIT = 40.0  # exp(2 * 40) is finite in float32, and tanh(40) is 1

@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from captioner.layers.linear import Linear
+
 _NUM_VALUES = 2**16  # of 16 random bits
 
 
@@ -35,7 +37,7 @@ class Dropout(nn.Dropout):
 
 def feedforward(size: int, width: int, dropout: float) -> nn.Module:
     """Two linear layers with a ReLU between them. Source: Vaswani et al. 2017, section 3.3."""
-    return nn.Sequential(nn.Linear(size, width), nn.ReLU(), Dropout(dropout), nn.Linear(width, size))
+    return nn.Sequential(Linear(size, width), nn.ReLU(), Dropout(dropout), Linear(width, size))
 
 
 def sinusoids(positions: Tensor, size: int) -> Tensor:

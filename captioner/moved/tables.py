@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 MOVED = {
-    "aligned": "layers.aligned_linear",
+    "aligned": "layers.linear",
     "allocation": "layers.allocation",
-    "loops": "layers.loop_linear",
+    "loops": "layers.linear",
     "training.cross_entropy": "layers.cross_entropy",
     "search.largest": "layers.topk",
     "sublayers": "layers.transformer_blocks",
@@ -91,6 +91,8 @@ MOVED = {
 }
 """New paths by earlier path, both below `captioner`."""
 NAMES = {
+    "aligned.AlignedLinear": "layers.linear.Linear",
+    "loops.LoopLinear": "layers.linear.Linear",
     "photos.diagnose": "commands.doctor.diagnosis.diagnose",
     "vocabulary.simple_words": "text.tokens.simple_words",
     "vocabulary.whitespace_words": "text.tokens.whitespace_words",

@@ -13,6 +13,7 @@ from torch import Tensor
 from captioner.attention import Attended, Memory
 from captioner.decoders import Decoder
 from captioner.errors import UserError
+from captioner.layers.linear import word_loop
 from captioner.search.hypotheses import Hypothesis, SearchHistory
 from captioner.search.limits import Limits
 from captioner.text.vocabulary import END, PAD, START
@@ -77,6 +78,7 @@ def draw(search: Search, decoder: Decoder, memory: Memory) -> Tensor:
 
 
 @torch.no_grad()
+@word_loop()
 def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -> tuple[SearchHistory, Tensor, Tensor]:
     """Run a search from its first word to its last: its history, and scores and ranks (B, K) of the captions.
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from captioner.layers import additive_energy as module
 from captioner.layers.additive_energy import additive_energy, energy_keys
-from captioner.layers.loop_linear import Workspace
+from captioner.layers.linear import Workspace
 
 
 def inputs(num_photos=2, queries=3, regions=5, size=4, scale=1.0, dtype=torch.float64) -> list[Tensor]:

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from captioner.layers.loop_linear import LoopLinear, Workspace, word_loop
+from captioner.layers.linear import Linear, Workspace, word_loop
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("calls", [1, 4])
 def test_values_and_gradients_are_those_of_a_linear_layer(bias, calls):
     torch.manual_seed(0)
-    layer, plain = LoopLinear(3, 5, bias).double(), nn.Linear(3, 5, bias).double()
+    layer, plain = Linear(3, 5, bias).double(), nn.Linear(3, 5, bias).double()
     plain.load_state_dict(layer.state_dict())
     results = []
     for linear in (layer, plain):
@@ -29,7 +29,7 @@ def test_values_and_gradients_are_those_of_a_linear_layer(bias, calls):
 
 
 def test_a_second_loop_adds_its_gradient_to_the_first():
-    layer = LoopLinear(2, 2)
+    layer = Linear(2, 2)
     for _ in range(2):
         with word_loop():
             layer(torch.ones(1, 2)).sum().backward()
@@ -37,7 +37,7 @@ def test_a_second_loop_adds_its_gradient_to_the_first():
 
 
 def test_backward_twice_through_one_loop_gives_the_same_gradient():
-    layer = LoopLinear(2, 3)
+    layer = Linear(2, 3)
     with word_loop():
         output = layer(layer(torch.ones(1, 2))[:, :2]).square().sum()
     once = torch.autograd.grad(output, list(layer.parameters()), retain_graph=True)
@@ -47,7 +47,7 @@ def test_backward_twice_through_one_loop_gives_the_same_gradient():
 
 
 def test_a_layer_that_is_called_but_not_used_gets_no_gradient():
-    used, unused = LoopLinear(2, 2), LoopLinear(2, 2)
+    used, unused = Linear(2, 2), Linear(2, 2)
     with word_loop():
         unused(torch.ones(1, 2))
         used(torch.ones(1, 2)).sum().backward()
@@ -63,7 +63,7 @@ def test_a_workspace_grows_and_is_used_again():
 
 
 def test_a_backward_pass_that_does_not_reach_the_weight_leaves_nothing_for_the_next():
-    layer = LoopLinear(2, 2)
+    layer = Linear(2, 2)
     inputs = torch.ones(1, 2, requires_grad=True)
     with word_loop():
         outputs = [layer(inputs * number) for number in (1, 2)]

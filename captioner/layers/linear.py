@@ -1,8 +1,9 @@
-"""What the steps of a loop over words share: weight gradients and working memory.
+"""`nn.Linear` for decoders, and what the steps of a loop over words share: weight gradients, packed weights and working memory.
 
 A weight gradient per word is a product over a few dozen rows, and then a sum over words of matrices as large as the weight; this took
 a third of a training step of an LSTM decoder. Inside `word_loop()`, the inputs and output gradients of all words are kept, and the weight
-gradient is one product over all of them. Values and gradients are those of `nn.Linear`; a test ties them.
+gradient is one product over all of them. A search, which has no gradients, packs every weight once (`products.pack`). Values and
+gradients are those of `nn.Linear`; tests tie them.
 
 On a CPU, fresh memory costs more than the arithmetic in it, because the system clears every page. `workspace()` returns the same memory
 for every word.
@@ -23,6 +24,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from captioner.layers import products
+
 
 class Workspace:
     """Memory for short-lived intermediate results: each `take` overwrites the result of the previous one."""
@@ -42,6 +45,7 @@ class Workspace:
 @dataclass
 class _Loop:
     shared: dict[nn.Module, _Shared] = field(default_factory=dict)
+    packed: dict[nn.Module, Tensor] = field(default_factory=dict)
     workspace: Workspace = field(default_factory=Workspace)
 
 
@@ -50,7 +54,10 @@ _current_loop: ContextVar[_Loop | None] = ContextVar("word_loop", default=None)
 
 @contextmanager
 def word_loop() -> Iterator[None]:
-    """Inside, every `LoopLinear` collects what its weight gradient needs, and `workspace()` returns the same workspace."""
+    """Inside, every `Linear` collects what its weight gradient needs, or packs its weight, and `workspace()` returns the same workspace.
+
+    Weights must not change inside.
+    """
     token = _current_loop.set(_Loop())
     try:
         yield
@@ -64,20 +71,64 @@ def workspace() -> Workspace:
     return loop.workspace if loop is not None else Workspace()
 
 
-class LoopLinear(nn.Linear):
-    """`nn.Linear`, with one weight gradient for all calls inside one `word_loop()`. There is no double backward there."""
+class Linear(nn.Linear):
+    """`nn.Linear` with faster products on a CPU, and one weight gradient for all calls inside one `word_loop()`. There is no double
+    backward.
+    """
 
     def forward(self, inputs: Tensor) -> Tensor:
-        loop = _current_loop.get()
-        if loop is None or not (torch.is_grad_enabled() and self.weight.requires_grad):
+        if torch.compiler.is_compiling() or inputs.dim() < 2:
             return super().forward(inputs)
-        if self not in loop.shared:
-            loop.shared[self] = _share(self, inputs.device.type)
-        shared = loop.shared[self]
+        loop, learns = _current_loop.get(), torch.is_grad_enabled() and self.weight.requires_grad
+        given = (inputs, self.weight, self.bias)
+        has_gradient = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in given)
+        autocast = torch.is_autocast_enabled(inputs.device.type)
         # flattened: for a slice of a batch, functional.linear would copy the weight
-        rows = inputs.to(shared.weight.dtype).flatten(0, -2)
-        output = _Apply.apply(rows, shared.weight, shared.bias, shared.calls)
+        rows = inputs.flatten(0, -2)
+        if loop is not None and learns:
+            if self not in loop.shared:
+                loop.shared[self] = _share(self, inputs.device.type)
+            shared = loop.shared[self]
+            output = _Apply.apply(rows.to(shared.weight.dtype), shared.weight, shared.bias, shared.calls)
+        elif autocast or not products.is_faster(rows, self.weight):
+            return super().forward(inputs)
+        elif has_gradient:
+            output = _Product.apply(rows, self.weight, self.bias)
+        else:
+            output = products.linear(rows, self._packed(loop), self.bias)
         return output.unflatten(0, inputs.shape[:-1])
+
+    def _packed(self, loop: _Loop | None) -> Tensor:
+        if loop is None:
+            return self.weight
+        if self not in loop.packed:
+            loop.packed[self] = products.pack(self.weight)
+        return loop.packed[self]
+
+
+class _Product(torch.autograd.Function):
+    """`functional.linear` by `products`."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(rows, weight)
+        return products.linear(rows, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor):
+        rows, weight = ctx.saved_tensors
+        for_rows, for_weight, for_bias = ctx.needs_input_grad
+        return (
+            _back(gradient, weight) if for_rows else None,
+            gradient.T @ rows if for_weight else None,
+            gradient.sum(0) if for_bias else None,
+        )
+
+
+def _back(gradient: Tensor, weight: Tensor) -> Tensor:
+    """The gradient (N, I) of the rows, of that (N, O) of the outputs."""
+    return products.linear(gradient, weight.T) if products.is_faster(gradient, weight) else gradient @ weight
 
 
 @dataclass
@@ -143,6 +194,8 @@ class _Apply(torch.autograd.Function):
     def forward(ctx, rows: Tensor, weight: Tensor, bias: Tensor | None, calls: _Calls) -> Tensor:
         ctx.save_for_backward(rows, weight)
         ctx.calls = calls
+        if products.is_faster(rows, weight):
+            return products.linear(rows, weight, bias)
         with torch.autocast(rows.device.type, enabled=False):
             return functional.linear(rows, weight, bias)
 
@@ -151,4 +204,4 @@ class _Apply(torch.autograd.Function):
     def backward(ctx, gradient: Tensor):
         rows, weight = ctx.saved_tensors
         ctx.calls.add(rows, gradient)
-        return gradient @ weight, None, None, None
+        return _back(gradient, weight), None, None, None

@@ -30,6 +30,8 @@ from captioner.progress import console
 
 __all__ = ["Allowed", "Answer", "Service", "make_page", "run"]
 _SWEEP_SECONDS = 300
+_STOP_SECONDS = 20
+"""What a request in progress has to end after Ctrl-C; it takes a word or an account of one, a second or two."""
 
 
 def run(
@@ -75,7 +77,11 @@ def run(
         elif share:
             console.print(how_to_forward(app.server_port), soft_wrap=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder is removed then too
-        app.block_thread()
+        try:
+            threading.Event().wait()
+        finally:
+            app.close(verbose=False)
+            service.running.stop(_STOP_SECONDS)
 
 
 def _sweep_often(folder: Path) -> None:

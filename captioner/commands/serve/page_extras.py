@@ -32,13 +32,15 @@ def examples_to_click(gradio: Any) -> Any:
 def offer_function(gradio: Any, service: Service) -> None:
     """A function that programs can call: a photo in, what `caption --json` writes out."""
 
-    def caption(photo: str) -> list[dict[str, Any]]:
+    def caption(photo: str | None) -> list[dict[str, Any]]:
+        if photo is None:
+            raise gradio.Error("send one photo, got none", print_exception=False)
         try:
             answer = service.answer([Path(photo)], first_choices(service.run), posterior=False)
         except UserError as error:
             answer = Answer([], "", [], [str(error)])
         if answer.problems:
-            raise gradio.Error(answer.problems[0])
+            raise gradio.Error(answer.problems[0], print_exception=False)
         return [{"photo": str(path), "model": service.name, **one.as_json()} for path, (one, *_) in answer.captioned]
 
     photo, result = gradio.File(visible=False), gradio.JSON(visible=False)

@@ -5,9 +5,11 @@ Requests share only the trained model: each has its own search, deadline and res
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -62,12 +64,38 @@ class _TimeIsUp(Exception):
     pass
 
 
+class Running:
+    """The requests in progress."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._number, self._changed = 0, threading.Condition()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        with self._changed:
+            self._number += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._number -= 1
+                self._changed.notify_all()
+
+    def stop(self, seconds: float) -> None:
+        """Let all requests end at their next word, and wait for them: Python must not end while they compute."""
+        self.stopping = True
+        with self._changed:
+            self._changed.wait_for(lambda: not self._number, seconds)
+
+
 @dataclass(frozen=True)
 class _InTime(Search):
-    """A search that checks the deadline before every word."""
+    """A search that checks the deadline, and whether the program stops, before every word."""
 
     search: Search
     deadline: float  # of time.monotonic()
+    running: Running
 
     @property
     def limits(self) -> Limits:
@@ -78,7 +106,7 @@ class _InTime(Search):
         return self.search.independent
 
     def choose(self, log_probs: Tensor, state: BeamState) -> Continuations:
-        if time.monotonic() > self.deadline:
+        if self.running.stopping or time.monotonic() > self.deadline:
             raise _TimeIsUp
         return self.search.choose(log_probs, state)
 
@@ -94,6 +122,7 @@ class Service:
     captioner: Captioner
     allowed: Allowed = Allowed()
     beside: Sequence[Service] = ()  # other models, shown beside this one
+    running: Running = field(default_factory=Running)
 
     @property
     def name(self) -> str:
@@ -127,11 +156,12 @@ class Service:
         for service in [self, *self.beside]:
             name = service.name if service.name not in models else f"{service.name} {len(models) + 1}"
             search = make_search(service.run, service.captioner.vocabulary, choices)
-            models[name] = service.captioner.with_search(_InTime(search, deadline))
+            models[name] = service.captioner.with_search(_InTime(search, deadline, self.running))
         request = _Request(models, self.allowed, tick, gradients, posterior)
-        items = request.items(photos)
-        first = next(items, None)
-        page = "" if first is None else caption_page(chain([first], items), inside=True)
+        with self.running.one_more():
+            items = request.items(photos)
+            first = next(items, None)
+            page = "" if first is None else caption_page(chain([first], items), inside=True)
         return Answer(request.captioned, page, request.sheets, request.problems)
 
 

@@ -93,9 +93,11 @@ def make_page(service: Service, folder: Path) -> Any:
                 problems = gradio.HTML(visible=False)
                 captions = gradio.HTML(_EMPTY, elem_classes=["frame", "quiet"], min_height=200)
         respond, settings = _responder(gradio, service, folder, list(controls)), [gradients, *controls.values()]
-        for triggers, given in (([photos.upload, button.click], photos), ([examples.click], examples)):
-            answered = gradio.on(
-                triggers, respond, [given, *settings], [problems, captions, *files],
+        last = gradio.State()  # the photos, or the example, that the button captions again with other options
+        photos.change(lambda chosen: chosen, photos, last, queue=False, api_visibility="private")
+        for trigger, given in ((photos.upload, photos), (examples.click, examples), (button.click, last)):
+            answered = trigger(
+                respond, [given, *settings], [last, problems, captions, *files],
                 show_progress_on=captions, api_visibility="private",
             )  # fmt: skip
             answered.then(None, js=_SCROLL_TO_RESULTS, api_visibility="private")
@@ -216,7 +218,7 @@ def _responder(gradio: Any, service: Service, folder: Path, names: Sequence[str]
             answer = service.answer(given, dict(zip(names, values, strict=True)), tick, gradients)
         except UserError as error:
             answer = Answer([], "", [], [str(error)])
-        return _shown(gradio, answer, folder, service.name)
+        return [photos, *_shown(gradio, answer, folder, service.name)]
 
     return respond
 

@@ -152,6 +152,23 @@ def test_at_the_time_limit_finished_captions_are_returned(service, photos, monke
     assert replace(service, allowed=Allowed(seconds=-1)).answer(photos[:1], BEAMS).page == ""
 
 
+def test_a_program_that_stops_ends_its_requests_at_the_next_word_and_waits_for_them(service, photos):
+    own = replace(service, running=answers.Running())
+    begun, given = threading.Event(), []
+
+    def tick(done, _):
+        begun.set()
+        while done and not own.running.stopping:
+            time.sleep(0.001)
+
+    asked = threading.Thread(target=lambda: given.append(own.answer(photos[:3], GREEDY, tick)))
+    asked.start()
+    begun.wait()
+    own.running.stop(60)
+    asked.join(5)
+    assert len(given[0].captioned) < 3
+
+
 def test_photos_done_are_counted(service, photos):
     told = []
     service.answer(photos[:3], GREEDY, lambda *counts: told.append(counts))

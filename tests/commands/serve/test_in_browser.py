@@ -135,6 +135,11 @@ def test_an_example_is_captioned_with_a_click_and_gradients_stand_beside(page, a
         "attention", "posterior", "gradient x input", "Grad-CAM", "side by side",
     ]  # fmt: skip
     assert [one for one in page.requests if not one.startswith((address, "data:", "blob:", "about:"))] == []
+    decode_by(page, "beam")
+    wait(page, "document.body.innerText.includes('beams')")
+    press_button(page, "Caption")
+    wait(page, f"{FRAME}?.querySelectorAll('.candidate').length === 3")
+    assert page.run(f"{FRAME}.querySelector('.item h2').textContent") == "cat.jpg", "captioned again with other options"
 
 
 def test_programs_can_call_it(address, photos, tmp_path):
@@ -147,6 +152,8 @@ def test_programs_can_call_it(address, photos, tmp_path):
     (tmp_path / "notes.txt").write_text("no photo")
     with pytest.raises(exceptions.AppError, match=r"notes\.txt is not a picture that can be read"):
         client.predict(handle_file(tmp_path / "notes.txt"), api_name="/caption")
+    with pytest.raises(exceptions.AppError, match="send one photo, got none"):
+        client.predict(None, api_name="/caption")
     client.close()
 
 

@@ -118,6 +118,9 @@ def test_only_a_file_is_replaced(tmp_path, kind, named):
     ("texts", "others", "named"),
     [
         ({".csv": "photo.png"}, [], "--csv writes a .csv file, got"),
+        ({".html": "photo.png"}, [], "--page writes a .html file, got"),
+        ({".html": "photo"}, [], "--page writes a .html file, got"),
+        ({".json": "one.json", ".html": "one.json"}, [], "--page writes a .html file, got"),
         ({".csv": None, ".json": "run.safetensors"}, [], "--json writes a .json file, got"),
         ({}, ["photo.png"], "photo.png is read by this command and would be replaced"),
         ({}, ["link.png"], "link.png is read by this command and would be replaced"),

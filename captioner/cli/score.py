@@ -48,7 +48,7 @@ def score(
         raise UserError("--photos is used by --page and --clip, got neither; give --page out.html too")
     if photos is not None and not photos.is_dir():
         raise UserError(f"--photos needs the folder of the photos, got {photos}, which is none; check the path")
-    check_outputs({".json": json}, [page], [results, captions, train, against, instances], overwrite)
+    check_outputs({".json": json, ".html": page}, [], [results, captions, train, against, instances], overwrite)
     for file in filter(None, [results, against]):
         if left := unfinished(file.parent):
             print_note(left)

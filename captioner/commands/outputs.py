@@ -28,19 +28,21 @@ def check_outputs(
 
     Args:
         texts: files to write, by the ending that their names should have, if any.
-        others: more files to write; names without an ending are folders.
+        others: more files to write, or folders; see `is_folder`.
         inputs: files that the command reads.
         overwrite: replace files that other programs wrote.
     """
-    others = list(others)
-    for folder in (other for other in others if other is not None and not other.suffix):
+    others = [other for other in others if other is not None]
+    for folder in filter(is_folder, others):
         check_writable(folder)
     Terminal.writes_files = any(path is not None for path in [*texts.values(), *others])
     for ending, path in texts.items():
-        if path is not None and path.suffix and not path.suffix.lower().startswith(ending):
-            raise UserError(f"--{ending[1:]} writes a {ending} file, got {path}; choose a name that ends in {ending}")
+        is_page = ending == ".html"
+        if path is not None and (path.suffix or is_page) and not path.suffix.lower().startswith(ending[:4]):
+            option = "page" if is_page else ending[1:]
+            raise UserError(f"--{option} writes a {ending} file, got {path}; choose a name that ends in {ending}")
     taken = {path.resolve(): "is read by this command and would be replaced" for path in inputs if path is not None}
-    for path in [*texts.values(), *(other for other in others if other is not None and other.suffix)]:
+    for path in [*texts.values(), *(other for other in others if not is_folder(other))]:
         if path is None:
             continue
         check_writable(path.absolute().parent)
@@ -53,6 +55,11 @@ def check_outputs(
                 f"{path} exists, and captioner has not written it; give the output another name, or add --overwrite to replace it"
             )
         taken[path.resolve()] = "is given for two files"
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path for files names a folder: one that exists, or a name without an ending."""
+    return not path.suffix or path.is_dir()
 
 
 def _is_written_here(path: Path) -> bool:

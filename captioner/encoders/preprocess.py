@@ -31,6 +31,7 @@ _HEIC_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b
 _REGISTERING = threading.Lock()
 _BYTES_A_PIXEL = 12  # at most, while a photo is decoded and converted
 _MAX_ASPECT = 4  # of a photo that is resized whole before its centre is cut out
+_WIDE = "its grey values are not 8 or 16 bits wide; convert it to an 8-bit picture first"
 Photo = str | Path | Image.Image
 
 
@@ -109,7 +110,8 @@ def _opened(
     except Exception as error:  # decoders raise many kinds, RuntimeError among them
         if isinstance(error, OSError) and error.errno is not None:  # an error of the system, not of the decoder
             raise Unreachable(f"{path} cannot be opened ({error.strerror}); check it and try again") from error
-        raise UserError(f"{path} cannot be read as a photo ({reason(error)}); it may be cut off or damaged") from error
+        advice = "" if str(error) == _WIDE else "; it may be cut off or damaged"
+        raise UserError(f"{path} cannot be read as a photo ({reason(error)}){advice}") from error
 
 
 def _identified(path: str | Path, formats: tuple[str, ...] | None) -> Image.Image:
@@ -144,11 +146,8 @@ def _allowed(limit: int, is_users: bool) -> str:
 
 
 def as_rgb(photo: Image.Image) -> Image.Image:
-    """8-bit RGB, upright. 16-bit grey is scaled, and transparent photos are put on white. 32-bit grey of a TIFF file below 256 is
-    taken as 8-bit grey.
-
-    Raises:
-        ValueError: grey values are fractions or exceed 16 bits, so that the value of white is unknown.
+    """8-bit RGB, upright. 16-bit grey is scaled, and transparent photos are put on white. 32-bit grey of a TIFF file below 256 is taken
+    as 8-bit grey. Grey of fractions, or of more than 16 bits, whose white is unknown, is a ValueError.
     """
     return in_colour(_upright(photo), photo.format == "TIFF")
 
@@ -167,7 +166,7 @@ def _as_8_bit_grey(photo: Image.Image, is_tiff: bool) -> Image.Image:
     """Grey that is wider than 8 bits, as grey of 8 bits. Mode "I" has 32 bits in TIFF files, and 16 in other formats."""
     values = numpy.asarray(photo)
     if photo.mode == "F" or values.min() < 0 or values.max() >= 2**16:
-        raise ValueError("its grey values are not 8 or 16 bits wide; convert it to an 8-bit picture first")
+        raise ValueError(_WIDE)
     is_8_bit = is_tiff and photo.mode == "I" and values.max() < 2**8
     return Image.fromarray((values if is_8_bit else values >> 8).astype(numpy.uint8))
 

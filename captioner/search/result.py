@@ -89,7 +89,7 @@ class Caption:
 
     def __repr__(self) -> str:
         maps = "" if self.weights is None else f", maps {self.weights.shape[0]} x {self.weights.shape[1]}"
-        return f"Caption({self.text!r}, confidence {self.confidence:.2f}{maps})"
+        return f"Caption({self.text!r}, confidence {in_digits(self.confidence)}{maps})"
 
     @property
     def log_prob(self) -> float:
@@ -130,6 +130,16 @@ class Caption:
             **{name: _as_list(getattr(self, name)) for name in ("weights", "head_weights", "sentinel", "gate")},
             "candidates": [{"caption": text, "log_prob": log_prob} for text, log_prob in self.candidates],
         }
+
+
+def in_digits(share: float) -> str:
+    """A share as it is printed: two decimals, as in 0.93, and two significant digits for small ones, as in 0.0042 and 1.4e-4."""
+    if share >= 0.0995:
+        return f"{share:.2f}"
+    if share >= 0.001 or share <= 0:
+        return f"{max(share, 0.0):.2g}"
+    digits, exponent = f"{share:.1e}".split("e")
+    return f"{digits}e{int(exponent)}"
 
 
 def _as_list(values: Tensor | None) -> list[Any] | None:

@@ -100,14 +100,19 @@ def patch(picture: Image.Image) -> Drawing:
     return Drawing(picture.width, picture.height, [Patch(0, 0, picture)])
 
 
-def lines(paragraphs: Sequence[str], width: int, size: float, ink: Ink) -> Drawing:
-    """Paragraphs wrapped to a width."""
+def lines(paragraphs: Sequence[str], width: int, size: float, ink: Ink, centred: bool = False) -> Drawing:
+    """Paragraphs wrapped to a width, their lines from the left or centred."""
     wrapped = [line for text in paragraphs for line in wrap(text, width, size)]
     metrics = [font_for(line, size).getmetrics() for line in wrapped]
     ascent, descent = map(max, zip(*metrics, strict=True))
     step = round(1.15 * (ascent + descent))
-    longest = max(length(line, size) for line in wrapped)
-    marks = [Text(0, ascent + index * step, line, size, ink) for index, line in enumerate(wrapped)]
+    lengths = [length(line, size) for line in wrapped]
+    longest = max(lengths)
+    lefts = [(longest - one) / 2 if centred else 0.0 for one in lengths]
+    marks = [
+        Text(left, ascent + index * step, line, size, ink)
+        for index, (left, line) in enumerate(zip(lefts, wrapped, strict=True))
+    ]
     return Drawing(min(width, round(longest) + 2), step * (len(wrapped) - 1) + ascent + descent, marks)
 
 

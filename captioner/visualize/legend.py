@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from captioner.search.result import Caption
 from captioner.text.function_words import content_words
@@ -19,6 +20,9 @@ from captioner.visualize.painters import PAINTERS, Scale, unseen_key
 
 EVERYWHERE = 0.9
 """A decoder looked everywhere if its effective number of regions is at least this share of all."""
+
+
+_NOTED = 0.005  # of the weight beside the photo, at least
 
 
 def shown_words(caption: Caption, style: Style) -> list[int]:
@@ -48,17 +52,32 @@ def effective_regions(caption: Caption) -> list[float]:
 
 
 def word_notes(caption: Caption, position: int) -> list[str]:
-    """What is said of a word's map: its largest weight, how many regions it covers, and the shares of sentinel and gate."""
+    """What is said of a word's map: its largest weight, how many regions it covers, what of it lies beside the photo, and the shares of
+    sentinel and gate.
+    """
     notes = []
     if caption.weights is not None:
-        regions = caption.layout.num_regions
+        regions, weights = caption.layout.num_regions, caption.weights[position]
         number = effective_regions(caption)[position]
         spread = f"{number:.0f} of {regions} regions"
-        largest = float(caption.weights[position].max()) * regions
+        largest = float(weights.max()) * regions
         everywhere = number >= EVERYWHERE * regions
         notes = ["looked everywhere" if everywhere else f"{largest:.2g} x uniform", spread]
+        if not weights.any():
+            notes = ["no region raised it", "the map is 0"]
+        beside = float(weights[beside_photo(caption)].sum() / weights.sum().clamp(min=1e-12))
+        notes += [f"{beside:.0%} beside the photo"] if beside >= _NOTED else []
     shares = {"sentinel": caption.sentinel, "gate": caption.gate}
     return notes + [f"{name} {float(values[position]):.2f}" for name, values in shares.items() if values is not None]
+
+
+def beside_photo(caption: Caption) -> Tensor:
+    """(R,): the regions in which no part of the photo lies, such as those on the bars of a letterbox."""
+    if caption.placement is None:
+        return torch.zeros(caption.layout.num_regions, dtype=torch.bool)
+    left, top, right, bottom = caption.placement.corners_on_photo(caption.layout).unbind(1)
+    width, height = caption.placement.photo_size
+    return (right <= 0) | (bottom <= 0) | (left >= width) | (top >= height)
 
 
 def foot(

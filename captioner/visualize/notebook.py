@@ -80,6 +80,7 @@ def show(
     names = [Path(str(photo)).name if isinstance(photo, (str, Path)) else "photo" for photo in photos]
     if accounts and len(captions) > 1:
         raise ValueError(f"show() takes accounts of one caption, got {len(captions)} captions; show them one by one")
+    _check_accounts(accounts or {})
     items = [PageItem(*item, accounts=accounts or {}) for item in zip(opened, captions, names, strict=True)]
     return _shown(items, replace(style, smooth=smooth or style.smooth))
 
@@ -97,6 +98,13 @@ def _check_captions(captions: Sequence[object]) -> None:
         raise TypeError(
             f"show() needs captions as model.caption() returns them, or {{name: caption}}, got {odd[0]!r}; caption the photo first"
         )
+
+
+def _check_accounts(accounts: object) -> None:
+    """Refuse anything but what `captioner.explained` returns."""
+    entries = accounts.values() if isinstance(accounts, Mapping) else [accounts]
+    if not all(isinstance(entry, tuple) and isinstance(entry[0], Caption) for entry in entries):
+        raise TypeError(f"show() needs accounts as captioner.explained() returns them, got {accounts!r}; call it first")
 
 
 def _of_models(captions: Mapping[str, Caption], photo: Photo | Sequence[Photo], accounts: object) -> PageItem:
@@ -133,6 +141,10 @@ def _sheet(items: Sequence[PageItem], style: Style) -> Drawing:
     if items[0].beside:
         captions = {item.model: item.caption for item in [items[0], *items[0].beside]}
         return side_by_side(items[0].photo, captions, replace(style, panel=SMALL.panel))
+    if items[0].accounts:
+        accounts = {name: account for name, (account, _) in items[0].accounts.items()}
+        notes = {name: note for name, (_, note) in items[0].accounts.items()}
+        return side_by_side(items[0].photo, accounts, replace(style, panel=SMALL.panel), notes)
     if len(items) == 1:
         return sheet(items[0].photo, items[0].caption, style)
     return contact([sheet(item.photo, item.caption, style, item.name) for item in items])

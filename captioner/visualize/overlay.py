@@ -21,6 +21,8 @@ from captioner.search.result import Caption
 from captioner.visualize.maps import check_photo, map_on_photo
 from captioner.visualize.painters import PAINTERS, Weights, as_picture
 
+_LARGEST_PANEL = 4096  # pixels
+
 
 @dataclass(frozen=True)
 class Style:
@@ -43,9 +45,9 @@ class Style:
         }.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} should be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        if self.panel < 64:
+        if not isinstance(self.panel, int) or not 64 <= self.panel <= _LARGEST_PANEL:
             raise ValueError(
-                f"panel needs at least 64 pixels for its text to be readable, got {self.panel}; the default is 224"
+                f"panel should be 64 to {_LARGEST_PANEL:,} whole pixels, got {self.panel!r}; the default is 224"
             )
         if self.scale == "word" and self.kind != "cells":
             raise ValueError(

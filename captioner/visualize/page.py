@@ -28,6 +28,9 @@ WIDE = 2
 """For photos wider than this times their height, the words are below the photo instead of beside it."""
 
 
+TALL = 3
+"""Photos higher than this times their width scroll in a frame."""
+
 HEADING = "Captions, and where the model attended"
 EXPLANATION = (
     "Point at a word, tap it, or use the arrow keys: the photo shows where the model attended as it wrote the word. "
@@ -137,7 +140,7 @@ def _view(model: PageItem, first: PageItem, style: Style, tops: tuple[float, flo
     width, height = first.photo.size
     text, name = escape(model.caption.text or "(a caption without words)"), escape(first.name)
     source = f'<img src="{as_data(_fit(first.photo))}" width="{width}" height="{height}" alt="photo {name}">'
-    shape = "view wide" if width > WIDE * height else "view"
+    shape = "view wide" if width > WIDE * height else "view tall" if height > TALL * width else "view"
     warning = model.caption.warning
     note = f'<p class="faint">The photo is {escape(warning)}.</p>' if warning else ""
     view = (

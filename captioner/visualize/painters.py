@@ -20,12 +20,11 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.visualize.colours import RATIO_ENDS, covered, diverging, hatched
-from captioner.visualize.drawing import FAINT, Drawing, Patch, Text, column, lines, patch, row, shifted
+from captioner.visualize.drawing import FAINT, Drawing, Patch, column, lines, patch, row, shifted
 from captioner.visualize.reveal import CONTOUR, pixels_of, revealed
 
 _SAMPLE, _FRAME = 150.0, 128.0  # grey of the photo in a legend, and of the line around the scale
 _DIGITS = 5  # of a number in a legend, at most
-_MARK = "^"  # of a uniform map
 _UP_TO_ONE = 1 / 3
 """The share of a legend's bar that shows multiples up to 1; the rest shows larger ones, on a logarithmic scale."""
 
@@ -117,10 +116,11 @@ class Cells:
         share = 1 / (scale.num_regions * scale.top)  # of a uniform map
         others = scale.uniform.split(" or ") if abs(share - 1) > 10**-_DIGITS else []
         end = "the word's own largest" if scale.own else _unlike(scale.top, others)
-        marks = {0.0: "0", 1.0: end}
-        if scale.own or share > 1:
-            return _bar("weight", bar, marks, "", scale)
-        return _bar("weight", bar, marks | {share: _MARK}, f"{_MARK} a uniform map: {scale.uniform}", scale)
+        note = ""
+        if not scale.own and share <= 1:
+            bar[:, round(share * (scale.panel - 1))] = 255.0
+            note = f"white line: a uniform map, {scale.uniform}"
+        return _bar("weight", bar, {0.0: "0", 1.0: end}, note, scale)
 
 
 class Ratio(Cells):
@@ -184,6 +184,4 @@ def _bar(name: str, bar: Tensor, marks: dict[float, str], note: str, scale: Scal
     framed[1:-1, 1:-1] = bar
     beam = Drawing(below.width, framed.shape[0], [Patch(left - 1, 0, as_picture(framed))])
     named = row([lines([name], 3 * scale.panel, size, FAINT), column([beam, below], 2)], 2 * gap)
-    if not any(isinstance(mark, Text) and mark.text == _MARK for mark in placed):
-        note = note.removeprefix(f"{_MARK} ")
     return [named, lines([note], 3 * scale.panel, size, FAINT)] if note else [named]

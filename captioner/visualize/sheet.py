@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from captioner.encoders.preprocess import Photo
-from captioner.search.result import Caption
+from captioner.search.result import Caption, in_digits
 from captioner.visualize.drawing import (
     FAINT,
     INK,
@@ -122,7 +122,7 @@ def word_tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: S
         if maps is not None and style.scale == "word":
             notes.append(f"colours to {float(maps.tops[index]):.2g}")
         picture = None if over is None else over(index)
-        tiles.append(tile(picture, word, f"{float(log_prob.exp()):.2f}", notes, style.panel))
+        tiles.append(tile(picture, word, in_digits(float(log_prob.exp())), notes, style.panel))
     return tiles
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from PIL import Image
 
 from captioner.encoders.preprocess import Photo
-from captioner.search.result import Caption
+from captioner.search.result import Caption, in_digits
 from captioner.visualize.drawing import (
     FAINT,
     INK,
@@ -77,7 +77,7 @@ def side_by_side(
     Raises:
         ValueError: there are no captions.
     """
-    if not captions or not isinstance(captions, Mapping):
+    if not captions or not isinstance(captions, Mapping) or not all(isinstance(name, str) for name in captions):
         raise ValueError(f"side_by_side() needs {{name: caption}}, got {captions!r}; give each caption a name")
     photo = picture_of(photo)
     with one_font(_letters(captions.values())):
@@ -94,7 +94,9 @@ def side_by_side(
         if notes:
             body.insert(0, _sentence(next(iter(captions.values())), width, style))
         for name, caption in captions.items():
-            note = notes.get(name, "") if notes else f"{convention(caption)} · confidence {caption.confidence:.2f}"
+            note = (
+                notes.get(name, "") if notes else f"{convention(caption)} · confidence {in_digits(caption.confidence)}"
+            )
             head = [lines([f"{name} · {note}"], width, max(12, style.panel / 10), FAINT)]
             head += [] if notes else [_sentence(caption, width, style)]
             body.append(column([*head, *rows_of[name]], 2 * _GAP))
@@ -199,7 +201,7 @@ def _tiles(photo: Image.Image, caption: Caption, maps: Maps | None, style: Style
     for index, word in enumerate(caption.words):
         parts = [] if over is None else [patch(over(index))]
         parts.append(_word(word, width, style))
-        parts += [lines([note], width, _note_size(style), FAINT) for note in word_notes(caption, index)]
+        parts += [lines([note], width, _note_size(style), FAINT, centred=True) for note in word_notes(caption, index)]
         tiles.append(column(parts, 2, centred=True))
     return tiles
 

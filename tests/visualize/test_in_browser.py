@@ -500,3 +500,41 @@ def test_a_right_to_left_caption_of_an_svg_runs_from_the_right(browser, tmp_path
     place = "document.querySelector('text').getStartPositionOfChar({}).x"
     first, phrase, last = (browser.run(place.format(index)) for index in (0, 7, len(caption.text) - 1))
     assert first > phrase > last > 0
+
+
+def test_a_touch_of_the_shown_word_shows_the_photo_alone(browser, show):
+    show(PageItem(plain(), make_caption("a small dog", Placement.whole(SIZE)), "dog.jpg"))
+    touched = "new PointerEvent('click', { pointerType: 'touch', bubbles: true })"
+    for expected in ("1", ""):
+        browser.run(f"document.querySelectorAll('.word')[1].dispatchEvent({touched})")
+        assert browser.run("document.querySelector('.view').dataset.word") == expected
+
+
+def test_a_map_of_zeros_is_called_so(browser, show):
+    caption = make_caption("a dog", Placement.whole(SIZE), weights=torch.zeros(2, 16))
+    show(PageItem(plain(), caption, "dog.jpg"))
+    browser.point_at(".word", click=True)
+    assert "no region raised this word" in browser.run("document.querySelector('.readout').textContent")
+    assert browser.run("[...document.querySelectorAll('.piece')].every((piece) => piece.hidden)")
+
+
+def test_weight_beside_the_photo_is_named_and_keys_stay_on_the_photo(browser, show):
+    weights = torch.zeros(1, 16)
+    weights[0, 0], weights[0, 5] = 0.98, 0.02
+    placement = Placement((80, 40), (80, 80), offset=(0.0, -20.0))
+    show(PageItem(plain((80, 40)), make_caption("dog", placement, weights=weights), "dog.jpg"))
+    browser.point_at(".word", click=True)
+    assert "beside the photo 98%" in browser.run("document.querySelector('.readout').textContent")
+    browser.run("document.querySelector('.probe').focus()")
+    for key in ["ArrowUp"] * 4:
+        browser.press(key)
+    assert "row 2" in browser.run("document.querySelector('.readout').textContent")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_tall_photo_is_wide_enough_and_scrolls(browser, show, width):
+    show(PageItem(plain((40, 3000)), make_caption("a dog", Placement.whole((40, 3000))), "tall.jpg"))
+    browser.resize(width)
+    assert browser.run("document.querySelector('.stage').clientWidth") >= 120
+    assert browser.run("document.querySelector('.frame').clientHeight") < 900
+    assert browser.run("document.documentElement.scrollWidth") <= width

@@ -14,7 +14,7 @@ from PIL import Image
 import captioner
 from captioner.regions import Placement
 from captioner.visualize import notebook
-from captioner.visualize.drawing import Drawing
+from captioner.visualize.drawing import Drawing, Text
 from tests.visualize.test_page import make_caption, photo
 
 SIZE = (64, 48)
@@ -127,6 +127,14 @@ def test_captions_and_photos_come_in_any_order_of_things(tmp_path):
 def test_side_by_side_takes_named_captions():
     with pytest.raises(ValueError, match=r"needs \{name: caption\}, got "):
         captioner.side_by_side(photo(), [CAPTION])
+    with pytest.raises(ValueError, match=r"needs \{name: caption\}, got "):
+        captioner.side_by_side(photo(), {1: CAPTION})
+
+
+@pytest.mark.parametrize("panel", [63, 200.5, 10**6])
+def test_a_panel_has_a_size_that_can_be_drawn(panel):
+    with pytest.raises(ValueError, match="64 to 4,096 whole pixels, got"):
+        captioner.Style(panel=panel)
 
 
 def test_accounts_stand_side_by_side_on_the_page_of_one_caption(jupyter, monkeypatch):
@@ -134,6 +142,12 @@ def test_accounts_stand_side_by_side_on_the_page_of_one_caption(jupyter, monkeyp
     accounts = {"attention": (CAPTION, "where it attended"), "gradients": (CAPTION, "what made it likely")}
     shown = captioner.show(CAPTION, photo=photo(), accounts=accounts)
     assert "what made it likely" in shown.page
+    monkeypatch.setattr(notebook, "in_jupyter", lambda: False)
+    assert "what made it likely" in "".join(
+        mark.text for mark in captioner.show(CAPTION, photo=photo(), accounts=accounts).marks if isinstance(mark, Text)
+    )
+    with pytest.raises(TypeError, match=r"accounts as captioner\.explained\(\) returns them"):
+        captioner.show(CAPTION, photo=photo(), accounts={"attention": 1})
     with pytest.raises(ValueError, match="accounts of one caption, got 2"):
         captioner.show([CAPTION, CAPTION], photo=[photo(), photo()], accounts=accounts)
 

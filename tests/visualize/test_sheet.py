@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 
 from captioner.regions import Boxes, Grid, Placement
-from captioner.search.result import Caption
-from captioner.visualize.drawing import Text, length, patch, wrap
+from captioner.search.result import Caption, in_digits
+from captioner.visualize.drawing import Patch, Text, length, patch, wrap
 from captioner.visualize.overlay import Style, fit, maps_over
+from captioner.visualize.painters import PAINTERS, Scale
 from captioner.visualize.sheet import contact, save_sheet, sheet, shortened
 from captioner.visualize.strips import strip
 
@@ -93,16 +94,29 @@ def test_all_words_share_one_scale_up_to_the_largest_weight():
     caption = make_caption("one two", Placement.whole((80, 80)), weights=weights)
     assert _maps(caption, (40, 40)).tops.tolist() == pytest.approx([0.64, 0.64])
     made = sheet(photo((80, 80)), caption, Style(kind="cells"))
-    assert {"0", "0.64", "^ a uniform map: 0.062"} <= set(said(made))
+    assert {"0", "0.64", "white line: a uniform map, 0.062"} <= set(said(made))
 
 
-def test_the_legend_names_a_mark_only_where_it_is_drawn():
-    weights = torch.full((1, 100), 0.002)
-    weights[0, 3] = 0.8
-    caption = make_caption("one", Placement.whole((80, 80)), Grid(10, 10), weights=weights)
-    texts = said(sheet(photo((80, 80)), caption, Style(kind="cells")))
-    assert "^" not in texts, "it would lie on the 0"
-    assert "a uniform map: 0.01" in texts
+@pytest.mark.parametrize("largest", [0.02, 0.8])
+def test_the_scale_of_cells_has_a_white_line_at_a_uniform_map(largest):
+    bar = PAINTERS["cells"].scale(Scale(largest, 100 * largest, "0.01", 100, False, 224))[0]
+    (beam,) = [mark.picture for mark in bar.marks if isinstance(mark, Patch)]
+    white = [x for x in range(beam.width) if beam.getpixel((x, beam.height // 2)) == (255, 255, 255)]
+    assert white == [1 + round(0.01 / largest * 223)]
+
+
+def test_weight_beside_the_photo_is_noted():
+    weights = torch.zeros(2, 16)
+    weights[0, :4], weights[1, 5] = 0.25, 1.0
+    caption = make_caption("one two", Placement((80, 40), (80, 80), offset=(0.0, -20.0)), weights=weights)
+    texts = said(sheet(photo((80, 40)), caption, Style(words="all")))
+    assert [text for text in texts if "beside" in text] == ["100% beside the photo"]
+
+
+def test_small_probabilities_have_digits():
+    assert [in_digits(share) for share in (1.0, 0.931, 0.0995, 0.0042, 0.00014, 0.0)] == [
+        "1.00", "0.93", "0.10", "0.0042", "1.4e-4", "0",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["reveal", "cells", "ratio"])

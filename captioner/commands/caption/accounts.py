@@ -87,6 +87,10 @@ def explained(
     """
     if explain not in EXPLAINED:
         raise UserError(f"explain is one of {', '.join(EXPLAINED)}, got {explain!r}")
+    if not isinstance(caption, Caption):
+        raise TypeError(
+            f"explained() needs a caption as captioner.caption() returns it, got {type(caption).__name__}; caption the photo first"
+        )
     check_explained(captioner, explain)
     opened = open_photo(photo)
     if caption.placement is not None:

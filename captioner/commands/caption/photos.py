@@ -20,11 +20,13 @@ from captioner.errors import UserError
 from captioner.files import write_text_atomically
 from captioner.progress import console, errors
 from captioner.search import Caption
+from captioner.search.result import in_digits
 
 if TYPE_CHECKING:
     from captioner.visualize.overlay import Style
 
 _SETTING = re.compile(r"(search|data|run|encoder)\.\w+=.*")
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 Captioned = list[tuple[Path, list[Caption]]]
 """Photos with their captions, the best candidate first."""
 
@@ -40,6 +42,8 @@ def find_photos(names: Sequence[str]) -> list[Path]:
         path = Path(name)
         if not os.path.exists(path) and _SETTING.fullmatch(name):
             raise UserError(f"{name} is no photo; to change a setting of decoding write --set {name}")
+        if _ADDRESS.match(name):
+            raise UserError(f"{name} is an address, photos are read from files; download it, and give the file")
         if os.path.isfile(path / SETTINGS) or (name == NATURAL and not os.path.exists(path)):
             raise UserError(f"{name} is a model and no photo; write --model {name}, and give photos too")
         if os.path.isdir(path):
@@ -89,7 +93,7 @@ def run(
     photos, wanted = find_photos(names), wanted or {}
     models = {name: captioner, **(beside or {})}
     _check(models, photos, wanted, page, explain)
-    _check_outputs({".csv": table, ".json": details}, [*wanted.values(), page], photos, overwrite)
+    _check_outputs({".csv": table, ".json": details, ".html": page}, [*wanted.values()], photos, overwrite)
     with _written(table, details, name) as captioned:
         unreadable = _caption(captioner, photos, captioned, page is not None, "heads" in wanted)
     by_model = {name: captioned, **_by_others(captioned, beside or {}, with_candidates=page is not None)}
@@ -128,7 +132,7 @@ def _check(
             check_explained(captioner, explain)
 
 
-def _check_outputs(texts: dict[str, Path | None], others: list[Path | None], photos: list[Path], over: bool) -> None:
+def _check_outputs(texts: dict[str, Path | None], others: list[Path], photos: list[Path], over: bool) -> None:
     if any([*texts.values(), *others]):
         from captioner.commands.outputs import check_outputs
 
@@ -144,7 +148,7 @@ def _by_others(captioned: Captioned, beside: Mapping[str, Captioner], with_candi
             if isinstance(captions, UserError):
                 raise captions
             by_model[name].append((photo, captions))
-            console.print(f"{photo}: {captions[0].text} ({captions[0].confidence:.2f}, {name})", soft_wrap=True)
+            console.print(f"{photo}: {captions[0].text} ({in_digits(captions[0].confidence)}, {name})", soft_wrap=True)
     return by_model
 
 
@@ -178,7 +182,7 @@ def _caption(
             caption = captions[0]
             if with_heads:
                 _check_heads(caption)
-            console.print(f"{photo}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
+            console.print(f"{photo}: {caption.text} ({in_digits(caption.confidence)})", soft_wrap=True)
             if caption.warning:
                 errors.print(f"{photo} is {caption.warning}", soft_wrap=True)
         elif len(photos) == 1:

@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from captioner.captioner import Captioner
+from captioner.commands.outputs import is_folder
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError, either, visible
 from captioner.progress import console
@@ -91,10 +92,10 @@ def check(wanted: Mapping[str, Path], num_photos: int) -> None:
     """Refuse pictures that cannot be drawn, before anything is captioned."""
     for option, path in wanted.items():
         endings = ANIMATIONS if option == "gif" else FORMATS
-        if path.suffix and path.suffix.lower() not in endings:
+        if not is_folder(path) and path.suffix.lower() not in endings:
             raise UserError(f"--{option} writes {either(endings)}, got {path.name!r}; choose such a name, or a folder")
         max_photos = 1 if option == "gif" else _ON_ONE_PICTURE
-        if path.suffix and num_photos > max_photos:
+        if not is_folder(path) and num_photos > max_photos:
             raise UserError(
                 f"one {option} holds up to {max_photos} photos, got {num_photos}; give --{option} a folder for one picture each"
             )
@@ -126,7 +127,7 @@ def write_all(
 
 def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style: Style) -> None:
     """Write one picture of all photos, or a folder with a picture of each."""
-    if not path.suffix:
+    if is_folder(path):
         ending = ".gif" if option == "gif" else ".png"
         for number, (photo, captions) in enumerate(found):
             _write_one(option, path / f"{number:04}_{_file_stem(photo)}{ending}", photo, captions, style)

@@ -26,6 +26,7 @@ from captioner.explain.pairs import PairAgreement
 from captioner.files import write_text_atomically
 from captioner.progress import Report, console
 from captioner.readers import CONFIGS
+from captioner.search.result import in_digits
 from captioner.visualize.sheet import contact, sheet
 
 CONFIG = CONFIGS / "drawn.yaml"
@@ -89,7 +90,7 @@ def show(folder: Path, evaluation: Evaluation) -> None:
         example = evaluation.examples[index]
         caption = with_placement(evaluation.captions[index], evaluation.source, index)
         sheets.append(sheet(open_photo(example.image), caption, name=Path(example.image).name))
-        console.print(f"  {example.image}: {caption.text} ({caption.confidence:.2f})", soft_wrap=True)
+        console.print(f"  {example.image}: {caption.text} ({in_digits(caption.confidence)})", soft_wrap=True)
     contact(sheets).save(folder / "sheet.png")
 
 

@@ -38,6 +38,12 @@ function edgesOf({ view, boxes, rows, columns }, region) {
   return [left, top, left + width, top + height];
 }
 
+/** Whether a part of the photo lies in a region: not on the bars of a letterbox. */
+function isOnPhoto(regions, region) {
+  const [left, top, right, bottom] = edgesOf(regions, region);
+  return right > 0 && bottom > 0 && left < regions.photoSize[0] && top < regions.photoSize[1];
+}
+
 /** The region at a point of the photo; the smallest of several boxes; -1 for none. */
 function regionAt(regions, x, y) {
   if (!regions.boxes) {

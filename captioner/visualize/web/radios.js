@@ -1,17 +1,22 @@
 // A radio group for screen readers and keyboards: arrows move and choose, Escape clears the choice.
 
 /** Turns a group of buttons into a radio group.
- *  choose(index): called with the choice; -1 is none. preview(index): called with the button under the mouse; -1 when it has left. */
-function asChoice(group, buttons, choose, preview = () => {}) {
+ *  choose(index): called with the choice; -1 is none, which a touch of the chosen button gives too.
+ *  preview(index): called with the button under the mouse; -1 when it has left. */
+function asChoice(group, buttons, choose, preview = null) {
+  const clearable = preview !== null; // words; of the other choices one is always made
   group.setAttribute("role", "radiogroup");
   buttons.forEach((button, index) => {
     button.type = "button";
     button.setAttribute("role", "radio");
-    button.addEventListener("click", () => choose(index));
+    button.addEventListener("click", (event) => {
+      const again = event.pointerType === "touch" && button.getAttribute("aria-checked") === "true" && clearable;
+      choose(again ? -1 : index);
+    });
     button.addEventListener("focus", () => button.matches(":focus-visible") && choose(index));
-    button.addEventListener("pointerenter", (event) => event.pointerType === "touch" || preview(index));
+    button.addEventListener("pointerenter", (event) => event.pointerType === "touch" || preview?.(index));
   });
-  group.addEventListener("pointerleave", () => preview(-1));
+  group.addEventListener("pointerleave", () => preview?.(-1));
   group.addEventListener("keydown", (event) => {
     const next = afterKey(event, buttons, buttons.indexOf(document.activeElement), getComputedStyle(group).direction);
     if (next === null) return;

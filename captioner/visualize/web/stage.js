@@ -70,7 +70,8 @@ class Stage {
     if (this.region < 0) return this.middle();
     if (boxes) return (this.region + down + right + boxes.length) % boxes.length;
     const row = Math.min(rows - 1, Math.max(0, Math.floor(this.region / columns) + down));
-    return row * columns + Math.min(columns - 1, Math.max(0, (this.region % columns) + right));
+    const next = row * columns + Math.min(columns - 1, Math.max(0, (this.region % columns) + right));
+    return isOnPhoto(this.regions, next) ? next : this.region;
   }
 
   /** Allows pointing at these regions; null: there are none. */
@@ -116,6 +117,8 @@ function paintOn(canvas, image, width, height, weights, regions, top) {
 /** Paints the part of the photo with the most weight: a square of two cells or a third of the view's shorter side. */
 function paintPiece(canvas, image, weights, regions) {
   if (!image?.naturalWidth) return;
+  canvas.hidden = weights.every((weight) => weight === 0);
+  if (canvas.hidden) return;
   const side = Math.round(48 * Math.min(3, window.devicePixelRatio));
   [canvas.width, canvas.height] = [side, side];
   const [left, top, right, bottom] = regions.view;

@@ -186,12 +186,15 @@ class View {
   factsOfMap(position) {
     const weights = this.weightsOf(position);
     const numRegions = weights.length;
+    if (weights.every((weight) => weight === 0)) return [["no region", "raised this word", "the map is 0 everywhere"]];
     const peak = weights.indexOf(weights.reduce((largest, weight) => Math.max(largest, weight), 0));
     const sum = weights.reduce((total, weight) => total + weight, 0) || 1;
     const effective = Math.exp(weights.reduce((total, weight) => (weight > 0 ? total - (weight / sum) * Math.log(weight / sum) : total), 0));
     const spread = `${effective.toFixed(0)} of ${numRegions} regions`;
     const how = effective >= EVERYWHERE * numRegions ? ["looked everywhere:", spread] : ["spread over", spread];
+    const beside = weights.reduce((total, weight, region) => total + (isOnPhoto(this.caption.regions, region) ? 0 : weight), 0) / sum;
     return [
+      ...(beside >= 0.005 ? [["beside the photo", `${Math.round(100 * beside)}%`, "the share of the weight on regions in which no part of the photo lies"]] : []),
       ["largest weight", `${times(weights[peak] * numRegions)} at ${this.nameOf(peak)}`, "the region with the largest weight, and its multiple of a uniform map's"],
       [...how, "the effective number of regions, exp(entropy)"],
     ];

@@ -90,6 +90,18 @@ def test_a_setting_given_among_the_photos_is_an_error_that_names_set():
         captioning.find_photos(["search.max_length=5"])
 
 
+def test_an_address_is_an_error_that_says_what_photos_are_read_from():
+    with pytest.raises(UserError, match=r"https://example\.org/cat\.jpg is an address, photos are read from files"):
+        captioning.find_photos(["https://example.org/cat.jpg"])
+
+
+def test_a_folder_with_a_dot_in_its_name_holds_a_picture_of_each_photo(captioner, photos, tmp_path):
+    folder = tmp_path / "version.2"
+    folder.mkdir()
+    captioning.run(captioner, [str(photos / GOOD[0])], {"sheet": folder})
+    assert [path.name for path in folder.iterdir()] == [f"0000_{GOOD[0].split('.')[0]}.png"]
+
+
 def test_several_photos_go_to_captions(captioner, photos):
     with pytest.raises(
         TypeError, match=r"a photo is a path or a picture of Pillow, got several; give them to captions"

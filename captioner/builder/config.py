@@ -205,8 +205,8 @@ def _schema(constructor: Callable, supplied: frozenset[str]) -> type[pydantic.Ba
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if name not in supplied:
-            if name not in hints:
-                raise UserError(f"{part.__qualname__}: the argument {name} needs a type, such as {name}: int")
+            if name not in hints or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise UserError(f"{part.__qualname__}.__init__: {parameter} needs a name and a type, such as size: int")
             default = ... if parameter.default is inspect.Parameter.empty else parameter.default
             fields[name] = (hints[name], default)
     return pydantic.create_model(part.__qualname__, __config__=_STRICT, **fields)

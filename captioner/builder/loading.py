@@ -138,8 +138,8 @@ def load(
     """
     if isinstance(run, bytes) or not (run is None or isinstance(run, (str, Path, Iterable))):
         raise TypeError(f"a model is a folder or a name, got {run!r}; give a path, or several in a list")
-    if isinstance(overrides, str):
-        raise TypeError(f"overrides is a list of settings, got the text {overrides!r}; write [{overrides!r}]")
+    if isinstance(overrides, str) or not all(isinstance(override, str) for override in overrides):
+        raise TypeError(f"overrides is a list of settings, got {overrides!r}; write ['search.beams=5']")
     if checkpoint not in _CHECKPOINTS:
         raise UserError(f"checkpoint is best or newest, got {checkpoint!r}; choose one of them")
     names = [run] if run is None or isinstance(run, (str, Path)) else list(run)

@@ -219,7 +219,7 @@ def check_training_parts(
     if settings.objective.options.get("grounding"):
         from captioner.builder.taught_maps import check_boxes
 
-        check_boxes(settings.objective.options["instances"], splits["train"])
+        check_boxes(settings.objective.options["instances"], splits["train"], vocabulary.split)
 
 
 def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:

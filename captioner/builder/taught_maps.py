@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -49,18 +49,30 @@ def object_maps(file: str, examples: Sequence[Example], vocabulary: Vocabulary, 
     return ObjectMaps(categories, map_of, object_words, vocabulary, encoder.layout)
 
 
-def check_boxes(file: str, examples: Sequence[Example]) -> None:
-    """Check that boxes fit the training photos, before anything is written.
+def check_boxes(file: str, examples: Sequence[Example], split: Callable[[str], list[str]]) -> None:
+    """Check that boxes fit the training photos and the words of their captions, as `split` cuts them, before anything is written.
 
     Raises:
         UserError: the boxes cannot be read, are those of other photos, or of these photos in another size.
     """
     instances = read_photo_objects(Path(file))
     of_photos = photos_with_boxes(instances, examples, file)
-    if not any(instances.of_photo[photo] for photo in of_photos.values()):
+    boxed = {index: _by_category(instances.of_photo[photo]) for index, photo in of_photos.items()}
+    if not any(boxed.values()):
         raise UserError(
             f"objective.instances={file} should have boxes of training photos, got none of the {len(examples):,} photos; photos are found "
             "by their file names: give the file that was made for them"
+        )
+    object_words = ObjectWords(instances.categories, coco=not instances.of_phrases)
+    if not any(
+        named.category in categories
+        for index, categories in boxed.items()
+        for text in examples[index].references
+        for named in object_words(split(text))
+    ):
+        raise UserError(
+            f"objective.instances={file} should have boxes of objects that captions name, got none in {len(boxed):,} photos with the "
+            f"categories {', '.join(instances.categories[:5])}, ...; give categories that are words of the captions"
         )
     for index, photo in of_photos.items():
         image, stated = examples[index].image, instances.sizes.get(photo)

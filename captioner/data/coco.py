@@ -101,7 +101,7 @@ def read_results(path: Path) -> dict[int | str, str]:
     for entry in content:
         if not (
             isinstance(entry, dict)
-            and isinstance(entry.get("image_id"), (int, str))
+            and type(entry.get("image_id")) in (int, str)
             and isinstance(entry.get("caption"), str)
         ):
             raise UserError(
@@ -117,7 +117,7 @@ def read_results(path: Path) -> dict[int | str, str]:
 def _kind_of(content: Any) -> str:
     """What a JSON file holds that is not the list that was wanted."""
     if isinstance(content, dict) and _KEYS.keys() <= content.keys():
-        return "a captions file, which holds references"
+        return "an instances file" if "categories" in content else "a captions file, which holds references"
     if isinstance(content, dict) and content:
         return f"a json object with the keys {_start(', '.join(content))}"
     if isinstance(content, list) and content:

@@ -154,10 +154,15 @@ def check_splits(splits: Any) -> None:
             f"a data set should return {{split: [Example, ...]}}, got {reprlib.repr(splits)}; change its function"
         )
     for example in (example for examples in splits.values() for example in examples):
-        if not isinstance(example, Example) or not isinstance(example.image, Path) or not _is_texts(example.references):
+        if (
+            not isinstance(example, Example)
+            or type(example.id) not in (int, str)  # NumPy's numbers cannot be written as json
+            or not isinstance(example.image, Path)
+            or not _is_texts(example.references)
+        ):
             raise UserError(
-                "a data set should return each photo as Example(id, image, references) with a Path and a list of texts, got "
-                f"{reprlib.repr(example)}; change its function"
+                "a data set should return each photo as Example(id, image, references) with a Python int or str, a Path and a list of "
+                f"texts, got {reprlib.repr(example)}; change its function"
             )
     _check_ids(splits)
 

@@ -87,6 +87,8 @@ def _boxes(path: Path) -> tuple[dict[str, list[Box]], tuple[int, int]]:
         for shown in root.iterfind("object"):
             for box in shown.iterfind("bndbox"):
                 left, top, right, bottom = (int(box.findtext(side, "")) for side in ("xmin", "ymin", "xmax", "ymax"))
+                if right < left or bottom < top:
+                    raise ValueError(f"a box from {left}, {top} to {right}, {bottom}")
                 corners = (float(left - 1), float(top - 1), float(right - left + 1), float(bottom - top + 1))
                 for name in shown.iterfind("name"):
                     boxes.setdefault((name.text or "").strip(), []).append(corners)

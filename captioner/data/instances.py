@@ -14,6 +14,7 @@ from captioner.data.contract import read_json
 from captioner.errors import UserError
 from captioner.readers import check_regular
 
+_ROUNDING, _FEW = 2.0, 0.1  # pixels beyond a photo that are rounding; share of boxes that may reach further
 Box = tuple[float, float, float, float]
 """COCO's (left, top, width, height), in pixels of the photo."""
 
@@ -95,7 +96,27 @@ def _instances(content: Any) -> Instances:
         of_photo[annotation["image_id"]].append(_instance(annotation, name_of))
     files = {image["id"]: image["file_name"] for image in images if "file_name" in image}
     sizes = {image["id"]: (image["width"], image["height"]) for image in images if {"width", "height"} <= {*image}}
+    _check_units(of_photo, sizes)
     return Instances(list(name_of.values()), of_photo, files, sizes)
+
+
+def _check_units(of_photo: dict[Any, list[Instance]], sizes: dict[Any, tuple[int, int]]) -> None:
+    """Refuse boxes that are corners, or fractions of the photo. A few boxes of real data reach beyond their photos."""
+    boxes = [
+        (one.box, sizes[photo]) for photo, objects in of_photo.items() if photo in sizes for one in objects if one.box
+    ]
+    beyond = [
+        box
+        for box, (width, height) in boxes
+        if box[0] + box[2] > width + _ROUNDING or box[1] + box[3] > height + _ROUNDING
+    ]
+    if len(beyond) > max(2, _FEW * len(boxes)):
+        raise _Unreadable(
+            f"{len(beyond):,} of {len(boxes):,} boxes that reach beyond their photos, first {beyond[0]}: a bbox is left, top, width and "
+            "height, not the corners"
+        )
+    if boxes and all(max(box) <= 1 for box, _ in boxes) and any(max(size) > 1 for _, size in boxes):
+        raise _Unreadable("boxes below 1 pixel: a bbox is in pixels, not in fractions of the photo")
 
 
 def _check_ids(images: list[dict[str, Any]]) -> None:
@@ -139,9 +160,12 @@ def _instance(annotation: dict[str, Any], name_of: dict[Any, str]) -> Instance:
 
 def _box(annotation: dict[str, Any]) -> Box:
     try:
-        left, top, width, height = map(float, annotation["bbox"])
-        if not all(map(math.isfinite, (left, top, width, height))):
-            raise ValueError("it is infinite or not a number")
+        box = annotation["bbox"]
+        if not isinstance(box, list) or not all(type(number) in (int, float) for number in box):
+            raise TypeError("it is no list of numbers")
+        left, top, width, height = map(float, box)
+        if not all(map(math.isfinite, (left, top, width, height))) or width < 0 or height < 0:
+            raise ValueError("it is infinite or not a number, or has a negative size")
     except (TypeError, ValueError) as error:
         raise _Unreadable(
             f"an annotation that cannot be read: the bbox of id {annotation.get('id')!r} should be 4 numbers, left, top, width and height, "

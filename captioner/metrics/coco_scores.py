@@ -126,6 +126,12 @@ def _check_photos(captions: Captions, references: References) -> None:
     if not references:
         raise UserError("scores need at least one photo with references, got none; check the split's name")
     check_common("captions", captions, references)
+    odd = [photo for photo, texts in references.items() if isinstance(texts, str)]
+    if odd or not all(isinstance(caption, str) for caption in captions.values()):
+        raise UserError(
+            "scores need one text for each photo's caption, and a list of texts for its references, got "
+            f"{f'the text {references[odd[0]]!r} as references' if odd else 'another caption'}; write {{1: 'a dog'}} and {{1: ['a dog']}}"
+        )
     missing = [photo for photo in references if photo not in captions]
     if missing:
         raise UserError(

@@ -6,6 +6,7 @@ Plurals are made by rule. Porter stems would name 975 more words as objects in F
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -36,17 +37,17 @@ class ObjectWords:
 
     def __init__(self, categories: Iterable[str], words: Mapping[str, Sequence[str]] | None = None, coco: bool = True):
         names, more = list(categories), words or {}
+        spelled = [(spelling, name) for name in names for spelling in _spellings(name)]
         traps, synonyms, self._not_beside = (TRAPS, SYNONYMS, NOT_BESIDE) if coco else ({}, {}, {})
         self.category_of = {form: category for phrase, category in traps.items() for form in _forms(phrase)}
         others = [
             (word, category) for category in names for word in synonyms.get(category.lower(), "").split(", ") if word
         ]
-        given = [(word, category) for category in more for word in more[category]]
-        own = zip(names, names, strict=True)  # last, so that a category's own name wins
-        for word, category in [*others, *given, *own]:
+        given = [(spelling, category) for category in more for word in more[category] for spelling in _spellings(word)]
+        for word, category in [*others, *given, *spelled]:  # a category's own name comes last, so that it wins
             self.category_of.update(dict.fromkeys(_forms(word.lower()), category))
         # A name is never the plural of another name: "men" beside "man".
-        self.category_of.update({name.lower(): name for name in names})
+        self.category_of.update(spelled)
         given_name = {name.lower(): name for name in names}  # COCO's are in lower case
         self.category_of = {form: given_name.get(name.lower(), "") for form, name in self.category_of.items()}
         self.longest = max((len(form.split()) for form in self.category_of), default=0)
@@ -73,6 +74,12 @@ class ObjectWords:
             else:
                 length = 1
             index += length
+
+
+def _spellings(name: str) -> list[str]:
+    """How captions spell a name: "alarm clock" for `alarm_clock`, and for "T-shirt" also "t shirt", as some tokenisers cut it."""
+    words = " ".join(name.lower().replace("_", " ").split())
+    return list(dict.fromkeys([" ".join(re.findall(r"\w+", words)) or words, words]))
 
 
 def _forms(words: str) -> set[str]:

@@ -22,7 +22,8 @@ def model():
     [
         ({"run": 3}, "a model is a folder or a name, got 3"),
         ({"run": b"runs/demo"}, "a model is a folder or a name, got b'runs/demo'"),
-        ({"overrides": "search.beams=5"}, "overrides is a list of settings, got the text 'search.beams=5'"),
+        ({"overrides": [3]}, "overrides is a list of settings, got"),
+        ({"overrides": "search.beams=5"}, "overrides is a list of settings, got 'search.beams=5'"),
     ],
 )
 def test_another_type_is_named(arguments, error):

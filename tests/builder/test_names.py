@@ -168,5 +168,5 @@ def test_an_argument_without_a_type_is_named():
         def __init__(self, top_k=4):
             self.top_k = top_k
 
-    with pytest.raises(UserError, match="Untyped: the argument top_k needs a type, such as top_k: int"):
+    with pytest.raises(UserError, match=r"Untyped.__init__: top_k=4 needs a name and a type, such as size: int"):
         check_values("attention", {"top_k": 8}, [Untyped], [])

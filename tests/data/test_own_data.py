@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy
 import pytest
 
 from captioner.data.contract import Example, check_splits
@@ -18,9 +19,10 @@ PHOTO = Path("a.jpg")
         (None, r"should return \{split: \[Example, ...\]\}, got None"),
         ([Example(1, PHOTO, ["a dog"])], r"should return \{split: \[Example, ...\]\}, got \[Example"),
         ({"train": [(1, PHOTO, ["a dog"])]}, r"each photo as Example\(id, image, references\)"),
-        ({"train": [Example(1, PHOTO, "a dog")]}, r"with a Path and a list of texts, got Example\(id=1"),
-        ({"train": [Example(1, "a.jpg", ["a dog"])]}, r"with a Path and a list of texts, got Example\(id=1"),
-        ({"train": [Example(1, PHOTO, ["a dog", None])]}, r"with a Path and a list of texts, got Example\(id=1"),
+        ({"train": [Example(1, PHOTO, "a dog")]}, r"a Path and a list of texts, got Example\(id=1"),
+        ({"train": [Example(1, "a.jpg", ["a dog"])]}, r"a Path and a list of texts, got Example\(id=1"),
+        ({"train": [Example(1, PHOTO, ["a dog", None])]}, r"a Path and a list of texts, got Example\(id=1"),
+        ({"train": [Example(numpy.int64(1), PHOTO, ["a dog"])]}, r"with a Python int or str, a Path"),
         ({"train": [Example(1, PHOTO, []), Example(1, Path("b.jpg"), [])]}, "should have different ids, got 1 for"),
     ],
 )

@@ -101,6 +101,10 @@ def test_other_categories_are_named_by_their_own_names(tmp_path):
         (1, "jets", "jet"),
         (2, "planes", "airplane"),
     ]
+    assert ObjectWords(["alarm_clock"])(["alarm", "clocks"]) == [(0, "alarm clocks", "alarm_clock")]
+    for caption in (["t", "shirt"], ["t-shirts"]):
+        assert [named.category for named in ObjectWords(["T-shirt"])(caption)] == ["T-shirt"]
+    assert [named.category for named in ObjectWords(["dog"], {"dog": ["wet  hound"]})(["wet", "hound"])] == ["dog"]
     assert ObjectWords(["Bench"])(["benches"]) == [(0, "benches", "Bench")]
 
 

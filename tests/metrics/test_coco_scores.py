@@ -202,3 +202,9 @@ def test_a_caption_of_very_many_words_is_named():
     for captions, references in (({1: text}, {1: ["a"]}), ({1: "a"}, {1: ["b", text]})):
         with pytest.raises(UserError, match=r"should be a sentence, got 600,000 words for photo 1"):
             score(captions, references, "characters")
+
+
+@pytest.mark.parametrize(("captions", "references"), [({1: "a dog"}, {1: "a dog"}), ({1: ["a dog"]}, {1: ["a dog"]})])
+def test_texts_and_lists_of_texts_are_not_mixed_up(captions, references):
+    with pytest.raises(UserError, match="one text for each photo's caption, and a list of texts for its references"):
+        score(captions, references)

@@ -212,13 +212,22 @@ def test_photos_are_found_by_the_ends_of_their_paths(boxed):
             "should have boxes of training photos, got none of the 2 photos",
         ),
         ([], {}, "should have boxes of training photos, got none of the 2 photos"),
+        ([("dog", [0, 0, 15, 80])], {"crowds": [0]}, "should have boxes of training photos, got none of the 2 photos"),
+        (
+            [("cat", [0, 0, 15, 80])],
+            {},
+            "boxes of objects that captions name, got none in 1 photos with the categories",
+        ),
+        ([("dog", [0, 0, -15, 80])], {}, "left, top, width and height, got"),
+        ([("dog", [100, 60, 115, 80])] * 3, {}, "3 of 3 boxes that reach beyond their photos"),
+        ([("dog", [0, 0, 0.5, 0.25])], {}, "a bbox is in pixels, not in fractions"),
     ],
-    ids=["another size", "other photos", "no boxes"],
+    ids=["another size", "other photos", "no boxes", "crowds", "not named", "negative", "corners", "fractions"],
 )
 def test_boxes_that_do_not_fit_are_refused(boxed, boxes, options, message):
     write_instances(boxed, boxes, **options)
     with pytest.raises(UserError, match=message):
-        check_boxes(str(boxed / "instances.json"), examples_in(boxed))
+        check_boxes(str(boxed / "instances.json"), examples_in(boxed), str.split)
 
 
 def test_grounding_needs_boxes():

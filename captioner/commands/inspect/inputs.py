@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from captioner.data.instances import Instances, check_size
 from captioner.errors import UserError
 from captioner.features.sources import Source
 from captioner.model import CaptionModel
-from captioner.progress import Report
+from captioner.progress import Report, print_note
 from captioner.regions import Placement, Regions
 from captioner.text.objects import ObjectWords
 from captioner.text.vocabulary import Vocabulary
@@ -143,10 +144,24 @@ def _examples(request: Request, instances: Instances) -> list[Example]:
     beside = own.with_name(own.name.replace("instances", "captions"))
     path = request.captions or (beside if beside != own and beside.is_file() else None)
     references = instances.captions if path is None else dict(read_references(path))
+    _check_references(path, references, instances)
     return [
         Example(photo, folder / instances.files[photo], references.get(photo, []), instances.sizes.get(photo))
         for photo in sorted(instances.of_photo, key=lambda photo: (isinstance(photo, str), photo))
     ]
+
+
+def _check_references(path: Path | None, references: Mapping[Any, list[str]], instances: Instances) -> None:
+    """Refuse captions of other photos; captions of some of them are enough."""
+    without = [photo for photo in instances.of_photo if photo not in references]
+    if path is None or not without:
+        return
+    if len(without) == len(instances.of_photo):
+        raise UserError(
+            f"{path} should hold captions of the inspected photos, got none in common (first ids {next(iter(references))!r} and "
+            f"{without[0]!r}); give their captions with --captions (ids keep their type: 7 is not '7')"
+        )
+    print_note(f"{path} has no captions of {len(without):,} of {len(instances.of_photo):,} photos")
 
 
 def _check_files(request: Request) -> None:
@@ -177,7 +192,8 @@ def _read_words(path: Path | None, instances: Instances) -> dict[str, list[str]]
         return {}
     content = read_json(path, "--words")
     if not isinstance(content, dict) or not all(
-        isinstance(words, list) and all(isinstance(word, str) for word in words) for words in content.values()
+        isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words)
+        for words in content.values()
     ):
         raise UserError(
             f'{path} should map categories to lists of words, {{"dog": ["hound"]}}, got {str(content)[:100]}'

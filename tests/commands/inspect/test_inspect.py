@@ -247,6 +247,19 @@ def test_photos_without_references_are_inspected_by_the_models_own_captions(trai
     assert inspection.tables(card)
 
 
+def test_captions_of_other_photos_are_refused_and_of_some_noted(trained, pictures, tmp_path, capsys):
+    path = instances_path(pictures, "val")
+    with pytest.raises(UserError, match=r"captions of the inspected photos, got none in common \(first ids"):
+        read_inputs(trained, Request(path, captions=pictures / "captions_train.json"), (), silent)
+    content = json.loads((pictures / "captions_val.json").read_text(encoding="utf-8"))
+    some = tmp_path / "some.json"
+    kept = content["images"][0]["id"]
+    annotations = [one for one in content["annotations"] if one["image_id"] == kept]
+    some.write_text(json.dumps({**content, "annotations": annotations}))
+    read_inputs(trained, Request(path, captions=some), (), silent)
+    assert "has no captions of 11 of 12 photos" in capsys.readouterr().err
+
+
 def test_further_words_name_categories(trained, pictures, tmp_path):
     words = tmp_path / "words.json"
     words.write_text(json.dumps({"red circle": ["scarlet disc"]}))

@@ -21,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from captioner.attention.adaptive import AdaptiveAttention
-from captioner.attention.contract import Attended, Attention, Memory, Query, Score
+from captioner.attention.contract import Attended, Attention, Memory, Query, Score, checked
 from captioner.attention.hard import HardAttention
 from captioner.attention.local import LocalMonotonicAttention, LocalPredictiveAttention
 from captioner.attention.multi_head import MultiHeadAttention
@@ -66,6 +66,7 @@ __all__ = [
     "Replaced",
     "Score",
     "Shuffled",
+    "checked",
     "given",
     "uniform",
 ]

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from captioner.errors import UserError
 from captioner.regions import Layout, Regions
 
 _Memory = TypeVar("_Memory", bound="Memory")
+_ROUNDING = 0.02  # of sums of weights in half precision
 
 
 @dataclass(frozen=True)
@@ -129,3 +131,38 @@ class Score(nn.Module):
     def forward(self, hidden: Tensor, keys: Tensor) -> Tensor:
         """Unnormalised scores (B, Q, R) of states (B, Q, H) against keys (B, R, *)."""
         raise NotImplementedError
+
+
+def checked(attention: Attention) -> Attention:
+    """The attention. Of one that is not this package's own, the first result is checked, so that a mistake in it does not show after
+    training, or never.
+
+    Raises:
+        UserError: there is no context_size; and, at the first call, the result does not meet the contract.
+    """
+    name = type(attention).__name__
+    if type(attention).__module__.startswith("captioner."):
+        return attention
+    if not isinstance(getattr(attention, "context_size", None), int):
+        raise UserError(f"{name} should have context_size, the width of its contexts, as an int; set it in __init__")
+
+    def check(_: nn.Module, arguments: tuple[Any, ...], attended: Any) -> None:
+        handle.remove()
+        query, memory = arguments[:2]
+        if not isinstance(attended, Attended):
+            raise UserError(f"{name}.forward should return Attended, got {type(attended).__name__}; change it")
+        shape, wanted = tuple(attended.context.shape), (*query.hidden.shape[:2], attention.context_size)
+        if shape != wanted:
+            raise UserError(f"{name} should return contexts {wanted}, got {shape}; change it, or its context_size")
+        if attended.weights is None:
+            return
+        shape, wanted = tuple(attended.weights.shape), (*query.hidden.shape[:2], memory.mask.shape[1])
+        sums = attended.weights.sum(-1) + (0 if attended.sentinel is None else attended.sentinel)
+        if shape != wanted or attended.weights.min() < 0 or not sums.max() <= 1 + _ROUNDING:
+            raise UserError(
+                f"{name} should return weights {wanted} that are not negative and sum to 1 or less, with the sentinel if there is one, got "
+                f"{shape} from {attended.weights.min():.2g} on with sums up to {sums.max():.3g}; change its weights"
+            )
+
+    handle = attention.register_forward_hook(check)
+    return attention

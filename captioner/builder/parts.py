@@ -10,7 +10,7 @@ from typing import Any
 from torch import optim
 
 from captioner import attention, decoders, search
-from captioner.attention import Attention
+from captioner.attention import Attention, checked
 from captioner.builder.config import arguments
 from captioner.builder.run_folder import FREQUENCIES, fill_encoder
 from captioner.builder.schema import part
@@ -146,7 +146,7 @@ def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
     if chosen.score is not None:
         score = attention.SCORES[chosen.score]
         supplied["score"] = _call("attention", score, arguments(score, sizes | chosen.options))
-    made = _make("attention", chosen, **supplied)
+    made = checked(_make("attention", chosen, **supplied))
     if not chosen.on_attention:
         return made
     from captioner.attention.on_attention import AttentionOnAttention

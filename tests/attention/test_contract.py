@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from captioner.attention import KINDS, SCORES, Query
+from captioner.attention import KINDS, SCORES, Attended, Attention, Query, checked
+from captioner.errors import UserError
 from captioner.regions import Boxes, Grid
 from tests.helpers import QUERY, REGION, make_attention, make_regions, make_score, takes_score
 from tests.reference.scores import EQUATIONS
@@ -275,3 +276,41 @@ def test_adaptive_attention_without_a_memory_cell_says_what_to_use():
     attention, query = make_attention("adaptive"), make_query()
     with pytest.raises(ValueError, match=r"needs a memory cell.* attend: after"):
         attention(Query(query.hidden, query.position), attention.remember(make_regions()))
+
+
+class Own(Attention):
+    """An attention of a user's."""
+
+    def __init__(self, context_size: object, attended: object):
+        super().__init__()
+        self.context_size, self.attended = context_size, attended
+
+    def forward(self, query, memory, need_weights=True):
+        return self.attended
+
+
+@pytest.mark.parametrize(
+    ("size", "attended", "message"),
+    [
+        (None, None, "Own should have context_size"),
+        (2, (torch.zeros(3, 4, 2), None), "Own.forward should return Attended, got tuple"),
+        (2, Attended(torch.zeros(3, 4, 5)), r"Own should return contexts \(3, 4, 2\), got \(3, 4, 5\)"),
+        (2, Attended(torch.zeros(3, 4, 2), torch.full((3, 4, 2), 0.5)), r"Own should return weights \(3, 4, 6\)"),
+        (2, Attended(torch.zeros(3, 4, 2), torch.full((3, 4, 6), 1.0)), "with sums up to 6"),
+        (2, Attended(torch.zeros(3, 4, 2), torch.tensor([2.0, -1, 0, 0, 0, 0]).expand(3, 4, 6)), "from -1 on"),
+        (2, Attended(torch.zeros(3, 4, 2), torch.full((3, 4, 6), torch.nan)), "from nan on"),
+    ],
+)
+def test_an_attention_of_ones_own_that_breaks_the_contract_is_an_error_at_its_first_call(size, attended, message):
+    memory = make_attention("soft", "additive").remember(make_regions())
+    with pytest.raises(UserError, match=message):
+        checked(Own(size, attended))(make_query(), memory)
+
+
+def test_an_attention_of_ones_own_is_checked_once():
+    memory = make_attention("soft", "additive").remember(make_regions())
+    right = Attended(torch.zeros(3, 4, 2), torch.full((3, 4, memory.mask.shape[1]), 1 / memory.mask.shape[1]))
+    attention = checked(Own(2, right))
+    assert attention(make_query(), memory) is right
+    attention.attended = None
+    assert attention(make_query(), memory) is None

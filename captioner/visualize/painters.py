@@ -118,8 +118,10 @@ class Cells:
         end = "the word's own largest" if scale.own else _unlike(scale.top, others)
         note = ""
         if not scale.own and share <= 1:
-            bar[:, round(share * (scale.panel - 1))] = 255.0
-            note = f"white line: a uniform map, {scale.uniform}"
+            bar[:, round(share * (scale.panel - 1))] = (
+                0.0 if share < 0.5 else 255.0
+            )  # the scale begins with light colours
+            note = f"line: a uniform map, {scale.uniform}"
         return _bar("weight", bar, {0.0: "0", 1.0: end}, note, scale)
 
 

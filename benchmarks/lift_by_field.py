@@ -82,11 +82,15 @@ def draw(path: Path, points: list[Point]) -> None:
             above = [one.gains[name]["high"] - one.gains[name]["value"] for one in shown]
             fields = [100 * one.field + 0.5 * aside for one in shown]  # so that both intervals are seen
             axes.errorbar(fields, values, [below, above], color=colour, fmt=marker, capsize=3, label=name)
-        for one in points:
+        for number, one in enumerate(
+            sorted(points, key=lambda one: one.field)
+        ):  # names in turn above and below, so that none overlap
             highest = max(gain["high"] for gain in one.gains.values())
+            lowest = min(gain["low"] for gain in one.gains.values())
+            place = {"xytext": (0, 5), "va": "bottom"} if number % 2 == 0 else {"xytext": (0, -5), "va": "top"}
             axes.annotate(
-                f"{one.run}\n{one.regions} regions", (100 * one.field, highest), (0, 5), fontsize=8, ha="center",
-                textcoords="offset points",
+                f"{one.run}\n{one.regions} regions", (100 * one.field, lowest if number % 2 else highest), fontsize=8,
+                ha="center", textcoords="offset points", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1}, **place,
             )  # fmt: skip
         axes.axhline(0, color="#777777", linestyle="--")
         axes.margins(x=0.12, y=0.2)

@@ -53,7 +53,7 @@ wheel: setup  ## a wheel and a source distribution in dist/, checked
 	$(RUN) -m build --no-isolation --outdir dist
 	$(RUN) -m twine check --strict dist/*
 
-BENCHMARKS = train_step attention beam encoder store captioners pictures time_to_score growth coco_dry_run
+BENCHMARKS = train_step products attention beam encoder store captioners pictures time_to_score growth coco_dry_run
 
 bench: setup  ## the benchmarks that need no data, one after another
 	for name in $(BENCHMARKS); do $(RUN) benchmarks/$$name.py || exit 1; done

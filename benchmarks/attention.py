@@ -31,7 +31,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from machine import in_turn, precisions, where  # noqa: E402
 from memory import MadeTensors  # noqa: E402
-from train_step import best_rate  # noqa: E402
+from train_step import best_rate, with_pytorch_products  # noqa: E402
 
 from captioner import attention  # noqa: E402
 from captioner.attention import MultiHeadAttention, Query  # noqa: E402
@@ -126,7 +126,7 @@ def dropouts(device: torch.device) -> tuple[Callable[[], None], Callable[[], Non
 
 def operations(step: Callable[[], None]) -> float:
     with FlopCounterMode(display=False) as counted:
-        step()
+        with_pytorch_products(step)()  # the counter does not know the others
     return counted.get_total_flops()
 
 

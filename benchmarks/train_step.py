@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -40,6 +41,7 @@ from captioner.training.contract import Totals  # noqa: E402
 from captioner.training.objectives import TeacherForcing  # noqa: E402
 from captioner.training.optimisation import adam, clip_gradients  # noqa: E402
 
+Result = TypeVar("Result")
 PHOTOS, CAPTIONS, REGIONS, REGION = 8, 5, 196, 2048
 COMPARISON, HIDDEN, WORD, VOCABULARY = 512, 512, 512, 9490
 TEXTBOOK = {"gate": "vector", "output": "state"}
@@ -75,10 +77,10 @@ def our_step(batch: Batch, precision: torch.dtype, **options: str) -> Callable[[
     return step
 
 
-def with_pytorch_products(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
+def with_pytorch_products(step: Callable[[], Result]) -> Callable[[], Result]:
     """The step without `captioner.layers.products`."""
 
-    def plain() -> Tensor:
+    def plain() -> Result:
         torch.backends.mkldnn.enabled = False
         try:
             return step()
@@ -215,7 +217,7 @@ def report(rows: list[Row], times: list[float], rates: dict[torch.dtype, float],
 
 
 PARTS = {
-    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "mkldnn::_linear_pointwise"),
     "elements of the additive score": (
         "aten::addcmul",
         "aten::sum",

@@ -6,7 +6,6 @@ float32 in any case.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -83,9 +82,9 @@ def pack(
     # Without settings, the folder is no model until all is written.
     for name in (builder.SETTINGS, builder.ENCODER, TRAINING_PHOTOS):
         (folder / name).unlink(missing_ok=True)
-    earlier = _digest(folder / BEST)
+    earlier = _tensors(folder / BEST)
     _copy_weights(run, folder)
-    _copy_picture(run, folder, same_model=_digest(folder / BEST) == earlier)
+    _copy_picture(run, folder, same_model=_are_equal(_tensors(folder / BEST), earlier))
     captioner.vocabulary.save(folder / builder.VOCABULARY)
     if known is not None:
         known.save(folder / TRAINING_PHOTOS)
@@ -133,8 +132,16 @@ def _copy_picture(run: Path, folder: Path, same_model: bool) -> None:
         (folder / SHEET).unlink(missing_ok=True)
 
 
-def _digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest() if path.is_file() else b""
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """A checkpoint's tensors; none if it cannot be read. Files of the same tensors can differ, in the order of what their heads say."""
+    try:
+        return load_checkpoint(path)[0]
+    except UserError:
+        return {}
+
+
+def _are_equal(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def _half(tensor: Tensor) -> Tensor:

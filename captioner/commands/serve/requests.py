@@ -95,7 +95,7 @@ class _InTime(Search):
 
     search: Search
     deadline: float  # of time.monotonic()
-    running: Running
+    running: Running = field(default_factory=Running)
 
     @property
     def limits(self) -> Limits:

@@ -100,6 +100,10 @@ def _run(search: Search, decoder: Decoder, memory: Memory, need_weights: bool) -
         )
         broken = log_probs.amax().isnan()
         chosen = search.choose(log_probs, BeamState(scores[active], ranks[active], ended[active], length))
+        if not isinstance(chosen, Continuations):
+            raise UserError(
+                f"{type(search).__name__}.choose should return Continuations, got {type(chosen).__name__}; change it"
+            )
         words, parents = chosen.words, chosen.parents
         if length == 0:
             _check_memory(words, log_probs.shape[-1], _map_numbers(attended) * (search.limits.max_length + 1))

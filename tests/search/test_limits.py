@@ -9,6 +9,7 @@ import torch
 
 from captioner.attention import Attended
 from captioner.decoders import Decoder
+from captioner.errors import UserError
 from captioner.search import BeamSearch, Greedy, Limits, Sampling
 from captioner.text.vocabulary import END, START
 from tests.helpers import make_decoder, make_regions
@@ -126,3 +127,12 @@ def test_a_sample_without_a_word_left_ends_while_others_go_on(seed):
 
 def make_memory():
     return make_decoder(vocabulary_size=VOCABULARY).remember(make_regions())
+
+
+def test_a_search_of_ones_own_that_returns_something_else_is_an_error(decoder):
+    class Own(Greedy):
+        def choose(self, log_probs, state):
+            return log_probs.max(-1)
+
+    with pytest.raises(UserError, match=r"Own\.choose should return Continuations, got max"):
+        Own()(decoder, decoder.remember(make_regions()))

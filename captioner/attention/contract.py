@@ -146,23 +146,28 @@ def checked(attention: Attention) -> Attention:
     if not isinstance(getattr(attention, "context_size", None), int):
         raise UserError(f"{name} should have context_size, the width of its contexts, as an int; set it in __init__")
 
-    def check(_: nn.Module, arguments: tuple[Any, ...], attended: Any) -> None:
-        handle.remove()
-        query, memory = arguments[:2]
-        if not isinstance(attended, Attended):
-            raise UserError(f"{name}.forward should return Attended, got {type(attended).__name__}; change it")
-        shape, wanted = tuple(attended.context.shape), (*query.hidden.shape[:2], attention.context_size)
-        if shape != wanted:
-            raise UserError(f"{name} should return contexts {wanted}, got {shape}; change it, or its context_size")
-        if attended.weights is None:
-            return
-        shape, wanted = tuple(attended.weights.shape), (*query.hidden.shape[:2], memory.mask.shape[1])
-        sums = attended.weights.sum(-1) + (0 if attended.sentinel is None else attended.sentinel)
-        if shape != wanted or attended.weights.min() < 0 or not sums.max() <= 1 + _ROUNDING:
-            raise UserError(
-                f"{name} should return weights {wanted} that are not negative and sum to 1 or less, with the sentinel if there is one, got "
-                f"{shape} from {attended.weights.min():.2g} on with sums up to {sums.max():.3g}; change its weights"
-            )
-
-    handle = attention.register_forward_hook(check)
+    attention.register_forward_hook(_check, with_kwargs=True)
     return attention
+
+
+def _check(attention: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any], attended: Any) -> None:
+    """Check the first result that has weights, of this attention and of every copy of it."""
+    if torch.compiler.is_compiling() or getattr(attention, "_is_checked", False):
+        return
+    name, given = type(attention).__name__, dict(zip(("query", "memory"), arguments, strict=False)) | options
+    query, memory = given["query"], given["memory"]
+    if not isinstance(attended, Attended):
+        raise UserError(f"{name}.forward should return Attended, got {type(attended).__name__}; change it")
+    shape, wanted = tuple(attended.context.shape), (*query.hidden.shape[:2], attention.context_size)
+    if shape != wanted:
+        raise UserError(f"{name} should return contexts {wanted}, got {shape}; change it, or its context_size")
+    if attended.weights is None:
+        return
+    shape, wanted = tuple(attended.weights.shape), (*query.hidden.shape[:2], memory.mask.shape[1])
+    sums = attended.weights.sum(-1) + (0 if attended.sentinel is None else attended.sentinel)
+    if shape != wanted or attended.weights.min() < 0 or not sums.max() <= 1 + _ROUNDING:
+        raise UserError(
+            f"{name} should return weights {wanted} that are not negative and sum to 1 or less, with the sentinel if there is one, got "
+            f"{shape} from {attended.weights.min():.2g} on with sums up to {sums.max():.3g}; change its weights"
+        )
+    attention._is_checked = True  # pyright: ignore[reportArgumentType]

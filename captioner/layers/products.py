@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import platform
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ def is_faster(rows: Tensor, weight: Tensor) -> bool:
         and rows.dtype == weight.dtype == torch.float32
         and rows.device.type == weight.device.type == "cpu"
         and len(rows) > 0
+        and rows.shape[-1] == weight.shape[-1]
         and torch.backends.mkldnn.enabled
         and _works_here()
     )
@@ -37,7 +39,18 @@ def pack(weight: Tensor) -> Tensor:
 
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Rows (N, I) times the weight (O, I), packed or not, plus the bias: (N, O), without gradients; only where `is_faster` says so."""
+    """Rows (N, I) times the weight (O, I), packed or not, plus the bias: (N, O), without gradients; only where `is_faster` says so.
+
+    oneDNN keeps a kernel, up to 1 MB, for every number of rows. So rows of zeros are added, to a multiple of 8 or, above 64, of 32.
+    """
+    count = len(rows)
+    missing = -count % (8 if count <= 64 else 32)
+    padded = functional.pad(rows, (0, 0, 0, missing)) if missing else rows
+    result = _multiply(padded, weight, bias)
+    return result.resize_(count, result.shape[1]) if missing else result
+
+
+def _multiply(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
 
 
@@ -46,7 +59,9 @@ def _works_here() -> bool:
     """Whether this PyTorch has these operations, which are not documented, and they give what they should."""
     if platform.machine().lower() not in {"x86_64", "amd64"} or not torch.backends.mkldnn.is_available():
         return False
-    rows, weight, bias = torch.linspace(-1, 1, 6).view(2, 3), torch.linspace(0, 1, 12).view(4, 3), torch.ones(4)
+    options: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+    rows, weight = torch.linspace(-1, 1, 6, **options).view(2, 3), torch.linspace(0, 1, 12, **options).view(4, 3)
+    bias = torch.ones(4, **options)
     try:
         results = [linear(rows, weight, bias), linear(rows, pack(weight), bias)]
     except (AttributeError, RuntimeError):

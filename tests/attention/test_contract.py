@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from itertools import product
 
@@ -312,5 +313,10 @@ def test_an_attention_of_ones_own_is_checked_once():
     right = Attended(torch.zeros(3, 4, 2), torch.full((3, 4, memory.mask.shape[1]), 1 / memory.mask.shape[1]))
     attention = checked(Own(2, right))
     assert attention(make_query(), memory) is right
-    attention.attended = None
-    assert attention(make_query(), memory) is None
+    copied = copy.deepcopy(attention)
+    attention.attended = copied.attended = None
+    assert attention(make_query(), memory=memory) is None
+    assert copied(make_query(), memory) is None
+    unchecked = copy.deepcopy(checked(Own(2, None)))
+    with pytest.raises(UserError, match="should return Attended"):
+        unchecked(make_query(), memory=memory)

@@ -75,16 +75,20 @@ def test_whatever_is_trained_has_a_gradient(trained):
 
 @here
 def test_a_loop_packs_a_weight_once_and_the_next_loop_packs_the_new_weight(monkeypatch):
-    layer, rows, packed = Linear(300, 300), torch.ones(3, 300), []
+    layer, packed = Linear(300, 300), []
     pack = products.pack
     monkeypatch.setattr(products, "pack", lambda weight: packed.append(weight) or pack(weight))
     with torch.no_grad():
         with word_loop():
-            torch.testing.assert_close(layer(rows), layer(rows))
+            for count in (1, 5, 64, 65, 97):
+                rows = torch.randn(count, 300)
+                torch.testing.assert_close(
+                    layer(rows), functional.linear(rows, layer.weight, layer.bias), atol=1e-4, rtol=1e-4
+                )
         layer.weight.zero_()
         layer.bias.zero_()
         with word_loop():
-            assert not layer(rows).any()
+            assert not layer(torch.ones(3, 300)).any()
     assert len(packed) == 2
 
 
@@ -100,6 +104,27 @@ def test_a_loop_packs_a_weight_once_and_the_next_loop_packs_the_new_weight(monke
 )
 def test_others_are_left_to_pytorch(rows, weight):
     assert not products.is_faster(rows, weight)
+
+
+@here
+def test_few_kernels_serve_all_numbers_of_rows(monkeypatch):
+    """oneDNN keeps a kernel for each."""
+    seen, multiply = set(), products._multiply
+
+    def counting(rows, *others):
+        seen.add(len(rows))
+        return multiply(rows, *others)
+
+    monkeypatch.setattr(products, "_multiply", counting)
+    weight = torch.randn(300, 300)
+    for count in range(1, 300):
+        assert products.linear(torch.ones(count, 300), weight).shape == (count, 300)
+    assert len(seen) == 16
+
+
+def test_rows_of_another_width_get_pytorch_s_error():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        Linear(512, 512)(torch.ones(3, 500))
 
 
 def test_switching_onednn_off_switches_them_off(monkeypatch):

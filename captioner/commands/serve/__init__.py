@@ -78,7 +78,8 @@ def run(
             console.print(how_to_forward(app.server_port), soft_wrap=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder is removed then too
         try:
-            threading.Event().wait()
+            while True:
+                time.sleep(1)  # a wait without a limit would not hear Ctrl-C on Windows
         finally:
             app.close(verbose=False)
             service.running.stop(_STOP_SECONDS)

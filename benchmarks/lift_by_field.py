@@ -82,9 +82,8 @@ def draw(path: Path, points: list[Point]) -> None:
             above = [one.gains[name]["high"] - one.gains[name]["value"] for one in shown]
             fields = [100 * one.field + 0.5 * aside for one in shown]  # so that both intervals are seen
             axes.errorbar(fields, values, [below, above], color=colour, fmt=marker, capsize=3, label=name)
-        for number, one in enumerate(
-            sorted(points, key=lambda one: one.field)
-        ):  # names in turn above and below, so that none overlap
+        # Names stand in turn above and below, so that none overlap.
+        for number, one in enumerate(sorted(points, key=lambda one: one.field)):
             highest = max(gain["high"] for gain in one.gains.values())
             lowest = min(gain["low"] for gain in one.gains.values())
             place = {"xytext": (0, 5), "va": "bottom"} if number % 2 == 0 else {"xytext": (0, -5), "va": "top"}

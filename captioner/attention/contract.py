@@ -134,8 +134,7 @@ class Score(nn.Module):
 
 
 def checked(attention: Attention) -> Attention:
-    """The attention. Of one that is not this package's own, the first result is checked, so that a mistake in it does not show after
-    training, or never.
+    """The attention. If its class is a user's own, its first result is checked: a mistake in it would show only after training, or never.
 
     Raises:
         UserError: there is no context_size; and, at the first call, the result does not meet the contract.
@@ -145,7 +144,6 @@ def checked(attention: Attention) -> Attention:
         return attention
     if not isinstance(getattr(attention, "context_size", None), int):
         raise UserError(f"{name} should have context_size, the width of its contexts, as an int; set it in __init__")
-
     attention.register_forward_hook(_check, with_kwargs=True)
     return attention
 

@@ -188,7 +188,7 @@ class View {
     const numRegions = weights.length;
     if (weights.every((weight) => weight === 0)) return [["no region", "raised this word", "the map is 0 everywhere"]];
     const peak = weights.indexOf(weights.reduce((largest, weight) => Math.max(largest, weight), 0));
-    const sum = weights.reduce((total, weight) => total + weight, 0) || 1;
+    const sum = weights.reduce((total, weight) => total + weight, 0);
     const effective = Math.exp(weights.reduce((total, weight) => (weight > 0 ? total - (weight / sum) * Math.log(weight / sum) : total), 0));
     const spread = `${effective.toFixed(0)} of ${numRegions} regions`;
     const how = effective >= EVERYWHERE * numRegions ? ["looked everywhere:", spread] : ["spread over", spread];

@@ -39,7 +39,7 @@ from captioner.commands.photo_sources import photo_source, read_splits  # noqa: 
 from captioner.commands.train.training_run import Validator, make_trainer  # noqa: E402
 from captioner.data.batches import encode_references  # noqa: E402
 from captioner.errors import Interrupted, UserError  # noqa: E402
-from captioner.features.views import VIEWS  # noqa: E402
+from captioner.features.sources import VIEWS  # noqa: E402
 from captioner.training.distributed import Processes, choose_device, precision_text  # noqa: E402
 from captioner.training.plan import Validation  # noqa: E402
 from captioner.training.stopping import StopRequest  # noqa: E402

@@ -5,6 +5,7 @@ sections.py   what a section holds besides the part that its kind names
 renamed.py    settings under their earlier names
 schema.py     settings checked against the constructors of the parts they name
 parts.py      makes the parts, with the sizes that follow from one another
+construct.py  calls their constructors, and checks what they made
 taught_maps.py  the boxes of training photos, as maps that teach attention
 run_folder.py a run folder: checks, its lock, and reading its settings and weights
 run_files.py  the list of its files

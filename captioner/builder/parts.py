@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import optim
 
 from captioner import attention, decoders, search
 from captioner.attention import Attention, checked
 from captioner.builder.config import arguments
+from captioner.builder.construct import construct, make
 from captioner.builder.run_folder import FREQUENCIES, fill_encoder
 from captioner.builder.schema import part
-from captioner.builder.sections import PartSettings, Settings
+from captioner.builder.sections import Settings
 from captioner.data.contract import Example, Splits, check_splits, present
 from captioner.data.folder import READ_TEXTS
 from captioner.encoders import Refiner, Vision
-from captioner.errors import UserError, system_errors, too_large
+from captioner.errors import UserError, system_errors
 from captioner.model import CaptionModel
 from captioner.search import Limits
 from captioner.text.vocabulary import Vocabulary
@@ -27,39 +27,6 @@ from captioner.training.contract import Objective
 from captioner.training.distillation import Distillation
 from captioner.training.objectives import TeacherForcing
 from captioner.training.self_critical import SelfCritical
-
-_SIZED = ("encoder", "refiner", "attention", "decoder")  # sections with weights, of sizes that settings give
-
-
-def _make(section: str, chosen: PartSettings, **supplied: Any) -> Any:
-    """The part that a section names."""
-    constructor = part(section, chosen.kind)
-    return _call(section, constructor, arguments(constructor, chosen.options) | supplied)
-
-
-def _call(section: str, constructor: Callable, values: Mapping[str, Any]) -> Any:
-    """The part that a constructor makes.
-
-    Raises:
-        UserError: the constructor refuses the values, or the part is too large for this computer.
-    """
-    try:
-        if section in _SIZED and "download" not in inspect.signature(constructor).parameters:
-            from captioner.layers.allocation import check_memory
-
-            check_memory(lambda: constructor(**values))
-        return constructor(**values)
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(f"{section}: {error}") from error
-    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:
-        if not too_large(error):
-            raise
-        why = next(iter(str(error).splitlines()), "out of memory")[:150]
-        raise UserError(
-            f"{section} should fit into memory, got sizes that do not ({why}); make them smaller"
-        ) from error
 
 
 def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
@@ -75,7 +42,7 @@ def make_splits(settings: Settings) -> tuple[Splits, list[Example]]:
 @system_errors()
 def make_all_splits(settings: Settings) -> Splits:
     """The splits, including examples whose photos are missing, without those that `data.leave_out` names."""
-    splits, leave_out = _make("data", settings.data), settings.data.leave_out
+    splits, leave_out = make("data", settings.data), settings.data.leave_out
     check_splits(splits)
     if not leave_out:
         return splits
@@ -105,7 +72,7 @@ def make_encoder(settings: Settings, download: bool = True) -> Vision:
     chosen = settings.encoder
     takes_download = "download" in inspect.signature(part("encoder", chosen.kind)).parameters
     supplied = {"download": download and not chosen.from_run} if takes_download else {}
-    encoder: Vision = _make("encoder", chosen, **supplied)
+    encoder: Vision = make("encoder", chosen, **supplied)
     encoder.run_in(chosen.runtime)
     if download and chosen.from_run:
         from captioner.builder.loading import model_folder
@@ -119,11 +86,16 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
     encoder = make_encoder(settings, download)
     refiner = make_refiner(settings, encoder)
     region_size = refiner.region_size if refiner is not None else encoder.region_size
-    hidden_size, word_size = settings.decoder.options["hidden_size"], settings.decoder.options.get("word_size", 0)
-    cell_input_size = decoders.KINDS[settings.decoder.kind].cell_input_size(hidden_size, word_size, region_size)
+    kind, options = settings.decoder.kind, settings.decoder.options
+    if "hidden_size" not in options:
+        raise UserError(
+            f"decoder.kind={kind} should take hidden_size, the size of the state that attends; add it to its arguments"
+        )
+    hidden_size, word_size = options["hidden_size"], options.get("word_size", 0)
+    cell_input_size = decoders.KINDS[kind].cell_input_size(hidden_size, word_size, region_size)
     sizes = {"query_size": hidden_size, "region_size": region_size, "cell_input_size": cell_input_size}
     supplied = {"attention": make_attention(settings, sizes), "region_size": region_size}
-    decoder = _make("decoder", settings.decoder, **supplied, vocabulary_size=len(vocabulary))
+    decoder = make("decoder", settings.decoder, **supplied, vocabulary_size=len(vocabulary))
     return CaptionModel(encoder, decoder, refiner)
 
 
@@ -136,7 +108,7 @@ def make_refiner(settings: Settings, encoder: Vision) -> Refiner | None:
             )
         return None
     sizes = {"region_size": encoder.region_size, "whole_size": encoder.whole_size}
-    return _call("refiner", Refiner, {**sizes, **settings.refiner})
+    return construct("refiner", Refiner, {**sizes, **settings.refiner})
 
 
 def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
@@ -145,13 +117,13 @@ def make_attention(settings: Settings, sizes: dict[str, int]) -> Attention:
     supplied = arguments(attention.KINDS[chosen.kind], sizes)
     if chosen.score is not None:
         score = attention.SCORES[chosen.score]
-        supplied["score"] = _call("attention", score, arguments(score, sizes | chosen.options))
-    made = checked(_make("attention", chosen, **supplied))
+        supplied["score"] = construct("attention", score, arguments(score, sizes | chosen.options))
+    made = checked(make("attention", chosen, **supplied))
     if not chosen.on_attention:
         return made
     from captioner.attention.on_attention import AttentionOnAttention
 
-    return _call("attention", AttentionOnAttention, {"attention": made, "query_size": sizes["query_size"]})
+    return construct("attention", AttentionOnAttention, {"attention": made, "query_size": sizes["query_size"]})
 
 
 def make_objective(
@@ -190,7 +162,7 @@ def _objective(settings: Settings, model: CaptionModel, vocabulary: Vocabulary, 
         if settings.run.captions_per_photo:
             raise UserError("objective.kind=self_critical draws captions of its own; leave run.captions_per_photo out")
         supplied |= {"bad_words": bad_words(vocabulary), "rewards": {}}
-    made = _make("objective", chosen, **supplied).to(model.device)
+    made = make("objective", chosen, **supplied).to(model.device)
     if isinstance(made, Distillation):
         from captioner.builder.teachers import load_teachers
 
@@ -233,11 +205,11 @@ def make_optimiser(settings: Settings, model: CaptionModel) -> optim.Optimizer:
         {"params": encoder} | ({"lr": rate} if rate is not None else {}),
         {"params": [parameter for name, parameter in model.named_parameters() if not name.startswith("encoder.")]},
     ]
-    return _make("optimiser", settings.optimiser, parameters=[group for group in groups if group["params"]])
+    return make("optimiser", settings.optimiser, parameters=[group for group in groups if group["params"]])
 
 
 def make_schedule(settings: Settings) -> optimisation.Constant:
-    return _make("schedule", settings.schedule)
+    return make("schedule", settings.schedule)
 
 
 def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
@@ -247,4 +219,4 @@ def make_search(settings: Settings, vocabulary: Vocabulary) -> search.Search:
         from captioner.text.endings import bad_words
 
         options["bad_words"] = bad_words(vocabulary)
-    return _make("search", settings.search, limits=_call("search", Limits, options))
+    return make("search", settings.search, limits=construct("search", Limits, options))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from captioner.features.views import VIEWS
+from captioner.features.sources import VIEWS
 from captioner.ranges import OneOf, Positive, Size
 from captioner.text.tokens import TOKENS
 from captioner.training.plan import Plan

@@ -42,7 +42,7 @@ class Batch:
     words: Tensor  # (B, Q, T) start token, words, end token, then PAD; a photo with fewer references has rows of PAD
     indices: Sequence[int] = ()  # (B) of the examples in the split
     mirrored: Photos | None = None  # the photos' mirror images, if the objective compares them
-    views: Sequence[int] = ()  # (B) of the photos; see `features.views`
+    views: Sequence[int] = ()  # (B) of the photos; see `features.sources`
 
     @property
     def inputs(self) -> Tensor:

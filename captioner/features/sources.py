@@ -1,4 +1,5 @@
-"""Sources of a batch's photos: photo files, or regions that a frozen encoder computed earlier.
+"""Sources of a batch's photos: photo files, or regions that a frozen encoder computed earlier; and their views, the flips and quarter turns
+of a photo. For an aerial photo, all of them are as natural as the photo itself.
 
 Shapes: B photos, R regions, D region feature, h and w pixels.
 """
@@ -19,14 +20,26 @@ from torch.utils.data import get_worker_info
 from captioner.encoders.contract import View
 from captioner.encoders.preprocess import open_photo, photo_size
 from captioner.errors import UserError
-from captioner.features.views import seen_as
 from captioner.regions import Placement, Regions
 
+VIEWS = {"none": 1, "flips": 2, "turns": 8}
+"""Number of views by augmentation: the photo; also its mirror image; both in each of the four quarter turns."""
 _KEEP_BYTES = 2**30
 _CHECK_BATCH = 32
 _READERS = 2  # threads
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+def seen_as(pixels: Tensor, view: int) -> Tensor:
+    """Pixels (..., h, w) in one of eight views: 0 unchanged, 1 mirrored left to right; then both turned by 1 to 3 quarters."""
+    turns, mirrored = divmod(view, 2)
+    if turns % 2 and pixels.shape[-1] != pixels.shape[-2]:
+        raise ValueError(
+            f"a quarter turn needs a square view of the photo, got {pixels.shape[-1]} x {pixels.shape[-2]} pixels; "
+            "choose augment: flips, or a square input size"
+        )
+    return (pixels.flip(-1) if mirrored else pixels).rot90(turns, (-2, -1))
 
 
 class Source(Protocol):

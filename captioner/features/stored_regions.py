@@ -14,10 +14,9 @@ from torch import Tensor
 
 from captioner.encoders.contract import Encoder
 from captioner.errors import Unreachable, UserError
-from captioner.features.sources import PhotoFiles, read_ahead
+from captioner.features.sources import PhotoFiles, read_ahead, seen_as
 from captioner.features.store import FeatureStore, checksum
 from captioner.features.store_index import Mark, mark_of
-from captioner.features.views import seen_as
 from captioner.files import remove_unfinished
 from captioner.progress import Report, silent
 from captioner.regions import Placement, Regions

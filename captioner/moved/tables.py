@@ -18,7 +18,7 @@ MOVED = {
     "objects.synonyms": "text.object_synonyms",
     "encoders.store": "features.store",
     "encoders.sources": "features.sources",
-    "encoders.views": "features.views",
+    "encoders.views": "features.sources",
     "encoders.region_files": "features.region_files",
     "search.captioner": "captioner",
     "search.caption": "search.result",

@@ -13,6 +13,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 from torch.nn import functional
 
+from captioner.errors import UserError
 from captioner.ranges import Captions, NonNegative, OneOf
 from captioner.search.hypotheses import SearchHistory
 from captioner.search.length_rules import LENGTH_RULES
@@ -145,12 +146,12 @@ def _best(
     """
     from captioner.layers.topk import largest  # training takes its first steps without it
 
-    rule, length = LENGTH_RULES[length_rule], state.length + 1
-    values = log_probs if penalty is None else rule(log_probs, length) - penalty[:, None]
+    length = state.length + 1
+    values = log_probs if penalty is None else _ranks(length_rule, log_probs, length) - penalty[:, None]
     words = largest(values, min(beams, log_probs.shape[-1])).indices  # (n, K, k)
     log_probs = log_probs.gather(-1, words)
     totals = state.scores[..., None] + log_probs
-    ranks = rule(totals, length)
+    ranks = _ranks(length_rule, totals, length)
     if length_rule != "none":  # a caption that has ended keeps the rank of its own length
         ranks = torch.where(state.ended[..., None], state.ranks[..., None] + log_probs, ranks)
     values = (ranks if penalty is None else ranks - penalty[:, None].expand_as(values).gather(-1, words)).flatten(1)
@@ -163,3 +164,18 @@ def _best(
     )
     scores, ranks = (tensor.masked_fill(values.isinf(), -torch.inf) for tensor in (totals, ranks))
     return Continuations(words, parents, log_probs, scores, ranks)
+
+
+def _ranks(length_rule: str, log_probs: Tensor, length: int) -> Tensor:
+    """What captions of so many words, the end token included, are ranked by.
+
+    Raises:
+        UserError: the rule, which may be a user's own, returns something else.
+    """
+    ranks = LENGTH_RULES[length_rule](log_probs, length)
+    if not isinstance(ranks, Tensor) or ranks.shape != log_probs.shape:
+        raise UserError(
+            f"search.length_rule={length_rule} should return ranks {tuple(log_probs.shape)}, got "
+            f"{tuple(ranks.shape) if isinstance(ranks, Tensor) else type(ranks).__name__}; change its function"
+        )
+    return ranks

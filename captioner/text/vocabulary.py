@@ -42,8 +42,19 @@ class Vocabulary:
 
     @classmethod
     def from_captions(cls, captions: Iterable[str], min_count: int = 1, tokens: str = "simple") -> Vocabulary:
-        """The words that occur at least `min_count` times in the captions, most frequent first."""
-        counts = Counter(word for caption in captions for word in TOKENS[tokens](caption))
+        """The words that occur at least `min_count` times in the captions, most frequent first.
+
+        Raises:
+            UserError: there are none; or the tokeniser, which may be a user's own, does not return a list of words.
+        """
+        counts: Counter[str] = Counter()
+        for caption in captions:
+            words = TOKENS[tokens](caption)
+            if not isinstance(words, list):
+                raise UserError(
+                    f"tokens={tokens} should cut a caption into a list of words, got {type(words).__name__}; change its function in TOKENS"
+                )
+            counts.update(words)
         kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
         kept = [word for word in kept if word not in MARKS]
         if not kept:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from captioner.features.views import seen_as
+from captioner.features.sources import seen_as
 from captioner.regions import Grid
 from captioner.text.objects import ObjectWords
 from captioner.text.vocabulary import Vocabulary

@@ -17,7 +17,7 @@ from captioner.commands.train import train
 from captioner.decoders.cells import CELLS
 from captioner.encoders import Refiner
 from captioner.errors import UserError
-from captioner.features.views import VIEWS
+from captioner.features.sources import VIEWS
 from captioner.metrics.units import NAMES
 from captioner.model import CaptionModel
 from captioner.ranges import OneOf

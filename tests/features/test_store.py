@@ -19,11 +19,10 @@ from captioner.encoders import preprocess
 from captioner.encoders.small_cnn import SmallCNN
 from captioner.errors import Unreachable, UserError
 from captioner.features import store as store_module
-from captioner.features.sources import PhotoFiles
+from captioner.features.sources import VIEWS, PhotoFiles, seen_as
 from captioner.features.store import FeatureStore
 from captioner.features.store_index import mark_of
 from captioner.features.stored_regions import store_regions
-from captioner.features.views import VIEWS, seen_as
 from captioner.progress import Report
 
 

@@ -18,8 +18,8 @@ from captioner.encoders.onnx_runtime import runtime_text
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.features.region_files import RegionFiles
+from captioner.features.sources import VIEWS
 from captioner.features.store import is_stored, store_row_bytes
-from captioner.features.views import VIEWS
 from captioner.files import write_text_atomically
 from captioner.progress import Report, silent
 from captioner.text.vocabulary import Vocabulary

@@ -23,8 +23,7 @@ from captioner.data.contract import Example, Splits, epoch_sizes
 from captioner.data.folder import READ_TEXTS
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import Interrupted, UserError
-from captioner.features.sources import Source
-from captioner.features.views import VIEWS
+from captioner.features.sources import VIEWS, Source
 from captioner.model import CaptionModel
 from captioner.progress import Report, silent
 from captioner.search import Caption

@@ -83,16 +83,24 @@ def _boxes(path: Path) -> tuple[dict[str, list[Box]], tuple[int, int]]:
     boxes: dict[str, list[Box]] = {}
     with parsing(path, "annotations of Flickr30k Entities", _ADVICE):
         root = ElementTree.fromstring(text)
-        size = (int(root.findtext("size/width", "")), int(root.findtext("size/height", "")))
+        size = (_whole(root, "size/width"), _whole(root, "size/height"))
         for shown in root.iterfind("object"):
             for box in shown.iterfind("bndbox"):
-                left, top, right, bottom = (int(box.findtext(side, "")) for side in ("xmin", "ymin", "xmax", "ymax"))
+                left, top, right, bottom = (_whole(box, side) for side in ("xmin", "ymin", "xmax", "ymax"))
                 if right < left or bottom < top:
                     raise ValueError(f"a box from {left}, {top} to {right}, {bottom}")
                 corners = (float(left - 1), float(top - 1), float(right - left + 1), float(bottom - top + 1))
                 for name in shown.iterfind("name"):
                     boxes.setdefault((name.text or "").strip(), []).append(corners)
     return boxes, size
+
+
+def _whole(parent: ElementTree.Element, path: str) -> int:
+    """The whole number in an element below `parent`."""
+    text = (parent.findtext(path) or "").strip()
+    if re.fullmatch(r"-?[0-9]{1,9}", text) is None:
+        raise ValueError(f"{text!r} in place of a whole number in {parent.tag}/{path}")
+    return int(text)
 
 
 def _objects(words: Mapping[str, set[str]], boxes: Mapping[str, list[Box]]) -> list[Instance]:

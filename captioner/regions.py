@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+SLIVER = 1e-6
+"""A smaller share of a region's width or height is rounding."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -26,10 +29,12 @@ class Grid:
         return self.rows * self.columns
 
     def corners(self) -> Tensor:
-        """(R, 4): left, top, right, bottom of each region, as fractions of the view."""
+        """(R, 4) float64: left, top, right, bottom of each region, as fractions of the view. Neighbours share exactly the same edge."""
         top, left = torch.meshgrid(torch.arange(self.rows), torch.arange(self.columns), indexing="ij")
-        left, top = left.flatten() / self.columns, top.flatten() / self.rows
-        return torch.stack([left, top, left + 1 / self.columns, top + 1 / self.rows], dim=1)
+        left, top = left.flatten().double(), top.flatten().double()
+        return torch.stack(
+            [left / self.columns, top / self.rows, (left + 1) / self.columns, (top + 1) / self.rows], dim=1
+        )
 
     def select(self, photos: Tensor | slice) -> Grid:
         return self
@@ -191,3 +196,9 @@ class Placement:
         """(R, 4) float64: left, top, right, bottom of each region in photo pixels; may extend past the photo's border."""
         fractions = layout.corners().double().cpu().unflatten(1, (2, 2))
         return self.to_photo(fractions * fractions.new_tensor(self.view_size)).flatten(1)
+
+    def sees(self, layout: Layout) -> Tensor:
+        """(R,): whether a part of the photo lies in each region, more than rounding leaves; not on the bars of a letterbox alone."""
+        first, last = self.corners_on_photo(layout).unflatten(1, (2, 2)).unbind(1)  # (R, 2) each
+        overlap = last.minimum(last.new_tensor(self.photo_size)) - first.clamp(min=0)
+        return (overlap > SLIVER * (last - first)).all(1)

@@ -17,9 +17,6 @@ from captioner.data.instances import Box
 from captioner.explain.areas import Area
 from captioner.regions import Layout, Placement
 
-SLIVER = 1e-6
-"""A region is on the photo if more than this share of it is: edges at the photo's border may be off by rounding."""
-
 TIE = 1e-6
 """Weights that differ from the largest by less than this share of it count as equal to it."""
 
@@ -83,9 +80,7 @@ class Overlap:
 
 def on_photo(layout: Layout, placement: Placement) -> tuple[Tensor, Tensor]:
     """(R, 4): each region's corners, clipped to the photo; (R,) boolean: part of it is on the photo."""
-    whole = placement.corners_on_photo(layout)
-    corners = _clip(whole, 0, 0, *placement.photo_size)
-    return corners, _areas(corners) > SLIVER * _areas(whole)
+    return _clip(placement.corners_on_photo(layout), 0, 0, *placement.photo_size), placement.sees(layout)
 
 
 def middles(corners: Tensor) -> Tensor:

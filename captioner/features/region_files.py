@@ -96,7 +96,7 @@ class RegionFiles(Vision):
 
     def _corners(self, path: Path, photo: Path, arrays: dict, features: numpy.ndarray) -> Tensor:
         if features.ndim == 3:
-            return Grid(*features.shape[:2]).corners()
+            return Grid(*features.shape[:2]).corners().float()
         boxes = _first(arrays, _BOXES)
         if boxes is None and self.boxes is not None and (self.boxes / f"{path.stem}.npy").is_file():
             boxes = _load(self.boxes / f"{path.stem}.npy")["features"]

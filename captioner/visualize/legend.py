@@ -75,9 +75,7 @@ def beside_photo(caption: Caption) -> Tensor:
     """(R,): the regions in which no part of the photo lies, such as those on the bars of a letterbox."""
     if caption.placement is None:
         return torch.zeros(caption.layout.num_regions, dtype=torch.bool)
-    left, top, right, bottom = caption.placement.corners_on_photo(caption.layout).unbind(1)
-    width, height = caption.placement.photo_size
-    return (right <= 0) | (bottom <= 0) | (left >= width) | (top >= height)
+    return ~caption.placement.sees(caption.layout)
 
 
 def foot(

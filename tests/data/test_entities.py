@@ -103,7 +103,11 @@ def test_an_inspection_takes_its_captions_as_references(folder, tmp_path):
     [
         ("Annotations/7.xml", XML[:300], r"7.xml should be annotations of Flickr30k Entities, but is not"),
         ("Annotations/7.xml", XML.replace("<xmax>60", "<xmax>6o"), r"7.xml should be .*'6o'"),
-        ("Annotations/7.xml", "<annotation/>", r"7.xml should be .*'' in place of a whole number in annotation/size/width"),
+        (
+            "Annotations/7.xml",
+            "<annotation/>",
+            r"7.xml should be .*'' in place of a whole number in annotation/size/width",
+        ),
         ("Sentences/7.txt", None, r"cannot read .*7.txt"),
         ("Annotations/7.xml", None, r"should hold an XML file for each photo, got none"),
     ],

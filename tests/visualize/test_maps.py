@@ -140,6 +140,12 @@ def test_boxes_that_tile_the_view_are_drawn_like_a_grid(place):
     torch.testing.assert_close(as_boxes, map_on_photo(weights, grid, placement), equal_nan=True)
 
 
+def test_neighbours_of_a_grid_given_as_boxes_do_not_overlap():
+    boxes = Boxes(Grid(10, 10).corners())
+    drawn = map_on_photo(torch.ones(100), boxes, Placement.whole((105, 64)), (105, 8))
+    torch.testing.assert_close(drawn, torch.ones_like(drawn))
+
+
 def test_weights_of_another_layout_are_an_error():
     with pytest.raises(ValueError, match="9 regions, got shape"):
         map_on_photo(torch.rand(8), Grid(3, 3), Placement.whole((4, 4)))

@@ -12,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
+from captioner.encoders.preprocess import Preprocess
 from captioner.regions import Boxes, Grid, Placement
 from captioner.search.result import Caption, in_digits
 from captioner.visualize.drawing import Patch, Text, length, patch, wrap
+from captioner.visualize.legend import beside_photo
 from captioner.visualize.overlay import Style, fit, maps_over
 from captioner.visualize.painters import PAINTERS, Scale
 from captioner.visualize.sheet import contact, save_sheet, sheet, shortened
@@ -407,3 +409,13 @@ def test_a_picture_in_another_mode_is_drawn_as_it_is_captioned():
 def test_a_style_that_does_not_exist_is_an_error(option):
     with pytest.raises(ValueError, match="should be one of"):
         Style(**option)
+
+
+@pytest.mark.parametrize(
+    ("photo_size", "view", "rows", "beside"),
+    [((224, 160), 224, 7, {0, 6}), ((640, 512), 320, 10, {0, 9}), ((600, 400), 384, 12, {0, 1, 10, 11})],
+)
+def test_rounding_does_not_put_a_row_on_the_photo(photo_size, view, rows, beside):
+    _, placement = Preprocess("inside", (view, view))(Image.new("RGB", photo_size))
+    caption = make_caption("one", placement, weights=torch.full((1, rows * rows), 1 / rows**2), layout=Grid(rows, rows))
+    assert set((beside_photo(caption).nonzero().flatten() // rows).tolist()) == beside

@@ -41,7 +41,8 @@ function edgesOf({ view, boxes, rows, columns }, region) {
 /** Whether a part of the photo lies in a region: not on the bars of a letterbox. */
 function isOnPhoto(regions, region) {
   const [left, top, right, bottom] = edgesOf(regions, region);
-  return right > 0 && bottom > 0 && left < regions.photoSize[0] && top < regions.photoSize[1];
+  const overlaps = (first, last, size) => Math.min(last, size) - Math.max(first, 0) > 1e-6 * (last - first); // more than rounding
+  return overlaps(left, right, regions.photoSize[0]) && overlaps(top, bottom, regions.photoSize[1]);
 }
 
 /** The region at a point of the photo; the smallest of several boxes; -1 for none. */

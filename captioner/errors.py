@@ -19,7 +19,7 @@ from rich.text import Text
 LONGEST_MESSAGE = 800  # characters; what a message quotes may be a whole file
 LINE_SECONDS = 30.0
 """Between lines of progress in the log of a scheduler, of nohup or of CI, which have no bar."""
-_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
 """Control characters except the line break, line separators, reversals of the direction of reading, byte order marks, and bytes that are
 no text."""
 _SYSTEM = {

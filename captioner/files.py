@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from captioner.errors import UserError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -99,11 +101,16 @@ def written_together(folder: Path, replaced: Iterable[str] = ()) -> Iterator[Non
         replaced: files of an earlier command that are deleted first, since they do not belong to the new ones.
     """
     mark = folder / UNFINISHED
-    write_text_atomically(mark, "A command ended before it had written every file of this folder. Run it again.\n")
+    text = (
+        f"A command ended before it had written every file of this folder. Run it again.\nMark {secrets.token_hex(8)}\n"
+    )
+    write_text_atomically(mark, text)
     for name in replaced:
         (folder / name).unlink(missing_ok=True)
     yield
-    mark.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        if mark.read_text(encoding="utf-8") == text:  # not that of another command, which is still writing
+            mark.unlink()
 
 
 def unfinished(folder: Path) -> str:
@@ -151,6 +158,8 @@ def _remove_left_beside(path: Path) -> None:
             if same_file or (_OURS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)):
                 _remove_unless_locked(Path(entry.path))
     now = time.monotonic()
+    for folder in [folder for folder, again in _next_look.items() if again < now]:
+        del _next_look[folder]
     _next_look[path.parent] = now + 20 * (now - started)
 
 
@@ -202,9 +211,20 @@ def _is_free(lock: int) -> bool:
 
 
 def with_home(value: Any) -> Any:
-    """Settings with the user's home folder in place of `~/`, which a shell leaves as it is after `=`."""
+    """Settings with the user's home folder in place of `~/`, which a shell leaves as it is after `=`.
+
+    Raises:
+        UserError: one contains itself, as an alias of YAML can.
+    """
+    try:
+        return _with_home(value)
+    except RecursionError as error:
+        raise UserError("a setting should be a value, got one that contains itself (*); write it out") from error
+
+
+def _with_home(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: with_home(own) for key, own in value.items()}
+        return {key: _with_home(own) for key, own in value.items()}
     if isinstance(value, list):
-        return [with_home(own) for own in value]
+        return [_with_home(own) for own in value]
     return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value

@@ -15,7 +15,14 @@ from PIL import Image
 from captioner import files
 from captioner.commands.outputs import check_outputs
 from captioner.errors import Terminal, UserError, system_error
-from captioner.files import remove_unfinished, replacing, write_text_atomically
+from captioner.files import (
+    UNFINISHED,
+    remove_unfinished,
+    replacing,
+    unfinished,
+    write_text_atomically,
+    written_together,
+)
 
 WRITER = """
 import sys, time
@@ -198,3 +205,12 @@ def test_a_full_disk_names_the_file(tmp_path):
     with pytest.raises(OSError, match="No space left") as raised, replacing(tmp_path / "words.json"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert system_error(raised.value) == f"{tmp_path / 'words.json'}: the disk is full; free some space"
+
+
+def test_a_command_does_not_remove_the_mark_of_another(tmp_path):
+    with written_together(tmp_path):
+        (tmp_path / UNFINISHED).write_text("of another command")
+    assert unfinished(tmp_path)
+    with written_together(tmp_path), written_together(tmp_path):
+        pass
+    assert not unfinished(tmp_path)

@@ -186,10 +186,10 @@ def open_run(
     runtime = [override for override in overrides if override.startswith("encoder.runtime=")]
     settings, own = read_run_settings(folder, runtime), read_vocabulary(folder / VOCABULARY)
     if own.words != vocabulary.words or own.tokens != vocabulary.tokens:
-        odd = next((word for word in own.words if word not in vocabulary.number_of), "their order, or data.tokens")
+        odd = next(map(repr, sorted(set(own.words) ^ set(vocabulary.words))), "their order, or data.tokens")
         raise UserError(
             f"{group} need the same vocabulary, {folder} has {len(own)} words, expected {len(vocabulary)} "
-            f"(first difference: {odd!r}); take runs that were trained on the same captions"
+            f"(first difference: {odd}); take runs that were trained on the same captions"
         )
     model = make_model(settings, vocabulary, download=False)
     fill_from(model, folder, checkpoint)

@@ -94,9 +94,26 @@ def make_model(settings: Settings, vocabulary: Vocabulary, download: bool = True
     hidden_size, word_size = options["hidden_size"], options.get("word_size", 0)
     cell_input_size = decoders.KINDS[kind].cell_input_size(hidden_size, word_size, region_size)
     sizes = {"query_size": hidden_size, "region_size": region_size, "cell_input_size": cell_input_size}
+    if encoder.whole_size:
+        _check_whole(settings)
     supplied = {"attention": make_attention(settings, sizes), "region_size": region_size}
     decoder = make("decoder", settings.decoder, **supplied, vocabulary_size=len(vocabulary))
     return CaptionModel(encoder, decoder, refiner)
+
+
+def _check_whole(settings: Settings) -> None:
+    """Refuse a feature of the whole photo where the decoder does not read it, or reads nothing else, so that weights are not trained."""
+    decoder, options = settings.decoder.kind, settings.decoder.options
+    why = {
+        f"decoder.kind={decoder}, which does not read the mean": decoder == "transformer",
+        "decoder.mean_dropout=1, which hides the mean": options.get("mean_dropout") == 1,
+        "attention.kind=none, which reads nothing else": settings.attention.kind == "none",
+    }
+    came = next((text for text, is_so in why.items() if is_so), None)
+    if came is not None:
+        raise UserError(
+            f"encoder.mean=last_map is for decoders that read the mean and attend to regions, got {came}; leave it out"
+        )
 
 
 def make_refiner(settings: Settings, encoder: Vision) -> Refiner | None:

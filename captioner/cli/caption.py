@@ -116,6 +116,7 @@ def caption(
     others = {str(run): builder.load(run, overrides=override or []) for run in beside or []}
     how = _style(smooth, drawn) if wanted or page is not None else None
     keep_memory()
+    _stop_as_at_ctrl_c()
     torch.manual_seed(seed)
     captioner = builder.load(model or None, overrides=override or [])
     name = " + ".join(map(str, model or [builder.NATURAL]))
@@ -176,3 +177,13 @@ def _check_different(model: list[Path], beside: list[Path]) -> None:
         if run.resolve() in drawn:
             raise UserError(f"--beside shows other models beside the first, got {run} twice; give another run")
         drawn.append(run.resolve())
+
+
+def _stop_as_at_ctrl_c() -> None:
+    """Let a request to end, and a closed terminal, stop the program as Ctrl-C does, so that the table has the photos so far."""
+    import signal
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows lacks the second
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)

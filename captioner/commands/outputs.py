@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from captioner.errors import Terminal, UserError, system_error
-from captioner.files import try_writing
+from captioner.files import UNFINISHED, try_writing
 
 _MARK = re.compile(rb"captioner \d+\.\d+\.\d+")
 """Name and version, which pictures, pages and exports of this program hold."""
-_STARTS = (b"photo,caption,confidence\n", b'[\n {\n  "photo": ', b"# written by captioner ")
-"""How the table and the JSON file of `captioner caption`, and lists of photos, start."""
+_STARTS = (b"photo,caption,confidence\n", b'[\n {\n  "photo": ', b"# written by captioner ", b'[\n {\n  "image_id": ')
+"""How the table and the JSON file of `captioner caption`, lists of photos, and results in COCO's format start."""
 _MARKED = 2**16  # bytes at each end that are searched for a mark
 
 
@@ -50,11 +50,20 @@ def check_outputs(
             raise UserError(f"{path} is a folder, pipe or device; give the name of a file to write")
         if (why := taken.get(path.resolve())) is not None:
             raise UserError(f"{path} {why}; give another name")
-        if not overwrite and path.exists() and not _is_written_here(path):
+        if not overwrite and path.exists() and not is_written_here(path):
             raise UserError(
                 f"{path} exists, and captioner has not written it; give the output another name, or add --overwrite to replace it"
             )
         taken[path.resolve()] = "is given for two files"
+
+
+def check_results(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder for results that has files of these names which this program has not written, before anything is computed."""
+    present = [folder / name for name in names if (folder / name).is_file()]
+    if present and not (folder / UNFINISHED).exists() and not any(map(is_written_here, present)):
+        raise UserError(
+            f"{present[0]} exists, and captioner has not written it; give --out another folder, or move the file away"
+        )
 
 
 def is_folder(path: Path) -> bool:
@@ -62,7 +71,7 @@ def is_folder(path: Path) -> bool:
     return not path.suffix or path.is_dir()
 
 
-def _is_written_here(path: Path) -> bool:
+def is_written_here(path: Path) -> bool:
     """Whether a file is empty or bears a mark of this program's outputs, near its start or its end."""
     with path.open("rb") as file:
         start = file.read(_MARKED)

@@ -13,9 +13,8 @@ WRITTEN_BY_DOCTOR = "# written by captioner doctor"
 
 def named_ids(path: Path) -> list[str]:
     """The ids in a file of `data.leave_out`."""
-    return [
-        line for line in read_text(path, "data.leave_out").splitlines() if line.strip() not in ("", WRITTEN_BY_DOCTOR)
-    ]
+    lines = [line.removesuffix("\r") for line in read_text(path, "data.leave_out").split("\n")]
+    return [line for line in lines if line.strip() not in ("", WRITTEN_BY_DOCTOR)]
 
 
 def without(splits: Splits, path: Path, only: str = "") -> Splits:

@@ -68,7 +68,8 @@ def open_photo(photo: Photo, formats: tuple[str, ...] | None = None, max_pixels:
 def photo_size(path: str | Path) -> tuple[int, int]:
     """Width and height of the upright photo, without reading its pixels; errors as those of `open_photo`."""
     with _opened(path) as file:
-        turned = file.format != "TIFF" and file.getexif().get(_ORIENTATION) in (5, 6, 7, 8)  # a TIFF's size is upright
+        upright = _ORIENTATION in getattr(file, "tag_v2", {})  # of a TIFF; Pillow has turned its size
+        turned = not upright and file.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
         return (file.height, file.width) if turned else file.size
 
 

@@ -122,4 +122,4 @@ def _hypothesis(
     words, log_prob = candidates[beam]
     length = len(words)
     own = {name: None if values is None else values[photo, beam, :length].clone() for name, values in maps.items()}
-    return Hypothesis(words, log_probs[: length + 1], length < max_length, log_prob, own, candidates)
+    return Hypothesis(words, log_probs[: length + 1].clone(), length < max_length, log_prob, own, candidates)

@@ -209,14 +209,20 @@ def optimiser_tensors(optimiser: optim.Optimizer, model: nn.Module) -> dict[str,
 
 
 def fill_optimiser(optimiser: optim.Optimizer, model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    parameters = dict(model.named_parameters())
+    """Fill an optimiser with what `optimiser_tensors` gave.
+
+    Raises:
+        ValueError: a moment does not fit its parameter.
+    """
+    parameters, strict = dict(model.named_parameters()), isinstance(optimiser, (optim.Adam, optim.AdamW))
     for full_name, value in tensors.items():
         name, _, key = full_name.rpartition("/")
         parameter = parameters[name]
-        if key != "step" and (value.shape != parameter.shape or value.dtype != parameter.dtype):
+        is_moment = key != "step" and (value.shape, value.dtype) == (parameter.shape, parameter.dtype)
+        if strict and not is_moment and key != "step":
             raise ValueError(f"optimiser/{full_name} does not fit the parameter {name}")
-        if key != "step":  # moments have the memory format of their parameter, which a file does not keep
+        if is_moment:  # has the memory format of its parameter, which a file does not keep
             value = torch.empty_like(parameter, requires_grad=False).copy_(value)
-        elif optimiser.defaults.get("fused"):
+        elif key != "step" or optimiser.defaults.get("fused"):
             value = value.to(parameter.device)
         optimiser.state[parameter][key] = value

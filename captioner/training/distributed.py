@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -101,17 +103,50 @@ def others_alive() -> Iterator[None]:
 @contextmanager
 def processes(device: str = "auto") -> Iterator[Processes]:
     """Join the other processes that torchrun started, if any, until the block ends."""
-    count, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    chosen = choose_device(device, int(os.environ.get("LOCAL_RANK", 0)))
+    count, rank, local_rank = (
+        _number(name, first) for name, first in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0))
+    )
+    chosen = choose_device(device, local_rank)
     if count == 1:
         yield Processes(chosen)
         return
-    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise UserError(
+            f"WORLD_SIZE={count} says that {count} processes train together, but {missing[0]} is not set; start them with torchrun, or "
+            "unset WORLD_SIZE"
+        )
+    with _signals_end_it():
+        distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Processes(chosen, rank, count, distributed.new_group(timeout=_PATIENCE, backend="gloo"))
     finally:
         time.sleep(_LAST_WORK)
         distributed.destroy_process_group()
+
+
+def _number(variable: str, default: int) -> int:
+    """A whole number from 0 on in an environment variable of torchrun."""
+    text = os.environ.get(variable, str(default))
+    if not (text.isascii() and text.isdecimal()):
+        raise UserError(
+            f"{variable} should be a whole number, as torchrun sets it, got {text!r}; unset it, or start with torchrun"
+        )
+    return int(text)
+
+
+@contextmanager
+def _signals_end_it() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM end the process at once. While it waits for the others, in C++, no handler of Python would run."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {name: signal.signal(name, signal.SIG_DFL) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
 
 
 def is_first_to_say(text: str) -> bool:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from captioner.attention import Attended, Memory
 from captioner.decoders import Decoder
+from captioner.layers.linear import word_loop
 from captioner.search.sampling import drawn
 from captioner.text.vocabulary import PAD, START
 
@@ -24,13 +25,14 @@ def read_scheduled(
     """
     state, current = decoder.start(memory, words.shape[1]), words[..., 0]
     outputs, steps = [], []
-    for index in range(words.shape[2]):
-        output, attended, state = decoder.step(current, state, memory, need_weights)
-        outputs.append(output)
-        steps.append(attended)
-        if index + 1 < words.shape[2]:
-            reference = words[..., index + 1]
-            current = torch.where(_is_reference(reference, share), reference, _draw(decoder, output))
+    with word_loop():
+        for index in range(words.shape[2]):
+            output, attended, state = decoder.step(current, state, memory, need_weights)
+            outputs.append(output)
+            steps.append(attended)
+            if index + 1 < words.shape[2]:
+                reference = words[..., index + 1]
+                current = torch.where(_is_reference(reference, share), reference, _draw(decoder, output))
     return torch.stack(outputs, 2), Attended.stack(steps)
 
 

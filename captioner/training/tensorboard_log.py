@@ -37,7 +37,7 @@ class TensorBoardRun:
             raise UserError(
                 f"log.tensorboard=true cannot use tensorboard ({error}); {install('tensorboard')}"
             ) from error
-        self.writer = SummaryWriter(str(folder / FOLDER), purge_step=step + 1 if step else None)
+        self.writer = SummaryWriter(str(folder / FOLDER), purge_step=step + 1 if step else 0)
         if not step:
             text = yaml.safe_dump(dict(settings), sort_keys=False)
             self.writer.add_text("settings", "".join(f"    {line}\n" for line in text.splitlines()))

@@ -72,6 +72,7 @@ class WandbRun:
                 resume="allow",
             )
         except Exception as error:
+            self._give_back_variables()
             raise UserError(_help(error)) from error
         self.run.define_metric(f"validation/{self.monitor}", summary="max")
         self.best = -math.inf  # of the monitored score, over the whole run
@@ -100,7 +101,11 @@ class WandbRun:
 
     def close(self) -> None:
         self.run.finish()
-        for variable in self.variables:  # the next run of this process has a folder of its own
+        self._give_back_variables()
+
+    def _give_back_variables(self) -> None:
+        """The next run of this process has a folder of its own."""
+        for variable in self.variables:
             os.environ.pop(variable, None)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 from torch import Tensor
 
 from captioner.encoders.preprocess import Photo, in_colour, open_photo
@@ -98,8 +98,10 @@ TINY = 128
 
 
 def picture_of(photo: Photo) -> Image.Image:
-    """A picture as it is, or the photo in a file, upright."""
-    return photo if isinstance(photo, Image.Image) else open_photo(photo)
+    """The photo, upright; a picture without a rotation stays as it is."""
+    if isinstance(photo, Image.Image) and photo.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return photo
+    return open_photo(photo)
 
 
 def fit(photo: Image.Image, longer_side: int) -> Image.Image:

@@ -133,3 +133,13 @@ def test_the_encoder_of_a_run_that_does_not_fit_is_named(pictures, tmp_path):
     settings = builder.read(DRAWN, [f"encoder.from_run={tmp_path / 'first'}"])  # twice as wide
     with pytest.raises(UserError, match=r"is from another config: .*; set encoder as in .*first/settings\.yaml"):
         builder.make_encoder(settings)
+
+
+@pytest.mark.parametrize("decoder", [["decoder.kind=transformer"], ["decoder.mean_dropout=1"], ["attention.kind=none"]])
+def test_a_mean_that_nothing_reads_or_nothing_but_it_is_refused(decoder):
+    encoder = ["encoder.kind=timm", "encoder.network=efficientnet_lite0", "encoder.stride=16", "encoder.mean=last_map"]
+    settings = builder.read(CONFIGS / "natural.yaml", [*encoder, *decoder])
+    with pytest.raises(
+        UserError, match=r"encoder\.mean=last_map is for decoders that read the mean and attend to regions"
+    ):
+        builder.make_model(settings, Vocabulary(["a"]), download=False)

@@ -16,7 +16,7 @@ from captioner.commands.evaluate import check_split
 from captioner.data import KINDS
 from captioner.data.checks import examine
 from captioner.data.contract import Example
-from captioner.data.leaving_out import without
+from captioner.data.leaving_out import named_ids, without
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError
 from captioner.text.tokens import leaves_whole
@@ -462,3 +462,9 @@ def test_names_that_are_not_utf8_are_split_like_others(tmp_path):
             file.write("a dog\n")
     splits = KINDS["table"](str(tmp_path), captions=".txt", images=".")
     assert sum(map(len, splits.values())) == 6
+
+
+def test_an_id_to_leave_out_may_hold_a_line_separator(tmp_path):
+    path = tmp_path / "leave_out.txt"
+    path.write_text("a\u2028b.jpg\r\nc\x0cd.jpg\n", encoding="utf-8", newline="")
+    assert named_ids(path) == ["a\u2028b.jpg", "c\x0cd.jpg"]

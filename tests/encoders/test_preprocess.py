@@ -304,3 +304,11 @@ def test_the_size_of_a_photo_is_that_of_the_opened_photo(tmp_path, ending, orien
     exif[0x0112] = orientation
     Image.new("RGB", (40, 30)).save(tmp_path / f"photo.{ending}", exif=exif)
     assert photo_size(tmp_path / f"photo.{ending}") == open_photo(tmp_path / f"photo.{ending}").size
+
+
+@pytest.mark.parametrize("with_tag", [False, True])
+def test_the_size_of_a_tiff_that_xmp_turns_is_that_of_the_upright_photo(tmp_path, with_tag):
+    path = tmp_path / "turned.tif"
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    Image.new("RGB", (12, 8)).save(path, tiffinfo={700: xmp} | ({274: 6} if with_tag else {}))
+    assert photo_size(path) == open_photo(path).size

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import nn
+from torch import nn, optim
 
 from captioner.errors import UserError
 from captioner.training.checkpoints import (
@@ -167,3 +167,24 @@ def test_a_mutated_checkpoint_is_read_or_named(tmp_path, position, piece):
     else:
         message = path.name
     assert path.name in message
+
+
+@pytest.mark.parametrize("kind", [optim.Adam, optim.NAdam, optim.Adafactor, optim.ASGD, optim.SGD, optim.Adagrad])
+def test_every_optimiser_of_torch_comes_back(kind):
+    model, copied = nn.Linear(3, 2), nn.Linear(3, 2)
+    copied.load_state_dict(model.state_dict())
+    first, second = kind(model.parameters(), lr=0.1), kind(copied.parameters(), lr=0.1)
+
+    def step(network, optimiser):
+        network(torch.ones(1, 3)).pow(2).sum().backward()
+        optimiser.step()
+
+    step(model, first)
+    copied.load_state_dict(model.state_dict())
+    copied.zero_grad()
+    model.zero_grad()
+    fill_optimiser(second, copied, {name: value.clone() for name, value in optimiser_tensors(first, model).items()})
+    step(model, first)
+    step(copied, second)
+    for own, other in zip(model.parameters(), copied.parameters(), strict=True):
+        assert torch.equal(own, other)

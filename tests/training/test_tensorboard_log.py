@@ -46,3 +46,15 @@ def test_without_tensorboard_training_does_not_start(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(UserError, match=r"log\.tensorboard=true needs tensorboard, .*\[tensorboard\]"):
         check_logs(wandb=False, tensorboard=True)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_that_starts_again_from_its_beginning_has_one_curve(tmp_path):
+    pytest.importorskip("tensorboard", reason="needs tensorboard: pip install -e '.[tensorboard]'")
+    settings = builder.read(DRAWN, ["log.tensorboard=true"]).resolved
+    for last in (3, 2):
+        log = RunLog(tmp_path, tensorboard=settings)
+        for step in range(1, last + 1):
+            log.write("train", step, loss=float(10 * last + step))
+        log.close()
+    assert {event.step: event.value for event in read(tmp_path).Scalars("train/loss")} == {1: 21, 2: 22}

@@ -146,6 +146,7 @@ def test_a_server_that_cannot_be_reached_is_one_line(started, resolved, tmp_path
     monkeypatch.setattr(sys.modules["wandb"], "init", init)
     with pytest.raises(UserError, match=r"\(no connection\); run `wandb login`"):
         RunLog(tmp_path, wandb=resolved)
+    assert os.environ.get("WANDB_DIR") != str(tmp_path)  # the next run of this process has another folder
 
 
 def test_an_environment_that_wandb_refuses_is_one_line(started, resolved, tmp_path, monkeypatch):

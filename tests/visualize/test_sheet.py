@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from captioner.encoders.preprocess import Preprocess
 from captioner.regions import Boxes, Grid, Placement
@@ -419,3 +419,14 @@ def test_rounding_does_not_put_a_row_on_the_photo(photo_size, view, rows, beside
     _, placement = Preprocess("inside", (view, view))(Image.new("RGB", photo_size))
     caption = make_caption("one", placement, weights=torch.full((1, rows * rows), 1 / rows**2), layout=Grid(rows, rows))
     assert set((beside_photo(caption).nonzero().flatten() // rows).tolist()) == beside
+
+
+def test_an_opened_photo_that_is_stored_upside_down_is_drawn_upright(tmp_path):
+    path, exif = tmp_path / "turned.jpg", Image.Exif()
+    exif[ExifTags.Base.Orientation] = 3
+    Image.effect_noise((64, 48), 80).convert("RGB").save(path, exif=exif, quality=95)
+    caption = make_caption("one two", Placement.whole((64, 48)))
+    with Image.open(path) as opened:
+        save_sheet(tmp_path / "opened.png", opened, caption)
+    save_sheet(tmp_path / "file.png", path, caption)
+    assert (tmp_path / "opened.png").read_bytes() == (tmp_path / "file.png").read_bytes()

@@ -37,7 +37,7 @@ def find_photos(names: Sequence[str]) -> list[Path]:
     Raises:
         UserError: a name matches nothing.
     """
-    photos: dict[Path, None] = {}
+    photos: dict[str, Path] = {}  # by their absolute paths
     for name in names:
         path = Path(name)
         if not os.path.exists(path) and _SETTING.fullmatch(name):
@@ -55,8 +55,9 @@ def find_photos(names: Sequence[str]) -> list[Path]:
             matches = [Path(match) for match in sorted(glob.glob(name, recursive=True)) if not Path(match).is_dir()]
         if not matches:
             raise UserError(f"no photo in {name}; give files, folders that hold photos, or patterns that match some")
-        photos.update(dict.fromkeys(matches))
-    return list(photos)
+        for match in matches:
+            photos.setdefault(os.path.abspath(match), match)
+    return list(photos.values())
 
 
 def run(
@@ -93,7 +94,7 @@ def run(
     photos, wanted = find_photos(names), wanted or {}
     models = {name: captioner, **(beside or {})}
     _check(models, photos, wanted, page, explain)
-    _check_outputs({".csv": table, ".json": details, ".html": page}, [*wanted.values()], photos, overwrite)
+    _check_outputs({".csv": table, ".json": details, ".html": page}, wanted, photos, overwrite)
     with _written(table, details, name) as captioned:
         unreadable = _caption(captioner, photos, captioned, page is not None, "heads" in wanted)
     by_model = {name: captioned, **_by_others(captioned, beside or {}, with_candidates=page is not None)}
@@ -132,11 +133,17 @@ def _check(
             check_explained(captioner, explain)
 
 
-def _check_outputs(texts: dict[str, Path | None], others: list[Path], photos: list[Path], over: bool) -> None:
-    if any([*texts.values(), *others]):
+def _check_outputs(
+    texts: dict[str, Path | None], wanted: Mapping[str, Path], photos: list[Path], overwrite: bool
+) -> None:
+    if any([*texts.values(), *wanted]):
         from captioner.commands.outputs import check_outputs
 
-        check_outputs(texts, others, photos, over)
+        check_outputs(texts, wanted.values(), photos, overwrite)
+    if wanted:
+        from captioner.commands.caption import pictures
+
+        pictures.check_folders(wanted, photos, overwrite)
 
 
 def _by_others(captioned: Captioned, beside: Mapping[str, Captioner], with_candidates: bool) -> dict[str, Captioned]:
@@ -197,19 +204,17 @@ def _caption(
 
 @contextmanager
 def _written(table: Path | None, details: Path | None, model: str) -> Iterator[Captioned]:
-    """A list of captions, which is written at the end, and at Ctrl-C."""
-    captioned: Captioned = []
-    stopped = False
+    captioned: Captioned = []  # written at the end, and also at Ctrl-C or if memory runs out
     try:
         yield captioned
-    except KeyboardInterrupt:
-        stopped = True
-    if table is not None and captioned:
-        _write(table, _as_csv(captioned))
-    if details is not None and captioned:
-        _write(details, as_json(captioned, model))
-    if stopped:
-        raise KeyboardInterrupt
+    except UserError:
+        captioned.clear()
+        raise
+    finally:
+        if table is not None and captioned:
+            _write(table, _as_csv(captioned))
+        if details is not None and captioned:
+            _write(details, as_json(captioned, model))
 
 
 def _say_left_out(unreadable: int, photos: int) -> None:

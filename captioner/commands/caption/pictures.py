@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from captioner.captioner import Captioner
-from captioner.commands.outputs import is_folder
+from captioner.commands.outputs import is_folder, is_written_here
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError, either, visible
 from captioner.progress import console
@@ -101,6 +101,35 @@ def check(wanted: Mapping[str, Path], num_photos: int) -> None:
             )
 
 
+def check_folders(wanted: Mapping[str, Path], photos: Sequence[Path], overwrite: bool) -> None:
+    """Refuse folders in which pictures would replace each other, a photo, or a file that another program has written."""
+    folders: dict[tuple[Path, str], str] = {}
+    inputs, stems = {photo.resolve() for photo in photos}, {_file_stem(photo) for photo in photos}
+    for option, folder in wanted.items():
+        if not is_folder(folder):
+            continue
+        ending = _ending(option)
+        other = folders.setdefault((folder.resolve(), ending), option)
+        if other != option:
+            raise UserError(
+                f"--{other} and --{option} would write pictures of the same names into {folder}; give two folders"
+            )
+        for path in folder.glob(f"[0-9]*_*{ending}"):
+            if path.stem.partition("_")[2] not in stems:
+                continue
+            if path.resolve() in inputs:
+                raise UserError(f"{path} is read by this command and might be replaced; give --{option} another folder")
+            if not overwrite and path.is_file() and not is_written_here(path):
+                raise UserError(
+                    f"{path} exists, and captioner has not written it; give --{option} another folder, or add --overwrite to replace it"
+                )
+
+
+def _ending(option: str) -> str:
+    """The ending of the pictures in a folder."""
+    return ".gif" if option == "gif" else ".png"
+
+
 def write_all(
     captioner: Captioner,
     wanted: Mapping[str, Path],
@@ -128,9 +157,8 @@ def write_all(
 def write(option: str, path: Path, found: Sequence[tuple[Path, Captions]], style: Style) -> None:
     """Write one picture of all photos, or a folder with a picture of each."""
     if is_folder(path):
-        ending = ".gif" if option == "gif" else ".png"
         for number, (photo, captions) in enumerate(found):
-            _write_one(option, path / f"{number:04}_{_file_stem(photo)}{ending}", photo, captions, style)
+            _write_one(option, path / f"{number:04}_{_file_stem(photo)}{_ending(option)}", photo, captions, style)
     elif len(found) == 1:
         _write_one(option, path, *found[0], style)
     else:

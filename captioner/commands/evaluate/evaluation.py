@@ -11,7 +11,7 @@ from captioner import builder, metrics
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
 from captioner.commands.evaluate.baseline_captions import baseline_captions, mean_regions
-from captioner.commands.evaluate.results_folder import Place, place_of, results_of
+from captioner.commands.evaluate.results_folder import PAGE, RESULTS, SCORES, Place, place_of, results_of
 from captioner.commands.evaluate.run_protocol import protocol_of, scoring_tokens
 from captioner.commands.evaluate.system import ScoredSystems
 from captioner.commands.photo_sources import decode, photo_source, read_splits
@@ -32,7 +32,6 @@ from captioner.text.vocabulary import Vocabulary
 
 MODEL = "this model"
 """The name of the model's row; an ensemble's row says how many models it has."""
-SCORES, PAGE = "scores.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Evaluation(ScoredSystems):
 
     def save_captions(self) -> None:
         """Write results.json."""
-        metrics.save_results(self.folder / "results.json", self.texts())
+        metrics.save_results(self.folder / RESULTS, self.texts())
 
     def save_scores(self) -> None:
         """Write scores.json."""

@@ -14,12 +14,13 @@ from typing import Any
 
 from captioner import builder
 from captioner.builder.sections import Settings
-from captioner.commands.outputs import check_writable
+from captioner.commands.outputs import check_results, check_writable
 from captioner.data.contract import Splits
 from captioner.errors import UserError
 from captioner.files import write_text_atomically, written_together
 from captioner.readers import read_json
 
+RESULTS, SCORES, PAGE = "results.json", "scores.json", "report.html"
 DATA = "dataset.json"
 """Names the data of results that are not of the run's own data."""
 MODELS = "models.json"
@@ -50,6 +51,8 @@ def place_of(runs: Sequence[Path], split: str, settings: Settings, splits: Split
     own_data = is_own_data(runs[0], settings, splits)
     folder = out or results_folder(runs, split, settings, own_data)
     check_writable(folder, "give --out FOLDER")
+    if out is not None:
+        check_results(out, [RESULTS, SCORES, PAGE, DATA, MODELS])
     title = split if own_data else f"{split} of {name_of(settings)}"
     lists = builder.results_root(runs[0]) if own_data and out is None else folder
     return Place(own_data, title, folder, lists, runs[0], runs[1:])

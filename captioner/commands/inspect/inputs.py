@@ -13,7 +13,7 @@ from torch import Tensor
 from captioner import builder
 from captioner.builder.sections import Settings
 from captioner.captioner import Captioner
-from captioner.commands.outputs import check_writable
+from captioner.commands.outputs import check_results, check_writable
 from captioner.commands.photo_sources import photo_source
 from captioner.data.coco import read_references
 from captioner.data.contract import Example, read_json
@@ -97,6 +97,8 @@ def read_inputs(run: Path, request: Request, overrides: Sequence[str], report: R
     _check_files(request)
     folder = request.out or _folder(run, request)
     check_writable(folder, "give --out FOLDER")
+    if request.out is not None:
+        check_results(folder, ["inspect.json", "inspect.png", "inspect.pdf", "inspect.svg"])
     instances = read_photo_objects(request.instances)
     examples = _examples(request, instances)[: request.first]
     _check_boxes(request, instances, examples)

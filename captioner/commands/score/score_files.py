@@ -95,7 +95,10 @@ def _names(files: Sequence[Path]) -> list[str]:
     if len({path.resolve() for path in files}) < len(files):
         raise UserError(f"--against needs another result file, got {files[0]} twice")
     shared = os.path.commonpath([path.resolve().parent for path in files])
-    return [path.resolve().relative_to(shared).as_posix() for path in files]
+    names = [path.resolve().relative_to(shared).as_posix() for path in files]
+    if metrics.MOST_FREQUENT in names:
+        raise UserError(f"{metrics.MOST_FREQUENT!r} is the name of a baseline; give the result file another name")
+    return names
 
 
 def _captioned_by_all(

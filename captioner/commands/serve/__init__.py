@@ -26,6 +26,7 @@ from captioner.commands.serve.requests import Allowed, Answer, Service
 from captioner.commands.serve.sharing import colab, how_to_forward, show_in_colab
 from captioner.commands.serve.web_page import gradio_library, make_page, start, sweep
 from captioner.encoders.contract import FEW_PHOTOS
+from captioner.layers.allocation import one_arena
 from captioner.progress import console
 
 __all__ = ["Allowed", "Answer", "Service", "make_page", "run"]
@@ -53,6 +54,7 @@ def run(
     Raises:
         UserError: gradio is not installed, there is no such run, or the address cannot be taken.
     """
+    one_arena()
     gradio_library()  # fails before the model is loaded
     run_folder = builder.model_folder(model)
     others = [builder.model_folder(other) for other in beside]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from pathlib import Path
 
 import numpy
 import pytest
@@ -270,3 +271,39 @@ def test_ctrl_c_keeps_the_captions_so_far(captioner, photos, tmp_path, monkeypat
     (row,) = csv.DictReader(table.read_text().splitlines())
     (entry,) = json.loads(details.read_text())
     assert row["photo"] == entry["photo"] == str(photos / GOOD[0])
+
+
+def test_captions_so_far_are_kept_if_memory_runs_out(captioner, photos, tmp_path, monkeypatch):
+    stream = type(captioner).stream
+
+    def stopped(self, photos):
+        yield next(iter(stream(self, photos)))
+        raise MemoryError
+
+    monkeypatch.setattr(type(captioner), "stream", stopped)
+    with pytest.raises(MemoryError):
+        captioning.run(captioner, [str(photos / name) for name in GOOD], table=tmp_path / "a.csv")
+    assert len(list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))) == 1
+
+
+def test_a_photo_given_by_two_names_is_captioned_once(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    assert captioning.find_photos(["plain.jpg", str(photos / "plain.jpg"), "./plain.jpg"]) == [Path("plain.jpg")]
+
+
+def test_a_folder_of_pictures_replaces_no_photo_no_file_of_others_and_no_other_picture(captioner, photos, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    photo, own = str(photos / "plain.jpg"), folder / "0000_plain.png"
+    with pytest.raises(UserError, match="--sheet and --strip would write pictures of the same names"):
+        captioning.run(captioner, [photo], {"sheet": folder, "strip": folder})
+    Image.new("RGB", (40, 30), "red").save(own)
+    before = own.read_bytes()
+    with pytest.raises(UserError, match=r"0000_plain\.png exists, and captioner has not written it"):
+        captioning.run(captioner, [photo], {"sheet": folder})
+    with pytest.raises(UserError, match=r"0000_plain\.png is read by this command"):
+        captioning.run(captioner, [photo, str(own)], {"sheet": folder}, overwrite=True)
+    assert own.read_bytes() == before
+    captioning.run(captioner, [photo], {"sheet": folder}, overwrite=True)
+    captioning.run(captioner, [photo], {"sheet": folder, "gif": folder})
+    assert sorted(path.name for path in folder.iterdir()) == ["0000_plain.gif", "0000_plain.png"]

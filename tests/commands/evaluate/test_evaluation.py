@@ -198,3 +198,13 @@ def test_ensembles_with_runs_of_one_name_have_folders_of_their_own(trained, tmp_
         shutil.copytree(trained.parent / "run-1", other)
     folders = [evaluate(trained, baselines=False, others=[other]).folder for other in [*others, *others]]
     assert [folder.name for folder in folders] == ["val-with-seed-0", "val-2-with-seed-0"] * 2
+
+
+def test_a_folder_with_files_of_another_program_is_refused(trained, tmp_path):
+    (tmp_path / "scores.json").write_text('{"mine": 1}')
+    with pytest.raises(UserError, match=r"scores\.json exists, and captioner has not written it; give --out"):
+        evaluate(trained, baselines=False, out=tmp_path)
+    assert (tmp_path / "scores.json").read_text() == '{"mine": 1}'
+    (tmp_path / "scores.json").unlink()
+    for _ in range(2):  # its own files it replaces
+        evaluate(trained, baselines=False, java=False, out=tmp_path)

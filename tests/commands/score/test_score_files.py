@@ -267,3 +267,18 @@ def test_a_list_in_place_of_references_is_met_with_what_references_are(write, re
     assert status == 2
     assert "references are an object with the lists images and annotations" in error
     assert "data.kind" not in error
+
+
+def test_a_photo_that_cannot_be_read_is_shown_as_text_on_the_page(write, references, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    (tmp_path / "1.jpg").write_bytes(b"no photo")
+    status, _, errors = run(capsys, cli.score, write(CAPTIONS), references, "--page", page, "--photos", tmp_path)
+    assert status == 0
+    assert "shown without its photo" in errors
+    assert EMBEDDED not in page.read_text(encoding="utf-8")
+
+
+def test_a_result_file_named_as_a_baseline_is_refused(write, references, capsys):
+    status, _, errors = run(capsys, cli.score, write(CAPTIONS, "most frequent"), references)
+    assert status == 2
+    assert "'most frequent' is the name of a baseline" in errors

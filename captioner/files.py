@@ -14,8 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from captioner.errors import UserError
-
 try:
     import fcntl
 except ImportError:  # Windows
@@ -211,20 +209,9 @@ def _is_free(lock: int) -> bool:
 
 
 def with_home(value: Any) -> Any:
-    """Settings with the user's home folder in place of `~/`, which a shell leaves as it is after `=`.
-
-    Raises:
-        UserError: one contains itself, as an alias of YAML can.
-    """
-    try:
-        return _with_home(value)
-    except RecursionError as error:
-        raise UserError("a setting should be a value, got one that contains itself (*); write it out") from error
-
-
-def _with_home(value: Any) -> Any:
+    """Settings with the user's home folder in place of `~/`, which a shell leaves as it is after `=`."""
     if isinstance(value, dict):
-        return {key: _with_home(own) for key, own in value.items()}
+        return {key: with_home(own) for key, own in value.items()}
     if isinstance(value, list):
-        return [_with_home(own) for own in value]
+        return [with_home(own) for own in value]
     return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value

@@ -42,6 +42,7 @@ GONE = {
     "encoders.sources": "Found Item",
     "ensemble": "Memories Several",
     "explain": "agreement shape_estimates",
+    "explain.agreement": "SLIVER",
     "explain.deletion": "Areas areas curves",
     "explain.shape": "shape_estimates",
     "inspection.judging": "Judged",

@@ -11,7 +11,7 @@ run_folder.py a run folder: checks, its lock, and reading its settings and weigh
 run_files.py  the list of its files
 loading.py    models: new, initialised from another run, or trained; the bundled model
 teachers.py   trained models that teach another one
-hub.py        models at the Hugging Face hub
+hub.py        models on the Hugging Face hub
 """
 
 from captioner.builder.loading import NATURAL, load, make_start, model_folder, read_vocabulary, results_root

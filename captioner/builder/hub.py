@@ -1,4 +1,4 @@
-"""Models at the Hugging Face hub, by names such as `hf://owner/name`. The package huggingface_hub is imported on first use."""
+"""Models on the Hugging Face hub, by names such as `hf://owner/name`. The package huggingface_hub is imported on first use."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ def _checked(name: str, downloaded: str) -> Path:
     folder = Path(downloaded)
     missing = [file for file in _NEEDED if not (folder / file).exists()]
     if missing:
-        raise UserError(f"{name} at the hub is no model of this program: it has no {missing[0]}")
+        raise UserError(f"{name} on the hub is no model of this program: it has no {missing[0]}")
     return folder

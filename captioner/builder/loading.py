@@ -40,7 +40,7 @@ def model_folder(name: str | Path | None = None) -> Path:
     one, which is said.
 
     Raises:
-        UserError: the bundled model is asked for, and this installation has none; or there is no such model at the hub.
+        UserError: the bundled model is asked for, and this installation has none; or there is no such model on the hub.
     """
     if str(name).startswith("hf:/"):
         from captioner.builder.hub import download

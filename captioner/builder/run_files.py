@@ -20,7 +20,7 @@ FILES = {
     "SPLIT/results.json": "`captioner eval`: the captions, in COCO's result format",
     "SPLIT/scores.json": "`captioner eval`: scores, intervals and protocol; only if there are references",
     "SPLIT/report.html": "`captioner eval`: a page with every photo; not with `--no-page`",
-    "SPLIT/unfinished.txt": "`captioner eval`: while the files beside it are written; what is killed leaves it",
+    "SPLIT/unfinished.txt": "`captioner eval`: there while the files beside it are being written, and left by a killed command",
     "SPLIT-with-RUN/": "`captioner eval --with`: the same files for an ensemble, and `models.json`, which names its other runs; "
     "`SPLIT-2-with-RUN/` where other runs have the same name",
     "SPLIT-ROOT/": "`captioner eval` with other data than the run's: the same files, in a folder named after the last part of "

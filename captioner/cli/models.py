@@ -20,6 +20,6 @@ def models() -> None:
     if not folders:
         console.print("this installation has no bundled model")
     console.print(
-        "at the Hugging Face hub: none by this project yet; others' by --model hf://owner/name", soft_wrap=True
+        "on the Hugging Face hub: none by this project yet; others' by --model hf://owner/name", soft_wrap=True
     )
     console.print("your own: captioner runs")

@@ -13,7 +13,7 @@ from captioner.progress import console
 
 def push(
     run: Annotated[Path, typer.Argument(help="Folder of a run or of a packed model, such as runs/demo.")],
-    name: Annotated[str, typer.Argument(help="owner/name at the Hugging Face hub.")],
+    name: Annotated[str, typer.Argument(help="owner/name on the Hugging Face hub.")],
     private: Annotated[bool, typer.Option("--private", help="Only you see a new model.")] = False,
 ) -> None:
     """Upload a model to the Hugging Face hub. A run is packed first. Needs `hf auth login`, or HF_TOKEN."""

@@ -79,13 +79,13 @@ def hf(
     is a share for test. Photos are unpacked once, into a folder below `root`.
 
     Args:
-        name: `owner/name` at the hub; or a folder that `save_to_disk` wrote, of photos with a metadata.csv or metadata.jsonl, or of
+        name: `owner/name` on the hub; or a folder that `save_to_disk` wrote, of photos with a metadata.csv or metadata.jsonl, or of
             Parquet or Arrow files; or one such file.
         image: column of the photos; the usual names if not given.
         captions: column of the captions: a text, a list of texts, or a list of objects with `raw`, `caption` or `text`. A pattern such as
             `caption_*` takes several columns. The usual names if not given.
         subset: name of the configuration, if the data set has several.
-        revision: branch, tag or commit at the hub; `refs/convert/parquet` is the hub's copy in Parquet.
+        revision: branch, tag or commit on the hub; `refs/convert/parquet` is the hub's copy in Parquet.
         splits: the data set's own names of the splits, such as `{train: train2017, val: val2017}`.
         root: folder below which the photos are unpacked.
         shorter_edge: pixels to which the shorter edge of larger photos is reduced while they are unpacked, for data sets that are

@@ -77,7 +77,7 @@ SPLIT_NAMES = {
 
 
 def data_name(options: Mapping[str, Any]) -> str:
-    """What to call a data set: its name at the Hugging Face hub, or else the last part of its folder."""
+    """What to call a data set: its name on the Hugging Face hub, or else the last part of its folder."""
     name = Path(str(options.get("name" if options.get("kind") == "hf" else "root", "")))
     at_hub = options.get("kind") == "hf" and len(name.parts) <= 2 and not name.is_absolute() and ".." not in name.parts
     return name.as_posix() if at_hub else name.name

@@ -69,7 +69,7 @@ def read(chosen: Choices, root: str, val_share: float, test_share: float, seed: 
     from captioner.data.table import references_of
 
     if not chosen.name:
-        raise UserError("data.name should be owner/name at the Hugging Face hub, or a folder, got nothing; set it")
+        raise UserError("data.name should be owner/name on the Hugging Face hub, or a folder, got nothing; set it")
     folder = Path(root) / _folder_name(chosen)
     _check_used(chosen)
     if chosen.local and Path(chosen.name).resolve() in folder.resolve().parents:
@@ -145,7 +145,7 @@ def _opened(chosen: Choices) -> dict[str, Any]:
 def _check_name(name: str) -> None:
     if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
         raise UserError(
-            f"data.name should be owner/name at the Hugging Face hub, or a folder, got {name}, and there is no such folder; {_CHECK}"
+            f"data.name should be owner/name on the Hugging Face hub, or a folder, got {name}, and there is no such folder; {_CHECK}"
         )
 
 
@@ -175,7 +175,7 @@ def _errors(chosen: Choices) -> Iterator[None]:
                 raise
         if fault == "DatasetNotFoundError":
             raise UserError(
-                f"there is no data set {name} at the hub, or it is private or gated ({text}); {_CHECK}, or ask for access and "
+                f"there is no data set {name} on the hub, or it is private or gated ({text}); {_CHECK}, or ask for access and "
                 "run `hf auth login`"
             ) from error
         with hub_errors(name, "data set"):

@@ -27,7 +27,7 @@ _UNREACHABLE = {
 _UNREACHABLE |= {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "SSLError", "Timeout", "URLError"}
 """Names of errors of the libraries of HTTP that versions of huggingface_hub use."""
 _NO_CACHE = {errno.EPERM, errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
-"""Errors of the system that mean that the hub's cache cannot be used. Another version of the library would not help."""
+"""Errors of the system that mean thon the hub's cache cannot be used. Another version of the library would not help."""
 
 
 def endpoint() -> str:
@@ -90,7 +90,7 @@ def _explained(name: str, kind: str, upload: bool, error: Exception) -> str:
     text = str(error.reason if isinstance(error, URLError) else error)
     first = next((line for line in text.splitlines() if line.strip()), fault)[:200]
     if fault == "HFValidationError":
-        return f"{name} is no name of a {kind} at the hub ({first}); give owner/name"
+        return f"{name} is no name of a {kind} on the hub ({first}); give owner/name"
     if fault == "RevisionNotFoundError":
         return f"{name} has no such revision at {address}; {_REVISION[kind]}"
     if fault == "GatedRepoError":

@@ -118,8 +118,3 @@ def test_a_config_that_changes_a_kind_of_its_base_keeps_the_keys_that_the_new_ki
 @pytest.mark.parametrize("override", ["data.leave_out=", "data.leave_out=''"])
 def test_nothing_after_the_equals_sign_is_empty_text(override):
     assert builder.read(DRAWN, ["data.leave_out=copies.txt", override]).data.leave_out == ""
-
-
-def test_a_value_that_contains_itself_is_an_error():
-    with pytest.raises(UserError, match="got one that contains itself"):
-        builder.read(DRAWN, ["data.kind=&a [*a]"])

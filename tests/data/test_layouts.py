@@ -440,7 +440,7 @@ def test_accents_of_file_names_may_be_composed_or_not(tmp_path, on_disk, in_tabl
 
 @pytest.mark.parametrize("cell", ['["a dog", "it\'s a cat"]', """['a dog', "it's a cat"]"""])
 def test_a_cell_that_holds_a_list_of_captions_is_taken_apart(tmp_path, cell):
-    """As in Flickr30k's table at the Hugging Face hub."""
+    """As in Flickr30k's table on the Hugging Face hub."""
     (tmp_path / "t.csv").write_text("image,caption\na.jpg," + '"' + cell.replace('"', '""') + '"\nb.jpg,[a] bird\n')
     assert read(tmp_path, captions="t.csv") == {"a.jpg": ["a dog", "it's a cat"], "b.jpg": ["[a] bird"]}
 

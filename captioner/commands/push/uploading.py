@@ -24,7 +24,7 @@ def push(run: str | Path | None, name: str, private: bool = False, report: Repor
 
     Args:
         run: folder of a packed model or of a run.
-        name: owner/name at the hub; it is created unless it exists.
+        name: owner/name on the hub; it is created unless it exists.
         private: whether only the owner sees a new model.
 
     Raises:
@@ -32,7 +32,7 @@ def push(run: str | Path | None, name: str, private: bool = False, report: Repor
     """
     given, name = name, name.removeprefix("hf://")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
-        raise UserError(f"a model at the hub is named owner/name, got {given}; use letters, digits, -, _ and .")
+        raise UserError(f"a model on the hub is named owner/name, got {given}; use letters, digits, -, _ and .")
     hub = hub_library("captioner push")
     with hub_errors(name, upload=True):
         import_module("huggingface_hub.utils").validate_repo_id(name)
@@ -62,5 +62,5 @@ def _changes(hub: Any, api: Any, folder: Path, name: str) -> list[Any]:
 
 
 def _content(path: Path, name: str) -> Path | bytes:
-    """A file, or the text of the card, which names the model at the hub."""
+    """A file, or the text of the card, which names the model on the hub."""
     return card_at_hub(read_text(path, "move it away"), name).encode() if path.name == CARD else path

@@ -1,4 +1,4 @@
-"""Models at the Hugging Face hub: a card, an upload, and the same captions elsewhere; against a stand-in of the hub."""
+"""Models on the Hugging Face hub: a card, an upload, and the same captions elsewhere; against a stand-in of the hub."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_what_the_hub_does_not_have_or_refuses_is_one_line(capsys, hub, trained)
     assert "the hub refuses access to me/small" in errors
     assert "hf auth login" in errors
     assert run(capsys, cli.push, trained, "small")[2].startswith(
-        "error: a model at the hub is named owner/name, got small"
+        "error: a model on the hub is named owner/name, got small"
     )
 
 

@@ -27,7 +27,7 @@ _UNREACHABLE = {
 _UNREACHABLE |= {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "SSLError", "Timeout", "URLError"}
 """Names of errors of the libraries of HTTP that versions of huggingface_hub use."""
 _NO_CACHE = {errno.EPERM, errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
-"""Errors of the system that mean thon the hub's cache cannot be used. Another version of the library would not help."""
+"""Errors of the system that mean that the hub's cache cannot be used. Another version of the library would not help."""
 
 
 def endpoint() -> str:

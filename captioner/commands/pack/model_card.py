@@ -32,7 +32,7 @@ tags: [image-captioning, attention, pytorch]
 ---
 
 """
-"""Whon the Hugging Face hub reads of a card; it shows the rest."""
+"""What the Hugging Face hub reads of a card; it shows the rest."""
 _HALF = "large matrices stored in half precision, small ones and vectors in float32; computed in float32"
 _START = "<!-- The lines from here to the next mark are written by captioner. -->"
 _EARLIER_START = _START.replace("captioner", "`captioner pack`")

@@ -107,7 +107,7 @@ def written_together(folder: Path, replaced: Iterable[str] = ()) -> Iterator[Non
         (folder / name).unlink(missing_ok=True)
     yield
     with suppress(FileNotFoundError):
-        if mark.read_text(encoding="utf-8") == text:  # not that of another command, which is still writing
+        if mark.read_text(encoding="utf-8") == text:  # else another command has put its own there, and is still writing
             mark.unlink()
 
 

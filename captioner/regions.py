@@ -198,7 +198,7 @@ class Placement:
         return self.to_photo(fractions * fractions.new_tensor(self.view_size)).flatten(1)
 
     def sees(self, layout: Layout) -> Tensor:
-        """(R,): whether a part of the photo lies in each region, more than rounding leaves; not on the bars of a letterbox alone."""
+        """(R,): whether each region shows a part of the photo, apart from rounding. Regions on the bars of a letterbox show none."""
         first, last = self.corners_on_photo(layout).unflatten(1, (2, 2)).unbind(1)  # (R, 2) each
         overlap = last.minimum(last.new_tensor(self.photo_size)) - first.clamp(min=0)
         return (overlap > SLIVER * (last - first)).all(1)

@@ -209,7 +209,7 @@ def test_a_full_disk_names_the_file(tmp_path):
 
 def test_a_command_does_not_remove_the_mark_of_another(tmp_path):
     with written_together(tmp_path):
-        (tmp_path / UNFINISHED).write_text("of another command")
+        (tmp_path / UNFINISHED).write_text("the mark of another command")
     assert unfinished(tmp_path)
     with written_together(tmp_path), written_together(tmp_path):
         pass

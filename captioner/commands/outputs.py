@@ -50,7 +50,7 @@ def check_outputs(
             raise UserError(f"{path} is a folder, pipe or device; give the name of a file to write")
         if (why := taken.get(path.resolve())) is not None:
             raise UserError(f"{path} {why}; give another name")
-        if not overwrite and path.exists() and not is_written_here(path):
+        if not overwrite and path.exists() and not _is_written_here(path):
             raise UserError(
                 f"{path} exists, and captioner has not written it; give the output another name, or add --overwrite to replace it"
             )
@@ -60,7 +60,7 @@ def check_outputs(
 def check_results(folder: Path, names: Iterable[str]) -> None:
     """Refuse a folder for results that has files of these names which this program has not written, before anything is computed."""
     present = [folder / name for name in names if (folder / name).is_file()]
-    if present and not (folder / UNFINISHED).exists() and not any(map(is_written_here, present)):
+    if present and not (folder / UNFINISHED).exists() and not any(map(_is_written_here, present)):
         raise UserError(
             f"{present[0]} exists, and captioner has not written it; give --out another folder, or move the file away"
         )
@@ -71,7 +71,7 @@ def is_folder(path: Path) -> bool:
     return not path.suffix or path.is_dir()
 
 
-def is_written_here(path: Path) -> bool:
+def _is_written_here(path: Path) -> bool:
     """Whether a file is empty or bears a mark of this program's outputs, near its start or its end."""
     with path.open("rb") as file:
         start = file.read(_MARKED)

@@ -30,17 +30,22 @@ def keep_memory() -> bool:
     (`benchmarks/train_step.py --memory returned` measures the cost). The process then never shrinks. Does nothing except on Linux with
     glibc.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    return mallopt is not None and mallopt(_MMAP_MAX, 0) == 1 and mallopt(_TRIM_THRESHOLD, -1) == 1
+    return _mallopt(_MMAP_MAX, 0) and _mallopt(_TRIM_THRESHOLD, -1)
 
 
-def one_arena() -> None:
-    """Let all threads that start from now on allocate from one arena of glibc, before any has started. Otherwise each thread has its own,
-    which keeps the largest photo that the thread has ever read: a service then takes more memory with every new thread.
+def one_arena() -> bool:
+    """Make all threads that start from now on allocate from one arena of glibc. Returns whether this worked.
+
+    Otherwise every thread has an arena of its own, which keeps memory that the thread has freed, so that a service takes more memory with
+    every new thread.
     """
+    return _mallopt(_ARENA_MAX, 1)
+
+
+def _mallopt(option: int, value: int) -> bool:
+    """Set an option of glibc's malloc. Returns whether this worked; it cannot elsewhere."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_ARENA_MAX, 1)
+    return mallopt is not None and mallopt(option, value) == 1
 
 
 def free_memory() -> float:

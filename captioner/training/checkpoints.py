@@ -214,15 +214,20 @@ def fill_optimiser(optimiser: optim.Optimizer, model: nn.Module, tensors: Mappin
     Raises:
         ValueError: a moment does not fit its parameter.
     """
-    parameters, strict = dict(model.named_parameters()), isinstance(optimiser, (optim.Adam, optim.AdamW))
+    parameters = dict(model.named_parameters())
+    has_only_moments = isinstance(
+        optimiser, (optim.Adam, optim.AdamW)
+    )  # besides the step; others keep values of other shapes too
     for full_name, value in tensors.items():
         name, _, key = full_name.rpartition("/")
         parameter = parameters[name]
-        is_moment = key != "step" and (value.shape, value.dtype) == (parameter.shape, parameter.dtype)
-        if strict and not is_moment and key != "step":
-            raise ValueError(f"optimiser/{full_name} does not fit the parameter {name}")
-        if is_moment:  # has the memory format of its parameter, which a file does not keep
+        if key == "step":
+            value = value.to(parameter.device) if optimiser.defaults.get("fused") else value
+        elif (value.shape, value.dtype) == (parameter.shape, parameter.dtype):
+            # a moment has the memory format of its parameter, which a file does not keep
             value = torch.empty_like(parameter, requires_grad=False).copy_(value)
-        elif key != "step" or optimiser.defaults.get("fused"):
+        elif has_only_moments:
+            raise ValueError(f"optimiser/{full_name} does not fit the parameter {name}")
+        else:
             value = value.to(parameter.device)
         optimiser.state[parameter][key] = value

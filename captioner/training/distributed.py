@@ -103,10 +103,8 @@ def others_alive() -> Iterator[None]:
 @contextmanager
 def processes(device: str = "auto") -> Iterator[Processes]:
     """Join the other processes that torchrun started, if any, until the block ends."""
-    count, rank, local_rank = (
-        _number(name, first) for name, first in (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0))
-    )
-    chosen = choose_device(device, local_rank)
+    count, rank = _number("WORLD_SIZE", 1), _number("RANK", 0)
+    chosen = choose_device(device, _number("LOCAL_RANK", 0))
     if count == 1:
         yield Processes(chosen)
         return
@@ -137,7 +135,7 @@ def _number(variable: str, default: int) -> int:
 
 @contextmanager
 def _signals_end_it() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM end the process at once. While it waits for the others, in C++, no handler of Python would run."""
+    """Inside, Ctrl-C and SIGTERM end the process at once. It waits for the others in C++, where no Python handler would run."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -52,7 +52,6 @@ def test_variables_of_another_launcher_are_an_error_in_one_line(monkeypatch, var
 
 
 WAITING = """
-import signal
 from captioner.training.distributed import processes
 from captioner.training.stopping import StopRequest
 stop = StopRequest()

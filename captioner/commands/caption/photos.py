@@ -133,17 +133,16 @@ def _check(
             check_explained(captioner, explain)
 
 
-def _check_outputs(
-    texts: dict[str, Path | None], wanted: Mapping[str, Path], photos: list[Path], overwrite: bool
-) -> None:
-    if any([*texts.values(), *wanted]):
-        from captioner.commands.outputs import check_outputs
-
-        check_outputs(texts, wanted.values(), photos, overwrite)
+def _check_outputs(texts: dict[str, Path | None], wanted: Mapping[str, Path], photos: list[Path], over: bool) -> None:
+    others = [*wanted.values()]
     if wanted:
         from captioner.commands.caption import pictures
 
-        pictures.check_folders(wanted, photos, overwrite)
+        others += pictures.replaceable(wanted, photos)
+    if any([*texts.values(), *others]):
+        from captioner.commands.outputs import check_outputs
+
+        check_outputs(texts, others, photos, over)
 
 
 def _by_others(captioned: Captioned, beside: Mapping[str, Captioner], with_candidates: bool) -> dict[str, Captioned]:

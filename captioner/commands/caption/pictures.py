@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from captioner.captioner import Captioner
-from captioner.commands.outputs import is_folder, is_written_here
+from captioner.commands.outputs import is_folder
 from captioner.encoders.preprocess import open_photo
 from captioner.errors import UserError, either, visible
 from captioner.progress import console
@@ -101,10 +101,15 @@ def check(wanted: Mapping[str, Path], num_photos: int) -> None:
             )
 
 
-def check_folders(wanted: Mapping[str, Path], photos: Sequence[Path], overwrite: bool) -> None:
-    """Refuse folders in which pictures would replace each other, a photo, or a file that another program has written."""
+def replaceable(wanted: Mapping[str, Path], photos: Sequence[Path]) -> list[Path]:
+    """The files in folders for pictures that a picture of one of the photos might replace.
+
+    Raises:
+        UserError: two options would give pictures of one folder the same names.
+    """
     folders: dict[tuple[Path, str], str] = {}
-    inputs, stems = {photo.resolve() for photo in photos}, {_file_stem(photo) for photo in photos}
+    stems = {_file_stem(photo) for photo in photos}
+    found: list[Path] = []
     for option, folder in wanted.items():
         if not is_folder(folder):
             continue
@@ -114,15 +119,8 @@ def check_folders(wanted: Mapping[str, Path], photos: Sequence[Path], overwrite:
             raise UserError(
                 f"--{other} and --{option} would write pictures of the same names into {folder}; give two folders"
             )
-        for path in folder.glob(f"[0-9]*_*{ending}"):
-            if path.stem.partition("_")[2] not in stems:
-                continue
-            if path.resolve() in inputs:
-                raise UserError(f"{path} is read by this command and might be replaced; give --{option} another folder")
-            if not overwrite and path.is_file() and not is_written_here(path):
-                raise UserError(
-                    f"{path} exists, and captioner has not written it; give --{option} another folder, or add --overwrite to replace it"
-                )
+        found += [path for path in folder.glob(f"[0-9]*_*{ending}") if path.stem.partition("_")[2] in stems]
+    return found
 
 
 def _ending(option: str) -> str:

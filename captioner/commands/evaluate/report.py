@@ -16,7 +16,9 @@ from typing import Any
 from PIL import Image
 
 from captioner.encoders.preprocess import open_photo
+from captioner.errors import UserError
 from captioner.metrics.units import metrics_of, shown, unit_of
+from captioner.progress import errors
 from captioner.search.result import Caption
 from captioner.visualize.maps import check_photo
 from captioner.visualize.payload import as_data, caption_data, document, embedded, largest, largest_drawn
@@ -178,7 +180,7 @@ def _data(entry: Entry, metrics: Sequence[str]) -> dict[str, Any]:
     scores = [entry.scores.get(metric) for metric in metrics]
     sort = [score if score is not None and math.isfinite(score) else None for score in scores]
     if isinstance(entry.caption, str):
-        return {"sort": sort, "captions": [], **_thumbnail(entry)}
+        return {"sort": sort, "captions": [], **_thumbnail_if_readable(entry)}
     caption = entry.caption if entry.photo is not None else replace(entry.caption, weights=None)
     unit = largest(caption.weights) or 1.0
     return {
@@ -187,6 +189,15 @@ def _data(entry: Entry, metrics: Sequence[str]) -> dict[str, Any]:
         "top": largest_drawn(caption, caption.weights) or 1.0,
         **_thumbnail(entry),
     }
+
+
+def _thumbnail_if_readable(entry: Entry) -> dict[str, Any]:
+    """The photo's thumbnail; nothing, and a line that says so, if it cannot be read."""
+    try:
+        return _thumbnail(entry)
+    except UserError as error:
+        errors.print(f"shown without its photo: {error}", soft_wrap=True)
+        return {}
 
 
 def _thumbnail(entry: Entry) -> dict[str, Any]:

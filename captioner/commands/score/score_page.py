@@ -9,10 +9,7 @@ from captioner.commands.evaluate.pages import scores_by_photo, scores_page, wors
 from captioner.commands.evaluate.report import Entry
 from captioner.commands.score.score_files import ScoredFiles
 from captioner.data.coco import read_file_names
-from captioner.encoders.preprocess import open_photo
-from captioner.errors import UserError
 from captioner.files import write_text_atomically
-from captioner.progress import errors
 
 
 def save_page_of_files(path: Path, scored: ScoredFiles, captions: Path, photos: Path | None) -> None:
@@ -36,16 +33,6 @@ def save_page_of_files(path: Path, scored: ScoredFiles, captions: Path, photos: 
     for photo, references in scored.references.items():
         name_of_photo = file_names.get(photo, str(photo))
         image = photos / name_of_photo if photos is not None and photo in shown else None
-        image = _readable(image) if image is not None and os.path.isfile(image) else None
+        image = image if image is not None and os.path.isfile(image) else None
         entries.append(Entry(image, name_of_photo, written[photo], references, scores[photo]))
     write_text_atomically(path, scores_page(entries, scored, name))
-
-
-def _readable(image: Path) -> Path | None:
-    """The photo, if it can be read; else a line says that it is shown as text only."""
-    try:
-        open_photo(image)
-    except UserError as error:
-        errors.print(f"shown without its photo: {error}", soft_wrap=True)
-        return None
-    return image
